@@ -1,0 +1,45 @@
+"""
+Builds the page and serves it, nothing more.
+
+The page is served at once; the base model is loaded beside it. Host and port come from Gradio's usual environment
+variables (GRADIO_SERVER_NAME, GRADIO_SERVER_PORT).
+"""
+
+import os
+import threading
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+from playground import settings
+from playground.bases import BASES
+from playground.errors import PlaygroundError
+from playground.ui.page import build_page
+from playground.ui.theme import CSS, HEAD, THEME
+
+demo = build_page()
+
+
+def warm_up() -> None:
+    """Import torch and load the default base while the page is already there."""
+    try:
+        BASES.get(settings.DEFAULT_BASE)
+    except PlaygroundError as error:  # the header of the page says the same
+        print(error, flush=True)
+
+
+def main() -> None:
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+    demo.queue(default_concurrency_limit=None, max_size=settings.MAX_QUEUE).launch(
+        theme=THEME,
+        css=CSS,
+        head=HEAD,
+        footer_links=["api", "settings"],
+        max_file_size=settings.MAX_UPLOAD_BYTES,
+        state_session_capacity=settings.MAX_SESSIONS,
+        ssr_mode=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,367 @@
+"""
+Adapters as values: what was trained, and the record of how.
+
+PEFT's folder (`adapter_config.json`, `adapter_model.safetensors`) is the only format on disk, with `record.json` beside
+it. A zip from outside is checked before anything of it is used. Knows nothing about training or the page.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playground import settings
+from playground.errors import PlaygroundError
+from playground.methods import METHODS, method
+from playground.tasks import OWN, TASK_IDS
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    from playground.bases import Base
+
+CONFIG, WEIGHTS, RECORD = "adapter_config.json", "adapter_model.safetensors", "record.json"
+BASE = "base"  # the pane of the plain base
+STEP_MARK = "@"  # "3f2a@12": that adapter as it was at step 12
+DOWNLOADABLE = ("prompt_tuning", "lora", "ia3", "qlora")
+
+
+@dataclass(frozen=True)
+class Record:
+    """How an adapter was made; what `record.json` holds."""
+
+    base: str
+    method: str
+    task: str
+    hyperparameters: dict[str, Any]
+    seed: int
+    steps: int
+    trainable_parameters: int
+    total_parameters: int
+    bytes: int
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    held_out: list[tuple[int, float]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
+    shots: list[tuple[str, str]] = field(default_factory=list)  # few-shot: the examples in the prompt
+    seconds: float = 0.0
+    versions: dict[str, str] = field(default_factory=dict)
+    hardware: str = ""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    step: int
+    tensors: Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """
+    A trained adapter: PEFT's config as JSON (None for few-shot and full fine-tuning, which PEFT does not know), tensors
+    on the CPU under PEFT's names, the record, and the checkpoints of its run. `folder` instead of tensors: read when
+    needed.
+    """
+
+    id: str
+    record: Record
+    config: dict[str, Any] | None = None
+    loaded: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    folder: Path | None = None
+    name: str = ""
+    checkpoints: tuple[Checkpoint, ...] = ()
+
+    @cached_property
+    def tensors(self) -> Mapping[str, torch.Tensor]:
+        if self.folder is None:
+            return self.loaded
+        from safetensors.torch import load_file
+
+        return load_file(self.folder / WEIGHTS)
+
+    def at(self, step: int) -> Adapter:
+        """The adapter as it was at a checkpoint. Raises PlaygroundError if there is none of that step."""
+        for checkpoint in self.checkpoints:
+            if checkpoint.step == step:
+                return replace(self, id=f"{self.id}{STEP_MARK}{step}", loaded=checkpoint.tensors, folder=None, checkpoints=())
+        raise PlaygroundError("no_checkpoint", step=step, steps=", ".join(str(c.step) for c in self.checkpoints))
+
+    def summary(self) -> dict[str, Any]:
+        """What `/adapters` lists."""
+        record = self.record
+        return {
+            "id": self.id,
+            "name": self.name,
+            **{key: getattr(record, key) for key in ("base", "method", "task", "hyperparameters", "steps")},
+            "trainable_parameters": record.trainable_parameters,
+            "total_parameters": record.total_parameters,
+            "percent": 100 * record.trainable_parameters / record.total_parameters,
+            "bytes": record.bytes,
+        }
+
+    def size(self) -> int:
+        """Bytes of memory that it holds, checkpoints included."""
+        held = [self.loaded, *(checkpoint.tensors for checkpoint in self.checkpoints)]
+        return sum(tensor.numel() * tensor.element_size() for tensors in held for tensor in tensors.values())
+
+
+def attach(base: Base, adapter: Adapter | None) -> PreTrainedModel:
+    """
+    A private model that answers as `adapter` says, in eval mode: a view of the base with PEFT around it. None or
+    few-shot: the plain view. Full fine-tuning: a view whose parameters are the trained ones.
+
+    Raises PlaygroundError if the tensors do not fit the base.
+    """
+    view = base.view()
+    if adapter is None or adapter.record.method == "few_shot":
+        return view.eval()
+    if adapter.config is None:
+        return _with_parameters(view, adapter.tensors).eval()
+    from peft import get_peft_model, set_peft_model_state_dict
+    from peft.utils import get_peft_model_state_dict
+
+    try:
+        model = get_peft_model(view, peft_config(adapter.config))
+    except ValueError as error:
+        raise PlaygroundError("does_not_fit", base=base.spec.name, reason=str(error)[:200]) from error
+    expected = {name: tuple(tensor.shape) for name, tensor in get_peft_model_state_dict(model).items()}
+    found = {name: tuple(tensor.shape) for name, tensor in adapter.tensors.items()}
+    if expected != found:
+        name = sorted(set(expected.items()) ^ set(found.items()))[0][0]
+        raise PlaygroundError("does_not_fit", base=base.spec.name, reason=f"{name}: {found.get(name)} ≠ {expected.get(name)}")
+    set_peft_model_state_dict(model, dict(adapter.tensors))
+    return model.requires_grad_(False).eval()
+
+
+attached = lru_cache(maxsize=12)(attach)  # (base, adapter) by identity: both are immutable values
+
+
+def peft_config(config: Mapping[str, Any]) -> Any:
+    """PEFT's config object from its JSON, for use, not for training."""
+    from peft import PeftConfig
+
+    return PeftConfig.from_peft_type(**{**config, "inference_mode": True})
+
+
+def config_json(config: Any, repository: str) -> dict[str, Any]:
+    """PEFT's config as the JSON that `save_pretrained` would write, without paths of this machine."""
+    plain = {
+        **config.to_dict(),
+        "inference_mode": True,
+        "base_model_name_or_path": repository,
+    }
+    if plain.get("prompt_tuning_init") == "TEXT":  # needs a tokenizer's path; the learned tokens replace the text anyway
+        plain |= {"prompt_tuning_init": "RANDOM", "prompt_tuning_init_text": None, "tokenizer_name_or_path": None, "tokenizer_kwargs": None}
+    return json.loads(json.dumps(plain, default=lambda value: sorted(value) if isinstance(value, set) else str(value)))
+
+
+def _with_parameters(model: PreTrainedModel, tensors: Mapping[str, torch.Tensor]) -> PreTrainedModel:
+    import torch
+
+    for name, tensor in tensors.items():
+        path, _, leaf = name.rpartition(".")
+        parameter = torch.nn.Parameter(tensor.to(model.device), requires_grad=False)
+        setattr(model.get_submodule(path), leaf, parameter)
+    model.tie_weights()
+    return model
+
+
+# Folders and zips
+
+
+def save(adapter: Adapter, folder: Path) -> None:
+    """Write PEFT's folder and the record. Raises PlaygroundError for what PEFT has no format for."""
+    from safetensors.torch import save_file
+
+    if adapter.config is None:
+        raise PlaygroundError("nothing_to_download", method=adapter.record.method)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(json.dumps(adapter.config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    save_file(dict(adapter.tensors), folder / WEIGHTS, metadata={"format": "pt"})
+    record = json.dumps({"name": adapter.name, **asdict(adapter.record)}, ensure_ascii=False, indent=1)
+    (folder / RECORD).write_text(record + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> Adapter:
+    """An adapter from its folder; the tensors are read when needed."""
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    fields = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    name = fields.pop("name", "")
+    return Adapter(folder.name, Record(**fields), config, folder=folder, name=name)
+
+
+def pack(adapter: Adapter, folder: Path) -> Path:
+    """A zip of the adapter's folder in `folder`; unpacked, `PeftModel.from_pretrained` loads it."""
+    inside = folder / adapter.id.replace(STEP_MARK, "-step-")
+    save(adapter, inside)
+    path = folder / f"{inside.name}.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for file in (CONFIG, WEIGHTS, RECORD):
+            archive.write(inside / file, file)
+    return path
+
+
+def unpack(path: Path, base: Base, new_id: str) -> Adapter:
+    """
+    An adapter from a zip that somebody made somewhere. Nothing is written to disk, nothing in it is executed.
+
+    Raises PlaygroundError: no zip, too large, a file beyond the three, no safetensors, an unknown method, does not fit
+    `base`.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    if path.stat().st_size > settings.MAX_UPLOAD_BYTES:
+        raise PlaygroundError("upload_too_large", maximum=settings.MAX_UPLOAD_BYTES // 1_000_000)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            files = _checked(archive)
+        config = json.loads(files[CONFIG])
+        tensors = load(files[WEIGHTS])
+    except (zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
+        raise PlaygroundError("upload_unreadable", reason=str(error)[:200]) from error
+    config = _checked_config(config)
+    record, name = _record(files.get(RECORD), config, tensors, base)
+    adapter = Adapter(new_id, record, config, tensors, name=name or path.stem[: settings.MAX_ADAPTER_NAME])
+    attach(base, adapter)  # raises if it does not fit
+    return adapter
+
+
+def _checked(archive: zipfile.ZipFile) -> dict[str, bytes]:
+    """The three files of the archive, by name; they may lie in one folder. Raises PlaygroundError for anything else."""
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if sum(entry.file_size for entry in entries) > settings.MAX_UNPACKED_BYTES:
+        raise PlaygroundError("upload_too_large", maximum=settings.MAX_UNPACKED_BYTES // 1_000_000)
+    parents = {entry.filename.rpartition("/")[0] for entry in entries}
+    files: dict[str, bytes] = {}
+    for entry in entries:
+        name = entry.filename.rpartition("/")[2]
+        link = (entry.external_attr >> 16) & 0o170000 == 0o120000
+        escapes = entry.filename.startswith("/") or ".." in entry.filename.split("/") or "\\" in entry.filename
+        if name not in (CONFIG, WEIGHTS, RECORD, "README.md") or len(parents) > 1 or link or escapes:
+            raise PlaygroundError("upload_forbidden", file=entry.filename[:80])
+        if name != "README.md":
+            with archive.open(entry) as file:
+                files[name] = file.read(entry.file_size + 1)
+    missing = [name for name in (CONFIG, WEIGHTS) if name not in files]
+    if missing:
+        raise PlaygroundError("upload_missing", files=", ".join(missing))
+    return files
+
+
+METHOD_OF_TYPE = {"PROMPT_TUNING": "prompt_tuning", "LORA": "lora", "IA3": "ia3"}
+
+
+def _checked_config(config: Any) -> dict[str, Any]:
+    """The parts of an uploaded config that say how to adapt; what could load anything else is left out."""
+    if not isinstance(config, dict) or config.get("peft_type") not in METHOD_OF_TYPE:
+        found = config.get("peft_type") if isinstance(config, dict) else type(config).__name__
+        raise PlaygroundError("upload_method", found=str(found)[:40], known=", ".join(METHOD_OF_TYPE))
+    kept = (
+        "peft_type task_type r lora_alpha target_modules lora_dropout use_rslora use_dora bias fan_in_fan_out "
+        "feedforward_modules num_virtual_tokens token_dim num_transformer_submodules num_attention_heads num_layers "
+        "rank_pattern alpha_pattern layers_to_transform layers_pattern exclude_modules base_model_name_or_path"
+    ).split()
+    limits = {"r": METHODS["lora"], "num_virtual_tokens": METHODS["prompt_tuning"]}
+    for key, owner in limits.items():
+        bounds = next(p for p in owner.hyperparameters if p.name in ("rank", "virtual_tokens"))
+        if key in config:
+            bounds.check(config[key])
+    return {key: config[key] for key in kept if key in config} | {"inference_mode": True}
+
+
+def _record(content: bytes | None, config: dict[str, Any], tensors: Mapping[str, Any], base: Base) -> tuple[Record, str]:
+    """
+    The record that came along, if it is one; else what the config tells. Counts are measured, never taken from the file.
+    Raises PlaygroundError if the adapter says that it was made for another base.
+    """
+    try:
+        told = json.loads(content) if content else {}
+        told = told if isinstance(told, dict) else {}
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise PlaygroundError("upload_unreadable", reason=f"{RECORD}: {error}") from error
+    made_for = str(config.get("base_model_name_or_path") or base.spec.repository)
+    if made_for != base.spec.repository:
+        raise PlaygroundError("other_base", found=made_for[:80], expected=base.spec.repository)
+    kind = METHOD_OF_TYPE[config["peft_type"]]
+    kind = "qlora" if kind == "lora" and told.get("method") == "qlora" else kind
+    trainable = sum(tensor.numel() for tensor in tensors.values())
+    hyperparameters = {"prompt_tuning": {"virtual_tokens": config.get("num_virtual_tokens")}, "ia3": {}}.get(
+        kind, {"rank": config.get("r"), "alpha": config.get("lora_alpha")}
+    )
+    record = Record(
+        base=base.spec.id,
+        method=kind,
+        task=told["task"] if told.get("task") in TASK_IDS else OWN,
+        hyperparameters=hyperparameters,
+        seed=_int(told.get("seed")),
+        steps=_int(told.get("steps")),
+        trainable_parameters=trainable,
+        total_parameters=(base.spec.parameters or 0) + trainable,
+        bytes=sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()),
+    )
+    return record, str(told.get("name", ""))[: settings.MAX_ADAPTER_NAME]
+
+
+def _int(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+# The library: the examples that everybody sees, and the adapters of one session
+
+
+@lru_cache
+def examples() -> dict[str, Adapter]:
+    """The ready-made adapters of `examples/adapters`, by id."""
+    folders = sorted(path.parent for path in (settings.EXAMPLES / "adapters").glob(f"*/{RECORD}"))
+    return {folder.name: read(folder) for folder in folders}
+
+
+class Library:
+    """The adapters that one session sees: the examples, and its own, of which it keeps the latest few."""
+
+    def __init__(self) -> None:
+        self._own: OrderedDict[str, Adapter] = OrderedDict()
+
+    def add(self, adapter: Adapter) -> None:
+        """Keep an adapter; the oldest give way when there are too many or they hold too much memory."""
+        self._own[adapter.id] = adapter
+        while len(self._own) > 1 and (
+            len(self._own) > settings.MAX_SESSION_ADAPTERS
+            or sum(one.size() for one in self._own.values()) > settings.MAX_SESSION_BYTES
+        ):
+            self._own.popitem(last=False)
+
+    def own(self) -> list[Adapter]:
+        """The session's own adapters, newest first."""
+        return list(reversed(self._own.values()))
+
+    def all(self) -> list[Adapter]:
+        return [*self.own(), *examples().values()]
+
+    def get(self, adapter_id: str) -> Adapter:
+        """By id, or `id@step` for a checkpoint. Raises PlaygroundError if this session has no such adapter."""
+        name, _, step = adapter_id.partition(STEP_MARK)
+        adapter = self._own.get(name) or examples().get(name)
+        if adapter is None:
+            raise PlaygroundError("unknown_adapter", adapter=adapter_id[:60])
+        if not step:
+            return adapter
+        if not re.fullmatch(r"\d{1,6}", step):
+            raise PlaygroundError("unknown_adapter", adapter=adapter_id[:60])
+        return adapter.at(int(step))
+
+
+def base_id(adapter: Adapter, requested: str) -> str:
+    """The base whose weights this adapter's pane runs on. Raises PlaygroundError if it belongs to another base."""
+    if adapter.record.base.partition(":")[0] != requested.partition(":")[0]:
+        raise PlaygroundError("other_base", found=adapter.record.base, expected=requested)
+    return method(adapter.record.method).base_id(requested, adapter.record.hyperparameters)

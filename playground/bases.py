@@ -1,0 +1,357 @@
+"""
+Base models: the catalogue, finding their weights, loading them, and private views of them.
+
+A base is loaded once and never written to. Heavy libraries are imported inside the functions that load, so that the
+page can be built from the catalogue before they are there. Knows nothing about adapters.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playground import embedded, settings
+from playground.errors import PlaygroundError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Report = Callable[[str, float | None], None]  # (stage, fraction done or None)
+QUANTIZATIONS = ("nf4", "nf4_double", "int8")
+
+
+@dataclass(frozen=True)
+class Linear:
+    """`count` linear layers of the same name and shape; the weight is (outputs, inputs)."""
+
+    name: str
+    inputs: int
+    outputs: int
+    count: int
+    bias: bool = False
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What counting parameters needs to know of a model: its width, its linear layers, its total."""
+
+    hidden_size: int
+    linears: tuple[Linear, ...]
+    parameters: int
+
+
+def llama(
+    hidden: int, intermediate: int, layers: int, heads: int, kv_heads: int, vocabulary: int,
+    head_size: int = 0, tied: bool = True, qkv_bias: bool = False,
+) -> Architecture:  # fmt: skip
+    """A decoder of the Llama family (SmolLM2, Llama 3.2, Qwen2.5 with `qkv_bias`): grouped-query attention, gated MLP."""
+    head_size = head_size or hidden // heads
+    query, key_value = heads * head_size, kv_heads * head_size
+    linears = (
+        Linear("q_proj", hidden, query, layers, qkv_bias),
+        Linear("k_proj", hidden, key_value, layers, qkv_bias),
+        Linear("v_proj", hidden, key_value, layers, qkv_bias),
+        Linear("o_proj", query, hidden, layers),
+        Linear("gate_proj", hidden, intermediate, layers),
+        Linear("up_proj", hidden, intermediate, layers),
+        Linear("down_proj", intermediate, hidden, layers),
+    )
+    norms = (2 * layers + 1) * hidden
+    embeddings = vocabulary * hidden * (1 if tied else 2)
+    return Architecture(hidden, linears, embeddings + norms + _count(linears))
+
+
+def bloom(hidden: int, layers: int, vocabulary: int) -> Architecture:
+    """BLOOM: fused query_key_value, biases everywhere, LayerNorms with bias, one more norm after the embedding."""
+    linears = (
+        Linear("query_key_value", hidden, 3 * hidden, layers, True),
+        Linear("dense", hidden, hidden, layers, True),
+        Linear("dense_h_to_4h", hidden, 4 * hidden, layers, True),
+        Linear("dense_4h_to_h", 4 * hidden, hidden, layers, True),
+    )
+    norms = (2 * layers + 2) * 2 * hidden
+    return Architecture(hidden, linears, vocabulary * hidden + norms + _count(linears))
+
+
+def architecture_of(model: PreTrainedModel) -> Architecture:
+    """The same description read from a loaded model (linear layers inside the decoder, not the output head)."""
+    from torch import nn
+
+    head = model.get_output_embeddings()
+    kinds: dict[tuple[str, int, int, bool], int] = {}
+    for path, module in model.named_modules():
+        if isinstance(module, nn.Linear) and module is not head:
+            kind = (path.rsplit(".", 1)[-1], module.in_features, module.out_features, module.bias is not None)
+            kinds[kind] = kinds.get(kind, 0) + 1
+    linears = tuple(Linear(name, inputs, outputs, n, bias) for (name, inputs, outputs, bias), n in kinds.items())
+    width = model.get_input_embeddings().weight.shape[1]
+    return Architecture(width, linears, sum(p.numel() for p in model.parameters()))
+
+
+def _count(linears: tuple[Linear, ...]) -> int:
+    return sum(layer.count * (layer.inputs * layer.outputs + layer.bias * layer.outputs) for layer in linears)
+
+
+@dataclass(frozen=True)
+class BaseSpec:
+    """One line of the catalogue. `repository` names the model on the hub, also for the embedded copy of it."""
+
+    id: str
+    name: str
+    source: str  # "embedded", "hub" or "local"
+    repository: str
+    architecture: Architecture | None  # None: not known before loading
+
+    @property
+    def parameters(self) -> int | None:
+        return self.architecture and self.architecture.parameters
+
+
+def _catalogue() -> dict[str, BaseSpec]:
+    smollm_135m = llama(576, 1536, 30, 9, 3, 49152)
+    hub = [
+        ("smollm2-135m-hub", "SmolLM2-135M-Instruct (bfloat16 original)", "HuggingFaceTB/SmolLM2-135M-Instruct", smollm_135m),
+        ("smollm2-360m", "SmolLM2-360M-Instruct", "HuggingFaceTB/SmolLM2-360M-Instruct", llama(960, 2560, 32, 15, 5, 49152)),
+        ("smollm2-1.7b", "SmolLM2-1.7B-Instruct", "HuggingFaceTB/SmolLM2-1.7B-Instruct", llama(2048, 8192, 24, 32, 32, 49152)),
+        ("qwen2.5-0.5b", "Qwen2.5-0.5B-Instruct", "Qwen/Qwen2.5-0.5B-Instruct", llama(896, 4864, 24, 14, 2, 151936, qkv_bias=True)),
+        ("qwen2.5-1.5b", "Qwen2.5-1.5B-Instruct", "Qwen/Qwen2.5-1.5B-Instruct", llama(1536, 8960, 28, 12, 2, 151936, qkv_bias=True)),
+        ("llama-3.2-1b", "Llama-3.2-1B-Instruct", "meta-llama/Llama-3.2-1B-Instruct", llama(2048, 8192, 16, 32, 8, 128256)),
+        ("bloomz-560m", "bloomz-560m", "bigscience/bloomz-560m", bloom(1024, 24, 250880)),
+    ]  # fmt: skip
+    specs = [BaseSpec(embedded.ID, "SmolLM2-135M-Instruct", "embedded", embedded.REPOSITORY, smollm_135m)]
+    specs += [BaseSpec(id, name, "hub", repository, architecture) for id, name, repository, architecture in hub]
+    if settings.LOCAL_BASE:
+        specs.append(BaseSpec("local", Path(settings.LOCAL_BASE).name, "local", settings.LOCAL_BASE, None))
+    return {spec.id: spec for spec in specs}
+
+
+CATALOGUE = _catalogue()
+
+
+def split_id(base_id: str) -> tuple[BaseSpec, str | None]:
+    """`smollm2-135m:nf4` → its catalogue line and quantization. Raises PlaygroundError for an id that does not exist."""
+    name, _, quantization = base_id.partition(":")
+    if name not in CATALOGUE or (quantization and quantization not in QUANTIZATIONS):
+        raise PlaygroundError("unknown_base", base=base_id, known=", ".join(CATALOGUE), forms=", ".join(QUANTIZATIONS))
+    return CATALOGUE[name], quantization or None
+
+
+@dataclass(frozen=True, eq=False)
+class Base:
+    """A loaded model that nobody writes to. `device_name` is for the page; `loaded_checksum` was taken right after loading."""
+
+    id: str
+    spec: BaseSpec
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    architecture: Architecture
+    folder: Path
+    device_name: str
+    loaded_checksum: str
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    def untouched(self) -> bool:
+        """Whether every weight is still what was loaded."""
+        return self.checksum() == self.loaded_checksum
+
+    @property
+    def dtype(self) -> str:
+        return str(self.model.dtype).removeprefix("torch.")
+
+    def view(self) -> PreTrainedModel:
+        """A copy of the module tree over the same tensors: PEFT may inject into it, the base does not notice."""
+        return copy.deepcopy(self.model, {id(tensor): tensor for tensor in _tensors(self.model)})
+
+    def checksum(self) -> str:
+        return checksum(self.model)
+
+
+def checksum(model: PreTrainedModel) -> str:
+    """
+    A fingerprint of every weight: per parameter the XOR of its words (torch.hash_tensor), hashed together.
+
+    0.1 s for the embedded base, fast enough to check after every comparison that nothing was written.
+    """
+    import torch
+
+    words = [torch.hash_tensor(parameter).view(torch.int64).item() for parameter in model.parameters()]
+    return hashlib.sha256(repr(words).encode()).hexdigest()
+
+
+def _tensors(model: PreTrainedModel) -> list[torch.Tensor]:
+    """Every tensor of the tree: parameters, buffers, and what bitsandbytes' int8 layers keep beside their weight."""
+    import torch
+
+    tensors = [*model.parameters(), *model.buffers()]
+    for module in model.modules():
+        state = getattr(module, "state", None)  # bitsandbytes.nn.Linear8bitLt
+        tensors += [value for value in vars(state).values() if torch.is_tensor(value)] if hasattr(state, "CB") else []
+    return tensors
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a base is doing: "waiting", "downloading", "converting", "loading", "ready" or "failed" (with the error)."""
+
+    state: str = "waiting"
+    fraction: float | None = None
+    device: str = ""
+    dtype: str = ""
+    error: PlaygroundError | None = None
+
+
+class Bases:
+    """The bases that are loaded, most recently used last; at most `settings.MAX_LOADED_BASES`."""
+
+    def __init__(self) -> None:
+        self._loaded: OrderedDict[str, Base] = OrderedDict()
+        self._status: dict[str, Status] = {}
+        self._lock = threading.RLock()
+
+    def is_loaded(self, base_id: str) -> bool:
+        return base_id in self._loaded
+
+    def status(self, base_id: str) -> Status:
+        return self._status.get(base_id, Status())
+
+    def get(self, base_id: str) -> Base:
+        """The base, loading it if need be. Raises PlaygroundError with what to do when it cannot be had."""
+        with self._lock:
+            if base_id not in self._loaded:
+                self._loaded[base_id] = self._load(base_id)
+                while len(self._loaded) > settings.MAX_LOADED_BASES:
+                    dropped, _ = self._loaded.popitem(last=False)
+                    self._status.pop(dropped, None)
+            self._loaded.move_to_end(base_id)
+            return self._loaded[base_id]
+
+    def _load(self, base_id: str) -> Base:
+        def report(stage: str, fraction: float | None) -> None:
+            self._status[base_id] = Status(stage, fraction)
+
+        try:
+            base = load(base_id, report)
+        except PlaygroundError as error:
+            self._status[base_id] = Status("failed", error=error)
+            raise
+        self._status[base_id] = Status("ready", device=base.device_name, dtype=base.dtype)
+        return base
+
+
+BASES = Bases()
+
+
+def load(base_id: str, report: Report = lambda stage, fraction: None) -> Base:
+    """
+    Find the weights of `base_id` and load them: float32 on a CPU; on a GPU bfloat16, the embedded base float32.
+
+    Raises PlaygroundError: unknown id, no network, gated or unknown repository, too little memory, disk full, wrong hash.
+    """
+    spec, quantization = split_id(base_id)
+    folder = _find(spec, report)
+    report("loading", None)
+    device, device_name = pick_device()
+    _check_memory(spec, device, quantization)
+    model, tokenizer = _load_folder(folder, spec, device, quantization)
+    model.config._name_or_path = spec.repository  # what PEFT writes into adapter_config.json
+    model.requires_grad_(False)
+    architecture = spec.architecture or architecture_of(model)
+    return Base(base_id, spec, model.eval(), tokenizer, architecture, folder, device_name, checksum(model))
+
+
+def pick_device() -> tuple[str, str]:
+    """The device that models run on, and its name for the page."""
+    import torch
+
+    if settings.DEVICE != "cpu" and torch.cuda.is_available():
+        return "cuda", torch.cuda.get_device_name()
+    return "cpu", "CPU"
+
+
+def _load_folder(folder: Path, spec: BaseSpec, device: str, quantization: str | None) -> tuple[Any, Any]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    dtype = torch.bfloat16 if device == "cuda" and spec.source != "embedded" else torch.float32
+    options: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
+    if quantization:
+        options |= {"quantization_config": _bitsandbytes_config(quantization, dtype), "device_map": {"": device}}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, **options)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise PlaygroundError("base_unreadable", base=spec.id, folder=folder.name, reason=str(error)[:200]) from error
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # bitsandbytes #2078: on such CPUs the first evaluation repacks the weight, and reading it later is wrong
+            module.support_avx512bf16_for_cpu = False
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return (model if quantization else model.to(device)), tokenizer
+
+
+def _bitsandbytes_config(quantization: str, dtype: torch.dtype) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    if quantization == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=quantization == "nf4_double",
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def _check_memory(spec: BaseSpec, device: str, quantization: str | None) -> None:
+    import psutil
+    import torch
+
+    if spec.parameters is None:
+        return
+    width = {"nf4": 0.6, "nf4_double": 0.6, "int8": 1.1}.get(quantization or "", 4 if device == "cpu" else 2)
+    needed = int(spec.parameters * width * 1.2)
+    free = torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available
+    if needed > free:
+        raise PlaygroundError("too_little_memory", base=spec.name, needed=f"{needed / 1e9:.1f}", free=f"{free / 1e9:.1f}")
+
+
+def _find(spec: BaseSpec, report: Report) -> Path:
+    """The folder with the model's files: prepared once, downloaded once, or the visitor's own."""
+    if spec.source == "embedded":
+        return embedded.prepare(report)
+    if spec.source == "hub":
+        report("downloading", None)
+        return _hub_folder(spec)
+    folder = Path(spec.repository)
+    if not (folder / "config.json").is_file():
+        raise PlaygroundError("no_local_base", folder=spec.repository)
+    return folder
+
+
+def _hub_folder(spec: BaseSpec) -> Path:
+    import httpx
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    files = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt"]
+    try:
+        return Path(snapshot_download(spec.repository, allow_patterns=files))
+    except GatedRepoError as error:
+        raise PlaygroundError("base_gated", base=spec.repository) from error
+    except RepositoryNotFoundError as error:
+        raise PlaygroundError("base_not_on_hub", base=spec.repository) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError) as error:
+        raise PlaygroundError("no_network", what=spec.repository) from error
+    except OSError as error:
+        raise PlaygroundError("disk_full", folder="~/.cache/huggingface", needed="3") from error

@@ -1,0 +1,31 @@
+"""
+The one error that a visitor may read.
+
+It carries the key of a sentence in `playground.locales` and what fills it, so that the page can say it in the visitor's
+language; `str(error)` is the English sentence, for notebooks and logs. Knows nothing about the page.
+"""
+
+from __future__ import annotations
+
+from playground import locales
+
+
+class PlaygroundError(ValueError):
+    """What is wrong and what would be right, as the sentence `error.<key>`."""
+
+    def __init__(self, key: str, **values: object) -> None:
+        super().__init__(key, values)
+        self.key, self.values = key, values
+
+    def message(self, language: str) -> str:
+        return locales.text(language, f"error.{self.key}", **self.values)
+
+    def __str__(self) -> str:
+        return self.message(locales.DEFAULT)
+
+    def __reduce__(self) -> tuple:
+        return _rebuild, (self.key, self.values)
+
+
+def _rebuild(key: str, values: dict[str, object]) -> PlaygroundError:
+    return PlaygroundError(key, **values)

@@ -1,0 +1,211 @@
+"""
+Where jobs run: one worker thread beside the page, a queue, stopping, and finding a job again.
+
+A job is a generator. The worker advances the oldest job of each lane in turns, so a comparison does not wait for a
+whole training, and only one thread ever touches the device. Whoever follows a run only watches: nobody has to. Knows
+nothing about what jobs do.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from playground import settings
+from playground.adapters import Library
+from playground.errors import PlaygroundError
+
+TRAIN, COMPARE = "train", "compare"
+SHARES = {COMPARE: 3.0, TRAIN: 1.0}  # of the worker's time, while both lanes have work
+ENDED = ("finished", "stopped", "failed")
+Start = Callable[[Callable[[], bool]], Iterator[Any]]  # takes "shall I stop?", gives the events
+
+log = logging.getLogger(__name__)
+
+
+class Run:
+    """One job on its way: its state, its events so far, its error."""
+
+    def __init__(self, lane: str, start: Start) -> None:
+        self.id = uuid.uuid4().hex
+        self.lane = lane
+        self.state = "queued"  # then "running", then one of ENDED
+        self.events: list[Any] = []
+        self.error: PlaygroundError | None = None
+        self.position = 0  # place in the queue, from 1; 0 once it runs
+        self._stop = threading.Event()
+        self._start = start
+        self._iterator: Iterator[Any] | None = None
+        self._changed = threading.Condition()
+        self._version = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+    def stop(self) -> None:
+        """Ask the job to end; a training keeps what it has learned. Takes effect at its next event."""
+        self._stop.set()
+
+    def changes(self, seconds: float = 600.0) -> Iterator[None]:
+        """Yields now and whenever something has changed, until the run has ended; slow readers skip what is past."""
+        seen = -1
+        while True:
+            with self._changed:
+                if not self._changed.wait_for(lambda: self._version != seen, timeout=seconds):  # noqa: B023
+                    return
+                seen, ended = self._version, self.ended
+            yield
+            if ended:
+                return
+
+    def _update(self, **values: Any) -> None:
+        with self._changed:
+            for name, value in values.items():
+                setattr(self, name, value)
+            self._version += 1
+            self._changed.notify_all()
+
+    def _advance(self) -> None:
+        """Run the job up to its next event; whatever it raises becomes the run's error."""
+        try:
+            if self._iterator is None:
+                self._update(state="running", position=0)
+                self._iterator = self._start(self._stop.is_set)
+            if self._stop.is_set() and self.lane == COMPARE:
+                self._iterator.close()  # type: ignore[attr-defined]
+                self._update(state="stopped")
+                return
+            event = next(self._iterator)
+        except StopIteration:
+            self._update(state="stopped" if self._stop.is_set() else "finished")
+        except PlaygroundError as error:
+            self._update(state="failed", error=error)
+        except MemoryError:
+            self._update(state="failed", error=PlaygroundError("out_of_memory"))
+        except Exception as error:  # noqa: BLE001: the worker outlives any job; the visitor and the log are told
+            log.exception("job %s failed", self.id)
+            self._update(state="failed", error=PlaygroundError("internal", kind=type(error).__name__))
+        else:
+            self._update(events=[event] if self.lane == COMPARE else [*self.events, event])
+
+
+class Jobs:
+    """The worker and its lanes. Submitting starts the worker; it sleeps while there is nothing to do."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, list[Run]] = {lane: [] for lane in SHARES}
+        self._spent = dict.fromkeys(SHARES, 0.0)
+        self._work = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, lane: str, start: Start) -> Run:
+        """Queue a job. Raises PlaygroundError if the queue is full."""
+        run = Run(lane, start)
+        with self._work:
+            waiting = self._lanes[lane]
+            if len(waiting) >= settings.MAX_QUEUE:
+                raise PlaygroundError("queue_full", waiting=len(waiting))
+            if not waiting:  # an idle lane has no claim on the time that it did not use
+                others = [self._spent[name] for name, runs in self._lanes.items() if runs]
+                self._spent[lane] = min(others, default=0.0)
+            waiting.append(run)
+            self._number(lane)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
+                self._thread.start()
+            self._work.notify()
+        return run
+
+    def stop(self, run: Run) -> None:
+        """Stop a run; one that still waits leaves the queue at once."""
+        run.stop()
+        with self._work:
+            if run.state == "queued" and run in self._lanes[run.lane]:
+                self._lanes[run.lane].remove(run)
+                run._update(state="stopped")
+                self._number(run.lane)
+
+    def _number(self, lane: str) -> None:
+        for place, run in enumerate(self._lanes[lane]):
+            if run.state == "queued" and run.position != place:
+                run._update(position=place)
+
+    def _loop(self) -> None:
+        while True:
+            with self._work:
+                self._work.wait_for(lambda: any(self._lanes.values()))
+                lane = min((name for name, runs in self._lanes.items() if runs), key=self._spent.__getitem__)
+                run = self._lanes[lane][0]
+            begin = time.perf_counter()
+            run._advance()
+            with self._work:
+                self._spent[lane] += (time.perf_counter() - begin) / SHARES[lane]
+                if run.ended:
+                    self._lanes[lane].remove(run)
+                    self._number(lane)
+
+
+class Session:
+    """What one visitor has: adapters, and the latest run of each lane. Lives as long as somebody comes back to it."""
+
+    def __init__(self) -> None:
+        self.library = Library()
+        self.runs: dict[str, Run] = {}
+        self.seen = time.monotonic()
+
+    @property
+    def busy(self) -> bool:
+        return any(not run.ended for run in self.runs.values())
+
+
+class Sessions:
+    """Sessions by their secret key. Idle ones go after a while, the longest idle first when there are too many."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self.jobs = jobs
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Session:
+        """The session of a key, a new one if there is none."""
+        with self._lock:
+            now = time.monotonic()
+            session = self._sessions.setdefault(key, Session())
+            session.seen = now
+            self._sessions.move_to_end(key)
+            idle = [other for other, one in self._sessions.items() if other != key and not one.busy]
+            for place, other in enumerate(idle):
+                too_many = len(idle) - place >= settings.MAX_SESSIONS
+                if too_many or now - self._sessions[other].seen > settings.SESSION_IDLE_SECONDS:
+                    del self._sessions[other]
+            return session
+
+    def submit(self, key: str, lane: str, start: Start) -> Run:
+        """
+        Queue a job for a session. A new comparison stops the session's previous one; a second training is refused
+        (PlaygroundError) while the first one runs.
+        """
+        session = self.get(key)
+        previous = session.runs.get(lane)
+        if previous and not previous.ended:
+            if lane == TRAIN:
+                raise PlaygroundError("already_training")
+            self.jobs.stop(previous)
+        session.runs[lane] = self.jobs.submit(lane, start)
+        return session.runs[lane]
+
+    def stop(self, key: str, lane: str) -> None:
+        """Stop the session's run of a lane, if there is one."""
+        run = self.get(key).runs.get(lane)
+        if run and not run.ended:
+            self.jobs.stop(run)
+
+
+JOBS = Jobs()
+SESSIONS = Sessions(JOBS)

@@ -1,0 +1,79 @@
+"""
+Every word that a visitor reads, and how numbers are written, in each language.
+
+One JSON file per language, the same flat keys in all of them; `{name}` marks what a sentence is filled with.
+Knows nothing about the page or the models.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cache
+from pathlib import Path
+
+LANGUAGES = {"en": "English", "es": "Español"}
+DEFAULT = "en"
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+@cache
+def words(language: str) -> dict[str, str]:
+    """All sentences of one language, by key."""
+    return json.loads(Path(__file__).with_name(f"{language}.json").read_text(encoding="utf-8"))
+
+
+def text(language: str, key: str, **values: object) -> str:
+    """The sentence `key` in `language`, filled with `values`. Raises KeyError if there is no such sentence."""
+    return words(language)[key].format(**values)
+
+
+def choose(*wishes: str | None) -> str:
+    """The first language that one of `wishes` asks for: plain codes ("es") or Accept-Language headers ("es-MX,en;q=0.8")."""
+    for wish in wishes:
+        for part in (wish or "").split(","):
+            code = part.split(";")[0].strip().lower().split("-")[0]
+            if code in LANGUAGES:
+                return code
+    return DEFAULT
+
+
+def number(language: str, value: float, digits: int = 0) -> str:
+    """`460,800` in English; `460 800` in Spanish, where four digits stay together (Ortografía de la RAE, 2010)."""
+    written = f"{value:,.{digits}f}"
+    if language != "es":
+        return written
+    whole, _, fraction = written.partition(".")
+    separator = NO_BREAK if abs(value) >= 10_000 else ""
+    return whole.replace(",", separator) + ("," + fraction if fraction else "")
+
+
+def significant(language: str, value: float, figures: int = 2) -> str:
+    """`value` with at least `figures` significant figures and no exponent: 0.0043, 0.34, 100."""
+    if value == 0 or not math.isfinite(value):
+        return number(language, value)
+    return number(language, value, max(0, figures - 1 - math.floor(math.log10(abs(value)))))
+
+
+def percent(language: str, value: float) -> str:
+    """`value` is in percent already: 0.34 gives `0.34 %`."""
+    return significant(language, value) + NO_BREAK + "%"
+
+
+def size(language: str, count: float) -> str:
+    """Bytes in decimal units, as disks and downloads count them: 1_843_200 gives `1.8 MB`."""
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return number(language, count, 1 if unit in ("MB", "GB") and count < 100 else 0) + NO_BREAK + unit
+        count /= 1000
+    raise AssertionError("unreachable")
+
+
+def seconds(language: str, value: float) -> str:
+    """`1.4 s`, `12 s`, `2 min 5 s`."""
+    if value < 9.95:
+        return number(language, value, 1) + NO_BREAK + "s"
+    if value < 60:
+        return number(language, value) + NO_BREAK + "s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes}{NO_BREAK}min {rest}{NO_BREAK}s"

@@ -1,0 +1,303 @@
+"""
+The registry of methods: what each one trains, its hyperparameters, its count, and its PEFT config.
+
+The page, the API, the README and the tests walk `METHODS`; a new method is one more record. PEFT does the adapting;
+what lies here is which of PEFT's settings a visitor may move, how far, and how many parameters that will train.
+Knows nothing about data, training loops or the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from playground.bases import Architecture, Linear
+from playground.errors import PlaygroundError
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
+
+    from playground.bases import Base
+
+Values = Mapping[str, Any]
+
+# Which linear layers a choice of targets means, over the names that the catalogue's families use.
+TARGETS: dict[str, tuple[str, ...]] = {
+    "query_value": ("q_proj", "v_proj", "query_key_value"),
+    "attention": ("q_proj", "k_proj", "v_proj", "o_proj", "query_key_value", "dense"),
+    "mlp": ("gate_proj", "up_proj", "down_proj", "dense_h_to_4h", "dense_4h_to_h"),
+}
+IA3_TARGETS = ("k_proj", "v_proj", "down_proj", "query_key_value", "dense_4h_to_h")
+IA3_FEEDFORWARD = ("down_proj", "dense_4h_to_h")
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """
+    One setting: its default and what is allowed.
+
+    A number has `minimum` and `maximum`, a choice has `choices`, a switch is a bool, a text has `maximum` characters.
+    `advanced` ones lie behind "More settings" on the page.
+    """
+
+    name: str
+    default: Any
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[Any, ...] = ()
+    advanced: bool = False
+
+    def check(self, value: Any) -> Any:
+        """`value` as the default's type. Raises PlaygroundError if it is of another kind or out of range."""
+        kind = type(self.default)
+        if self.choices:
+            if value not in self.choices:
+                raise PlaygroundError("not_a_choice", name=self.name, value=value, choices=", ".join(map(str, self.choices)))
+            return value
+        if kind is bool or kind is str:
+            if not isinstance(value, kind) or (kind is str and len(value) > (self.maximum or 0)):
+                raise PlaygroundError("wrong_kind", name=self.name, value=str(value)[:60], kind=kind.__name__)
+            return value
+        if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and value != int(value)):
+            raise PlaygroundError("wrong_kind", name=self.name, value=str(value)[:60], kind=kind.__name__)
+        if not self.minimum <= value <= self.maximum:  # type: ignore[operator]
+            raise PlaygroundError("out_of_range", name=self.name, value=value, minimum=self.minimum, maximum=self.maximum)
+        return kind(value)
+
+
+@dataclass(frozen=True)
+class Method:
+    """
+    One way of adapting.
+
+    `family` is that of Lialin et al. 2023 (additive, selective, reparameterization) or "reference" for what is no
+    adapter; `count` gives trainable parameters from an architecture, `config` the PEFT config, None where PEFT has none.
+    """
+
+    id: str
+    family: str
+    paper: str
+    steps: int
+    hyperparameters: tuple[Hyperparameter, ...]
+    count: Callable[[Architecture, Values], int]
+    config: Callable[[Base, Values], PeftConfig] | None = None
+    quantization: Callable[[Values], str | None] = lambda values: None
+
+    def complete(self, values: Values) -> dict[str, Any]:
+        """All hyperparameters, checked, with defaults for what is left out. Raises PlaygroundError."""
+        known = {parameter.name: parameter for parameter in self.hyperparameters}
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise PlaygroundError("unknown_hyperparameter", names=", ".join(unknown), method=self.id, known=", ".join(known))
+        return {name: parameter.check(values.get(name, parameter.default)) for name, parameter in known.items()}
+
+    def trainable(self, architecture: Architecture, values: Values) -> int:
+        """How many parameters would be trained: what PEFT counts after wrapping. Raises PlaygroundError."""
+        return self.count(architecture, self.complete(values))
+
+    def base_id(self, base_id: str, values: Values) -> str:
+        """The base whose frozen weights this method adapts: QLoRA's is the 4-bit form of the one asked for."""
+        quantization = self.quantization(values)
+        return f"{base_id.partition(':')[0]}:{quantization}" if quantization else base_id
+
+
+def targeted(architecture: Architecture, targets: str) -> list[Linear]:
+    """The linear layers that `targets` names in this architecture. Raises PlaygroundError if it has none of them."""
+    names = TARGETS.get(targets)
+    found = [layer for layer in architecture.linears if names is None or layer.name in names]
+    if not found:
+        raise PlaygroundError("no_such_targets", targets=targets, known=", ".join(x.name for x in architecture.linears))
+    return found
+
+
+def counts(parameters: int, trainable: int) -> dict[str, int]:
+    """
+    Trainable and total parameters as PEFT's `get_nb_trainable_parameters` gives them, and the adapter's bytes in
+    float32. `parameters` are the base's; whoever trains all of them adds none.
+    """
+    total = parameters if trainable == parameters else parameters + trainable
+    return {"trainable_parameters": trainable, "total_parameters": total, "bytes": 4 * trainable}
+
+
+def training_memory(parameters: int, trainable: int, quantized: bool) -> int:
+    """
+    Bytes that training holds at least: the frozen weights in float32 (in NF4 with double quantization 4.127 bits each,
+    Dettmers et al. 2023, section 3), and for everything trained a value, a gradient and AdamW's two moments in float32.
+    Activations come on top.
+    """
+    frozen = 0 if trainable == parameters else parameters
+    return round(frozen * (4.127 / 8 if quantized else 4) + trainable * 4 * 4)
+
+
+def count_lora(architecture: Architecture, values: Values) -> int:
+    """r x (in + out) a layer (Hu et al. 2021, section 4.1), plus a magnitude per output row for DoRA (Liu et al. 2024)."""
+    return sum(
+        layer.count
+        * (
+            values["rank"] * (layer.inputs + layer.outputs)
+            + values.get("dora", False) * layer.outputs
+            + (values.get("bias") == "lora_only" and layer.bias) * layer.outputs
+        )
+        for layer in targeted(architecture, values["targets"])
+    )
+
+
+def count_prompt_tuning(architecture: Architecture, values: Values) -> int:
+    """Virtual tokens x width (Lester et al. 2021, table 4)."""
+    return values["virtual_tokens"] * architecture.hidden_size
+
+
+def count_ia3(architecture: Architecture, values: Values) -> int:
+    """One factor per key, per value and per inner feed-forward activation (Liu et al. 2022, section 3.3)."""
+    return sum(
+        layer.count * (layer.inputs if layer.name in IA3_FEEDFORWARD else layer.outputs)
+        for layer in architecture.linears
+        if layer.name in IA3_TARGETS
+    )
+
+
+def lora_config(base: Base, values: Values) -> PeftConfig:
+    from peft import LoraConfig
+
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=values["rank"],
+        lora_alpha=values["alpha"],
+        target_modules=[layer.name for layer in targeted(base.architecture, values["targets"])],
+        lora_dropout=values["dropout"],
+        use_rslora=values["rslora"],
+        use_dora=values.get("dora", False),
+        bias=values.get("bias", "none"),
+    )
+
+
+def prompt_tuning_config(base: Base, values: Values) -> PeftConfig:
+    from peft import PromptTuningConfig
+
+    text = values["initialization"] == "text"
+    if text and not values["initialization_text"].strip():
+        raise PlaygroundError("no_initialization_text")
+    return PromptTuningConfig(
+        task_type="CAUSAL_LM",
+        num_virtual_tokens=values["virtual_tokens"],
+        prompt_tuning_init={"random": "RANDOM", "vocabulary": "SAMPLE_VOCAB", "text": "TEXT"}[values["initialization"]],
+        prompt_tuning_init_text=values["initialization_text"] if text else None,
+        tokenizer_name_or_path=str(base.folder) if text else None,
+        tokenizer_kwargs={"local_files_only": True} if text else None,
+    )
+
+
+def ia3_config(base: Base, values: Values) -> PeftConfig:
+    from peft import IA3Config
+
+    names = [layer.name for layer in base.architecture.linears]
+    return IA3Config(
+        task_type="CAUSAL_LM",
+        target_modules=[name for name in IA3_TARGETS if name in names],
+        feedforward_modules=[name for name in IA3_FEEDFORWARD if name in names],
+    )
+
+
+def learning_rate(default: float, maximum: float) -> Hyperparameter:
+    return Hyperparameter("learning_rate", default, 1e-6, maximum)
+
+
+def batch_size(default: int) -> Hyperparameter:
+    return Hyperparameter("batch_size", default, 1, 32, advanced=True)
+
+
+LORA = (
+    Hyperparameter("rank", 8, 1, 64),
+    Hyperparameter("alpha", 16, 1, 256),
+    Hyperparameter("targets", "query_value", choices=("query_value", "attention", "mlp", "all_linear")),
+)
+LORA_ADVANCED = (
+    Hyperparameter("dropout", 0.0, 0.0, 0.5, advanced=True),
+    Hyperparameter("rslora", False, advanced=True),
+)
+
+METHODS: dict[str, Method] = {
+    method.id: method
+    for method in (
+        Method(
+            id="prompt_tuning",
+            family="additive",
+            paper="Lester et al. 2021, arXiv 2104.08691",
+            steps=40,
+            hyperparameters=(
+                Hyperparameter("virtual_tokens", 10, 1, 100),
+                learning_rate(3e-2, 1.0),
+                Hyperparameter("initialization", "vocabulary", choices=("random", "vocabulary", "text"), advanced=True),
+                Hyperparameter("initialization_text", "", maximum=300, advanced=True),
+                batch_size(4),
+            ),
+            count=count_prompt_tuning,
+            config=prompt_tuning_config,
+        ),
+        Method(
+            id="lora",
+            family="reparameterization",
+            paper="Hu et al. 2021, arXiv 2106.09685",
+            steps=24,
+            hyperparameters=(
+                *LORA,
+                learning_rate(2e-3, 1e-1),
+                *LORA_ADVANCED,
+                Hyperparameter("dora", False, advanced=True),
+                Hyperparameter("bias", "none", choices=("none", "lora_only"), advanced=True),
+                batch_size(4),
+            ),
+            count=count_lora,
+            config=lora_config,
+        ),
+        Method(
+            id="ia3",
+            family="additive",
+            paper="Liu et al. 2022, arXiv 2205.05638",
+            steps=30,
+            hyperparameters=(learning_rate(3e-2, 1.0), batch_size(4)),
+            count=count_ia3,
+            config=ia3_config,
+        ),
+        Method(
+            id="qlora",
+            family="reparameterization",
+            paper="Dettmers et al. 2023, arXiv 2305.14314",
+            steps=24,
+            hyperparameters=(
+                *LORA,
+                learning_rate(2e-3, 1e-1),
+                *LORA_ADVANCED,
+                Hyperparameter("double_quantization", True, advanced=True),
+                batch_size(4),
+            ),
+            count=count_lora,
+            config=lora_config,
+            quantization=lambda values: "nf4_double" if values.get("double_quantization", True) else "nf4",
+        ),
+        Method(
+            id="few_shot",
+            family="reference",
+            paper="Brown et al. 2020, arXiv 2005.14165",
+            steps=0,
+            hyperparameters=(Hyperparameter("examples", 4, 1, 12),),
+            count=lambda architecture, values: 0,
+        ),
+        Method(
+            id="full_fine_tuning",
+            family="reference",
+            paper="Howard & Ruder 2018, arXiv 1801.06146",
+            steps=16,
+            hyperparameters=(learning_rate(5e-5, 1e-2), batch_size(4)),
+            count=lambda architecture, values: architecture.parameters,
+        ),
+    )
+}
+
+
+def method(method_id: str) -> Method:
+    """Raises PlaygroundError for an id that does not exist."""
+    if method_id not in METHODS:
+        raise PlaygroundError("unknown_method", method=method_id, known=", ".join(METHODS))
+    return METHODS[method_id]

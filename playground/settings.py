@@ -1,0 +1,47 @@
+"""
+Every environment variable and every limit, in one place.
+
+Limits are enforced where the work is done (`playground.tasks`, `training`, `generation`, `adapters`), not by sliders.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+
+# Environment variables
+CACHE = Path(os.environ.get("PLAYGROUND_CACHE") or Path.home() / ".cache" / "peft-playground")
+DEFAULT_BASE = os.environ.get("PLAYGROUND_BASE") or "smollm2-135m"
+LOCAL_BASE = os.environ.get("PLAYGROUND_LOCAL_BASE") or ""  # a folder with a transformers model
+DEVICE = os.environ.get("PLAYGROUND_DEVICE") or ""  # "cpu", "cuda"; empty: the GPU if there is one
+
+# Comparing
+MAX_PROMPT_CHARACTERS = 2000
+MAX_NEW_TOKENS = 256
+MAX_PANES = 6
+TOP_TOKENS = 5
+
+# Training
+MAX_STEPS = 300
+MAX_CHECKPOINTS = 12
+MAX_CHECKPOINT_BYTES = 64_000_000  # of one run, all checkpoints together
+MAX_FULL_FINE_TUNING_PARAMETERS = 700_000_000
+MIN_OWN_EXAMPLES, MAX_OWN_EXAMPLES = 8, 512
+MAX_EXAMPLE_CHARACTERS = 1000
+MAX_SEQUENCE_TOKENS = 384
+
+# Adapters
+MAX_UPLOAD_BYTES = 32_000_000
+MAX_UNPACKED_BYTES = 64_000_000
+MAX_ADAPTER_NAME = 60
+
+# Sessions
+MAX_SESSIONS = 100
+MAX_SESSION_ADAPTERS = 12
+MAX_SESSION_BYTES = 1_500_000_000
+SESSION_IDLE_SECONDS = 2 * 3600
+MAX_QUEUE = 32
+MAX_LOADED_BASES = 3

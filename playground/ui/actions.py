@@ -1,0 +1,213 @@
+"""
+What a visitor or a program may ask for, in plain values: the one way from the page and the API into the core.
+
+Core modules that need torch are imported when first used, so that the page is served before torch is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playground import adapters, locales, settings, tasks
+from playground.adapters import BASE, Adapter
+from playground.bases import BASES, CATALOGUE, Architecture, split_id
+from playground.errors import PlaygroundError
+from playground.jobs import COMPARE, SESSIONS, TRAIN, Run
+from playground.methods import METHODS, counts, method, training_memory
+
+if TYPE_CHECKING:
+    from playground.training import Event, Started
+
+
+def list_bases() -> list[dict[str, Any]]:
+    return [
+        {
+            "id": spec.id,
+            "name": spec.name,
+            "parameters": spec.parameters,
+            "source": spec.source,
+            "loaded": BASES.is_loaded(spec.id),
+        }
+        for spec in CATALOGUE.values()
+    ]
+
+
+def list_adapters(key: str, base_id: str | None = None) -> list[dict[str, Any]]:
+    """The session's adapters, newest first, then the examples; of one base if asked for."""
+    found = [adapter.summary() for adapter in SESSIONS.get(key).library.all()]
+    return [one for one in found if base_id is None or one["base"].partition(":")[0] == base_id.partition(":")[0]]
+
+
+def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What would be trained, before training: counts as PEFT's after wrapping, float32 bytes, memory at least needed."""
+    spec, _ = split_id(base_id)
+    architecture: Architecture = spec.architecture or BASES.get(base_id).architecture
+    chosen = method(method_id)
+    trainable = chosen.trainable(architecture, values)
+    count = counts(architecture.parameters, trainable)
+    return {
+        "trainable": trainable,
+        "total": count["total_parameters"],
+        "percent": 100 * trainable / count["total_parameters"],
+        "bytes": count["bytes"],
+        "memory": training_memory(architecture.parameters, trainable, chosen.quantization(values) is not None),
+    }
+
+
+def start_training(
+    key: str,
+    base_id: str,
+    method_id: str,
+    task: tasks.Task,
+    values: Mapping[str, Any],
+    steps: int | None = None,
+    seed: int = 0,
+) -> Run:
+    """Queue a training for a session. Raises PlaygroundError at once if it cannot be served."""
+    from playground.training import Ended, TrainingJob, train
+
+    split_id(base_id)
+    job = TrainingJob(base_id, method_id, task, dict(values), steps, seed).checked()
+    session = SESSIONS.get(key)
+
+    def events(stop: Any) -> Iterator[Event]:
+        for event in train(job, BASES.get, stop):
+            if isinstance(event, Ended):
+                session.library.add(event.adapter)
+            yield event
+
+    run = SESSIONS.submit(key, TRAIN, events)
+    run.job = job
+    return run
+
+
+def start_comparison(key: str, base_id: str, prompt: str, adapter_ids: Sequence[str], decoding: Mapping[str, Any]) -> Run:
+    """Queue a comparison for a session. Raises PlaygroundError at once if it cannot be served."""
+    from playground.generation import CompareJob, Decoding, compare
+
+    split_id(base_id)
+    library = SESSIONS.get(key).library
+    chosen = tuple(None if one == BASE else library.get(one) for one in adapter_ids)
+    for adapter in chosen:
+        if adapter is not None:
+            adapters.base_id(adapter, base_id)
+    job = CompareJob(base_id, prompt, chosen, Decoding(**decoding))
+    job.check()
+    run = SESSIONS.submit(key, COMPARE, lambda stop: compare(job, BASES.get))
+    run.job = job
+    return run
+
+
+def download(key: str, adapter_id: str, folder: Path) -> Path:
+    """A zip of one adapter of the session in `folder`."""
+    return adapters.pack(SESSIONS.get(key).library.get(adapter_id), folder)
+
+
+def upload(key: str, path: str | None, base_id: str) -> Adapter:
+    """Check a zip and add its adapter to the session. Raises PlaygroundError with the reason if it is refused."""
+    from playground.training import new_id
+
+    if not path:
+        raise PlaygroundError("no_file")
+    adapter = adapters.unpack(Path(path), BASES.get(base_id), new_id())
+    SESSIONS.get(key).library.add(adapter)
+    return adapter
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """One training event as the API gives it; the last one names the adapter instead of carrying it."""
+    plain = {name: value for name, value in vars(event).items() if name not in ("adapter", "error")}
+    if plain["event"] in ("finished", "stopped", "failed"):
+        plain |= {"adapter": event.adapter.summary(), "error": str(event.error) if event.error else None}  # type: ignore[union-attr]
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+
+
+def training_view(run: Run | None, language: str) -> dict[str, Any]:
+    """What the Train tab draws: the run's state and everything that its events have told so far."""
+    if run is None:
+        return {"state": "idle", "losses": [], "held_out": [], "samples": [], "questions": [], "method": None, "message": ""}
+    job = run.job
+    view: dict[str, Any] = {
+        "state": "queued" if run.state == "queued" else "preparing",
+        "position": run.position,
+        "method": job.method,
+        "task": job.task.id,
+        "hyperparameters": job.hyperparameters,
+        "step": 0,
+        "steps": job.steps,
+        "seed": job.seed,
+        "losses": [],
+        "held_out": [],
+        "samples": [],
+        "questions": [],
+        "message": "",
+        "adapter": None,
+    }
+    for event in run.events:
+        _VIEW[event.event](view, event)
+    if run.state == "failed" and view["state"] not in ("diverged",):
+        view["state"] = "failed"
+    if run.state == "stopped" and view["state"] in ("queued", "preparing"):
+        view["state"] = "stopped"
+    error = run.error or view.pop("error", None)
+    view["message"] = error.message(language) if error else ""
+    return view
+
+
+def _started(view: dict[str, Any], event: Started) -> None:
+    view |= {"state": "running", "questions": list(event.questions)}
+
+
+def _step(view: dict[str, Any], event: Any) -> None:
+    view["losses"].append((event.step, event.loss))
+    view |= {"seconds_per_step": event.elapsed / event.step}
+    view |= {name: getattr(event, name) for name in ("step", "elapsed", "remaining", "tokens_per_second", "learning_rate", "gradient_norm")}
+
+
+def _evaluation(view: dict[str, Any], event: Any) -> None:
+    view["held_out"].append((event.step, event.held_out_loss))
+
+
+def _sample(view: dict[str, Any], event: Any) -> None:
+    view["samples"].append({"step": event.step, "answers": list(event.answers)})
+
+
+def _ended(view: dict[str, Any], event: Any) -> None:
+    state = "diverged" if event.event == "failed" else event.event
+    view |= {"state": state, "adapter": event.adapter.summary(), "elapsed": event.seconds, "error": event.error}
+    view["checkpoints"] = [checkpoint.step for checkpoint in event.adapter.checkpoints]
+
+
+_VIEW = {
+    "started": _started, "step": _step, "evaluation": _evaluation, "sample": _sample,
+    "finished": _ended, "stopped": _ended, "failed": _ended,
+}  # fmt: skip
+
+
+def describe_methods() -> list[dict[str, Any]]:
+    def bounds(parameter: Any) -> dict[str, Any]:
+        plain = {"default": parameter.default, "minimum": parameter.minimum, "maximum": parameter.maximum}
+        return plain | ({"choices": list(parameter.choices)} if parameter.choices else {})
+
+    return [
+        {
+            "id": one.id,
+            "name": locales.text(locales.DEFAULT, f"methods.{one.id}.name"),
+            "family": one.family,
+            "paper": one.paper,
+            "steps": one.steps,
+            "hyperparameters": {parameter.name: bounds(parameter) for parameter in one.hyperparameters},
+        }
+        for one in METHODS.values()
+    ]
+
+
+def describe_tasks() -> list[dict[str, Any]]:
+    found = [tasks.task(task_id) for task_id in tasks.TASK_IDS]
+    return [{"id": one.id, "name": locales.text(locales.DEFAULT, f"tasks.{one.id}.title"), "train": len(one.train), "held_out": len(one.held_out)} for one in found]
+
+
+def default_base() -> str:
+    return settings.DEFAULT_BASE

@@ -1,0 +1,168 @@
+"""
+The named endpoints that programs use: JSON in, JSON out, the same actions as the page.
+
+A program's session is that of its client. Whatever cannot be served comes back as gr.Error with the sentence that the
+page would show, in the language of the Accept-Language header.
+"""
+
+# No postponed annotations here: gradio reads the types of the endpoints from them.
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import gradio as gr
+
+from playground import locales, tasks
+from playground.errors import PlaygroundError
+from playground.ui import actions
+
+
+def build_api() -> None:
+    """Declare the endpoints inside the current gr.Blocks."""
+    endpoints = {
+        "bases": bases,
+        "methods": methods,
+        "tasks": task_list,
+        "adapters": adapters,
+        "count_parameters": count_parameters,
+        "train": train,
+        "compare": compare,
+    }
+    for name, endpoint in endpoints.items():
+        gr.api(endpoint, api_name=name, concurrency_limit=None)
+    adapter, zip_out = gr.Textbox(visible=False, label="adapter"), gr.File(visible=False, label="zip")
+    zip_in, base = gr.File(visible=False, type="filepath", label="zip"), gr.Textbox(actions.default_base(), visible=False, label="base")
+    uploaded = gr.JSON(visible=False, label="adapter")
+    adapter.submit(download_adapter, adapter, zip_out, api_name="download_adapter")
+    zip_in.upload(upload_adapter, [zip_in, base], uploaded, api_name="upload_adapter")
+
+
+def key_of(request: gr.Request) -> str:
+    return f"api-{request.session_hash}"
+
+
+@contextmanager
+def explained(request: gr.Request) -> Iterator[None]:
+    """A PlaygroundError leaves as gr.Error with its sentence."""
+    try:
+        yield
+    except PlaygroundError as error:
+        language = locales.choose(request.headers.get("accept-language"))
+        raise gr.Error(error.message(language), print_exception=False) from error
+
+
+def bases() -> list:
+    """The base models: id, name, parameters, source, and whether it is loaded."""
+    return actions.list_bases()
+
+
+def methods() -> list:
+    """The methods: id, name, family, paper, default steps, and the range of every hyperparameter."""
+    return actions.describe_methods()
+
+
+def task_list() -> list:
+    """The tasks: id, name, and how many training and held-out examples each has."""
+    return actions.describe_tasks()
+
+
+def adapters(request: gr.Request) -> list:
+    """This session's own adapters, newest first, and the ready-made ones."""
+    return actions.list_adapters(key_of(request))
+
+
+def count_parameters(base: str, method: str, request: gr.Request, hyperparameters: dict = {}) -> dict:  # noqa: B006
+    """
+    Trainable parameters before training, as PEFT counts them after wrapping.
+
+    Args:
+        base: a base id, with :nf4, :nf4_double or :int8 for its quantized form
+        method: a method id
+        hyperparameters: what differs from the method's defaults
+    """
+    with explained(request):
+        return actions.count_parameters(base, method, hyperparameters)
+
+
+def train(  # type: ignore[misc]
+    base: str,
+    method: str,
+    task: str,
+    request: gr.Request,
+    hyperparameters: dict = {},  # noqa: B006
+    steps: int = 0,
+    seed: int = 0,
+) -> dict:
+    """
+    Train an adapter and watch: a stream of events, the last one with the adapter's summary.
+
+    Args:
+        base: a base id
+        method: a method id
+        task: a task id
+        hyperparameters: what differs from the method's defaults
+        steps: optimizer steps; 0 takes the method's default
+        seed: decides initialization and order; the same seed gives the same adapter
+    """
+    with explained(request):
+        run = actions.start_training(key_of(request), base, method, tasks.task(task), hyperparameters, steps or None, seed)
+        sent = 0
+        for _ in run.changes():
+            for event in run.events[sent:]:
+                yield actions.event_json(event)
+                sent += 1
+        if run.error:
+            raise run.error
+
+
+def compare(  # type: ignore[misc]
+    base: str,
+    prompt: str,
+    adapters: list,
+    request: gr.Request,
+    max_new_tokens: int = 64,
+    temperature: float = 0.0,
+    seed: int = 0,
+    top_p: float = 1.0,
+    repetition_penalty: float = 1.0,
+) -> dict:
+    """
+    Answer one prompt with several adapters at once: a stream of frames with all panes' texts, the last one measured.
+
+    Args:
+        base: a base id
+        prompt: the question
+        adapters: adapter ids; "base" is the plain base, "id@step" a checkpoint
+        max_new_tokens: the longest answer
+        temperature: 0 is greedy
+        seed: decides sampling when the temperature is above 0
+        top_p: nucleus sampling
+        repetition_penalty: 1 is off
+    """
+    decoding = {
+        "max_new_tokens": max_new_tokens,
+        "temperature": temperature,
+        "top_p": top_p,
+        "repetition_penalty": repetition_penalty,
+        "seed": seed,
+    }
+    with explained(request):
+        run = actions.start_comparison(key_of(request), base, prompt, adapters, decoding)
+        for _ in run.changes():
+            if run.events:
+                yield run.events[-1].as_json()
+        if run.error:
+            raise run.error
+
+
+def download_adapter(adapter: str, request: gr.Request) -> str:
+    """A zip that `PeftModel.from_pretrained` loads once unpacked."""
+    with explained(request):
+        return str(actions.download(key_of(request), adapter, Path(tempfile.mkdtemp(prefix="adapter-"))))
+
+
+def upload_adapter(zip_file: str, base: str, request: gr.Request) -> dict:
+    """Check a zip and add its adapter to this session."""
+    with explained(request):
+        return actions.upload(key_of(request), zip_file, base).summary()

@@ -1,0 +1,243 @@
+"""
+The Compare tab: a prompt, its panes, and where their first tokens part.
+
+Handlers turn actions into HTML; what is shown comes from the latest frame of the session's comparison.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import gradio as gr
+
+from playground import locales, settings
+from playground.adapters import BASE
+from playground.errors import PlaygroundError
+from playground.jobs import COMPARE, SESSIONS, Run
+from playground.methods import METHODS
+from playground.ui import actions, components, links
+from playground.ui.wording import Wording
+
+HIDDEN: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+STREAM: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+DECODING_NAMES = ("max_new_tokens", "temperature", "top_p", "repetition_penalty", "seed")
+
+
+@dataclass(frozen=True)
+class CompareTab:
+    """The components that other parts of the page need."""
+
+    prompt: gr.Textbox
+    panes: gr.Dropdown
+    decoding: list[Any]  # max_new_tokens, temperature, top_p, repetition_penalty, seed
+    settings_chip: gr.Button
+    go: gr.Button
+    stop: gr.Button
+    notice: gr.HTML
+    answers: gr.HTML
+    tokens: gr.HTML
+
+    @property
+    def shown(self) -> list[Any]:
+        """What `follow` updates."""
+        return [self.notice, self.answers, self.tokens, self.go, self.stop]
+
+
+@cache
+def recorded() -> dict[str, dict[str, Any]]:
+    """The recorded comparisons of `examples/comparisons`, by task; the first one opens the page."""
+    files = sorted((settings.EXAMPLES / "comparisons").glob("*.json"))
+    return {file.stem.partition("-")[2]: json.loads(file.read_text(encoding="utf-8")) for file in files}
+
+
+def first_frame() -> dict[str, Any]:
+    return next(iter(recorded().values()))
+
+
+def pane_ids(frame: dict[str, Any]) -> list[str]:
+    return [pane["id"] for pane in frame["panes"]]
+
+
+def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.State) -> CompareTab:
+    """The tab's layout and its own events."""
+    make, opening = wording.make, first_frame()
+    make(gr.HTML, {"value": lambda lang: lead(lang, "compare.lead")})
+    with gr.Row(elem_classes="pp-ask"):
+        prompt = make(
+            gr.Textbox, {"label": "compare.prompt", "placeholder": "compare.placeholder"}, value=opening["prompt"],
+            show_label=False, container=False, lines=1, max_lines=6, max_length=settings.MAX_PROMPT_CHARACTERS, elem_id="prompt",
+        )  # fmt: skip
+        go = make(gr.Button, {"value": "compare.go"}, variant="primary", elem_id="compare", elem_classes="pp-go")
+        stop = make(gr.Button, {"value": "compare.stop"}, visible=False, elem_id="stop-compare", elem_classes="pp-go")
+    with gr.Row(elem_classes="pp-chips"):
+        make(gr.HTML, {"value": "compare.try"})
+        chips = {
+            task: make(gr.Button, {"value": f"compare.try.{task}"}, size="sm", elem_classes="chip", elem_id=f"try-{task}")
+            for task in recorded()
+        }
+        settings_chip = make(
+            gr.Button, {"value": lambda lang: decoding_words(lang, 64, 0.0, 0)},
+            size="sm", elem_classes=["chip", "pp-push"], elem_id="decoding-chip",
+        )  # fmt: skip
+        model = make(gr.Button, {"value": "compare.model"}, size="sm", elem_classes="chip", elem_id="choose-base")
+        add = make(gr.Button, {"value": "compare.add"}, size="sm", elem_classes="chip", elem_id="add-pane")
+        copy = make(gr.Button, {"value": "compare.copy"}, size="sm", elem_classes="chip", elem_id="copy-link")
+    with gr.Column(elem_classes="pp-card", visible=False) as base_card:
+        base.render()
+    decoding_card, decoding = _decoding(wording)
+    panes_card, panes, upload = _panes(wording, pane_ids(opening))
+    notice = make(gr.HTML, {"value": lambda lang: note(lang, "compare.recorded")}, elem_id="compare-notice")
+    answers = make(gr.HTML, {"value": lambda lang: components.panes(opening, lang)}, elem_id="panes", apply_default_css=False)
+    tokens = make(
+        gr.HTML, {"value": lambda lang: components.first_tokens(opening, lang)}, elem_id="first-tokens", apply_default_css=False
+    )
+    link = gr.Textbox(visible=False)
+    tab = CompareTab(prompt, panes, decoding, settings_chip, go, stop, notice, answers, tokens)
+
+    inputs = [visitor, language, base, prompt, panes, *decoding]
+    gr.on([go.click, prompt.submit], start, inputs, tab.shown, **STREAM)
+    stop.click(lambda key: SESSIONS.stop(key, COMPARE), visitor, None, **HIDDEN)
+    for task, chip in chips.items():
+        chip.click(lambda lang, task=task: _example(task, lang), language, [prompt, panes, notice, answers, tokens], **HIDDEN)
+    for chip, card in ((settings_chip, decoding_card), (model, base_card), (add, panes_card)):
+        shown = gr.State(False)
+        chip.click(lambda now: (not now, gr.update(visible=not now)), shown, [shown, card], **HIDDEN)
+    gr.on(
+        [component.change for component in decoding],
+        lambda lang, tokens, temperature, top_p, penalty, seed: decoding_words(lang, tokens, temperature, seed),
+        [language, *decoding], settings_chip, trigger_mode="always_last", **HIDDEN,
+    )  # fmt: skip
+    upload.upload(_upload, [visitor, language, base, upload, panes], [panes, notice, upload], **STREAM)
+    copy.click(_link, [language, base, prompt, panes, *decoding], link, **HIDDEN).then(
+        None, link, None, js="query => navigator.clipboard.writeText(location.origin + location.pathname + '?' + query)"
+    ).then(lambda lang: note(lang, "compare.copied"), language, notice, **HIDDEN)
+    return tab
+
+
+def _decoding(wording: Wording) -> tuple[gr.Column, list[Any]]:
+    bounds = (
+        ("max_new_tokens", {"minimum": 1, "maximum": settings.MAX_NEW_TOKENS, "value": 64, "step": 1}),
+        ("temperature", {"minimum": 0.0, "maximum": 2.0, "value": 0.0, "step": 0.1}),
+        ("top_p", {"minimum": 0.05, "maximum": 1.0, "value": 1.0, "step": 0.05}),
+        ("repetition_penalty", {"minimum": 1.0, "maximum": 2.0, "value": 1.0, "step": 0.05}),
+        ("seed", {"minimum": 0, "maximum": 100, "value": 0, "step": 1}),
+    )
+    with gr.Column(elem_classes="pp-card", visible=False, elem_id="decoding") as card, gr.Row():
+        sliders = [
+            wording.make(gr.Slider, {"label": f"decoding.{name}", "info": f"decoding.{name}.help"}, elem_id=name, **bound)
+            for name, bound in bounds
+        ]
+    return card, sliders
+
+
+def _panes(wording: Wording, chosen: list[str]) -> tuple[gr.Column, gr.Dropdown, gr.File]:
+    with gr.Column(elem_classes="pp-card", visible=False, elem_id="pane-picker") as card:
+        panes = wording.make(
+            gr.Dropdown,
+            {"label": "compare.panes", "info": "compare.panes.help", "choices": lambda lang: pane_choices("", settings.DEFAULT_BASE, lang)},
+            value=chosen, multiselect=True, max_choices=settings.MAX_PANES, elem_id="panes-chosen",
+        )  # fmt: skip
+        upload = wording.make(
+            gr.File, {"label": "compare.upload"}, file_types=[".zip"], type="filepath", height=110, elem_id="upload-adapter"
+        )
+    return card, panes, upload
+
+
+def lead(language: str, key: str) -> str:
+    return f'<p class="pp-lead">{components.words(language, key)}</p>'
+
+
+def note(language: str, key: str, **values: object) -> str:
+    """A quiet line above the panes."""
+    return f'<p class="pp-soft" role="status">{components.words(language, key, **values)}</p>'
+
+
+def alarm(message: str) -> str:
+    """What is wrong and what would be right, where it is seen."""
+    return f'<p class="pp-error" role="alert">{components.escape(message)}</p>'
+
+
+def decoding_words(language: str, tokens: int, temperature: float, seed: int) -> str:
+    """The settings in the chip: greedy · 64 tokens · seed 0."""
+    how = locales.text(language, "decoding.greedy")
+    if temperature:
+        how = locales.text(language, "decoding.sampled", temperature=locales.number(language, temperature, 1))
+    return locales.text(language, "decoding.summary", how=how, tokens=tokens, seed=seed)
+
+
+def pane_choices(key: str, base_id: str, language: str) -> list[tuple[str, str]]:
+    """What a pane can show: the base, the session's adapters with their checkpoints' origin, the examples."""
+    listed = actions.list_adapters(key, base_id) if key else actions.list_adapters("", base_id)
+    order = list(METHODS)
+    listed.sort(key=lambda one: (one["task"] or "", order.index(one["method"])) if _is_example(one) else ("", -1))
+    return [(locales.text(language, "methods.base.name"), BASE), *((components.pane_title(one, language), one["id"]) for one in listed)]
+
+
+def _is_example(summary: dict[str, Any]) -> bool:
+    return summary["id"].startswith(summary["task"])
+
+
+def start(key: str, language: str, base: str, prompt: str, panes: list[str], *decoding: Any) -> Iterator[list[Any]]:
+    """Queue a comparison and show it; a wrong input becomes a sentence above the panes."""
+    try:
+        run = actions.start_comparison(key, base, prompt, panes, dict(zip(DECODING_NAMES, decoding, strict=True)))
+    except PlaygroundError as error:
+        yield [alarm(error.message(language)), gr.skip(), gr.skip(), gr.skip(), gr.skip()]
+        return
+    yield from follow(run, language)
+
+
+def follow(run: Run, language: str) -> Iterator[list[Any]]:
+    """Show a comparison as it is written, until it has ended."""
+    for _ in run.changes():
+        frame = run.events[-1].as_json() if run.events else None
+        if frame is None:
+            answers: list[Any] = [gr.skip(), gr.skip()]
+        else:
+            answers = [components.panes(frame, language), components.first_tokens(frame, language)]
+        yield [_progress(run, language), *answers, gr.update(visible=run.ended), gr.update(visible=not run.ended)]
+
+
+def _progress(run: Run, language: str) -> str:
+    if run.error:
+        return alarm(run.error.message(language))
+    if run.state == "queued" and run.position:
+        return note(language, "compare.queued", position=run.position)
+    if run.state == "stopped":
+        return note(language, "compare.stopped")
+    if not run.events:
+        return note(language, "compare.waiting")
+    return note(language, "compare.done" if run.ended else "compare.running")
+
+
+def attach(key: str, language: str) -> Iterator[list[Any]]:
+    """After a reload: show the session's latest comparison again, and follow it if it still runs."""
+    run = SESSIONS.get(key).runs.get(COMPARE)
+    if run and (run.events or not run.ended):
+        yield from follow(run, language)
+
+
+def _example(task: str, language: str) -> list[Any]:
+    frame = recorded()[task]
+    drawn = [components.panes(frame, language), components.first_tokens(frame, language)]
+    return [frame["prompt"], gr.update(value=pane_ids(frame)), note(language, "compare.recorded"), *drawn]
+
+
+def _upload(key: str, language: str, base: str, path: str | None, panes: list[str]) -> list[Any]:
+    try:
+        adapter = actions.upload(key, path, base)
+    except PlaygroundError as error:
+        return [gr.skip(), alarm(error.message(language)), None]
+    chosen = [*panes[: settings.MAX_PANES - 1], adapter.id]
+    title = components.pane_title(adapter.summary(), language)
+    return [gr.update(choices=pane_choices(key, base, language), value=chosen), note(language, "compare.uploaded", title=title), None]
+
+
+def _link(language: str, base: str, prompt: str, panes: list[str], *decoding: Any) -> str:
+    values = dict(zip(DECODING_NAMES, decoding, strict=True))
+    query = links.write({"base": base, "prompt": prompt, "panes": panes, **values})
+    return f"lang={language}&{query}"

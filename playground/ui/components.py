@@ -1,0 +1,303 @@
+"""
+The page's own pieces of HTML: header, panes, first tokens, counts, training status and samples.
+
+Pure: the contract's plain values and a language in, HTML out; what a visitor or a model wrote is escaped here.
+Knows nothing about Gradio, models or events. Looks lie in theme.css, words in playground/locales.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from playground.locales import LANGUAGES, NO_BREAK, number, percent, seconds, significant, size, text
+
+Values = Mapping[str, Any]
+
+MAIN_HYPERPARAMETER = {"lora": ("r", "rank"), "qlora": ("r", "rank"), "few_shot": ("k", "examples")}
+COLUMNS = {1: 1, 2: 2, 3: 3, 5: 3, 6: 3}  # panes: columns on a wide screen, otherwise 4
+STARTS_AS_BASE = ("lora", "ia3", "full_fine_tuning")  # the others begin with a prompt or with rounded weights
+VISIBLE_SPACES = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})
+SMALLEST_PROBABILITY = 0.1  # percent; below it the page says "less than"
+
+
+def words(language: str, key: str, **values: object) -> str:
+    """The sentence `key`, escaped."""
+    return escape(text(language, key, **values))
+
+
+def colour(method: str) -> str:
+    """The style attribute with a method's colours: `--m` for marks, `--m-text` for words."""
+    method = method if method.isidentifier() else "base"
+    return f'style="--m:var(--m-{method},var(--m-base));--m-text:var(--m-{method}-text,var(--m-base-text))"'
+
+
+def heading(language: str, key: str) -> str:
+    """The title of a card."""
+    return f'<h2 class="pp-title">{words(language, key)}</h2>'
+
+
+def card(language: str, room: str, body: str = "") -> str:
+    """A card with its title and `body`; without one, the sentence that says what will appear here."""
+    body = body or f'<p class="pp-soft">{words(language, f"{room}.empty")}</p>'
+    return f'<section class="pp-card">{heading(language, f"{room}.title")}{body}</section>'
+
+
+def header(status: Values, language: str) -> str:
+    """The page's title, how the model is doing, the languages, and the switch between light and dark (theme.py)."""
+    current = {language: ' aria-current="true"'}
+    links = (
+        f'<a href="?lang={code}" data-pp-language lang="{code}" title="{name}"{current.get(code, "")}>{code.upper()}</a>'
+        for code, name in LANGUAGES.items()
+    )
+    return (
+        f'<div class="pp-header"><h1>{words(language, "header.title")}</h1>'
+        f'<p class="pp-tagline">{words(language, "header.tagline")}</p>'
+        f'<p class="pp-state pp-{escape(status["state"])}" role="status">{escape(model_state(status, language))}</p>'
+        f'<nav class="pp-languages" aria-label="{words(language, "header.language")}">{"".join(links)}</nav>'
+        f'<button type="button" class="pp-theme" aria-label="{words(language, "header.theme")}">◐</button></div>'
+    )
+
+
+def model_state(status: Values, language: str) -> str:
+    """One line on the model: what runs where, how far loading is, or why it failed."""
+    if status["state"] == "failed":
+        return status.get("message") or text(language, "header.failed")
+    if status["state"] == "ready":
+        return " · ".join(part for part in (status["name"], status["device"], status["dtype"]) if part)
+    fraction = status.get("fraction")
+    done = "" if fraction is None else f" · {number(language, 100 * fraction)}{NO_BREAK}%"
+    return text(language, f"header.{status['state']}", name=status["name"]) + done
+
+
+def pane_title(summary: Values, language: str) -> str:
+    """The visitor's own title, or method, main hyperparameter and task. Plain text, not yet escaped."""
+    method = summary["method"]
+    if summary.get("name"):
+        return summary["name"]
+    title = text(language, f"methods.{method}.name")
+    symbol, name = MAIN_HYPERPARAMETER.get(method, ("", ""))
+    if name in summary.get("hyperparameters", {}):
+        title += f" {symbol} = {number(language, summary['hyperparameters'][name])}"
+    if method == "base" or not summary.get("task"):
+        return title
+    task = text(language, f"tasks.{summary['task']}.name")
+    return f"{title} · {task}"
+
+
+def panes(frame: Values, language: str) -> str:
+    """All answers of one comparison, side by side."""
+    cards = "".join(pane_card(pane, frame, language) for pane in frame["panes"])
+    return (
+        f'<section class="pp-panes" {columns(frame["panes"])} aria-label="{words(language, "pane.panes")}">{cards}</section>'
+    )
+
+
+def columns(shown: list[Values]) -> str:
+    """The style attribute that says how many stand side by side on a wide screen."""
+    return f'style="--columns:{COLUMNS.get(len(shown), 4)}"'
+
+
+def pane_card(pane: Values, frame: Values, language: str) -> str:
+    """One pane: name, cost, bar, answer, footer."""
+    busy = "false" if pane["finished"] else "true"
+    return (
+        f'<article class="pp-pane" {colour(pane["method"])} aria-busy="{busy}">'
+        f'<h3 class="pp-name">{escape(pane_title(pane, language))}</h3>'
+        f'<p class="pp-cost">{escape(cost(pane, language))}</p>'
+        f"{cost_bar(pane, frame['base_parameters'], language)}"
+        f'<div class="pp-answer">{answer(pane, language)}</div>'
+        f'<div class="pp-foot">{pane_foot(pane, frame, language)}</div></article>'
+    )
+
+
+def cost(pane: Values, language: str) -> str:
+    """`460,800 trained · 0.34 % · 1.8 MB`, or that nothing was trained."""
+    if not pane["trainable_parameters"]:
+        return text(language, "pane.few_shot" if pane["method"] == "few_shot" else "pane.nothing_trained")
+    count, share = number(language, pane["trainable_parameters"]), percent(language, pane["percent"])
+    return text(language, "pane.cost", count=count, percent=share, size=size(language, pane["bytes"]))
+
+
+def cost_bar(pane: Values, full: int, language: str) -> str:
+    """Trained parameters on a logarithmic scale from 1 up to full fine-tuning, which fills the bar."""
+    trained = pane["trainable_parameters"]
+    share = min(1.0, math.log(trained) / math.log(full)) if trained > 1 and full > 1 else 0.0
+    label = words(language, "pane.bar", count=number(language, trained), total=number(language, full))
+    return f'<div class="pp-bar" role="img" aria-label="{label}"><i style="width:{100 * share:.1f}%"></i></div>'
+
+
+def answer(pane: Values, language: str) -> str:
+    """The text with its point of departure marked and a caret while it grows."""
+    if not pane["text"]:
+        key = "pane.empty" if pane["finished"] else "pane.waiting"
+        return f'<p class="pp-soft">{words(language, key)}</p>'
+    caret = "" if pane["finished"] else '<span class="pp-caret" aria-hidden="true"></span>'
+    return f'<p class="pp-text">{marked(pane, language)}{caret}</p>'
+
+
+def marked(pane: Values, language: str) -> str:
+    """The escaped text, with the first token that differs from the base model's in a <mark>."""
+    if not pane["divergence_span"]:
+        return escape(pane["text"])
+    start, end = pane["divergence_span"]
+    before, token, after = (escape(part) for part in (pane["text"][:start], pane["text"][start:end], pane["text"][end:]))
+    return f'{before}<mark class="pp-part" title="{words(language, "pane.parts_here")}">{token}</mark>{after}'
+
+
+def pane_foot(pane: Values, frame: Values, language: str) -> str:
+    """Tokens and speed, what the pane is worth knowing for, and a line on how it ended if that needs one."""
+    count, speed = pane["tokens"], pane["tokens_per_second"]
+    left = text(language, "pane.tokens_one") if count == 1 else text(language, "pane.tokens", count=number(language, count))
+    if speed is not None:
+        left += " · " + text(language, "pane.speed", speed=significant(language, speed))
+    note = ending(pane, frame, language)
+    note = f'<span class="pp-note">{escape(note)}</span>' if note else ""
+    return f"<span>{escape(left)}</span>{distance(pane, language)}{note}"
+
+
+def distance(pane: Values, language: str) -> str:
+    """How far the first token lies from the base model's; for the base model, that its weights were checked."""
+    if pane["weights_untouched"] is False:
+        return f'<span class="pp-error">{words(language, "pane.touched")}</span>'
+    if pane["weights_untouched"]:
+        return f'<span title="{words(language, "pane.untouched_hint")}">{words(language, "pane.untouched")}</span>'
+    if pane["kl_from_base"] is None:
+        return ""
+    value = words(language, "pane.kl", value=divergence(language, pane["kl_from_base"]))
+    return f'<span title="{words(language, "pane.kl_hint")}">{value}</span>'
+
+
+def divergence(language: str, nats: float) -> str:
+    """10.2, 0.34, 0.0012."""
+    return number(language, nats, 1) if nats >= 1 else significant(language, nats)
+
+
+def ending(pane: Values, frame: Values, language: str) -> str:
+    """Why an answer stopped short, or that it is the base model's word for word; "" if there is nothing to say."""
+    if pane["finish_reason"] == "length":
+        return text(language, "pane.cut", count=number(language, pane["tokens"]))
+    if pane["finish_reason"] == "stopped":
+        return text(language, "pane.stopped")
+    base = next((other for other in frame["panes"] if other["method"] == "base"), None)
+    done = base and pane is not base and base["finished"] and pane["finished"]
+    return text(language, "pane.same") if done and pane["text"] == base["text"] else ""
+
+
+def first_tokens(frame: Values, language: str) -> str:
+    """How likely each model finds its most likely first tokens, and how to read the page's bars."""
+    known = [pane for pane in frame["panes"] if pane["top_tokens"]]
+    if not known:
+        return card(language, "tokens")
+    lists = "".join(token_list(pane, language) for pane in known)
+    return card(language, "tokens", f'<div class="pp-tokens" {columns(known)}>{lists}{legend(known, frame, language)}</div>')
+
+
+def token_list(pane: Values, language: str) -> str:
+    """One pane's most likely first tokens, with bars as long as they are probable."""
+    rows = "".join(
+        f'<li title="{escape(token["token"])}"><code>{visible(token["token"], language)}</code>'
+        f'<span class="pp-probability" style="--p:{token["probability"]:.4f}"><i></i>'
+        f"{escape(probability(language, token['probability']))}</span></li>"
+        for token in pane["top_tokens"][:3]
+    )
+    title = escape(pane_title(pane, language))
+    return f'<div {colour(pane["method"])}><h3 class="pp-name">{title}</h3><ul>{rows}</ul></div>'
+
+
+def visible(token: str, language: str) -> str:
+    """The escaped token, with the spaces and line breaks around it made visible."""
+    core = token.strip()
+    before, _, after = token.partition(core) if core else (token, "", "")
+    edges = [f'<span class="pp-soft">{part.translate(VISIBLE_SPACES)}</span>' if part else "" for part in (before, after)]
+    return f"{edges[0]}{escape(core)}{edges[1]}" if token else words(language, "tokens.end")
+
+
+def probability(language: str, value: float) -> str:
+    """91 %, 4 %, 0.4 %: one significant figure is enough beside a bar; what is too small to matter is "< 0.1 %"."""
+    rounded = significant(language, max(100 * value, SMALLEST_PROBABILITY), 1) + NO_BREAK + "%"
+    return rounded if 100 * value >= SMALLEST_PROBABILITY else text(language, "tokens.below", value=rounded)
+
+
+def legend(known: list[Values], frame: Values, language: str) -> str:
+    """What the bars mean, and which pane begins farthest from the base model."""
+    sentences = [words(language, "tokens.bars", total=number(language, frame["base_parameters"]))]
+    measured = [pane for pane in known if pane["kl_from_base"] is not None]
+    if len(measured) > 1:
+        farthest = max(measured, key=lambda pane: pane["kl_from_base"])
+        value = divergence(language, farthest["kl_from_base"])
+        sentences.append(words(language, "tokens.farthest", title=pane_title(farthest, language), value=value))
+    return f'<p class="pp-legend">{" ".join(sentences)}</p>'
+
+
+def parameter_card(count: Values, method: str, language: str) -> str:
+    """What pressing Train will train, and what that costs."""
+    kind = method if method in ("few_shot", "full_fine_tuning") else "rest"
+    values = {"total": number(language, count["total"]), "percent": percent(language, count["percent"])}
+    sizes = {"size": size(language, count["bytes"]), "memory": size(language, count["memory"])}
+    rest = words(language, f"count.{kind}", **values, **sizes)
+    return (
+        f'<div class="pp-count" role="status" {colour(method)}><p class="pp-soft">{words(language, "count.lead")}</p>'
+        f'<p class="pp-figure">{number(language, count["trainable"])}</p><p class="pp-soft">{rest}</p></div>'
+    )
+
+
+def training_status(view: Values, language: str) -> str:
+    """Where a training stands, in one line, over a thin bar."""
+    state, step, steps = view["state"], view.get("step") or 0, view.get("steps") or 0
+    share = 1.0 if state == "finished" else min(1.0, step / steps) if steps else 0.0
+    return (
+        f'<div class="pp-progress pp-{escape(state)}">'
+        f'<p role="status" aria-live="polite">{escape(status_line(view, language))}</p>'
+        f'<div aria-hidden="true"><i style="width:{100 * share:.1f}%"></i></div></div>'
+    )
+
+
+def status_line(view: Values, language: str) -> str:
+    """The sentence for each state of a training. Plain text, not yet escaped."""
+    state, step, steps = view["state"], view.get("step") or 0, view.get("steps") or 0
+    here = {"step": number(language, step), "steps": number(language, steps)}
+    if state in ("diverged", "failed"):
+        return view.get("message") or text(language, f"status.{state}", **here)
+    if state == "queued" and (view.get("position") or 1) > 1:
+        return text(language, "status.queued", position=number(language, view["position"]))
+    if state == "finished" and steps:
+        return text(language, "status.finished", steps=here["steps"], time=seconds(language, view.get("elapsed") or 0))
+    if state != "running":
+        keys = {"queued": "status.queued_next", "finished": "status.ready"}
+        return text(language, keys.get(state, f"status.{state}"), **here)
+    parts = [text(language, "status.step", **here)]
+    for key, name in (("status.pace", "seconds_per_step"), ("status.left", "remaining")):
+        if view.get(name) is not None:
+            parts.append(text(language, key, time=seconds(language, view[name])))
+    return " · ".join(parts)
+
+
+def samples(view: Values, language: str, step: int | None = None) -> str:
+    """Answers to held-out questions before training and at `step` (the last checkpoint up to it; None: the latest)."""
+    if not view.get("questions"):
+        return card(language, "samples")
+    taken = view.get("samples") or []
+    first = next((sample for sample in taken if sample["step"] == 0), None)
+    upto = [sample for sample in taken if (sample["step"] > 0 if step is None else sample["step"] <= step)]
+    shown = [first, upto[-1] if upto else None]
+    same = view.get("method") in STARTS_AS_BASE
+    heads = [text(language, f"samples.{key}") for key in ("question", "first" if same else "start", "now")]
+    if view.get("method") == "few_shot":  # nothing was trained: there is no before
+        heads[1:], shown = [text(language, "samples.answer")], [first]
+    elif upto:
+        heads[2] = text(language, "samples.later", step=number(language, upto[-1]["step"]))
+    filled = [view["questions"], *(sample["answers"] if sample else [] for sample in shown)]
+    rows = "".join(sample_row(row, heads, filled) for row in range(len(view["questions"])))
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
+    table = f'<table class="pp-samples"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return card(language, "samples", table)
+
+
+def sample_row(row: int, heads: list[str], filled: list[list[str]]) -> str:
+    """One question with its answers; "…" where there is none yet. On a phone each cell carries its column's head."""
+    cells = (column[row] if row < len(column) else "…" for column in filled)
+    drawn = (f'<td data-head="{escape(head)}">{escape(cell)}</td>' for head, cell in zip(heads, cells, strict=True))
+    return f"<tr>{''.join(drawn)}</tr>"

@@ -1,0 +1,57 @@
+"""
+The page's state in its address: one row per setting that a link can carry, one reader, one writer.
+
+Bad or missing values fall back to the default, silently: a link is made by hand now and then. Knows no components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from playground import settings
+
+
+@dataclass(frozen=True)
+class Field:
+    name: str
+    default: Any
+    read: Callable[[str], Any] = str
+    write: Callable[[Any], str] = str
+
+
+def _list(value: str) -> list[str]:
+    return [part for part in value.split(",") if part][: settings.MAX_PANES]
+
+
+FIELDS = (
+    Field("tab", "compare"),
+    Field("base", settings.DEFAULT_BASE),
+    Field("prompt", ""),
+    Field("panes", [], _list, ",".join),
+    Field("max_new_tokens", 64, int),
+    Field("temperature", 0.0, float),
+    Field("top_p", 1.0, float),
+    Field("repetition_penalty", 1.0, float),
+    Field("seed", 0, int),
+)
+
+
+def read(query: Mapping[str, str]) -> dict[str, Any]:
+    """Every field, from the query or its default."""
+    return {field.name: _read(field, query.get(field.name)) for field in FIELDS}
+
+
+def _read(field: Field, value: str | None) -> Any:
+    try:
+        return field.default if not value else field.read(value)
+    except ValueError:
+        return field.default
+
+
+def write(values: Mapping[str, Any]) -> str:
+    """The query string of what differs from the default."""
+    changed = {f.name: f.write(values[f.name]) for f in FIELDS if f.name in values and values[f.name] != f.default}
+    return urlencode(changed)
