@@ -207,12 +207,10 @@ def batch_size(default: int) -> Hyperparameter:
     return Hyperparameter("batch_size", default, 1, 32, advanced=True)
 
 
-LORA = (
-    Hyperparameter("rank", 8, 1, 64),
-    Hyperparameter("alpha", 16, 1, 256),
-    Hyperparameter("targets", "query_value", choices=("query_value", "attention", "mlp", "all_linear")),
-)
+LORA = (Hyperparameter("rank", 8, 1, 64), learning_rate(5e-3, 1e-1))
 LORA_ADVANCED = (
+    Hyperparameter("alpha", 16, 1, 256, advanced=True),
+    Hyperparameter("targets", "query_value", choices=("query_value", "attention", "mlp", "all_linear"), advanced=True),
     Hyperparameter("dropout", 0.0, 0.0, 0.5, advanced=True),
     Hyperparameter("rslora", False, advanced=True),
 )
@@ -224,10 +222,10 @@ METHODS: dict[str, Method] = {
             id="prompt_tuning",
             family="additive",
             paper="Lester et al. 2021, arXiv 2104.08691",
-            steps=40,
+            steps=30,
             hyperparameters=(
-                Hyperparameter("virtual_tokens", 10, 1, 100),
-                learning_rate(3e-2, 1.0),
+                Hyperparameter("virtual_tokens", 20, 1, 100),
+                learning_rate(2e-2, 1.0),
                 Hyperparameter("initialization", "vocabulary", choices=("random", "vocabulary", "text"), advanced=True),
                 Hyperparameter("initialization_text", "", maximum=300, advanced=True),
                 batch_size(4),
@@ -242,7 +240,6 @@ METHODS: dict[str, Method] = {
             steps=24,
             hyperparameters=(
                 *LORA,
-                learning_rate(2e-3, 1e-1),
                 *LORA_ADVANCED,
                 Hyperparameter("dora", False, advanced=True),
                 Hyperparameter("bias", "none", choices=("none", "lora_only"), advanced=True),
@@ -255,7 +252,7 @@ METHODS: dict[str, Method] = {
             id="ia3",
             family="additive",
             paper="Liu et al. 2022, arXiv 2205.05638",
-            steps=30,
+            steps=24,
             hyperparameters=(learning_rate(3e-2, 1.0), batch_size(4)),
             count=count_ia3,
             config=ia3_config,
@@ -267,7 +264,6 @@ METHODS: dict[str, Method] = {
             steps=24,
             hyperparameters=(
                 *LORA,
-                learning_rate(2e-3, 1e-1),
                 *LORA_ADVANCED,
                 Hyperparameter("double_quantization", True, advanced=True),
                 batch_size(4),
@@ -289,7 +285,7 @@ METHODS: dict[str, Method] = {
             family="reference",
             paper="Howard & Ruder 2018, arXiv 1801.06146",
             steps=16,
-            hyperparameters=(learning_rate(5e-5, 1e-2), batch_size(4)),
+            hyperparameters=(learning_rate(1e-4, 1e-2), batch_size(4)),
             count=lambda architecture, values: architecture.parameters,
         ),
     )

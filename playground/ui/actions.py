@@ -127,7 +127,7 @@ def event_json(event: Event) -> dict[str, Any]:
 def training_view(run: Run | None, language: str) -> dict[str, Any]:
     """What the Train tab draws: the run's state and everything that its events have told so far."""
     if run is None:
-        return {"state": "idle", "losses": [], "held_out": [], "samples": [], "questions": [], "method": None, "message": ""}
+        return {"state": "idle", "losses": [], "held_out": [], "samples": [], "questions": [], "method": None, "steps": 24}
     job = run.job
     view: dict[str, Any] = {
         "state": "queued" if run.state == "queued" else "preparing",

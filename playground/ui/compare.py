@@ -20,7 +20,7 @@ from playground.errors import PlaygroundError
 from playground.jobs import COMPARE, SESSIONS, Run
 from playground.methods import METHODS
 from playground.ui import actions, components, links
-from playground.ui.wording import Wording
+from playground.ui.wording import Wording, html
 
 HIDDEN: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 STREAM: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
@@ -65,7 +65,7 @@ def pane_ids(frame: dict[str, Any]) -> list[str]:
 def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.State) -> CompareTab:
     """The tab's layout and its own events."""
     make, opening = wording.make, first_frame()
-    make(gr.HTML, {"value": lambda lang: lead(lang, "compare.lead")})
+    make(html, {"value": lambda lang: lead(lang, "compare.lead")})
     with gr.Row(elem_classes="pp-ask"):
         prompt = make(
             gr.Textbox, {"label": "compare.prompt", "placeholder": "compare.placeholder"}, value=opening["prompt"],
@@ -74,7 +74,7 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.S
         go = make(gr.Button, {"value": "compare.go"}, variant="primary", elem_id="compare", elem_classes="pp-go")
         stop = make(gr.Button, {"value": "compare.stop"}, visible=False, elem_id="stop-compare", elem_classes="pp-go")
     with gr.Row(elem_classes="pp-chips"):
-        make(gr.HTML, {"value": "compare.try"})
+        make(html, {"value": "compare.try"})
         chips = {
             task: make(gr.Button, {"value": f"compare.try.{task}"}, size="sm", elem_classes="chip", elem_id=f"try-{task}")
             for task in recorded()
@@ -90,10 +90,9 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.S
         base.render()
     decoding_card, decoding = _decoding(wording)
     panes_card, panes, upload = _panes(wording, pane_ids(opening))
-    notice = make(gr.HTML, {"value": lambda lang: note(lang, "compare.recorded")}, elem_id="compare-notice")
-    answers = make(gr.HTML, {"value": lambda lang: components.panes(opening, lang)}, elem_id="panes", apply_default_css=False)
-    tokens = make(
-        gr.HTML, {"value": lambda lang: components.first_tokens(opening, lang)}, elem_id="first-tokens", apply_default_css=False
+    notice = make(html, {"value": lambda lang: note(lang, "compare.recorded")}, elem_id="compare-notice")
+    answers = make(html, {"value": lambda lang: components.panes(opening, lang)}, elem_id="panes")
+    tokens = make(html, {"value": lambda lang: components.first_tokens(opening, lang)}, elem_id="first-tokens"
     )
     link = gr.Textbox(visible=False)
     tab = CompareTab(prompt, panes, decoding, settings_chip, go, stop, notice, answers, tokens)
@@ -217,6 +216,7 @@ def _progress(run: Run, language: str) -> str:
 def attach(key: str, language: str) -> Iterator[list[Any]]:
     """After a reload: show the session's latest comparison again, and follow it if it still runs."""
     run = SESSIONS.get(key).runs.get(COMPARE)
+    yield [gr.skip()] * 5  # a generator that yields nothing would empty its outputs
     if run and (run.events or not run.ended):
         yield from follow(run, language)
 

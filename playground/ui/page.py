@@ -21,7 +21,7 @@ from playground.methods import METHODS
 from playground.ui import actions, api, compare, components, links, train
 from playground.ui.compare import HIDDEN, STREAM, CompareTab
 from playground.ui.train import TrainTab
-from playground.ui.wording import Wording
+from playground.ui.wording import Wording, html
 
 TITLE = "PEFT Playground"
 POLL_SECONDS = 1.0
@@ -35,7 +35,7 @@ def build_page() -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         stored = gr.BrowserState("", storage_key="peft-playground-visitor")
         visitor, language = gr.State(""), gr.State(locales.DEFAULT)
-        header = wording.make(gr.HTML, {"value": lambda lang: header_html(settings.DEFAULT_BASE, lang)}, elem_id="header")
+        header = wording.make(html, {"value": lambda lang: header_html(settings.DEFAULT_BASE, lang)}, elem_id="header")
         with gr.Tabs(elem_id="tabs") as tabs:
             with wording.make(gr.Tab, {"label": "tabs.compare"}, id="compare"):
                 base = wording.make(

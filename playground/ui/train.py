@@ -22,7 +22,7 @@ from playground.methods import METHODS, Hyperparameter
 from playground.plots.loss import loss_curve
 from playground.ui import actions, components, recipe
 from playground.ui.compare import HIDDEN, STREAM, alarm, lead
-from playground.ui.wording import Wording
+from playground.ui.wording import Wording, html
 
 DEFAULT_METHOD, DEFAULT_TASK = "lora", "pirate"
 RATES = tuple(float(f"{digit}e-{power}") for power in range(6, -1, -1) for digit in (1, 2, 3, 5))
@@ -54,20 +54,19 @@ class Setting:
 def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.State) -> TrainTab:
     """The tab's layout and its events."""
     make = wording.make
-    make(gr.HTML, {"value": lambda lang: lead(lang, "train.lead")})
+    make(html, {"value": lambda lang: lead(lang, "train.lead")})
     with gr.Row(elem_classes="pp-train"):
         with gr.Column(elem_classes="pp-left", min_width=0):
             method = _method_picker(wording)
             task, task_info, own, table, file = _task_picker(wording)
             with gr.Column(elem_classes="pp-card"):
-                groups, chosen = _settings(wording)
-                steps, seed = _steps_and_seed(wording)
+                columns, chosen, steps, seed = _settings(wording)
             with gr.Column(elem_classes="pp-card"):
-                count = make(gr.HTML, {"value": lambda lang: _count(lang, settings.DEFAULT_BASE, DEFAULT_METHOD, {})}, elem_id="count")
+                count = make(html, {"value": lambda lang: _count(lang, settings.DEFAULT_BASE, DEFAULT_METHOD, {})}, elem_id="count")
             go = make(gr.Button, {"value": "train.go"}, variant="primary", elem_id="train", elem_classes="pp-go")
         with gr.Column(min_width=0):
             status, loss, stop = _loss_card(wording)
-            samples = make(gr.HTML, {"value": lambda lang: components.samples(IDLE, lang)}, elem_id="samples")
+            samples = make(html, {"value": lambda lang: components.samples(IDLE, lang)}, elem_id="samples")
             scrubber = make(
                 gr.Slider, {"label": "train.scrub", "info": "train.scrub.help"}, minimum=0, maximum=1, step=1, value=0,
                 visible=False, elem_id="scrubber",
@@ -80,7 +79,7 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.S
             code = make(gr.Code, {"label": "train.python"}, language="python", visible=False, interactive=False, elem_id="code")
     shown = [status, loss, samples, scrubber, after, adapter, go, stop, download]
     inputs = [method, *(one.component for one in chosen)]
-    method.change(lambda chosen_id: _show_method(chosen_id, list(groups)), method, [*groups.values(), steps], **HIDDEN)
+    method.change(lambda one: _show_method(one, [owner for owner, _ in columns]), method, [*(c for _, c in columns), steps], **HIDDEN)
     task.change(_describe_task, [task, language], [task_info, own], **HIDDEN)
     gr.on(
         [base.change, method.change, *(one.component.change for one in chosen)],
@@ -99,7 +98,7 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.S
 
     go.click(begin, [visitor, language, base, task, table, file, steps, seed, *inputs], shown, **STREAM)
     stop.click(lambda key: SESSIONS.stop(key, TRAIN), visitor, None, **HIDDEN)
-    scrubber.change(_scrub, [visitor, language, scrubber], [samples, adapter], trigger_mode="always_last", **HIDDEN)
+    scrubber.input(_scrub, [visitor, language, scrubber], [samples, adapter], trigger_mode="always_last", **HIDDEN)
     adapter.change(_pack, [visitor, adapter], download, **HIDDEN)
     open_code = gr.State(False)
     python.click(_toggle_code, [visitor, adapter, open_code], [code, open_code], **HIDDEN)
@@ -125,7 +124,7 @@ def _task_picker(wording: Wording) -> tuple[gr.Dropdown, gr.HTML, gr.Column, gr.
     make = wording.make
     with gr.Column(elem_classes="pp-card"):
         task = make(gr.Dropdown, {"label": "train.task", "choices": choices}, value=DEFAULT_TASK, elem_id="task-picker")
-        info = make(gr.HTML, {"value": lambda lang: _task_info(DEFAULT_TASK, lang)}, elem_id="task-info")
+        info = make(html, {"value": lambda lang: _task_info(DEFAULT_TASK, lang)}, elem_id="task-info")
         with gr.Column(visible=False) as own:
             file = make(gr.File, {"label": "train.file"}, file_types=[".csv", ".json", ".jsonl"], type="filepath", height=110, elem_id="own-file")
             table = make(
@@ -135,22 +134,28 @@ def _task_picker(wording: Wording) -> tuple[gr.Dropdown, gr.HTML, gr.Column, gr.
     return task, info, own, table, file
 
 
-def _settings(wording: Wording) -> tuple[dict[str, gr.Column], list[Setting]]:
-    """One column of widgets per method, of which one is visible."""
-    groups: dict[str, gr.Column] = {}
+def _settings(wording: Wording) -> tuple[list[tuple[str, gr.Column]], list[Setting], gr.Slider, gr.Slider]:
+    """Per method a column of plain settings and one of advanced ones, of which one is visible each; steps and seed."""
+    make = wording.make
+    steps = make(
+        gr.Slider, {"label": "train.steps", "info": "train.steps.help"}, minimum=1, maximum=100, step=1,
+        value=METHODS[DEFAULT_METHOD].steps, elem_id="steps", render=False,
+    )  # fmt: skip
+    columns: list[tuple[str, gr.Column]] = []
     made: list[Setting] = []
-    for method in METHODS.values():
-        with gr.Column(visible=method.id == DEFAULT_METHOD) as groups[method.id]:
-            for advanced in (False, True):
-                chosen = [one for one in method.hyperparameters if one.advanced == advanced]
-                if not chosen:
-                    continue
-                if advanced:
-                    with wording.make(gr.Accordion, {"label": "train.more"}, open=False):
-                        made += [_widget(wording, method.id, one) for one in chosen]
-                else:
-                    made += [_widget(wording, method.id, one) for one in chosen]
-    return groups, made
+
+    def column(advanced: bool) -> None:
+        for method in METHODS.values():
+            with gr.Column(visible=method.id == DEFAULT_METHOD) as one:
+                made.extend(_widget(wording, method.id, p) for p in method.hyperparameters if p.advanced == advanced)
+            columns.append((method.id, one))
+
+    column(advanced=False)
+    steps.render()
+    with make(gr.Accordion, {"label": "train.more"}, open=False, elem_id="more"):
+        column(advanced=True)
+        seed = make(gr.Slider, {"label": "train.seed", "info": "train.seed.help"}, minimum=0, maximum=100, step=1, value=0, elem_id="train-seed")
+    return columns, made, steps, seed
 
 
 def _widget(wording: Wording, method_id: str, parameter: Hyperparameter) -> Setting:
@@ -175,23 +180,14 @@ def _widget(wording: Wording, method_id: str, parameter: Hyperparameter) -> Sett
     return Setting(method_id, parameter, component)
 
 
-def _steps_and_seed(wording: Wording) -> tuple[gr.Slider, gr.Slider]:
-    default = METHODS[DEFAULT_METHOD].steps
-    steps = wording.make(
-        gr.Slider, {"label": "train.steps", "info": "train.steps.help"}, minimum=1, maximum=100, step=1, value=default, elem_id="steps"
-    )
-    seed = wording.make(gr.Slider, {"label": "train.seed", "info": "train.seed.help"}, minimum=0, maximum=100, step=1, value=0, elem_id="train-seed")
-    return steps, seed
-
-
 def _loss_card(wording: Wording) -> tuple[gr.HTML, gr.HTML, gr.Button]:
     make = wording.make
     with gr.Column(elem_classes="pp-card"):
         with gr.Row(elem_classes="pp-card-head"):
-            make(gr.HTML, {"value": lambda lang: components.heading(lang, "loss.title")})
-            status = make(gr.HTML, {"value": lambda lang: components.training_status(IDLE, lang)}, elem_id="status", elem_classes="pp-grow")
+            make(html, {"value": lambda lang: components.heading(lang, "loss.title")})
+            status = make(html, {"value": lambda lang: components.training_status(IDLE, lang)}, elem_id="status", elem_classes="pp-grow")
             stop = make(gr.Button, {"value": "train.stop"}, size="sm", elem_classes="chip", visible=False, elem_id="stop-train")
-        loss = make(gr.HTML, {"value": lambda lang: loss_curve(IDLE, lang)}, elem_id="loss")
+        loss = make(html, {"value": lambda lang: loss_curve(IDLE, lang)}, elem_id="loss")
     return status, loss, stop
 
 
@@ -272,6 +268,7 @@ def _draw(view: dict[str, Any], language: str) -> list[Any]:
 def attach(key: str, language: str) -> Iterator[list[Any]]:
     """After a reload: show the session's latest training again, and follow it if it still runs."""
     run = SESSIONS.get(key).runs.get(TRAIN)
+    yield [gr.skip()] * 9  # a generator that yields nothing would empty its outputs
     if run:
         yield from follow(run, language)
 

@@ -39,6 +39,11 @@ class Wording:
         return {component: _filled(said, language) for component, said in self._said}
 
 
+def html(value: str, **properties: Any) -> gr.HTML:
+    """A piece of our own HTML, styled by theme.css alone."""
+    return gr.HTML(value, apply_default_css=False, **properties)
+
+
 def _filled(said: Mapping[str, Said], language: str) -> dict[str, Any]:
     return {
         name: locales.text(language, value) if isinstance(value, str) else value(language) for name, value in said.items()
