@@ -46,8 +46,7 @@ def train_one(task_id: str, method_id: str) -> None:
 def record(place: int, task_id: str) -> None:
     """Compare the base with the task's adapters and keep the last frame."""
     adapters = [read(settings.EXAMPLES / "adapters" / f"{task_id}-{method_id}") for method_id in METHODS]
-    for frame in compare(CompareJob(settings.DEFAULT_BASE, QUESTIONS[task_id], (None, *adapters)), BASES.get):
-        pass
+    *_, frame = compare(CompareJob(settings.DEFAULT_BASE, QUESTIONS[task_id], (None, *adapters)), BASES.get)
     folder = settings.EXAMPLES / "comparisons"
     folder.mkdir(exist_ok=True)
     content = json.dumps(frame.as_json(), ensure_ascii=False, indent=1)

@@ -91,7 +91,9 @@ class Adapter:
         """The adapter as it was at a checkpoint. Raises PlaygroundError if there is none of that step."""
         for checkpoint in self.checkpoints:
             if checkpoint.step == step:
-                return replace(self, id=f"{self.id}{STEP_MARK}{step}", loaded=checkpoint.tensors, folder=None, checkpoints=())
+                return replace(
+                    self, id=f"{self.id}{STEP_MARK}{step}", loaded=checkpoint.tensors, folder=None, checkpoints=()
+                )
         raise PlaygroundError("no_checkpoint", step=step, steps=", ".join(str(c.step) for c in self.checkpoints))
 
     def summary(self) -> dict[str, Any]:
@@ -136,7 +138,9 @@ def attach(base: Base, adapter: Adapter | None) -> PreTrainedModel:
     found = {name: tuple(tensor.shape) for name, tensor in adapter.tensors.items()}
     if expected != found:
         name = sorted(set(expected.items()) ^ set(found.items()))[0][0]
-        raise PlaygroundError("does_not_fit", base=base.spec.name, reason=f"{name}: {found.get(name)} ≠ {expected.get(name)}")
+        raise PlaygroundError(
+            "does_not_fit", base=base.spec.name, reason=f"{name}: {found.get(name)} ≠ {expected.get(name)}"
+        )
     set_peft_model_state_dict(model, dict(adapter.tensors))
     return model.requires_grad_(False).eval()
 
@@ -159,7 +163,12 @@ def config_json(config: Any, repository: str) -> dict[str, Any]:
         "base_model_name_or_path": repository,
     }
     if plain.get("prompt_tuning_init") == "TEXT":  # needs a tokenizer's path; the learned tokens replace the text anyway
-        plain |= {"prompt_tuning_init": "RANDOM", "prompt_tuning_init_text": None, "tokenizer_name_or_path": None, "tokenizer_kwargs": None}
+        plain |= {
+            "prompt_tuning_init": "RANDOM",
+            "prompt_tuning_init_text": None,
+            "tokenizer_name_or_path": None,
+            "tokenizer_kwargs": None,
+        }
     return json.loads(json.dumps(plain, default=lambda value: sorted(value) if isinstance(value, set) else str(value)))
 
 
@@ -265,11 +274,30 @@ def _checked_config(config: Any) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("peft_type") not in METHOD_OF_TYPE:
         found = config.get("peft_type") if isinstance(config, dict) else type(config).__name__
         raise PlaygroundError("upload_method", found=str(found)[:40], known=", ".join(METHOD_OF_TYPE))
-    kept = (
-        "peft_type task_type r lora_alpha target_modules lora_dropout use_rslora use_dora bias fan_in_fan_out "
-        "feedforward_modules num_virtual_tokens token_dim num_transformer_submodules num_attention_heads num_layers "
-        "rank_pattern alpha_pattern layers_to_transform layers_pattern exclude_modules base_model_name_or_path"
-    ).split()
+    kept = [
+        "peft_type",
+        "task_type",
+        "r",
+        "lora_alpha",
+        "target_modules",
+        "lora_dropout",
+        "use_rslora",
+        "use_dora",
+        "bias",
+        "fan_in_fan_out",
+        "feedforward_modules",
+        "num_virtual_tokens",
+        "token_dim",
+        "num_transformer_submodules",
+        "num_attention_heads",
+        "num_layers",
+        "rank_pattern",
+        "alpha_pattern",
+        "layers_to_transform",
+        "layers_pattern",
+        "exclude_modules",
+        "base_model_name_or_path",
+    ]
     limits = {"r": METHODS["lora"], "num_virtual_tokens": METHODS["prompt_tuning"]}
     for key, owner in limits.items():
         bounds = next(p for p in owner.hyperparameters if p.name in ("rank", "virtual_tokens"))

@@ -91,7 +91,8 @@ def architecture_of(model: PreTrainedModel) -> Architecture:
             kind = (path.rsplit(".", 1)[-1], module.in_features, module.out_features, module.bias is not None)
             kinds[kind] = kinds.get(kind, 0) + 1
     linears = tuple(Linear(name, inputs, outputs, n, bias) for (name, inputs, outputs, bias), n in kinds.items())
-    width = model.get_input_embeddings().weight.shape[1]
+    embeddings: Any = model.get_input_embeddings()
+    width = embeddings.weight.shape[1]
     return Architecture(width, linears, sum(p.numel() for p in model.parameters()))
 
 
@@ -111,22 +112,25 @@ class BaseSpec:
 
     @property
     def parameters(self) -> int | None:
-        return self.architecture and self.architecture.parameters
+        return self.architecture.parameters if self.architecture else None
 
 
 def _catalogue() -> dict[str, BaseSpec]:
     smollm_135m = llama(576, 1536, 30, 9, 3, 49152)
+    smollm, qwen = "HuggingFaceTB/SmolLM2-{}-Instruct", "Qwen/Qwen2.5-{}-Instruct"
     hub = [
-        ("smollm2-135m-hub", "SmolLM2-135M-Instruct (bfloat16 original)", "HuggingFaceTB/SmolLM2-135M-Instruct", smollm_135m),
-        ("smollm2-360m", "SmolLM2-360M-Instruct", "HuggingFaceTB/SmolLM2-360M-Instruct", llama(960, 2560, 32, 15, 5, 49152)),
-        ("smollm2-1.7b", "SmolLM2-1.7B-Instruct", "HuggingFaceTB/SmolLM2-1.7B-Instruct", llama(2048, 8192, 24, 32, 32, 49152)),
-        ("qwen2.5-0.5b", "Qwen2.5-0.5B-Instruct", "Qwen/Qwen2.5-0.5B-Instruct", llama(896, 4864, 24, 14, 2, 151936, qkv_bias=True)),
-        ("qwen2.5-1.5b", "Qwen2.5-1.5B-Instruct", "Qwen/Qwen2.5-1.5B-Instruct", llama(1536, 8960, 28, 12, 2, 151936, qkv_bias=True)),
-        ("llama-3.2-1b", "Llama-3.2-1B-Instruct", "meta-llama/Llama-3.2-1B-Instruct", llama(2048, 8192, 16, 32, 8, 128256)),
-        ("bloomz-560m", "bloomz-560m", "bigscience/bloomz-560m", bloom(1024, 24, 250880)),
-    ]  # fmt: skip
-    specs = [BaseSpec(embedded.ID, "SmolLM2-135M-Instruct", "embedded", embedded.REPOSITORY, smollm_135m)]
-    specs += [BaseSpec(id, name, "hub", repository, architecture) for id, name, repository, architecture in hub]
+        ("smollm2-135m-hub", smollm.format("135M"), smollm_135m),
+        ("smollm2-360m", smollm.format("360M"), llama(960, 2560, 32, 15, 5, 49152)),
+        ("smollm2-1.7b", smollm.format("1.7B"), llama(2048, 8192, 24, 32, 32, 49152)),
+        ("qwen2.5-0.5b", qwen.format("0.5B"), llama(896, 4864, 24, 14, 2, 151936, qkv_bias=True)),
+        ("qwen2.5-1.5b", qwen.format("1.5B"), llama(1536, 8960, 28, 12, 2, 151936, qkv_bias=True)),
+        ("llama-3.2-1b", "meta-llama/Llama-3.2-1B-Instruct", llama(2048, 8192, 16, 32, 8, 128256)),
+        ("bloomz-560m", "bigscience/bloomz-560m", bloom(1024, 24, 250880)),
+    ]
+    specs = [BaseSpec(embedded.ID, embedded.NAME, "embedded", embedded.REPOSITORY, smollm_135m)]
+    specs += [
+        BaseSpec(id, repository.rpartition("/")[2], "hub", repository, architecture) for id, repository, architecture in hub
+    ]
     if settings.LOCAL_BASE:
         specs.append(BaseSpec("local", Path(settings.LOCAL_BASE).name, "local", settings.LOCAL_BASE, None))
     return {spec.id: spec for spec in specs}
@@ -287,7 +291,7 @@ def _load_folder(folder: Path, spec: BaseSpec, device: str, quantization: str | 
     if quantization:
         options |= {"quantization_config": _bitsandbytes_config(quantization, dtype), "device_map": {"": device}}
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, **options)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         raise PlaygroundError("base_unreadable", base=spec.id, folder=folder.name, reason=str(error)[:200]) from error

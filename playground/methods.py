@@ -111,7 +111,7 @@ def targeted(architecture: Architecture, targets: str) -> list[Linear]:
     return found
 
 
-def counts(parameters: int, trainable: int) -> dict[str, int]:
+def counts(parameters: int, trainable: int) -> dict[str, Any]:
     """
     Trainable and total parameters as PEFT's `get_nb_trainable_parameters` gives them, and the adapter's bytes in
     float32. `parameters` are the base's; whoever trains all of them adds none.

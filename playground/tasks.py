@@ -46,12 +46,61 @@ class Task:
 # How an answer is scored: the example and the answer in, 0 to 1 out.
 
 PIRATE_WORDS = {
-    *"arrr ahoy avast aye matey mateys hearties ye yer landlubber lad lass seas ship sail anchor treasure captain".split(),
-    *"crew deck plank shiver timbers port tides yo-ho-ho seadog buccaneer doubloons".split(),
+    *[
+        "arrr",
+        "ahoy",
+        "avast",
+        "aye",
+        "matey",
+        "mateys",
+        "hearties",
+        "ye",
+        "yer",
+        "landlubber",
+        "lad",
+        "lass",
+        "seas",
+        "ship",
+        "sail",
+        "anchor",
+        "treasure",
+        "captain",
+    ],
+    *["crew", "deck", "plank", "shiver", "timbers", "port", "tides", "yo-ho-ho", "seadog", "buccaneer", "doubloons"],
 }
 POLITE_OPENINGS = ("thank you", "i am sorry", "i'm sorry", "sorry to hear", "i understand", "we are sorry", "we're sorry")
 SPANISH_WORDS = {
-    *"el la los las un una de del que en y es son por para con se no su más como tu te lo al puedes hay está muy".split()
+    *[
+        "el",
+        "la",
+        "los",
+        "las",
+        "un",
+        "una",
+        "de",
+        "del",
+        "que",
+        "en",
+        "y",
+        "es",
+        "son",
+        "por",
+        "para",
+        "con",
+        "se",
+        "no",
+        "su",
+        "más",
+        "como",
+        "tu",
+        "te",
+        "lo",
+        "al",
+        "puedes",
+        "hay",
+        "está",
+        "muy",
+    ]
 }
 
 
@@ -163,7 +212,13 @@ def own_task(rows: Iterable[Any]) -> Task:
     examples: dict[str, Example] = {}  # by prompt: a repeated prompt could land on both sides
     wrong: list[str] = []
     for line, row in enumerate(rows, start=1):
-        pair = (row.get("prompt"), row.get("response")) if isinstance(row, dict) else tuple(row) if isinstance(row, list | tuple) else ()
+        pair = (
+            (row.get("prompt"), row.get("response"))
+            if isinstance(row, dict)
+            else tuple(row)
+            if isinstance(row, list | tuple)
+            else ()
+        )
         if len(pair) == 2 and not any(str(cell or "").strip() for cell in pair):
             continue  # an empty line of the table
         if len(pair) != 2 or not all(isinstance(cell, str) and cell.strip() for cell in pair):
@@ -175,7 +230,9 @@ def own_task(rows: Iterable[Any]) -> Task:
     if wrong:
         raise PlaygroundError("data_rows", rows=", ".join(wrong[:5]) + ("…" if len(wrong) > 5 else ""))
     if not settings.MIN_OWN_EXAMPLES <= len(examples) <= settings.MAX_OWN_EXAMPLES:
-        raise PlaygroundError("data_count", found=len(examples), minimum=settings.MIN_OWN_EXAMPLES, maximum=settings.MAX_OWN_EXAMPLES)
+        raise PlaygroundError(
+            "data_count", found=len(examples), minimum=settings.MIN_OWN_EXAMPLES, maximum=settings.MAX_OWN_EXAMPLES
+        )
     shuffled = list(examples.values())
     random.Random(0).shuffle(shuffled)
     held_out = max(2, min(16, len(shuffled) // 5))
@@ -192,12 +249,13 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, shots: Sequence[
     """
     if tokenizer.chat_template is None:
         turns = "".join(f"{shot.prompt}\n{shot.response}\n" for shot in shots)
-        return tokenizer(turns + prompt + "\n")["input_ids"]
+        return list(tokenizer(turns + prompt + "\n")["input_ids"])
     messages = []
     for shot in shots:
         messages += [{"role": "user", "content": shot.prompt}, {"role": "assistant", "content": shot.response}]
     messages.append({"role": "user", "content": prompt})
-    return tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
+    encoded: Any = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
+    return list(encoded["input_ids"])
 
 
 def encode(
@@ -212,6 +270,9 @@ def encode(
     after = tokenizer(example.response, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
     if not shots and len(before) + len(after) > settings.MAX_SEQUENCE_TOKENS:
         raise PlaygroundError(
-            "example_too_long", prompt=example.prompt[:40], found=len(before) + len(after), maximum=settings.MAX_SEQUENCE_TOKENS
+            "example_too_long",
+            prompt=example.prompt[:40],
+            found=len(before) + len(after),
+            maximum=settings.MAX_SEQUENCE_TOKENS,
         )
     return before + after, [IGNORE] * len(before) + after

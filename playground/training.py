@@ -157,13 +157,13 @@ class _Run:
             self.model, self.config = wrap(base, chosen, self.values)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.trainable = sum(parameter.numel() for parameter in self.parameters)
-        self.counts = counts(base.architecture.parameters, self.trainable)
+        self.counts: dict[str, Any] = counts(base.architecture.parameters, self.trainable)
         self.optimizer = torch.optim.AdamW(self.parameters, lr=self.values["learning_rate"], weight_decay=0.0)
         warmup = max(1, round(0.1 * self.steps))
         self.schedule = get_scheduler("cosine", self.optimizer, num_warmup_steps=warmup, num_training_steps=self.steps + 1)
         self.batches = _batches(self.train_set, self.values["batch_size"], job.seed)
         per_checkpoint = max(1, self.trainable * 4)
-        self.keeps_checkpoints = settings.MAX_CHECKPOINT_BYTES >= settings.MAX_CHECKPOINTS * per_checkpoint
+        self.keeps_checkpoints = settings.MAX_CHECKPOINTS * per_checkpoint <= settings.MAX_CHECKPOINT_BYTES
         least, most = EVALUATIONS
         self.every = math.ceil(self.steps / min(most, max(least, self.steps // 8)))
 
@@ -249,7 +249,9 @@ class _Run:
         ended = self._ended("failed", step, error)
         if self.keeps_checkpoints:
             good = ended.adapter.at(best)
-            kept = dataclasses.replace(ended.adapter, loaded=good.loaded, record=dataclasses.replace(ended.adapter.record, steps=best))
+            kept = dataclasses.replace(
+                ended.adapter, loaded=good.loaded, record=dataclasses.replace(ended.adapter.record, steps=best)
+            )
             ended = dataclasses.replace(ended, adapter=kept)
         return ended
 
@@ -276,7 +278,7 @@ class _Run:
     def _tensors(self) -> dict[str, torch.Tensor]:
         """A copy on the CPU of what was trained, under the names that PEFT saves."""
         if self.config is None:
-            state = {name: p for name, p in self.model.named_parameters()}
+            state: Any = dict(self.model.named_parameters())
         else:
             state = get_peft_model_state_dict(self.model)
         return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
@@ -289,7 +291,9 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
     """
     if chosen.config is None:
         if base.architecture.parameters > settings.MAX_FULL_FINE_TUNING_PARAMETERS or ":" in base.id:
-            raise PlaygroundError("full_too_large", parameters=base.architecture.parameters, maximum=settings.MAX_FULL_FINE_TUNING_PARAMETERS)
+            raise PlaygroundError(
+                "full_too_large", parameters=base.architecture.parameters, maximum=settings.MAX_FULL_FINE_TUNING_PARAMETERS
+            )
         return deepcopy(base.model).requires_grad_(True), None
     config = chosen.config(base, values)
     model = get_peft_model(base.view(), config)
@@ -301,7 +305,7 @@ def _few_shot(job: TrainingJob, base: Base) -> Iterator[Event]:
     begin = time.perf_counter()
     shots = random.Random(job.seed).sample(job.task.train, min(job.hyperparameters["examples"], len(job.task.train)))
     questions = [example.prompt for example in job.task.held_out[:SAMPLES]]
-    count = counts(base.architecture.parameters, 0)
+    count: dict[str, Any] = counts(base.architecture.parameters, 0)
     yield Started(**count, steps=0, questions=tuple(questions))
     encoded = [tasks.encode(base.tokenizer, example, shots) for example in job.task.held_out]
     loss = held_out_loss(base.model, encoded, base.tokenizer.pad_token_id)
@@ -332,7 +336,11 @@ def new_id() -> str:
 
 
 def hardware(base: Base) -> str:
-    return f"{base.device_name}, {torch.get_num_threads()} threads, {platform.machine()}" if base.device.type == "cpu" else base.device_name
+    return (
+        f"{base.device_name}, {torch.get_num_threads()} threads, {platform.machine()}"
+        if base.device.type == "cpu"
+        else base.device_name
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from playground.locales import number, significant, text
 
-Point = tuple[float, float]  # step, loss
+Point = tuple[int, float]  # step, loss
 
 FEW = 12  # up to so many points also get dots
 EMPTY_TOP = 4.0  # the y axis before the first point: a small model's loss on words it has not seen
@@ -44,7 +44,7 @@ def loss_curve(view: Mapping[str, Any], language: str) -> str:
     )
 
 
-def finite(points: Iterable[Sequence[float]] | None) -> list[Point]:
+def finite(points: Iterable[Point] | None) -> list[Point]:
     """The points that can be drawn: a diverged run may hold NaN or infinity."""
     return [(step, loss) for step, loss in points or () if loss is not None and math.isfinite(loss)]
 

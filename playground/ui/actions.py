@@ -78,9 +78,7 @@ def start_training(
                 session.library.add(event.adapter)
             yield event
 
-    run = SESSIONS.submit(key, TRAIN, events)
-    run.job = job
-    return run
+    return SESSIONS.submit(key, TRAIN, events, job)
 
 
 def start_comparison(key: str, base_id: str, prompt: str, adapter_ids: Sequence[str], decoding: Mapping[str, Any]) -> Run:
@@ -95,9 +93,7 @@ def start_comparison(key: str, base_id: str, prompt: str, adapter_ids: Sequence[
             adapters.base_id(adapter, base_id)
     job = CompareJob(base_id, prompt, chosen, Decoding(**decoding))
     job.check()
-    run = SESSIONS.submit(key, COMPARE, lambda stop: compare(job, BASES.get))
-    run.job = job
-    return run
+    return SESSIONS.submit(key, COMPARE, lambda stop: compare(job, BASES.get), job)
 
 
 def download(key: str, adapter_id: str, folder: Path) -> Path:
@@ -163,7 +159,10 @@ def _started(view: dict[str, Any], event: Started) -> None:
 def _step(view: dict[str, Any], event: Any) -> None:
     view["losses"].append((event.step, event.loss))
     view |= {"seconds_per_step": event.elapsed / event.step}
-    view |= {name: getattr(event, name) for name in ("step", "elapsed", "remaining", "tokens_per_second", "learning_rate", "gradient_norm")}
+    view |= {
+        name: getattr(event, name)
+        for name in ("step", "elapsed", "remaining", "tokens_per_second", "learning_rate", "gradient_norm")
+    }
 
 
 def _evaluation(view: dict[str, Any], event: Any) -> None:
@@ -206,7 +205,15 @@ def describe_methods() -> list[dict[str, Any]]:
 
 def describe_tasks() -> list[dict[str, Any]]:
     found = [tasks.task(task_id) for task_id in tasks.TASK_IDS]
-    return [{"id": one.id, "name": locales.text(locales.DEFAULT, f"tasks.{one.id}.title"), "train": len(one.train), "held_out": len(one.held_out)} for one in found]
+    return [
+        {
+            "id": one.id,
+            "name": locales.text(locales.DEFAULT, f"tasks.{one.id}.title"),
+            "train": len(one.train),
+            "held_out": len(one.held_out),
+        }
+        for one in found
+    ]
 
 
 def default_base() -> str:

@@ -32,7 +32,10 @@ def build_api() -> None:
     for name, endpoint in endpoints.items():
         gr.api(endpoint, api_name=name, concurrency_limit=None)
     adapter, zip_out = gr.Textbox(visible=False, label="adapter"), gr.File(visible=False, label="zip")
-    zip_in, base = gr.File(visible=False, type="filepath", label="zip"), gr.Textbox(actions.default_base(), visible=False, label="base")
+    zip_in, base = (
+        gr.File(visible=False, type="filepath", label="zip"),
+        gr.Textbox(actions.default_base(), visible=False, label="base"),
+    )
     uploaded = gr.JSON(visible=False, label="adapter")
     adapter.submit(download_adapter, adapter, zip_out, api_name="download_adapter")
     zip_in.upload(upload_adapter, [zip_in, base], uploaded, api_name="upload_adapter")

@@ -69,7 +69,7 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.S
     with gr.Row(elem_classes="pp-ask"):
         prompt = make(
             gr.Textbox, {"label": "compare.prompt", "placeholder": "compare.placeholder"}, value=opening["prompt"],
-            show_label=False, container=False, lines=1, max_lines=6, max_length=settings.MAX_PROMPT_CHARACTERS, elem_id="prompt",
+            show_label=False, container=False, lines=1, max_lines=6, elem_id="prompt",
         )  # fmt: skip
         go = make(gr.Button, {"value": "compare.go"}, variant="primary", elem_id="compare", elem_classes="pp-go")
         stop = make(gr.Button, {"value": "compare.stop"}, visible=False, elem_id="stop-compare", elem_classes="pp-go")
@@ -92,8 +92,7 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.S
     panes_card, panes, upload = _panes(wording, pane_ids(opening))
     notice = make(html, {"value": lambda lang: note(lang, "compare.recorded")}, elem_id="compare-notice")
     answers = make(html, {"value": lambda lang: components.panes(opening, lang)}, elem_id="panes")
-    tokens = make(html, {"value": lambda lang: components.first_tokens(opening, lang)}, elem_id="first-tokens"
-    )
+    tokens = make(html, {"value": lambda lang: components.first_tokens(opening, lang)}, elem_id="first-tokens")
     link = gr.Textbox(visible=False)
     tab = CompareTab(prompt, panes, decoding, settings_chip, go, stop, notice, answers, tokens)
 
@@ -101,7 +100,9 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.S
     gr.on([go.click, prompt.submit], start, inputs, tab.shown, **STREAM)
     stop.click(lambda key: SESSIONS.stop(key, COMPARE), visitor, None, **HIDDEN)
     for task, chip in chips.items():
-        chip.click(lambda lang, task=task: _example(task, lang), language, [prompt, panes, notice, answers, tokens], **HIDDEN)
+        chip.click(
+            lambda lang, task=task: _example(task, lang), language, [prompt, panes, notice, answers, tokens], **HIDDEN
+        )
     for chip, card in ((settings_chip, decoding_card), (model, base_card), (add, panes_card)):
         shown = gr.State(False)
         chip.click(lambda now: (not now, gr.update(visible=not now)), shown, [shown, card], **HIDDEN)
@@ -137,13 +138,18 @@ def _panes(wording: Wording, chosen: list[str]) -> tuple[gr.Column, gr.Dropdown,
     with gr.Column(elem_classes="pp-card", visible=False, elem_id="pane-picker") as card:
         panes = wording.make(
             gr.Dropdown,
-            {"label": "compare.panes", "info": "compare.panes.help", "choices": lambda lang: pane_choices("", settings.DEFAULT_BASE, lang)},
+            {"label": "compare.panes", "info": "compare.panes.help", "choices": ready_made},
             value=chosen, multiselect=True, max_choices=settings.MAX_PANES, elem_id="panes-chosen",
         )  # fmt: skip
         upload = wording.make(
             gr.File, {"label": "compare.upload"}, file_types=[".zip"], type="filepath", height=110, elem_id="upload-adapter"
         )
     return card, panes, upload
+
+
+def ready_made(language: str) -> list[tuple[str, str]]:
+    """The panes that everybody can choose on the default base."""
+    return pane_choices("", settings.DEFAULT_BASE, language)
 
 
 def lead(language: str, key: str) -> str:
@@ -170,10 +176,13 @@ def decoding_words(language: str, tokens: int, temperature: float, seed: int) ->
 
 def pane_choices(key: str, base_id: str, language: str) -> list[tuple[str, str]]:
     """What a pane can show: the base, the session's adapters with their checkpoints' origin, the examples."""
-    listed = actions.list_adapters(key, base_id) if key else actions.list_adapters("", base_id)
+    listed = actions.list_adapters(key, base_id)
     order = list(METHODS)
     listed.sort(key=lambda one: (one["task"] or "", order.index(one["method"])) if _is_example(one) else ("", -1))
-    return [(locales.text(language, "methods.base.name"), BASE), *((components.pane_title(one, language), one["id"]) for one in listed)]
+    return [
+        (locales.text(language, "methods.base.name"), BASE),
+        *((components.pane_title(one, language), one["id"]) for one in listed),
+    ]
 
 
 def _is_example(summary: dict[str, Any]) -> bool:
@@ -234,7 +243,11 @@ def _upload(key: str, language: str, base: str, path: str | None, panes: list[st
         return [gr.skip(), alarm(error.message(language)), None]
     chosen = [*panes[: settings.MAX_PANES - 1], adapter.id]
     title = components.pane_title(adapter.summary(), language)
-    return [gr.update(choices=pane_choices(key, base, language), value=chosen), note(language, "compare.uploaded", title=title), None]
+    return [
+        gr.update(choices=pane_choices(key, base, language), value=chosen),
+        note(language, "compare.uploaded", title=title),
+        None,
+    ]
 
 
 def _link(language: str, base: str, prompt: str, panes: list[str], *decoding: Any) -> str:

@@ -179,11 +179,10 @@ def ending(pane: Values, frame: Values, language: str) -> str:
     """Why an answer stopped short, or that it is the base model's word for word; "" if there is nothing to say."""
     if pane["finish_reason"] == "length":
         return text(language, "pane.cut", count=number(language, pane["tokens"]))
-    if pane["finish_reason"] == "stopped":
-        return text(language, "pane.stopped")
     base = next((other for other in frame["panes"] if other["method"] == "base"), None)
-    done = base and pane is not base and base["finished"] and pane["finished"]
-    return text(language, "pane.same") if done and pane["text"] == base["text"] else ""
+    if base is None or pane is base or not (base["finished"] and pane["finished"]):
+        return ""
+    return text(language, "pane.same") if pane["text"] == base["text"] else ""
 
 
 def first_tokens(frame: Values, language: str) -> str:

@@ -17,7 +17,6 @@ from playground.adapters import BASE
 from playground.bases import BASES, CATALOGUE, split_id
 from playground.errors import PlaygroundError
 from playground.jobs import SESSIONS
-from playground.methods import METHODS
 from playground.ui import actions, api, compare, components, links, train
 from playground.ui.compare import HIDDEN, STREAM, CompareTab
 from playground.ui.train import TrainTab
@@ -56,7 +55,7 @@ def build_page() -> gr.Blocks:
 
 def base_choices() -> list[tuple[str, str]]:
     """Every base, and the default one also in 4 and 8 bits."""
-    plain = [(spec.name, spec.id) for spec in CATALOGUE.values()]
+    plain = [(spec.name + (" · hub" if spec.source == "hub" else ""), spec.id) for spec in CATALOGUE.values()]
     name = CATALOGUE[settings.DEFAULT_BASE].name
     quantized = [(f"{name} · {form[1:].replace('_double', '').upper()}", settings.DEFAULT_BASE + form) for form in QUANTIZED]
     return [plain[0], *quantized, *plain[1:]]
@@ -98,7 +97,12 @@ def _wire_tabs(
     )  # fmt: skip
     trained.compare.click(
         _compare_it, [visitor, language, base, trained.adapter], [tabs, compared.prompt, compared.panes], **HIDDEN
-    ).then(compare.start, [visitor, language, base, compared.prompt, compared.panes, *compared.decoding], compared.shown, **STREAM)
+    ).then(
+        compare.start,
+        [visitor, language, base, compared.prompt, compared.panes, *compared.decoding],
+        compared.shown,
+        **STREAM,
+    )
 
 
 def _compare_it(key: str, language: str, base_id: str, adapter_id: str) -> list[Any]:

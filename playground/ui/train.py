@@ -62,7 +62,9 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.S
             with gr.Column(elem_classes="pp-card"):
                 columns, chosen, steps, seed = _settings(wording)
             with gr.Column(elem_classes="pp-card"):
-                count = make(html, {"value": lambda lang: _count(lang, settings.DEFAULT_BASE, DEFAULT_METHOD, {})}, elem_id="count")
+                count = make(
+                    html, {"value": lambda lang: _count(lang, settings.DEFAULT_BASE, DEFAULT_METHOD, {})}, elem_id="count"
+                )
             go = make(gr.Button, {"value": "train.go"}, variant="primary", elem_id="train", elem_classes="pp-go")
         with gr.Column(min_width=0):
             status, loss, stop = _loss_card(wording)
@@ -74,12 +76,18 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.S
             adapter = gr.State("")
             with gr.Row(elem_classes="pp-chips", visible=False, elem_id="after") as after:
                 compare = make(gr.Button, {"value": "train.compare"}, size="sm", elem_classes="chip", elem_id="compare-it")
-                download = make(gr.DownloadButton, {"label": "train.download"}, size="sm", elem_classes="chip", elem_id="download")
+                download = make(
+                    gr.DownloadButton, {"label": "train.download"}, size="sm", elem_classes="chip", elem_id="download"
+                )
                 python = make(gr.Button, {"value": "train.python"}, size="sm", elem_classes="chip", elem_id="python")
-            code = make(gr.Code, {"label": "train.python"}, language="python", visible=False, interactive=False, elem_id="code")
+            code = make(
+                gr.Code, {"label": "train.python"}, language="python", visible=False, interactive=False, elem_id="code"
+            )
     shown = [status, loss, samples, scrubber, after, adapter, go, stop, download]
     inputs = [method, *(one.component for one in chosen)]
-    method.change(lambda one: _show_method(one, [owner for owner, _ in columns]), method, [*(c for _, c in columns), steps], **HIDDEN)
+    method.change(
+        lambda one: _show_method(one, [owner for owner, _ in columns]), method, [*(c for _, c in columns), steps], **HIDDEN
+    )
     task.change(_describe_task, [task, language], [task_info, own], **HIDDEN)
     gr.on(
         [base.change, method.change, *(one.component.change for one in chosen)],
@@ -87,10 +95,23 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.S
         [language, base, *inputs], count, trigger_mode="always_last", **HIDDEN,
     )  # fmt: skip
 
-    def begin(key: str, lang: str, base_id: str, task_id: str, rows: Any, path: str | None, n: Any, s: Any, method_id: str, *values: Any) -> Iterator[list[Any]]:
+    def begin(
+        key: str,
+        lang: str,
+        base_id: str,
+        task_id: str,
+        rows: Any,
+        path: str | None,
+        n: Any,
+        s: Any,
+        method_id: str,
+        *values: Any,
+    ) -> Iterator[list[Any]]:
         try:
             data = _task(task_id, rows, path)
-            run = actions.start_training(key, base_id, method_id, data, _values(method_id, chosen, values), _whole(n), _whole(s))
+            run = actions.start_training(
+                key, base_id, method_id, data, _values(method_id, chosen, values), _whole(n), _whole(s)
+            )
         except PlaygroundError as error:
             yield [alarm(error.message(lang)), *[gr.skip()] * (len(shown) - 1)]
             return
@@ -114,7 +135,9 @@ def _method_picker(wording: Wording) -> gr.Radio:
         return [("\n".join(pair), one) for pair, one in zip(words, METHODS, strict=True)]
 
     with gr.Column(elem_classes="pp-card"):
-        return wording.make(gr.Radio, {"label": "train.method", "choices": choices}, value=DEFAULT_METHOD, elem_id="method-picker")
+        return wording.make(
+            gr.Radio, {"label": "train.method", "choices": choices}, value=DEFAULT_METHOD, elem_id="method-picker"
+        )
 
 
 def _task_picker(wording: Wording) -> tuple[gr.Dropdown, gr.HTML, gr.Column, gr.Dataframe, gr.File]:
@@ -126,7 +149,14 @@ def _task_picker(wording: Wording) -> tuple[gr.Dropdown, gr.HTML, gr.Column, gr.
         task = make(gr.Dropdown, {"label": "train.task", "choices": choices}, value=DEFAULT_TASK, elem_id="task-picker")
         info = make(html, {"value": lambda lang: _task_info(DEFAULT_TASK, lang)}, elem_id="task-info")
         with gr.Column(visible=False) as own:
-            file = make(gr.File, {"label": "train.file"}, file_types=[".csv", ".json", ".jsonl"], type="filepath", height=110, elem_id="own-file")
+            file = make(
+                gr.File,
+                {"label": "train.file"},
+                file_types=[".csv", ".json", ".jsonl"],
+                type="filepath",
+                height=110,
+                elem_id="own-file",
+            )
             table = make(
                 gr.Dataframe, {"label": "train.table"}, headers=["prompt", "response"], value=[["", ""]] * 4, type="array",
                 column_count=2, interactive=True, wrap=True, max_height=260, elem_id="own-table",
@@ -154,7 +184,15 @@ def _settings(wording: Wording) -> tuple[list[tuple[str, gr.Column]], list[Setti
     steps.render()
     with make(gr.Accordion, {"label": "train.more"}, open=False, elem_id="more"):
         column(advanced=True)
-        seed = make(gr.Slider, {"label": "train.seed", "info": "train.seed.help"}, minimum=0, maximum=100, step=1, value=0, elem_id="train-seed")
+        seed = make(
+            gr.Slider,
+            {"label": "train.seed", "info": "train.seed.help"},
+            minimum=0,
+            maximum=100,
+            step=1,
+            value=0,
+            elem_id="train-seed",
+        )
     return columns, made, steps, seed
 
 
@@ -185,8 +223,15 @@ def _loss_card(wording: Wording) -> tuple[gr.HTML, gr.HTML, gr.Button]:
     with gr.Column(elem_classes="pp-card"):
         with gr.Row(elem_classes="pp-card-head"):
             make(html, {"value": lambda lang: components.heading(lang, "loss.title")})
-            status = make(html, {"value": lambda lang: components.training_status(IDLE, lang)}, elem_id="status", elem_classes="pp-grow")
-            stop = make(gr.Button, {"value": "train.stop"}, size="sm", elem_classes="chip", visible=False, elem_id="stop-train")
+            status = make(
+                html,
+                {"value": lambda lang: components.training_status(IDLE, lang)},
+                elem_id="status",
+                elem_classes="pp-grow",
+            )
+            stop = make(
+                gr.Button, {"value": "train.stop"}, size="sm", elem_classes="chip", visible=False, elem_id="stop-train"
+            )
         loss = make(html, {"value": lambda lang: loss_curve(IDLE, lang)}, elem_id="loss")
     return status, loss, stop
 
@@ -247,7 +292,8 @@ def follow(run: Run, language: str) -> Iterator[list[Any]]:
 
 
 def _draw(view: dict[str, Any], language: str) -> list[Any]:
-    adapter, ended = view.get("adapter"), view["state"] in ("finished", "stopped", "diverged", "failed")
+    adapter: Any = view.get("adapter")
+    ended = view["state"] in ("finished", "stopped", "diverged", "failed")
     steps = view.get("checkpoints", []) if adapter else []
     scrub = gr.update(visible=False)
     if len(steps) > 1:
@@ -259,7 +305,7 @@ def _draw(view: dict[str, Any], language: str) -> list[Any]:
         scrub,
         gr.update(visible=adapter is not None),
         adapter["id"] if adapter else "",
-        gr.update(visible=ended),
+        gr.update(interactive=ended),
         gr.update(visible=not ended),
         gr.update(visible=bool(adapter) and adapter["method"] in adapters.DOWNLOADABLE),
     ]
@@ -277,7 +323,8 @@ def _scrub(key: str, language: str, step: int) -> list[Any]:
     """The samples at the last checkpoint up to `step`, and that checkpoint as the adapter to compare or download."""
     run = SESSIONS.get(key).runs.get(TRAIN)
     view = actions.training_view(run, language)
-    adapter, steps = view.get("adapter"), [one for one in view.get("checkpoints", []) if one <= step]
+    adapter: Any = view.get("adapter")
+    steps = [one for one in view.get("checkpoints", []) if one <= step]
     if not adapter or not steps:
         return [gr.skip(), gr.skip()]
     chosen = adapter["id"] if steps[-1] == adapter["steps"] else f"{adapter['id']}{adapters.STEP_MARK}{steps[-1]}"

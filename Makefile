@@ -1,0 +1,36 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint bench examples clean
+
+run: .venv/run.done  ## install, prepare the embedded base once, serve on http://127.0.0.1:7860
+	$(BIN)/python -m playground.embedded
+	$(BIN)/python app.py
+
+test: .venv/test.done lint  ## everything: style, types, imports, unit, API and browser tests
+	$(BIN)/python -m pytest
+
+lint: .venv/test.done
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/test.done  ## slow studies: tables in tests/benchmarks/results
+	$(BIN)/python -m tests.benchmarks
+
+examples: .venv/run.done  ## train the ready-made adapters and record the comparisons again
+	$(BIN)/python examples/record.py
+
+clean:
+	rm -rf .venv
+
+.venv/run.done: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/test.done: tests/requirements.txt requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	touch .venv/run.done $@

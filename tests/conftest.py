@@ -1,0 +1,85 @@
+"""
+What the tests share: a tiny random model for fast ones, the real embedded base for the others.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from playground.bases import BASES, Base, BaseSpec, architecture_of, checksum
+from playground.tasks import Example, Task
+
+CHAT = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """One token per byte, and the two marks of the chat template."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={letter: index for index, letter in enumerate(letters)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    marks = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|im_end|>"}
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **marks)
+    fast.chat_template = CHAT
+    return fast
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """A random two-layer Llama with grouped-query attention, on disk too; not trained, so its answers are noise."""
+    torch.manual_seed(0)
+    tokenizer = tiny_tokenizer()
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, tie_word_embeddings=True, initializer_range=0.2,
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config).eval().requires_grad_(False)
+    folder = tmp_path_factory.mktemp("tiny")
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    architecture = architecture_of(model)
+    spec = BaseSpec("tiny", "Tiny", "local", "tests/tiny", architecture)
+    model.config._name_or_path = spec.repository
+    return Base("tiny", spec, model, tokenizer, architecture, folder, "CPU", checksum(model))
+
+
+@pytest.fixture(scope="session")
+def get_tiny(tiny: Base):
+    return lambda base_id: tiny
+
+
+@pytest.fixture(scope="session")
+def base() -> Base:
+    """The real embedded base; prepared once (about a minute) if the cache is empty."""
+    return BASES.get("smollm2-135m")
+
+
+@pytest.fixture
+def small_task() -> Task:
+    """Enough examples to train a tiny model on."""
+    examples = [
+        Example(f"say {word}", f"{word}!")
+        for word in ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+    ]
+    return Task("pirate", tuple(examples[:8]), tuple(examples[8:]))
+
+
+@pytest.fixture
+def artifacts() -> Path:
+    """Where screenshots are kept; CI may collect them, git ignores them."""
+    folder = Path(__file__).parent / "artifacts"
+    folder.mkdir(exist_ok=True)
+    return folder
