@@ -149,7 +149,7 @@ def split_id(base_id: str) -> tuple[BaseSpec, str | None]:
 
 @dataclass(frozen=True, eq=False)
 class Base:
-    """A loaded model that nobody writes to. `device_name` is for the page; `loaded_checksum` was taken right after loading."""
+    """A loaded model that nobody writes to; `loaded_checksum` was taken right after loading."""
 
     id: str
     spec: BaseSpec

@@ -1,0 +1,136 @@
+"""
+The named endpoints through gradio_client, on the real base.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from peft import PeftModel
+
+from playground.methods import METHODS
+from playground.tasks import TASK_IDS
+from playground.ui.page import build_page
+
+BASE = "smollm2-135m"
+
+
+@pytest.fixture(scope="module")
+def url(base) -> Iterator[str]:
+    page = build_page()
+    _, url, _ = page.queue(default_concurrency_limit=None).launch(prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    yield url
+    page.close()
+
+
+@pytest.fixture
+def client(url: str) -> Client:
+    """A session of its own."""
+    return Client(url, verbose=False)
+
+
+def test_the_design_s_endpoints_and_no_others_are_public(client: Client) -> None:
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(named) == {
+        "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
+        "/upload_adapter",
+    }  # fmt: skip
+
+
+def test_lists_walk_the_registries(client: Client) -> None:
+    assert [one["id"] for one in client.predict(api_name="/methods")] == list(METHODS)
+    assert [one["id"] for one in client.predict(api_name="/tasks")] == list(TASK_IDS)
+    bases = {one["id"]: one for one in client.predict(api_name="/bases")}
+    assert bases[BASE] == {
+        "id": BASE, "name": "SmolLM2-135M-Instruct", "parameters": 134_515_008, "source": "embedded", "loaded": True,
+    }  # fmt: skip
+    lora = next(one for one in client.predict(api_name="/methods") if one["id"] == "lora")
+    assert lora["hyperparameters"]["rank"] == {"default": 8, "minimum": 1, "maximum": 64}
+
+
+def test_ready_made_adapters_cover_three_methods_on_three_tasks(client: Client) -> None:
+    found = {(one["task"], one["method"]) for one in client.predict(api_name="/adapters")}
+    assert found >= {
+        (task, method) for task in ("pirate", "sentiment", "json") for method in ("prompt_tuning", "lora", "ia3")
+    }
+
+
+def test_counting_needs_no_training(client: Client) -> None:
+    count = client.predict(BASE, "lora", {"rank": 8}, api_name="/count_parameters")
+    assert count["trainable"] == 460_800
+    assert count["total"] == 134_975_808
+    assert count["bytes"] == 1_843_200
+
+
+@pytest.mark.timeout(400)
+def test_train_compare_download_and_upload_again(client: Client, url: str, base, tmp_path: Path) -> None:
+    events = list(client.submit(BASE, "lora", "pirate", {"rank": 4}, 2, 3, api_name="/train"))
+    assert [one["event"] for one in events] == [
+        "started", "evaluation", "sample", "step", "evaluation", "sample", "step", "evaluation", "sample", "finished",
+    ]  # fmt: skip
+    trained = events[-1]["adapter"]
+    assert trained["trainable_parameters"] == events[0]["trainable_parameters"] == 230_400
+    assert trained in client.predict(api_name="/adapters")
+
+    *_, last = client.submit(BASE, "What is 2 + 2?", ["base", trained["id"]], 8, 0.0, 0, api_name="/compare")
+    plain, tuned = last["panes"]
+    assert (plain["adapter"], tuned["adapter"]) == ("base", trained["id"])
+    assert plain["weights_untouched"] is True
+    assert tuned["kl_from_base"] > 0
+    assert tuned["tokens_per_second"] > 0
+    assert {"first_divergence", "top_tokens", "percent", "bytes"} <= set(tuned)
+
+    archive = client.predict(trained["id"], api_name="/download_adapter")
+    zipfile.ZipFile(archive).extractall(tmp_path)
+    assert PeftModel.from_pretrained(base.view(), tmp_path).peft_config["default"].r == 4
+
+    other = Client(url, verbose=False)
+    assert trained["id"] not in [one["id"] for one in other.predict(api_name="/adapters")]
+    uploaded = other.predict(handle_file(archive), BASE, api_name="/upload_adapter")
+    assert uploaded["trainable_parameters"] == 230_400
+    *_, again = other.submit(BASE, "What is 2 + 2?", [uploaded["id"]], 8, 0.0, 0, api_name="/compare")
+    assert again["panes"][0]["text"] == tuned["text"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "endpoint", "said"),
+    [
+        ((BASE, " ", ["base"], 8, 0.0, 0), "/compare", "There is no question yet"),
+        ((BASE, "Hi", [], 8, 0.0, 0), "/compare", "between 1 and 6 panes"),
+        ((BASE, "Hi", ["base"], 100_000, 0.0, 0), "/compare", "max_new_tokens must be between 1 and 256"),
+        ((BASE, "Hi", ["nobody"], 8, 0.0, 0), "/compare", "no adapter “nobody”"),
+        (("gpt-9", "Hi", ["base"], 8, 0.0, 0), "/compare", "no base model “gpt-9”"),
+        ((BASE, "lora", "pirate", {"rank": 1000}, 2, 0), "/train", "rank must be between 1 and 64"),
+        ((BASE, "lora", "pirate", {"speed": 1}, 2, 0), "/train", "no hyperparameter speed"),
+        ((BASE, "lora", "pirate", {}, 10_000, 0), "/train", "steps must be between 1 and 300"),
+        ((BASE, "magic", "pirate", {}, 2, 0), "/train", "no method “magic”"),
+        ((BASE, "lora", "juggling", {}, 2, 0), "/train", "no task “juggling”"),
+        ((BASE, "lora", {"rank": "eight"}), "/count_parameters", "rank must be of type int"),
+        (("nobody",), "/download_adapter", "no adapter “nobody”"),
+    ],
+)
+def test_what_cannot_be_served_is_explained(client: Client, arguments: tuple, endpoint: str, said: str) -> None:
+    with pytest.raises(AppError, match=said):
+        client.predict(*arguments, api_name=endpoint)
+
+
+def test_errors_come_in_the_language_of_the_request(url: str) -> None:
+    spanish = Client(url, verbose=False, headers={"Accept-Language": "es-ES,es;q=0.9"})
+    with pytest.raises(AppError, match="Aún no hay pregunta"):
+        spanish.predict(BASE, "", ["base"], 8, 0.0, 0, api_name="/compare")
+
+
+def test_a_zip_that_is_none_is_refused(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "adapter.zip"
+    path.write_text("not a zip")
+    with pytest.raises(AppError, match="cannot be read"):
+        client.predict(handle_file(path), BASE, api_name="/upload_adapter")
+
+
+def test_the_page_can_be_built_twice_in_one_process() -> None:
+    assert len(build_page().fns) == len(build_page().fns)

@@ -1,0 +1,14 @@
+"""
+`make bench`: the slow studies, each a Markdown table with the machine that it was measured on.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tests.benchmarks import comparing, methods, starting
+
+STUDIES = {"starting": starting.study, "comparing": comparing.study, "methods": methods.study}
+
+for name in sys.argv[1:] or STUDIES:
+    STUDIES[name]()

@@ -1,0 +1,35 @@
+"""
+Writing a benchmark's table.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+RESULTS = Path(__file__).with_name("results")
+
+
+def machine() -> str:
+    """What the numbers were measured on."""
+    cpu = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ""
+    )
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{cpu}, {os.cpu_count()} cores"
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "peft", "bitsandbytes", "gradio"))
+    return f"{device}; Python {platform.python_version()}, {libraries}"
+
+
+def write(name: str, title: str, head: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
+    """Print the table and keep it in `results/<name>.md`."""
+    lines = [f"# {title}", "", machine(), "", " | ".join(["", *head, ""]).strip(), "|" + " --- |" * len(head)]
+    lines += [" | ".join(["", *row, ""]).strip() for row in rows] + (["", note] if note else [])
+    RESULTS.mkdir(exist_ok=True)
+    text = "\n".join(lines) + "\n"
+    (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
+    print(text, flush=True)

@@ -1,0 +1,205 @@
+"""
+What a visitor does, with real clicks on the real base: compare, train, stop, compare the new adapter, download, reload.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from peft import PeftModel
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import open_page, watch
+
+SLOW = 180_000  # milliseconds; a bound for failing, not a wait
+
+
+def tab(page: Page, place: int) -> None:
+    page.get_by_role("tab").nth(place).click()
+
+
+def compare(page: Page) -> None:
+    """Press Compare and wait for the last frame."""
+    page.locator("#compare").click()
+    expect(page.locator("#panes")).to_contain_text("weights untouched", timeout=SLOW)
+    expect(page.locator("#compare-notice")).to_contain_text("Done", timeout=SLOW)
+
+
+def set_slider(page: Page, element: str, value: int) -> None:
+    field = page.locator(f"{element} input[type=number]")
+    field.fill(str(value))
+    field.press("Tab")
+
+
+def start_training(page: Page, steps: int) -> None:
+    tab(page, 1)
+    set_slider(page, "#steps", steps)
+    page.locator("#train").click()
+    expect(page.locator("#status")).to_contain_text(re.compile(r"step [1-9]\d* of"), timeout=SLOW)
+
+
+def stop_training(page: Page) -> None:
+    page.locator("#stop-train").click()
+    expect(page.locator("#status")).to_contain_text("stopped at step", timeout=SLOW)
+
+
+def test_the_page_shows_a_recorded_comparison_before_the_first_press(page: Page) -> None:
+    expect(page.locator("#panes .pp-pane")).to_have_count(4)
+    expect(page.locator("#compare-notice")).to_contain_text("recorded")
+    expect(page.locator("#panes .pp-pane").nth(0)).to_contain_text("Base model")
+    expect(page.locator("#panes mark")).not_to_have_count(0)
+
+
+@pytest.mark.timeout(400)
+def test_a_visitor_compares_trains_stops_compares_again_and_downloads(
+    page: Page, base, tmp_path: Path, artifacts: Path
+) -> None:
+    page.locator("#try-pirate").click()
+    compare(page)
+    panes = page.locator("#panes .pp-pane")
+    expect(panes).to_have_count(4)
+    assert "Paris" in panes.nth(0).inner_text()
+    assert "Arrr" in panes.nth(3).inner_text()
+    expect(page.locator("#first-tokens")).to_contain_text("%")
+    page.screenshot(path=artifacts / "compare.png")
+
+    start_training(page, 40)
+    expect(page.locator("#loss svg[role=img]")).to_have_attribute("aria-label", re.compile(r"Loss at step \d+ of 40"))
+    page.screenshot(path=artifacts / "train-running.png")
+    stop_training(page)
+    expect(page.locator("#samples")).to_contain_text("What is the capital of France?")
+    page.screenshot(path=artifacts / "train-stopped.png")
+
+    with page.expect_download() as waiting:
+        page.locator("#download").click()
+    archive = tmp_path / "adapter.zip"
+    waiting.value.save_as(archive)
+    zipfile.ZipFile(archive).extractall(tmp_path / "adapter")
+    loaded = PeftModel.from_pretrained(base.view(), tmp_path / "adapter")
+    assert loaded.peft_config["default"].r == 8
+    assert any(p.abs().sum() > 0 for name, p in loaded.named_parameters() if "lora_B" in name)
+    assert base.untouched()
+
+    page.locator("#compare-it").click()
+    expect(page.locator("#panes .pp-pane")).to_have_count(5, timeout=SLOW)
+    expect(page.locator("#compare-notice")).to_contain_text("Done", timeout=SLOW)
+    page.screenshot(path=artifacts / "compare-new.png")
+
+
+@pytest.mark.timeout(400)
+def test_reloading_and_closing_leave_the_training_running(page: Page, context: BrowserContext, server: str) -> None:
+    start_training(page, 60)
+    page.reload()
+    tab(page, 1)
+    expect(page.locator("#status")).to_contain_text(re.compile(r"step \d+ of 60"), timeout=SLOW)
+    page.close()
+    again = context.new_page()
+    open_page(again, server)
+    tab(again, 1)
+    expect(again.locator("#status")).to_contain_text(re.compile(r"step \d+ of 60"), timeout=SLOW)
+    stop_training(again)
+    again.close()
+
+
+@pytest.mark.timeout(400)
+def test_two_visitors_neither_see_nor_disturb_each_other(page: Page, browser, server: str) -> None:
+    start_training(page, 50)
+    with browser.new_context(locale="en-US") as other_context:
+        other = other_context.new_page()
+        open_page(other, server)
+        tab(other, 1)
+        expect(other.locator("#status")).to_contain_text("Nothing is training")
+        other.locator("#train").click()
+        expect(other.locator("#status")).to_contain_text("in the queue", timeout=SLOW)
+        tab(other, 0)
+        compare(other)  # a comparison does not wait for the training
+        tab(other, 1)
+        other.locator("#stop-train").click()
+        expect(other.locator("#status")).to_contain_text("stopped", timeout=SLOW)
+    expect(page.locator("#status")).to_contain_text(re.compile(r"step \d+ of 50"))
+    stop_training(page)
+
+
+@pytest.mark.timeout(400)
+def test_a_run_that_explodes_says_so_and_keeps_the_best(page: Page) -> None:
+    tab(page, 1)
+    page.locator("#lora-learning_rate input").click()
+    page.get_by_role("option", name="0.1", exact=True).click()
+    page.locator("#train").click()
+    expect(page.locator("#status")).to_contain_text("exploded", timeout=SLOW)
+    expect(page.locator("#compare-it")).to_be_visible()
+
+
+def test_the_count_follows_the_sliders(page: Page) -> None:
+    tab(page, 1)
+    expect(page.locator("#count")).to_contain_text("460,800")
+    set_slider(page, "#lora-rank", 4)
+    expect(page.locator("#count")).to_contain_text("230,400")
+    page.locator("#method-picker label").nth(2).click()
+    expect(page.locator("#count")).to_contain_text("57,600")
+    page.locator("#method-picker label").nth(5).click()
+    expect(page.locator("#count")).to_contain_text("134,515,008")
+
+
+def test_bad_input_is_answered_in_words_and_loses_nothing(page: Page) -> None:
+    page.locator("#prompt textarea").fill("   ")
+    page.locator("#compare").click()
+    expect(page.locator("#compare-notice [role=alert]")).to_contain_text("There is no question yet")
+    expect(page.locator("#panes .pp-pane")).to_have_count(4)
+    tab(page, 1)
+    page.locator("#task-picker input").click()
+    page.get_by_role("option", name="Your own examples").click()
+    page.locator("#train").click()
+    expect(page.locator("#status [role=alert]")).to_contain_text("between 8 and 512 are needed")
+
+
+def test_spanish_comes_from_the_browser_or_the_address_and_reaches_errors(browser, server: str) -> None:
+    with browser.new_context(locale="es-MX") as context:
+        page = context.new_page()
+        wrong = watch(page)
+        open_page(page, server)
+        expect(page.locator("#compare")).to_contain_text("Comparar")
+        expect(page.locator("#panes")).to_contain_text("Modelo base")
+        page.locator("#prompt textarea").fill("")
+        page.locator("#compare").click()
+        expect(page.locator("#compare-notice [role=alert]")).to_contain_text("Aún no hay pregunta")
+        tab(page, 1)
+        expect(page.locator("#count")).to_contain_text("460\u00a0800")
+        page.locator("[data-pp-language=en]").click()
+        expect(page.locator("#compare")).to_contain_text("Compare", timeout=SLOW)
+        assert "lang=en" in page.url
+        assert wrong == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(375, 812), (1024, 768), (1280, 900)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_overflows_and_pictures_are_kept(
+    browser, server: str, artifacts: Path, width: int, height: int, scheme: str
+) -> None:
+    with browser.new_context(locale="en-US", color_scheme=scheme, viewport={"width": width, "height": height}) as context:
+        page = context.new_page()
+        open_page(page, server)
+        for place, name in enumerate(("compare", "train")):
+            tab(page, place)
+            expect(page.locator("#panes" if place == 0 else "#count")).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+            page.screenshot(path=artifacts / f"{name}-{width}-{scheme}.png", full_page=True)
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert background == {"light": "rgb(247, 246, 243)", "dark": "rgb(18, 20, 24)"}[scheme]
+
+
+def test_a_link_opens_the_page_in_a_prepared_state(context: BrowserContext, server: str) -> None:
+    page = context.new_page()
+    open_page(page, f"{server}/?lang=en&prompt=Do+you+like+rain%3F&panes=base%2Cpirate-ia3&seed=7&max_new_tokens=12")
+    expect(page.locator("#prompt textarea")).to_have_value("Do you like rain?")
+    expect(page.locator("#decoding-chip")).to_contain_text("12 tokens · seed 7")
+    page.locator("#add-pane").click()
+    expect(page.locator("#panes-chosen")).to_contain_text("IA3 · pirate")
+
+
+def test_enter_in_the_prompt_compares(page: Page) -> None:
+    page.locator("#prompt textarea").press("Enter")
+    expect(page.locator("#compare-notice")).to_contain_text("Done", timeout=SLOW)
