@@ -372,9 +372,6 @@ class Library:
         """The session's own adapters, newest first."""
         return list(reversed(self._own.values()))
 
-    def all(self) -> list[Adapter]:
-        return [*self.own(), *examples().values()]
-
     def get(self, adapter_id: str) -> Adapter:
         """By id, or `id@step` for a checkpoint. Raises PlaygroundError if this session has no such adapter."""
         name, _, step = adapter_id.partition(STEP_MARK)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playground import adapters, locales, settings, tasks
+from playground import adapters, locales, tasks
 from playground.adapters import BASE, Adapter
 from playground.bases import BASES, CATALOGUE, Architecture, split_id
 from playground.errors import PlaygroundError
@@ -34,9 +34,10 @@ def list_bases() -> list[dict[str, Any]]:
     ]
 
 
-def list_adapters(key: str, base_id: str | None = None) -> list[dict[str, Any]]:
-    """The session's adapters, newest first, then the examples; of one base if asked for."""
-    found = [adapter.summary() for adapter in SESSIONS.get(key).library.all()]
+def list_adapters(key: str | None, base_id: str | None = None) -> list[dict[str, Any]]:
+    """The session's adapters, newest first, then the examples (without a key only those); of one base if asked for."""
+    own = SESSIONS.get(key).library.own() if key else []
+    found = [adapter.summary() for adapter in (*own, *adapters.examples().values())]
     return [one for one in found if base_id is None or one["base"].partition(":")[0] == base_id.partition(":")[0]]
 
 
@@ -214,7 +215,3 @@ def describe_tasks() -> list[dict[str, Any]]:
         }
         for one in found
     ]
-
-
-def default_base() -> str:
-    return settings.DEFAULT_BASE

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from playground import locales, tasks
+from playground import locales, settings, tasks
 from playground.errors import PlaygroundError
 from playground.ui import actions
 
@@ -34,7 +34,7 @@ def build_api() -> None:
     adapter, zip_out = gr.Textbox(visible=False, label="adapter"), gr.File(visible=False, label="zip")
     zip_in, base = (
         gr.File(visible=False, type="filepath", label="zip"),
-        gr.Textbox(actions.default_base(), visible=False, label="base"),
+        gr.Textbox(settings.DEFAULT_BASE, visible=False, label="base"),
     )
     uploaded = gr.JSON(visible=False, label="adapter")
     adapter.submit(download_adapter, adapter, zip_out, api_name="download_adapter")

@@ -18,7 +18,6 @@ from playground import locales, settings
 from playground.adapters import BASE
 from playground.errors import PlaygroundError
 from playground.jobs import COMPARE, SESSIONS, Run
-from playground.methods import METHODS
 from playground.ui import actions, components, links
 from playground.ui.wording import Wording, html
 
@@ -74,7 +73,7 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.S
         go = make(gr.Button, {"value": "compare.go"}, variant="primary", elem_id="compare", elem_classes="pp-go")
         stop = make(gr.Button, {"value": "compare.stop"}, visible=False, elem_id="stop-compare", elem_classes="pp-go")
     with gr.Row(elem_classes="pp-chips"):
-        make(html, {"value": "compare.try"})
+        make(html, {"value": lambda lang: f'<span class="pp-soft pp-small">{components.words(lang, "compare.try")}</span>'})
         chips = {
             task: make(gr.Button, {"value": f"compare.try.{task}"}, size="sm", elem_classes="chip", elem_id=f"try-{task}")
             for task in recorded()
@@ -149,7 +148,7 @@ def _panes(wording: Wording, chosen: list[str]) -> tuple[gr.Column, gr.Dropdown,
 
 def ready_made(language: str) -> list[tuple[str, str]]:
     """The panes that everybody can choose on the default base."""
-    return pane_choices("", settings.DEFAULT_BASE, language)
+    return pane_choices(None, settings.DEFAULT_BASE, language)
 
 
 def lead(language: str, key: str) -> str:
@@ -174,19 +173,10 @@ def decoding_words(language: str, tokens: int, temperature: float, seed: int) ->
     return locales.text(language, "decoding.summary", how=how, tokens=tokens, seed=seed)
 
 
-def pane_choices(key: str, base_id: str, language: str) -> list[tuple[str, str]]:
-    """What a pane can show: the base, the session's adapters with their checkpoints' origin, the examples."""
-    listed = actions.list_adapters(key, base_id)
-    order = list(METHODS)
-    listed.sort(key=lambda one: (one["task"] or "", order.index(one["method"])) if _is_example(one) else ("", -1))
-    return [
-        (locales.text(language, "methods.base.name"), BASE),
-        *((components.pane_title(one, language), one["id"]) for one in listed),
-    ]
-
-
-def _is_example(summary: dict[str, Any]) -> bool:
-    return summary["id"].startswith(summary["task"])
+def pane_choices(key: str | None, base_id: str, language: str) -> list[tuple[str, str]]:
+    """What a pane can show: the base, the session's own adapters, the ready-made ones."""
+    listed = [(components.pane_title(one, language), one["id"]) for one in actions.list_adapters(key, base_id)]
+    return [(locales.text(language, "methods.base.name"), BASE), *listed]
 
 
 def start(key: str, language: str, base: str, prompt: str, panes: list[str], *decoding: Any) -> Iterator[list[Any]]:
