@@ -91,9 +91,8 @@ class Adapter:
         """The adapter as it was at a checkpoint. Raises PlaygroundError if there is none of that step."""
         for checkpoint in self.checkpoints:
             if checkpoint.step == step:
-                return replace(
-                    self, id=f"{self.id}{STEP_MARK}{step}", loaded=checkpoint.tensors, folder=None, checkpoints=()
-                )
+                name, record = f"{self.id}{STEP_MARK}{step}", replace(self.record, steps=step)
+                return replace(self, id=name, record=record, loaded=checkpoint.tensors, folder=None, checkpoints=())
         raise PlaygroundError("no_checkpoint", step=step, steps=", ".join(str(c.step) for c in self.checkpoints))
 
     def summary(self) -> dict[str, Any]:
@@ -107,6 +106,7 @@ class Adapter:
             "total_parameters": record.total_parameters,
             "percent": 100 * record.trainable_parameters / record.total_parameters,
             "bytes": record.bytes,
+            "own": self.folder is None,
         }
 
     def size(self) -> int:
@@ -348,9 +348,11 @@ def _int(value: Any) -> int:
 
 @lru_cache
 def examples() -> dict[str, Adapter]:
-    """The ready-made adapters of `examples/adapters`, by id."""
-    folders = sorted(path.parent for path in (settings.EXAMPLES / "adapters").glob(f"*/{RECORD}"))
-    return {folder.name: read(folder) for folder in folders}
+    """The ready-made adapters of `examples/adapters`, by id, in the order of the registries."""
+    found = [read(path.parent) for path in (settings.EXAMPLES / "adapters").glob(f"*/{RECORD}")]
+    order = (*TASK_IDS, *METHODS)
+    found.sort(key=lambda one: (order.index(one.record.task), order.index(one.record.method)))
+    return {adapter.id: adapter for adapter in found}
 
 
 class Library:

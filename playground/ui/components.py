@@ -83,8 +83,10 @@ def pane_title(summary: Values, language: str) -> str:
         title += f" {symbol} = {number(language, summary['hyperparameters'][name])}"
     if method == "base" or not summary.get("task"):
         return title
-    task = text(language, f"tasks.{summary['task']}.name")
-    return f"{title} · {task}"
+    title += " · " + text(language, f"tasks.{summary['task']}.name")
+    if "@" in summary["id"]:
+        return text(language, "pane.own_step", title=title, step=number(language, summary["steps"]))
+    return text(language, "pane.own", title=title) if summary.get("own") else title
 
 
 def panes(frame: Values, language: str) -> str:

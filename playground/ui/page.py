@@ -117,7 +117,7 @@ def _compare_it(key: str, language: str, base_id: str, adapter_id: str) -> list[
     panes = [BASE, *rivals[: settings.MAX_PANES - 3], adapter_id]
     choices = compare.pane_choices(key, base_id, language)
     if adapter_id not in [one for _, one in choices]:  # a checkpoint
-        choices.append((components.pane_title({**adapter.summary(), "id": adapter_id}, language), adapter_id))
+        choices.append((components.pane_title(adapter.summary(), language), adapter_id))
     return [gr.Tabs(selected="compare"), adapter.record.questions[0], gr.update(choices=choices, value=panes)]
 
 
