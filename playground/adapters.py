@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from playground import settings
 from playground.errors import PlaygroundError
@@ -145,7 +146,18 @@ def attach(base: Base, adapter: Adapter | None) -> PreTrainedModel:
     return model.requires_grad_(False).eval()
 
 
-attached = lru_cache(maxsize=12)(attach)  # (base, adapter) by identity: both are immutable values
+_ATTACHED: WeakKeyDictionary[Base, OrderedDict[Adapter | None, PreTrainedModel]] = WeakKeyDictionary()
+
+
+def attached(base: Base, adapter: Adapter | None) -> PreTrainedModel:
+    """`attach`, remembering the latest few per base; both are immutable values, told apart by identity."""
+    models = _ATTACHED.setdefault(base, OrderedDict())
+    if adapter not in models:
+        models[adapter] = attach(base, adapter)
+    models.move_to_end(adapter)
+    while len(models) > settings.MAX_ATTACHED:
+        models.popitem(last=False)
+    return models[adapter]
 
 
 def peft_config(config: Mapping[str, Any]) -> Any:

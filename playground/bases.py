@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,7 +220,7 @@ class Bases:
     def __init__(self) -> None:
         self._loaded: OrderedDict[str, Base] = OrderedDict()
         self._status: dict[str, Status] = {}
-        self._lock = threading.RLock()
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # one base's download holds up no other
 
     def is_loaded(self, base_id: str) -> bool:
         return base_id in self._loaded
@@ -230,14 +230,13 @@ class Bases:
 
     def get(self, base_id: str) -> Base:
         """The base, loading it if need be. Raises PlaygroundError with what to do when it cannot be had."""
-        with self._lock:
-            if base_id not in self._loaded:
-                self._loaded[base_id] = self._load(base_id)
-                while len(self._loaded) > settings.MAX_LOADED_BASES:
-                    dropped, _ = self._loaded.popitem(last=False)
-                    self._status.pop(dropped, None)
-            self._loaded.move_to_end(base_id)
-            return self._loaded[base_id]
+        with self._locks[split_id(base_id)[0].id]:
+            base = self._loaded.pop(base_id, None) or self._load(base_id)
+            self._loaded[base_id] = base  # the most recently used is the last
+        while len(self._loaded) > settings.MAX_LOADED_BASES:
+            dropped, _ = self._loaded.popitem(last=False)
+            self._status.pop(dropped, None)
+        return base
 
     def _load(self, base_id: str) -> Base:
         def report(stage: str, fraction: float | None) -> None:

@@ -22,6 +22,7 @@ DEVICE = os.environ.get("PLAYGROUND_DEVICE") or ""  # "cpu", "cuda"; empty: the 
 MAX_PROMPT_CHARACTERS = 2000
 MAX_NEW_TOKENS = 256
 MAX_PANES = 6
+MAX_ATTACHED = 12  # models with an adapter attached that are kept, per base
 TOP_TOKENS = 5
 
 # Training
