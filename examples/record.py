@@ -55,11 +55,10 @@ def record(place: int, task_id: str) -> None:
 
 
 def main() -> None:
-    """Everything, or with `comparisons` as argument only the recordings."""
-    if sys.argv[1:] != ["comparisons"]:
-        for task_id in QUESTIONS:
-            for method_id in METHODS:
-                train_one(task_id, method_id)
+    """Everything, or only the methods named as arguments; the comparisons are recorded in any case."""
+    for task_id in QUESTIONS:
+        for method_id in sys.argv[1:] or METHODS:
+            train_one(task_id, method_id)
     for place, task_id in enumerate(QUESTIONS, start=1):
         record(place, task_id)
 

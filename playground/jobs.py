@@ -174,7 +174,9 @@ class Sessions:
         self._lock = threading.Lock()
 
     def get(self, key: str) -> Session:
-        """The session of a key, a new one if there is none."""
+        """The session of a key, a new one if there is none. Without a key (a page still opening) one that nobody shares."""
+        if not key:
+            return Session()
         with self._lock:
             now = time.monotonic()
             session = self._sessions.setdefault(key, Session())

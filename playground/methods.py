@@ -207,7 +207,7 @@ def batch_size(default: int) -> Hyperparameter:
     return Hyperparameter("batch_size", default, 1, 32, advanced=True)
 
 
-LORA = (Hyperparameter("rank", 8, 1, 64), learning_rate(5e-3, 1e-1))
+LORA = (Hyperparameter("rank", 8, 1, 64), learning_rate(1e-2, 1e-1))
 LORA_ADVANCED = (
     Hyperparameter("alpha", 16, 1, 256, advanced=True),
     Hyperparameter("targets", "query_value", choices=("query_value", "attention", "mlp", "all_linear"), advanced=True),

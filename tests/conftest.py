@@ -5,6 +5,8 @@ What the tests share: a tiny random model for fast ones, the real embedded base 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -15,7 +17,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from playground.bases import BASES, Base, BaseSpec, architecture_of, checksum
+from playground import settings
+from playground.bases import BASES, CATALOGUE, Base, BaseSpec, architecture_of, checksum, load
 from playground.tasks import Example, Task
 
 CHAT = (
@@ -59,6 +62,30 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Base:
 @pytest.fixture(scope="session")
 def get_tiny(tiny: Base):
     return lambda base_id: tiny
+
+
+def load_tiny(tiny: Base, base_id: str) -> Base:
+    """A freshly loaded form of `tiny`, such as "tiny:nf4_double", by the way that the real bases take."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CATALOGUE, "tiny", BaseSpec("tiny", "Tiny", "local", str(tiny.folder), tiny.architecture))
+        patch.setattr(settings, "DEVICE", "cpu")
+        return load(base_id)
+
+
+@pytest.fixture(scope="session")
+def tiny_forms(tiny: Base) -> Callable[[str], Base]:
+    """`tiny` and its quantized forms, each loaded once."""
+    return cache(lambda base_id: tiny if base_id == "tiny" else load_tiny(tiny, base_id))
+
+
+@pytest.fixture(autouse=True)
+def one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The tiny model is much faster on one thread; two spend their time waiting for each other."""
+    before = torch.get_num_threads()
+    if "tiny" in request.fixturenames and "base" not in request.fixturenames:
+        torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -301,13 +301,14 @@ def test_a_full_queue_refuses_readably(jobs: Jobs, gated: Gated, monkeypatch: py
     assert jobs.submit(COMPARE, counting(1)).state != "failed"
 
 
-def test_a_queue_that_was_full_takes_runs_again(jobs: Jobs, gated: Gated, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "MAX_QUEUE", 1)
-    first = running(jobs, gated)
+def test_leaving_the_queue_makes_room_at_once(jobs: Jobs, gated: Gated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "MAX_QUEUE", 2)
+    first, waiting = running(jobs, gated), jobs.submit(TRAIN, counting(1))
+    jobs.stop(waiting)
+    run = jobs.submit(TRAIN, counting(1))
     jobs.stop(first)
     gated.let()
-    ended(first)
-    assert ended(jobs.submit(TRAIN, counting(1))).state == "finished"
+    assert ended(run).state == "finished"
 
 
 # One worker, two lanes

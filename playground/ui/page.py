@@ -33,7 +33,7 @@ def build_page() -> gr.Blocks:
     wording = Wording()
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         stored = gr.BrowserState("", storage_key="peft-playground-visitor")
-        visitor, language = gr.State(new_key), gr.State(locales.DEFAULT)
+        visitor, language = gr.State(""), gr.State(locales.DEFAULT)
         header = wording.make(html, {"value": lambda lang: header_html(settings.DEFAULT_BASE, lang)}, elem_id="header")
         with gr.Tabs(elem_id="tabs") as tabs:
             with wording.make(gr.Tab, {"label": "tabs.compare"}, id="compare"):
@@ -51,11 +51,6 @@ def build_page() -> gr.Blocks:
         _wire_opening(page, wording, stored, visitor, language, tabs, base, compared, trained)
         api.build_api()
     return page
-
-
-def new_key() -> str:
-    """A visitor's secret key: whoever has it has the session."""
-    return uuid.uuid4().hex
 
 
 def base_choices() -> list[tuple[str, str]]:
@@ -129,7 +124,7 @@ def _wire_opening(
         """Everything that depends on who opens the page, and with which address."""
         lang = locales.choose(request.query_params.get("lang"), request.headers.get("accept-language"))
         asked = links.read(request.query_params)
-        key = kept if kept and len(kept) == 32 else new_key()
+        key = kept if kept and len(kept) == 32 else uuid.uuid4().hex  # whoever has it has the session
         base_id = asked["base"] if asked["base"] in [one for _, one in base_choices()] else settings.DEFAULT_BASE
         choices = compare.pane_choices(key, base_id, lang)
         known = [pane for pane in asked["panes"] if pane in [one for _, one in choices]]

@@ -1,0 +1,94 @@
+"""
+Tiny random bases of each family, and adapters made with PEFT alone, to hold the project's own against.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from peft import get_peft_model, get_peft_model_state_dict
+from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from playground.adapters import Adapter, Record, config_json
+from playground.bases import Base, BaseSpec, architecture_of, checksum
+from playground.methods import counts, method
+from tests.conftest import tiny_tokenizer
+
+GATED = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "tie_word_embeddings": True, "initializer_range": 0.2,
+}  # fmt: skip
+BLOOM = {"hidden_size": 32, "n_layer": 2, "n_head": 4, "initializer_range": 0.2}
+KINDS = {
+    "llama": (LlamaForCausalLM, LlamaConfig, GATED),
+    "qwen2": (Qwen2ForCausalLM, Qwen2Config, GATED),
+    "bloom": (BloomForCausalLM, BloomConfig, BLOOM),
+}
+
+
+def tiny_model(family: str) -> PreTrainedModel:
+    """A random model whose biases, where it has any, are not zero."""
+    tokenizer = tiny_tokenizer()
+    model_class, config_class, sizes = KINDS[family]
+    marks = {
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+    }
+    torch.manual_seed(0)
+    model = model_class(config_class(vocab_size=len(tokenizer), **marks, **sizes)).eval().requires_grad_(False)
+    for name, parameter in model.named_parameters():
+        if name.endswith(".bias"):
+            parameter.normal_(std=0.2)
+    return model
+
+
+def tiny_base(family: str, folder: Path | None = None) -> Base:
+    """A base of its own for one test; with `folder` its files lie there, as those of a local base do."""
+    model, tokenizer = tiny_model(family), tiny_tokenizer()
+    if folder is not None:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    architecture = architecture_of(model)
+    spec = BaseSpec(f"tiny-{family}", f"Tiny {family}", "local", f"tests/tiny-{family}", architecture)
+    model.config._name_or_path = spec.repository
+    return Base(spec.id, spec, model, tokenizer, architecture, folder or Path("nowhere"), "CPU", checksum(model))
+
+
+def peft_model(base: Base, method_id: str, values: dict) -> tuple[PreTrainedModel, object]:
+    """PEFT around a full copy of the base's model, so that nothing of ours takes part, and the config."""
+    chosen = method(method_id)
+    config = chosen.config(base, chosen.complete(values))
+    torch.manual_seed(1)
+    return get_peft_model(copy.deepcopy(base.model), config).eval(), config
+
+
+def trained(base: Base, method_id: str, values: dict | None = None) -> tuple[Adapter, PreTrainedModel]:
+    """An adapter whose every trainable number was moved, and PEFT's own model of it."""
+    values = method(method_id).complete(values or {})
+    model, config = peft_model(base, method_id, values)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter += 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
+    tensors = {name: tensor.detach().clone().contiguous() for name, tensor in get_peft_model_state_dict(model).items()}
+    trainable, _ = model.get_nb_trainable_parameters()
+    count = counts(base.architecture.parameters, trainable)
+    record = Record(base.id, method_id, "pirate", values, seed=1, steps=7, **count)
+    return Adapter(f"tiny-{method_id}", record, config_json(config, base.spec.repository), tensors), model
+
+
+def logits(model: PreTrainedModel) -> torch.Tensor:
+    """What a model answers to a fixed prompt: (positions, vocabulary)."""
+    with torch.no_grad():
+        return model(input_ids=torch.tensor([[72, 101, 108, 108, 111, 33, 7]])).logits[0]

@@ -1,0 +1,459 @@
+"""Words: both languages say the same, the code asks only for words that exist, and numbers are written as they should."""
+
+import ast
+import json
+import pickle
+import re
+import string
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import playground
+from playground import locales, tasks
+from playground.errors import PlaygroundError
+from playground.locales import choose, number, percent, seconds, significant, size, text, words
+from playground.methods import METHODS
+from playground.ui.compare import DECODING_NAMES, recorded
+
+LAW = settings(deadline=None, derandomize=True, database=None)
+LANGUAGES = ("en", "es")
+ROOT = Path(playground.__file__).parent
+
+
+def placeholders(sentence):
+    return {name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
+
+
+# The files
+
+
+def test_both_languages_have_the_same_keys():
+    assert set(words("en")) == set(words("es"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_key_is_written_twice(language):
+    pairs = json.loads((ROOT / "locales" / f"{language}.json").read_text(encoding="utf-8"), object_pairs_hook=list)
+    keys = [key for key, _ in pairs]
+    assert len(keys) == len(set(keys))
+
+
+def test_both_languages_fill_in_the_same_values():
+    different = {key for key in words("en") if placeholders(words("en")[key]) != placeholders(words("es")[key])}
+    assert different == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sentence_says_something(language):
+    assert [key for key, sentence in words(language).items() if not sentence.strip()] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_values_are_filled_in_by_name_and_plainly(language):
+    """No {0}, no {name!r}, no {name:d}: a translator moves them around, and numbers come written already."""
+    parsed = [field for sentence in words(language).values() for field in string.Formatter().parse(sentence)]
+    assert all(name is None or (name.isidentifier() and not form and not how) for _, name, form, how in parsed)
+
+
+SAME_IN_BOTH = {
+    "header.title",  # the name
+    "methods.prompt_tuning.name", "methods.lora.name", "methods.ia3.name", "methods.qlora.name", "methods.few_shot.name",
+    "hyperparameters.dora", "hyperparameters.dropout", "decoding.top_p", "tasks.json.name",  # terms of art
+    "pane.tokens_one", "pane.tokens", "pane.speed",  # "token" is the Spanish word too
+    "tokens.below",  # a sign
+}  # fmt: skip
+
+
+def test_a_spanish_sentence_is_not_the_english_one():
+    assert {key for key in words("en") if words("en")[key] == words("es")[key]} == SAME_IN_BOTH
+
+
+# What the code asks for: keys are literals, or patterns that the registries fill
+
+PARAMETERS = {parameter.name: parameter for one in METHODS.values() for parameter in one.hyperparameters}
+CHOICES = [(name, str(choice)) for name, parameter in PARAMETERS.items() for choice in parameter.choices]
+ROOMS = ("tokens", "samples")
+EXPANSIONS = {
+    "methods.{}.name": ["base", *METHODS],
+    "methods.{}.{}": [f"{one}.{part}" for one in METHODS for part in ("name", "family")],
+    "tasks.{}.name": [*tasks.TASK_IDS, tasks.OWN],
+    "tasks.{}.title": [*tasks.TASK_IDS, tasks.OWN],
+    "tasks.{}.score": tasks.TASK_IDS,
+    "compare.try.{}": list(recorded()),
+    "decoding.{}": DECODING_NAMES,
+    "decoding.{}.help": DECODING_NAMES,
+    "hyperparameters.{}": list(PARAMETERS),
+    "header.{}": ["preparing", "loading"],
+    "status.{}": ["idle", "preparing", "stopped", "diverged", "failed"],
+    "samples.{}": ["question", "first", "start", "now"],
+    "loss.{}": ["training", "held_out"],
+    "count.{}": ["few_shot", "full_fine_tuning", "rest"],
+    "{}.title": ROOMS,
+    "{}.empty": ROOMS,
+    "{}.help": [f"hyperparameters.{name}" for name in PARAMETERS],
+    "{}.{}": [f"hyperparameters.{name}.{choice}" for name, choice in CHOICES],
+    "{}.help.{}": [],  # only where there is one: see OPTIONAL
+    "error.{}": [],  # the keys of PlaygroundError
+}
+OPTIONAL = {
+    f"hyperparameters.{parameter.name}.help.{one.id}" for one in METHODS.values() for parameter in one.hyperparameters
+}
+
+
+def expanded():
+    """Every key that a pattern can become."""
+    keys = set()
+    for pattern, fillings in EXPANSIONS.items():
+        if pattern == "methods.{}.{}" or pattern == "{}.{}":
+            keys |= {pattern.split(".")[0].replace("{}", "") + "." * (pattern[0] != "{") + one for one in fillings}
+        else:
+            keys |= {pattern.replace("{}", one, 1) for one in fillings}
+    return keys
+
+
+@cache
+def trees():
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOT.rglob("*.py"))}
+
+
+def speaks(tree):
+    """Whether a module takes words from the locale files."""
+    modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    names = {name.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in node.names}
+    return "playground.locales" in modules or bool(names & {"locales", "components", "Wording"})
+
+
+def speaking():
+    return [tree for tree in trees().values() if speaks(tree)]
+
+
+def pattern_of(node):
+    return "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+
+
+def calls(tree, *names):
+    """Calls of a function by its last name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in names:
+                yield node
+
+
+def literals():
+    """Every string in a speaking module that looks like a key: its first part is one of the locale files' rooms."""
+    rooms = {key.partition(".")[0] for key in words("en")}
+    strings = {
+        node.value
+        for tree in speaking()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    return {one for one in strings if re.fullmatch(r"[a-z_]+(\.[a-z0-9_]+)+", one) and one.partition(".")[0] in rooms}
+
+
+def patterns():
+    found = {pattern_of(node) for tree in speaking() for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)}
+    return {one for one in found if re.fullmatch(r"([a-z_]+|\{\})(\.([a-z0-9_]+|\{\}))+", one)} - {"{}.zip"}
+
+
+def raised():
+    """(key, names of values) of every PlaygroundError in the code."""
+    found = [call for tree in trees().values() for call in calls(tree, "PlaygroundError") if call.args]
+    return [(call.args[0], {keyword.arg for keyword in call.keywords}) for call in found]
+
+
+def test_every_key_that_the_code_names_exists():
+    assert literals() - set(words("en")) == set()
+
+
+def test_every_pattern_of_keys_has_its_fillings_in_this_test():
+    """A new f-string that makes keys needs a line in EXPANSIONS; one that is gone leaves it."""
+    assert patterns() == set(EXPANSIONS)
+
+
+def test_every_key_that_a_pattern_makes_exists():
+    assert expanded() - set(words("en")) == set()
+
+
+def test_a_key_is_given_to_the_functions_that_speak_not_a_sentence():
+    """`text`, `words`, `note`, `lead` and `heading` take a key: a literal one must exist, whatever it looks like."""
+    given_ = [
+        argument.value
+        for tree in speaking()
+        for call in calls(tree, "text", "words", "note", "lead", "heading")
+        for argument in call.args[1:2]
+        if isinstance(argument, ast.Constant)
+    ]
+    assert len(given_) > 40
+    assert set(given_) - set(words("en")) == set()
+
+
+def said_keys():
+    """The literal values of the dictionaries that Wording.make is given."""
+    for tree in speaking():
+        for call in calls(tree, "make"):
+            if len(call.args) > 1 and isinstance(call.args[1], ast.Dict):
+                yield from (value.value for value in call.args[1].values if isinstance(value, ast.Constant))
+
+
+def test_every_component_is_given_keys():
+    found = list(said_keys())
+    assert len(found) > 20
+    assert set(found) - set(words("en")) == set()
+
+
+def test_every_sentence_gets_exactly_the_values_that_it_needs():
+    wrong = {}
+    for tree in speaking():
+        for call in calls(tree, "text", "words", "note"):
+            key = call.args[1].value if len(call.args) > 1 and isinstance(call.args[1], ast.Constant) else None
+            names = {keyword.arg for keyword in call.keywords}
+            if key in words("en") and None not in names and names != placeholders(words("en")[key]):
+                wrong[key] = names
+    assert wrong == {}
+
+
+def test_every_error_has_its_sentence_and_the_values_for_it():
+    found = [(key.value, names) for key, names in raised() if isinstance(key, ast.Constant)]
+    assert len(found) > 30
+    for key, names in found:
+        assert f"error.{key}" in words("en")
+        assert placeholders(words("en")[f"error.{key}"]) <= names, key
+
+
+def test_no_sentence_is_unused():
+    errors = {f"error.{key.value}" for key, _ in raised() if isinstance(key, ast.Constant)}
+    assert set(words("en")) - literals() - expanded() - OPTIONAL - errors == set()
+
+
+# No words of a visitor's outside the locale files
+
+SHOWN = ("label", "info", "placeholder", "value", "title", "description", "headers", "choices")
+DATA_COLUMNS = {"prompt", "response"}  # the names that a visitor's own file has too
+NO_PAGE = {"api.py", "recipe.py", "theme.py"}  # documentation of endpoints, Python, and the style sheet's script
+
+
+def on_the_page():
+    return {
+        path.name: tree for path, tree in trees().items() if path.parent.name in ("ui", "plots") and path.name not in NO_PAGE
+    }
+
+
+def hidden(call):
+    return any(one.arg == "visible" and getattr(one.value, "value", None) is False for one in call.keywords)
+
+
+def shown_literals(call):
+    """The strings that a component would show as they are: positional ones, and those of the properties that show words."""
+    own = [*call.args, *(one.value for one in call.keywords if one.arg in SHOWN)]
+    nodes = [node for value in own for node in ast.walk(value)]
+    indices = {id(node.slice) for node in nodes if isinstance(node, ast.Subscript)}
+    strings = [node for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [node.value for node in strings if id(node) not in indices]
+
+
+def gradio_calls(tree):
+    named = [call for call in ast.walk(tree) if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("gr.")]
+    return [call for call in named if ast.unparse(call.func) != "gr.on" and not hidden(call)]
+
+
+def test_no_component_shows_words_that_were_typed_into_the_code():
+    shown = [
+        (f"{name}:{call.lineno}", one)
+        for name, tree in on_the_page().items()
+        for call in gradio_calls(tree)
+        for one in shown_literals(call)
+    ]
+    assert [(where, one) for where, one in shown if re.search(r"[^\W\d_]", one) and one not in DATA_COLUMNS] == []
+
+
+def docstrings(tree):
+    kinds = (ast.Module, ast.FunctionDef, ast.ClassDef)
+    return {
+        id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, kinds) and isinstance(node.body[0], ast.Expr)
+    }
+
+
+def html_in(tree):
+    """Every piece of HTML in a module, its holes left empty."""
+    formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    inner = {id(part) for node in formatted for part in node.values} | docstrings(tree)
+    plain = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in inner]
+    pieces = ["".join(part.value for part in node.values if isinstance(part, ast.Constant)) for node in formatted]
+    return [piece for piece in (*pieces, *(node.value for node in plain)) if isinstance(piece, str) and "<" in piece]
+
+
+READ_OUT = re.compile(r'(?:aria-label|title|alt|placeholder|data-head)="([^"]*)"')
+
+
+def test_no_piece_of_html_holds_words():
+    """Neither between its tags nor in the attributes that are read out or shown."""
+    pieces = [(name, piece) for name, tree in on_the_page().items() for piece in html_in(tree)]
+    assert len(pieces) > 30
+    texts = [(name, one) for name, piece in pieces for one in (re.sub("<[^>]*>", "", piece), *READ_OUT.findall(piece))]
+    assert [(name, one) for name, one in texts if re.search("[a-zA-Z]", one)] == []
+
+
+# Numbers, with a no-break space written as _
+
+
+def spaced(written):
+    return written.replace("\N{NO-BREAK SPACE}", "_")
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "english", "spanish"),
+    [
+        (0, 0, "0", "0"),
+        (7, 0, "7", "7"),
+        (999, 0, "999", "999"),
+        (4321, 0, "4,321", "4321"),  # four digits stay together in Spanish
+        (9999, 0, "9,999", "9999"),
+        (10_000, 0, "10,000", "10_000"),
+        (460_800, 0, "460,800", "460_800"),
+        (134_515_008, 0, "134,515,008", "134_515_008"),
+        (1.5, 1, "1.5", "1,5"),
+        (4321.25, 2, "4,321.25", "4321,25"),
+        (12_345.678, 1, "12,345.7", "12_345,7"),
+        (9999.7, 0, "10,000", "10_000"),  # what counts is what is written
+        (-4321, 0, "-4,321", "-4321"),
+        (-12_345, 0, "-12,345", "-12_345"),
+    ],
+)
+def test_numbers(value, digits, english, spanish):
+    assert spaced(number("en", value, digits)) == english
+    assert spaced(number("es", value, digits)) == spanish
+
+
+@pytest.mark.parametrize(
+    ("value", "figures", "english", "spanish"),
+    [
+        (0, 2, "0", "0"),
+        (0.0043, 2, "0.0043", "0,0043"),
+        (0.34, 2, "0.34", "0,34"),
+        (0.34, 1, "0.3", "0,3"),
+        (3.14159, 3, "3.14", "3,14"),
+        (31.4159, 3, "31.4", "31,4"),
+        (100, 2, "100", "100"),
+        (12_345.6, 2, "12,346", "12_346"),
+        (float("nan"), 2, "nan", "nan"),
+        (float("inf"), 3, "inf", "inf"),
+    ],
+)
+def test_significant_figures(value, figures, english, spanish):
+    assert spaced(significant("en", value, figures)) == english
+    assert spaced(significant("es", value, figures)) == spanish
+
+
+@pytest.mark.parametrize(
+    ("value", "english", "spanish"),
+    [
+        (0, "0_%", "0_%"),
+        (0.34, "0.34_%", "0,34_%"),
+        (0.000732, "0.00073_%", "0,00073_%"),
+        (4.5, "4.5_%", "4,5_%"),
+        (12.34, "12_%", "12_%"),
+        (100, "100_%", "100_%"),
+    ],
+)
+def test_percents(value, english, spanish):
+    assert spaced(percent("en", value)) == english
+    assert spaced(percent("es", value)) == spanish
+
+
+@pytest.mark.parametrize(
+    ("count", "english", "spanish"),
+    [
+        (0, "0_B", "0_B"),
+        (999, "999_B", "999_B"),
+        (1000, "1_KB", "1_KB"),
+        (46_080, "46_KB", "46_KB"),
+        (1_843_200, "1.8_MB", "1,8_MB"),
+        (36_700_160, "36.7_MB", "36,7_MB"),
+        (538_060_032, "538_MB", "538_MB"),
+        (2_152_240_128, "2.2_GB", "2,2_GB"),
+        (350_000_000_000, "350_GB", "350_GB"),
+        (35_000_000_000_000, "35,000_GB", "35_000_GB"),
+    ],
+)
+def test_sizes_are_decimal(count, english, spanish):
+    assert spaced(size("en", count)) == english
+    assert spaced(size("es", count)) == spanish
+
+
+@pytest.mark.parametrize(
+    ("value", "english", "spanish"),
+    [
+        (0, "0.0_s", "0,0_s"),
+        (1.44, "1.4_s", "1,4_s"),
+        (9.94, "9.9_s", "9,9_s"),
+        (9.96, "10_s", "10_s"),
+        (59.4, "59_s", "59_s"),
+        (60, "1_min 0_s", "1_min 0_s"),
+        (125, "2_min 5_s", "2_min 5_s"),
+        (3725, "62_min 5_s", "62_min 5_s"),
+    ],
+)
+def test_durations(value, english, spanish):
+    assert spaced(seconds("en", value)) == english
+    assert spaced(seconds("es", value)) == spanish
+
+
+@LAW
+@given(value=st.integers(-(10**15), 10**15))
+def test_a_whole_number_can_be_read_back_in_both_languages(value):
+    assert int(number("en", value).replace(",", "")) == value
+    assert int(number("es", value).replace(locales.NO_BREAK, "")) == value
+
+
+@LAW
+@given(value=st.floats(1e-9, 1e9), figures=st.integers(1, 5))
+def test_significant_figures_keep_that_many(value, figures):
+    written = float(significant("en", value, figures).replace(",", ""))
+    assert abs(written - value) <= value * 10 ** (1 - figures)
+
+
+# Which language
+
+
+@pytest.mark.parametrize(
+    ("wishes", "chosen"),
+    [
+        ((), "en"),
+        ((None,), "en"),
+        (("",), "en"),
+        (("es",), "es"),
+        (("ES",), "es"),
+        (("es-MX,en;q=0.8",), "es"),
+        (("es_419", "es"), "es"),
+        (("fr-FR,fr;q=0.9,es;q=0.5,en;q=0.3",), "es"),
+        (("en-GB,en;q=0.9,es;q=0.8",), "en"),
+        (("de,*;q=0.5",), "en"),
+        ((None, "es"), "es"),
+        (("en", "es-ES"), "en"),  # the address wins over the browser
+        (("xx", "es-ES"), "es"),  # unless it asks for what is not there
+        ((" , ;;q=,es",), "es"),
+        (("<script>",), "en"),
+    ],
+)
+def test_the_first_language_that_is_asked_for_and_exists_is_chosen(wishes, chosen):
+    assert choose(*wishes) == chosen
+
+
+# Errors
+
+
+def test_an_error_speaks_both_languages_and_survives_a_process_border():
+    error = pickle.loads(pickle.dumps(PlaygroundError("unknown_task", task="x", known="a, b")))
+    assert str(error) == text("en", "error.unknown_task", task="x", known="a, b")
+    assert error.message("es") == text("es", "error.unknown_task", task="x", known="a, b")
+
+
+def test_an_unknown_sentence_is_an_error_not_a_silence():
+    with pytest.raises(KeyError):
+        text("en", "header.nonsense")
