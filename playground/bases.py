@@ -266,7 +266,7 @@ def load(base_id: str, report: Report = lambda stage, fraction: None) -> Base:
     device, device_name = pick_device()
     _check_memory(spec, device, quantization)
     model, tokenizer = _load_folder(folder, spec, device, quantization)
-    model.config._name_or_path = spec.repository  # what PEFT writes into adapter_config.json
+    model.name_or_path = model.config._name_or_path = spec.repository  # what PEFT writes into adapter_config.json
     model.requires_grad_(False)
     architecture = spec.architecture or architecture_of(model)
     return Base(base_id, spec, model.eval(), tokenizer, architecture, folder, device_name, checksum(model))

@@ -79,7 +79,7 @@ CHOICES = [(name, str(choice)) for name, parameter in PARAMETERS.items() for cho
 ROOMS = ("tokens", "samples")
 EXPANSIONS = {
     "methods.{}.name": ["base", *METHODS],
-    "methods.{}.{}": [f"{one}.{part}" for one in METHODS for part in ("name", "family")],
+    "methods.{}.{}": [(one, part) for one in METHODS for part in ("name", "family")],
     "tasks.{}.name": [*tasks.TASK_IDS, tasks.OWN],
     "tasks.{}.title": [*tasks.TASK_IDS, tasks.OWN],
     "tasks.{}.score": tasks.TASK_IDS,
@@ -95,7 +95,7 @@ EXPANSIONS = {
     "{}.title": ROOMS,
     "{}.empty": ROOMS,
     "{}.help": [f"hyperparameters.{name}" for name in PARAMETERS],
-    "{}.{}": [f"hyperparameters.{name}.{choice}" for name, choice in CHOICES],
+    "{}.{}": [(f"hyperparameters.{name}", choice) for name, choice in CHOICES],
     "{}.help.{}": [],  # only where there is one: see OPTIONAL
     "error.{}": [],  # the keys of PlaygroundError
 }
@@ -106,13 +106,8 @@ OPTIONAL = {
 
 def expanded():
     """Every key that a pattern can become."""
-    keys = set()
-    for pattern, fillings in EXPANSIONS.items():
-        if pattern == "methods.{}.{}" or pattern == "{}.{}":
-            keys |= {pattern.split(".")[0].replace("{}", "") + "." * (pattern[0] != "{") + one for one in fillings}
-        else:
-            keys |= {pattern.replace("{}", one, 1) for one in fillings}
-    return keys
+    filled = [(pattern, one if isinstance(one, tuple) else (one,)) for pattern, all_ in EXPANSIONS.items() for one in all_]
+    return {pattern.format(*one) for pattern, one in filled}
 
 
 @cache
@@ -158,13 +153,25 @@ def literals():
 
 def patterns():
     found = {pattern_of(node) for tree in speaking() for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)}
-    return {one for one in found if re.fullmatch(r"([a-z_]+|\{\})(\.([a-z0-9_]+|\{\}))+", one)} - {"{}.zip"}
+    return {one for one in found if re.fullmatch(r"([a-z_]+|\{\})(\.([a-z0-9_]+|\{\}))+", one)}
+
+
+def possible(node, tree):
+    """The strings that an expression can be: a literal, either side of an `if`, or what a name was given."""
+    if isinstance(node, ast.Name):
+        given_ = [
+            one.value for one in ast.walk(tree) if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == node.id
+        ]
+        return [key for value in given_ for key in possible(value, tree)]
+    if isinstance(node, ast.IfExp):
+        return possible(node.body, tree) + possible(node.orelse, tree)
+    return [node.value] if isinstance(node, ast.Constant) else []
 
 
 def raised():
     """(key, names of values) of every PlaygroundError in the code."""
-    found = [call for tree in trees().values() for call in calls(tree, "PlaygroundError") if call.args]
-    return [(call.args[0], {keyword.arg for keyword in call.keywords}) for call in found]
+    found = [(call, tree) for tree in trees().values() for call in calls(tree, "PlaygroundError") if call.args]
+    return [(key, {one.arg for one in call.keywords}) for call, tree in found for key in possible(call.args[0], tree)]
 
 
 def test_every_key_that_the_code_names_exists():
@@ -219,15 +226,14 @@ def test_every_sentence_gets_exactly_the_values_that_it_needs():
 
 
 def test_every_error_has_its_sentence_and_the_values_for_it():
-    found = [(key.value, names) for key, names in raised() if isinstance(key, ast.Constant)]
-    assert len(found) > 30
-    for key, names in found:
+    assert len(raised()) > 30
+    for key, names in raised():
         assert f"error.{key}" in words("en")
         assert placeholders(words("en")[f"error.{key}"]) <= names, key
 
 
 def test_no_sentence_is_unused():
-    errors = {f"error.{key.value}" for key, _ in raised() if isinstance(key, ast.Constant)}
+    errors = {f"error.{key}" for key, _ in raised()}
     assert set(words("en")) - literals() - expanded() - OPTIONAL - errors == set()
 
 

@@ -135,8 +135,8 @@ def _wire_opening(
         for slider, name in zip(compared.decoding, compare.DECODING_NAMES, strict=True):
             updates[slider]["value"] = asked[name]
         shown = {component: gr.update(**properties) for component, properties in updates.items()}
-        tab = asked["tab"] if asked["tab"] in TABS else TABS[0]
-        return {stored: key, visitor: key, language: lang, tabs: gr.Tabs(selected=tab), **shown}
+        opening = gr.Tabs(selected=asked["tab"]) if asked["tab"] in TABS[1:] else gr.skip()
+        return {stored: key, visitor: key, language: lang, tabs: opening, **shown}
 
     load = page.load(opened, stored, [stored, visitor, language, tabs, *wording.components], **HIDDEN)
     load.then(compare.attach, [visitor, language], compared.shown, **STREAM)
