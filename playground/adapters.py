@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -220,13 +221,12 @@ def read(folder: Path) -> Adapter:
 
 
 def pack(adapter: Adapter, folder: Path) -> Path:
-    """A zip of the adapter's folder in `folder`; unpacked, `PeftModel.from_pretrained` loads it."""
-    inside = folder / adapter.id.replace(STEP_MARK, "-step-")
-    save(adapter, inside)
-    path = folder / f"{inside.name}.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+    """A zip of the adapter in `folder`; unpacked, `PeftModel.from_pretrained` loads it."""
+    path = folder / f"{adapter.id.replace(STEP_MARK, '-step-')}.zip"
+    with tempfile.TemporaryDirectory() as inside, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        save(adapter, Path(inside))
         for file in (CONFIG, WEIGHTS, RECORD):
-            archive.write(inside / file, file)
+            archive.write(Path(inside) / file, file)
     return path
 
 

