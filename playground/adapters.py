@@ -22,10 +22,11 @@ from weakref import WeakKeyDictionary
 from playground import settings
 from playground.errors import PlaygroundError
 from playground.methods import METHODS, method
-from playground.tasks import OWN, TASK_IDS
+from playground.tasks import TASK_IDS
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftConfig
     from transformers import PreTrainedModel
 
     from playground.bases import Base
@@ -124,16 +125,14 @@ def attach(base: Base, adapter: Adapter | None) -> PreTrainedModel:
 
     Raises PlaygroundError if the tensors do not fit the base.
     """
-    view = base.view()
     if adapter is None or adapter.record.method == "few_shot":
-        return view.eval()
+        return base.view().eval()
     if adapter.config is None:
-        return _with_parameters(view, adapter.tensors).eval()
-    from peft import get_peft_model, set_peft_model_state_dict
-    from peft.utils import get_peft_model_state_dict
+        return _with_parameters(base.view(), adapter.tensors).eval()
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
     try:
-        model = get_peft_model(view, peft_config(adapter.config))
+        model = wrapped(base, peft_config(adapter.config))
     except ValueError as error:
         raise PlaygroundError("does_not_fit", base=base.spec.name, reason=str(error)[:200]) from error
     expected = {name: tuple(tensor.shape) for name, tensor in get_peft_model_state_dict(model).items()}
@@ -159,6 +158,23 @@ def attached(base: Base, adapter: Adapter | None) -> PreTrainedModel:
     while len(models) > settings.MAX_ATTACHED:
         models.popitem(last=False)
     return models[adapter]
+
+
+def wrapped(base: Base, config: PeftConfig) -> Any:
+    """
+    PEFT around a private view of the base. Where PEFT would train or load biases of the base itself, the view gets its
+    own copies of them first: a view shares its tensors with everybody.
+    """
+    import torch
+    from peft import get_peft_model
+
+    view = base.view()
+    if getattr(config, "bias", "none") != "none":
+        for module in view.modules():
+            bias = getattr(module, "bias", None)
+            if isinstance(bias, torch.nn.Parameter):
+                module.bias = torch.nn.Parameter(bias.detach().clone(), requires_grad=False)
+    return get_peft_model(view, config)
 
 
 def peft_config(config: Mapping[str, Any]) -> Any:
@@ -228,131 +244,6 @@ def pack(adapter: Adapter, folder: Path) -> Path:
         for file in (CONFIG, WEIGHTS, RECORD):
             archive.write(Path(inside) / file, file)
     return path
-
-
-def unpack(path: Path, base: Base, new_id: str) -> Adapter:
-    """
-    An adapter from a zip that somebody made somewhere. Nothing is written to disk, nothing in it is executed.
-
-    Raises PlaygroundError: no zip, too large, a file beyond the three, no safetensors, an unknown method, does not fit
-    `base`.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    if path.stat().st_size > settings.MAX_UPLOAD_BYTES:
-        raise PlaygroundError("upload_too_large", maximum=settings.MAX_UPLOAD_BYTES // 1_000_000)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            files = _checked(archive)
-        config = json.loads(files[CONFIG])
-        tensors = load(files[WEIGHTS])
-    except (zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
-        raise PlaygroundError("upload_unreadable", reason=str(error)[:200]) from error
-    config = _checked_config(config)
-    record, name = _record(files.get(RECORD), config, tensors, base)
-    adapter = Adapter(new_id, record, config, tensors, name=name or path.stem[: settings.MAX_ADAPTER_NAME])
-    attach(base, adapter)  # raises if it does not fit
-    return adapter
-
-
-def _checked(archive: zipfile.ZipFile) -> dict[str, bytes]:
-    """The three files of the archive, by name; they may lie in one folder. Raises PlaygroundError for anything else."""
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if sum(entry.file_size for entry in entries) > settings.MAX_UNPACKED_BYTES:
-        raise PlaygroundError("upload_too_large", maximum=settings.MAX_UNPACKED_BYTES // 1_000_000)
-    parents = {entry.filename.rpartition("/")[0] for entry in entries}
-    files: dict[str, bytes] = {}
-    for entry in entries:
-        name = entry.filename.rpartition("/")[2]
-        link = (entry.external_attr >> 16) & 0o170000 == 0o120000
-        escapes = entry.filename.startswith("/") or ".." in entry.filename.split("/") or "\\" in entry.filename
-        if name not in (CONFIG, WEIGHTS, RECORD, "README.md") or len(parents) > 1 or link or escapes:
-            raise PlaygroundError("upload_forbidden", file=entry.filename[:80])
-        if name != "README.md":
-            with archive.open(entry) as file:
-                files[name] = file.read(entry.file_size + 1)
-    missing = [name for name in (CONFIG, WEIGHTS) if name not in files]
-    if missing:
-        raise PlaygroundError("upload_missing", files=", ".join(missing))
-    return files
-
-
-METHOD_OF_TYPE = {"PROMPT_TUNING": "prompt_tuning", "LORA": "lora", "IA3": "ia3"}
-
-
-def _checked_config(config: Any) -> dict[str, Any]:
-    """The parts of an uploaded config that say how to adapt; what could load anything else is left out."""
-    if not isinstance(config, dict) or config.get("peft_type") not in METHOD_OF_TYPE:
-        found = config.get("peft_type") if isinstance(config, dict) else type(config).__name__
-        raise PlaygroundError("upload_method", found=str(found)[:40], known=", ".join(METHOD_OF_TYPE))
-    kept = [
-        "peft_type",
-        "task_type",
-        "r",
-        "lora_alpha",
-        "target_modules",
-        "lora_dropout",
-        "use_rslora",
-        "use_dora",
-        "bias",
-        "fan_in_fan_out",
-        "feedforward_modules",
-        "num_virtual_tokens",
-        "token_dim",
-        "num_transformer_submodules",
-        "num_attention_heads",
-        "num_layers",
-        "rank_pattern",
-        "alpha_pattern",
-        "layers_to_transform",
-        "layers_pattern",
-        "exclude_modules",
-        "base_model_name_or_path",
-    ]
-    limits = {"r": METHODS["lora"], "num_virtual_tokens": METHODS["prompt_tuning"]}
-    for key, owner in limits.items():
-        bounds = next(p for p in owner.hyperparameters if p.name in ("rank", "virtual_tokens"))
-        if key in config:
-            bounds.check(config[key])
-    return {key: config[key] for key in kept if key in config} | {"inference_mode": True}
-
-
-def _record(content: bytes | None, config: dict[str, Any], tensors: Mapping[str, Any], base: Base) -> tuple[Record, str]:
-    """
-    The record that came along, if it is one; else what the config tells. Counts are measured, never taken from the file.
-    Raises PlaygroundError if the adapter says that it was made for another base.
-    """
-    try:
-        told = json.loads(content) if content else {}
-        told = told if isinstance(told, dict) else {}
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise PlaygroundError("upload_unreadable", reason=f"{RECORD}: {error}") from error
-    made_for = str(config.get("base_model_name_or_path") or base.spec.repository)
-    if made_for != base.spec.repository:
-        raise PlaygroundError("other_base", found=made_for[:80], expected=base.spec.repository)
-    kind = METHOD_OF_TYPE[config["peft_type"]]
-    kind = "qlora" if kind == "lora" and told.get("method") == "qlora" else kind
-    trainable = sum(tensor.numel() for tensor in tensors.values())
-    hyperparameters = {"prompt_tuning": {"virtual_tokens": config.get("num_virtual_tokens")}, "ia3": {}}.get(
-        kind, {"rank": config.get("r"), "alpha": config.get("lora_alpha")}
-    )
-    record = Record(
-        base=base.spec.id,
-        method=kind,
-        task=told["task"] if told.get("task") in TASK_IDS else OWN,
-        hyperparameters=hyperparameters,
-        seed=_int(told.get("seed")),
-        steps=_int(told.get("steps")),
-        trainable_parameters=trainable,
-        total_parameters=(base.spec.parameters or 0) + trainable,
-        bytes=sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()),
-    )
-    return record, str(told.get("name", ""))[: settings.MAX_ADAPTER_NAME]
-
-
-def _int(value: Any) -> int:
-    return value if isinstance(value, int) else 0
 
 
 # The library: the examples that everybody sees, and the adapters of one session

@@ -8,6 +8,7 @@ page can be built from the catalogue before they are there. Knows nothing about 
 from __future__ import annotations
 
 import copy
+import errno
 import hashlib
 import threading
 from collections import OrderedDict, defaultdict
@@ -93,7 +94,8 @@ def architecture_of(model: PreTrainedModel) -> Architecture:
     linears = tuple(Linear(name, inputs, outputs, n, bias) for (name, inputs, outputs, bias), n in kinds.items())
     embeddings: Any = model.get_input_embeddings()
     width = embeddings.weight.shape[1]
-    return Architecture(width, linears, sum(p.numel() for p in model.parameters()))
+    packed = {id(p) for p in model.parameters() if type(p).__name__ == "Params4bit"}  # bitsandbytes: two weights a byte
+    return Architecture(width, linears, sum(p.numel() * (2 if id(p) in packed else 1) for p in model.parameters()))
 
 
 def _count(linears: tuple[Linear, ...]) -> int:
@@ -141,8 +143,8 @@ CATALOGUE = _catalogue()
 
 def split_id(base_id: str) -> tuple[BaseSpec, str | None]:
     """`smollm2-135m:nf4` → its catalogue line and quantization. Raises PlaygroundError for an id that does not exist."""
-    name, _, quantization = base_id.partition(":")
-    if name not in CATALOGUE or (quantization and quantization not in QUANTIZATIONS):
+    name, mark, quantization = base_id.partition(":")
+    if name not in CATALOGUE or (mark and quantization not in QUANTIZATIONS):
         raise PlaygroundError("unknown_base", base=base_id, known=", ".join(CATALOGUE), forms=", ".join(QUANTIZATIONS))
     return CATALOGUE[name], quantization or None
 
@@ -283,6 +285,7 @@ def pick_device() -> tuple[str, str]:
 
 def _load_folder(folder: Path, spec: BaseSpec, device: str, quantization: str | None) -> tuple[Any, Any]:
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     dtype = torch.bfloat16 if device == "cuda" and spec.source != "embedded" else torch.float32
@@ -292,7 +295,7 @@ def _load_folder(folder: Path, spec: BaseSpec, device: str, quantization: str | 
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise PlaygroundError("base_unreadable", base=spec.id, folder=folder.name, reason=str(error)[:200]) from error
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
@@ -354,7 +357,10 @@ def _hub_folder(spec: BaseSpec) -> Path:
         raise PlaygroundError("base_gated", base=spec.repository) from error
     except RepositoryNotFoundError as error:
         raise PlaygroundError("base_not_on_hub", base=spec.repository) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError) as error:
+    except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError, ConnectionError) as error:
         raise PlaygroundError("no_network", what=spec.repository) from error
     except OSError as error:
-        raise PlaygroundError("disk_full", folder="~/.cache/huggingface", needed="3") from error
+        folder = "~/.cache/huggingface"
+        if error.errno == errno.ENOSPC:
+            raise PlaygroundError("disk_full", folder=folder, needed=f"{4e-9 * (spec.parameters or 1e9):.0f}") from error
+        raise PlaygroundError("base_unreadable", base=spec.id, folder=folder, reason=str(error)[:200]) from error

@@ -8,6 +8,7 @@ Knows nothing about data, training loops or the page.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,8 @@ class Hyperparameter:
             if not isinstance(value, kind) or (kind is str and len(value) > (self.maximum or 0)):
                 raise PlaygroundError("wrong_kind", name=self.name, value=str(value)[:60], kind=kind.__name__)
             return value
-        if isinstance(value, bool) or not isinstance(value, int | float) or (kind is int and value != int(value)):
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or (kind is int and value != int(value)):
             raise PlaygroundError("wrong_kind", name=self.name, value=str(value)[:60], kind=kind.__name__)
         if not self.minimum <= value <= self.maximum:  # type: ignore[operator]
             raise PlaygroundError("out_of_range", name=self.name, value=value, minimum=self.minimum, maximum=self.maximum)
@@ -83,6 +85,7 @@ class Method:
     count: Callable[[Architecture, Values], int]
     config: Callable[[Base, Values], PeftConfig] | None = None
     quantization: Callable[[Values], str | None] = lambda values: None
+    own: Callable[[Architecture, Values], int] = lambda architecture, values: 0  # trained parameters that the base has
 
     def complete(self, values: Values) -> dict[str, Any]:
         """All hyperparameters, checked, with defaults for what is left out. Raises PlaygroundError."""
@@ -95,6 +98,16 @@ class Method:
     def trainable(self, architecture: Architecture, values: Values) -> int:
         """How many parameters would be trained: what PEFT counts after wrapping. Raises PlaygroundError."""
         return self.count(architecture, self.complete(values))
+
+    def counts(self, architecture: Architecture, values: Values) -> dict[str, Any]:
+        """
+        Trainable and total parameters as PEFT's `get_nb_trainable_parameters` gives them, and the bytes of what is
+        trained in float32. What is the base's own among the trained (biases, or everything) is in its total already.
+        """
+        complete = self.complete(values)
+        trainable = self.count(architecture, complete)
+        total = architecture.parameters + trainable - self.own(architecture, complete)
+        return {"trainable_parameters": trainable, "total_parameters": total, "bytes": 4 * trainable}
 
     def base_id(self, base_id: str, values: Values) -> str:
         """The base whose frozen weights this method adapts: QLoRA's is the 4-bit form of the one asked for."""
@@ -111,15 +124,6 @@ def targeted(architecture: Architecture, targets: str) -> list[Linear]:
     return found
 
 
-def counts(parameters: int, trainable: int) -> dict[str, Any]:
-    """
-    Trainable and total parameters as PEFT's `get_nb_trainable_parameters` gives them, and the adapter's bytes in
-    float32. `parameters` are the base's; whoever trains all of them adds none.
-    """
-    total = parameters if trainable == parameters else parameters + trainable
-    return {"trainable_parameters": trainable, "total_parameters": total, "bytes": 4 * trainable}
-
-
 def training_memory(parameters: int, trainable: int, quantized: bool) -> int:
     """
     Bytes that training holds at least: the frozen weights in float32 (in NF4 with double quantization 4.127 bits each,
@@ -132,15 +136,17 @@ def training_memory(parameters: int, trainable: int, quantized: bool) -> int:
 
 def count_lora(architecture: Architecture, values: Values) -> int:
     """r x (in + out) a layer (Hu et al. 2021, section 4.1), plus a magnitude per output row for DoRA (Liu et al. 2024)."""
-    return sum(
-        layer.count
-        * (
-            values["rank"] * (layer.inputs + layer.outputs)
-            + values.get("dora", False) * layer.outputs
-            + (values.get("bias") == "lora_only" and layer.bias) * layer.outputs
-        )
-        for layer in targeted(architecture, values["targets"])
-    )
+    layers = targeted(architecture, values["targets"])
+    factors = sum(layer.count * values["rank"] * (layer.inputs + layer.outputs) for layer in layers)
+    magnitudes = sum(layer.count * layer.outputs for layer in layers) if values.get("dora") else 0
+    return factors + magnitudes + count_biases(architecture, values)
+
+
+def count_biases(architecture: Architecture, values: Values) -> int:
+    """The base's own biases that LoRA's `bias="lora_only"` trains: those of the adapted layers."""
+    if values.get("bias") != "lora_only":
+        return 0
+    return sum(layer.count * layer.outputs for layer in targeted(architecture, values["targets"]) if layer.bias)
 
 
 def count_prompt_tuning(architecture: Architecture, values: Values) -> int:
@@ -150,11 +156,10 @@ def count_prompt_tuning(architecture: Architecture, values: Values) -> int:
 
 def count_ia3(architecture: Architecture, values: Values) -> int:
     """One factor per key, per value and per inner feed-forward activation (Liu et al. 2022, section 3.3)."""
-    return sum(
-        layer.count * (layer.inputs if layer.name in IA3_FEEDFORWARD else layer.outputs)
-        for layer in architecture.linears
-        if layer.name in IA3_TARGETS
-    )
+    layers = [layer for layer in architecture.linears if layer.name in IA3_TARGETS]
+    if not layers:
+        raise PlaygroundError("no_such_targets", targets="ia3", known=", ".join(x.name for x in architecture.linears))
+    return sum(layer.count * (layer.inputs if layer.name in IA3_FEEDFORWARD else layer.outputs) for layer in layers)
 
 
 def lora_config(base: Base, values: Values) -> PeftConfig:
@@ -247,6 +252,7 @@ METHODS: dict[str, Method] = {
             ),
             count=count_lora,
             config=lora_config,
+            own=count_biases,
         ),
         Method(
             id="ia3",
@@ -287,6 +293,7 @@ METHODS: dict[str, Method] = {
             steps=16,
             hyperparameters=(learning_rate(1e-4, 1e-2), batch_size(4)),
             count=lambda architecture, values: architecture.parameters,
+            own=lambda architecture, values: architecture.parameters,
         ),
     )
 }

@@ -45,63 +45,16 @@ class Task:
 
 # How an answer is scored: the example and the answer in, 0 to 1 out.
 
-PIRATE_WORDS = {
-    *[
-        "arrr",
-        "ahoy",
-        "avast",
-        "aye",
-        "matey",
-        "mateys",
-        "hearties",
-        "ye",
-        "yer",
-        "landlubber",
-        "lad",
-        "lass",
-        "seas",
-        "ship",
-        "sail",
-        "anchor",
-        "treasure",
-        "captain",
-    ],
-    *["crew", "deck", "plank", "shiver", "timbers", "port", "tides", "yo-ho-ho", "seadog", "buccaneer", "doubloons"],
-}
+PIRATE_WORDS = set(
+    "arrr ahoy avast aye matey mateys hearties ye yer landlubber lad lass seas ship sail anchor treasure captain crew deck "
+    "plank shiver timbers port tides yo-ho-ho seadog buccaneer doubloons".split()
+)
 POLITE_OPENINGS = ("thank you", "i am sorry", "i'm sorry", "sorry to hear", "i understand", "we are sorry", "we're sorry")
-SPANISH_WORDS = {
-    *[
-        "el",
-        "la",
-        "los",
-        "las",
-        "un",
-        "una",
-        "de",
-        "del",
-        "que",
-        "en",
-        "y",
-        "es",
-        "son",
-        "por",
-        "para",
-        "con",
-        "se",
-        "no",
-        "su",
-        "más",
-        "como",
-        "tu",
-        "te",
-        "lo",
-        "al",
-        "puedes",
-        "hay",
-        "está",
-        "muy",
-    ]
-}
+SPANISH_WORDS = set(
+    "el la los las un una unos unas de del al y en es son fue ser está están hay por para con sin se su sus como más muy "
+    "que qué si sí tu tus te le lo les mi mis nos o u e pero porque cuando donde entre sobre desde hasta cada puedes".split()
+)
+ENGLISH_WORDS = set("the of and is are was to in it that you for with on this i be as at by from have can".split())
 
 
 def _words(text: str) -> list[str]:
@@ -141,9 +94,13 @@ def score_polite(example: Example, answer: str) -> float:
 
 
 def score_spanish(example: Example, answer: str) -> float:
-    """1 if at least a fifth of the words are frequent Spanish function words, none of which are English words."""
+    """1 if frequent Spanish words, letters and marks outnumber frequent English words, at least one in eight words."""
     words = _words(answer)
-    return float(bool(words) and sum(word in SPANISH_WORDS - {"no"} for word in words) / len(words) >= 0.2)
+    spanish = sum(word in SPANISH_WORDS or bool(re.search("[áéíóúñ]", word)) for word in words) + len(
+        re.findall("[¿¡]", answer)
+    )
+    english = sum(word in ENGLISH_WORDS for word in words)
+    return float(spanish > english and spanish >= len(words) / 8)
 
 
 SCORES: dict[str, Callable[[Example, str], float]] = {
@@ -193,9 +150,9 @@ def read_file(path: str | Path) -> Task:
         elif kind == ".json":
             rows = json.loads(content)
         else:
-            rows = [json.loads(line) for line in content.splitlines() if line.strip()]
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
-        raise PlaygroundError("data_unreadable", kind=kind[1:].upper(), reason=str(error)) from error
+            rows = [json.loads(line) for line in content.split("\n") if line.strip()]
+    except (ValueError, RecursionError, csv.Error) as error:  # ValueError: bad UTF-8, bad JSON, endless numbers
+        raise PlaygroundError("data_unreadable", kind=kind[1:].upper(), reason=str(error)[:200]) from error
     if not isinstance(rows, list):
         raise PlaygroundError("data_no_list")
     if rows and isinstance(rows[0], list) and [str(cell).strip().lower() for cell in rows[0]] == ["prompt", "response"]:
@@ -212,21 +169,16 @@ def own_task(rows: Iterable[Any]) -> Task:
     examples: dict[str, Example] = {}  # by prompt: a repeated prompt could land on both sides
     wrong: list[str] = []
     for line, row in enumerate(rows, start=1):
-        pair = (
-            (row.get("prompt"), row.get("response"))
-            if isinstance(row, dict)
-            else tuple(row)
-            if isinstance(row, list | tuple)
-            else ()
-        )
-        if len(pair) == 2 and not any(str(cell or "").strip() for cell in pair):
+        cells = [row.get("prompt", 0), row.get("response", 0)] if isinstance(row, dict) else row
+        if isinstance(cells, list | tuple) and not any(str(cell).strip() for cell in cells if cell is not None):
             continue  # an empty line of the table
-        if len(pair) != 2 or not all(isinstance(cell, str) and cell.strip() for cell in pair):
+        if not isinstance(cells, list | tuple) or len(cells) != 2 or not all(map(_is_text, cells)):
             wrong.append(str(line))
-        elif max(map(len, pair)) > settings.MAX_EXAMPLE_CHARACTERS:
+        elif max(map(len, cells)) > settings.MAX_EXAMPLE_CHARACTERS:
             wrong.append(f"{line} (> {settings.MAX_EXAMPLE_CHARACTERS})")
         else:
-            examples.setdefault(pair[0].strip(), Example(pair[0].strip(), pair[1].strip()))
+            prompt, response = (cell.strip() for cell in cells)
+            examples.setdefault(prompt, Example(prompt, response))
     if wrong:
         raise PlaygroundError("data_rows", rows=", ".join(wrong[:5]) + ("…" if len(wrong) > 5 else ""))
     if not settings.MIN_OWN_EXAMPLES <= len(examples) <= settings.MAX_OWN_EXAMPLES:
@@ -237,6 +189,11 @@ def own_task(rows: Iterable[Any]) -> Task:
     random.Random(0).shuffle(shuffled)
     held_out = max(2, min(16, len(shuffled) // 5))
     return Task(OWN, tuple(shuffled[held_out:]), tuple(shuffled[:held_out]))
+
+
+def _is_text(cell: Any) -> bool:
+    """Whether a cell says something that can be written as UTF-8: no half characters."""
+    return isinstance(cell, str) and bool(cell.strip()) and not any("\ud800" <= letter <= "\udfff" for letter in cell)
 
 
 # Text to token ids

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from typing import Any
 
 import torch
-from peft import get_peft_model, get_peft_model_state_dict
+from peft import get_peft_model_state_dict
 from torch import nn
 from transformers import get_scheduler
 
@@ -29,7 +29,7 @@ from playground.adapters import Adapter, Checkpoint, Record
 from playground.bases import Base
 from playground.errors import PlaygroundError
 from playground.evaluation import Encoded, answers, held_out_loss, response_loss
-from playground.methods import Hyperparameter, Method, counts, method
+from playground.methods import Hyperparameter, Method, method
 from playground.tasks import Task
 
 SAMPLES, SAMPLE_TOKENS = 2, 20
@@ -157,7 +157,7 @@ class _Run:
             self.model, self.config = wrap(base, chosen, self.values)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.trainable = sum(parameter.numel() for parameter in self.parameters)
-        self.counts: dict[str, Any] = counts(base.architecture.parameters, self.trainable)
+        self.counts = chosen.counts(base.architecture, self.values)
         self.optimizer = torch.optim.AdamW(self.parameters, lr=self.values["learning_rate"], weight_decay=0.0)
         warmup = max(1, round(0.1 * self.steps))
         self.schedule = get_scheduler("cosine", self.optimizer, num_warmup_steps=warmup, num_training_steps=self.steps + 1)
@@ -296,8 +296,7 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
             )
         return deepcopy(base.model).requires_grad_(True), None
     config = chosen.config(base, values)
-    model = get_peft_model(base.view(), config)
-    return model, adapters.config_json(config, base.spec.repository)
+    return adapters.wrapped(base, config), adapters.config_json(config, base.spec.repository)
 
 
 def _few_shot(job: TrainingJob, base: Base) -> Iterator[Event]:
@@ -305,7 +304,7 @@ def _few_shot(job: TrainingJob, base: Base) -> Iterator[Event]:
     begin = time.perf_counter()
     shots = random.Random(job.seed).sample(job.task.train, min(job.hyperparameters["examples"], len(job.task.train)))
     questions = [example.prompt for example in job.task.held_out[:SAMPLES]]
-    count: dict[str, Any] = counts(base.architecture.parameters, 0)
+    count = method(job.method).counts(base.architecture, job.hyperparameters)
     yield Started(**count, steps=0, questions=tuple(questions))
     encoded = [tasks.encode(base.tokenizer, example, shots) for example in job.task.held_out]
     loss = held_out_loss(base.model, encoded, base.tokenizer.pad_token_id)

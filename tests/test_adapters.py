@@ -14,11 +14,12 @@ from safetensors.torch import load_file, save
 from transformers import AutoModelForCausalLM
 
 from playground import adapters, settings
-from playground.adapters import CONFIG, RECORD, WEIGHTS, Adapter, Checkpoint, Library, Record, attach, pack, read, unpack
+from playground.adapters import CONFIG, RECORD, WEIGHTS, Adapter, Checkpoint, Library, Record, attach, pack, read
 from playground.errors import PlaygroundError
 from playground.jobs import Jobs, Sessions
 from playground.tasks import OWN
-from tests.families import logits, tiny_base, trained
+from playground.uploads import unpack
+from tests.families import logits, one_thread, tiny_base, trained  # noqa: F401
 
 TEXT = {"initialization": "text", "initialization_text": "Talk like a pirate.", "virtual_tokens": 6}
 METHODS = {
@@ -151,7 +152,7 @@ def test_every_tensor_must_have_its_place_and_every_place_its_tensor(qwen, chang
     if change == "one missing":
         tensors.popitem()
     elif change == "one more":
-        tensors["base_model.model.lm_head.weight"] = torch.zeros(258, 32)
+        tensors["base_model.model.lm_head.weight"] = torch.zeros(258, 64)
     else:
         tensors.clear()
     with pytest.raises(PlaygroundError) as refused:
@@ -474,7 +475,10 @@ def test_an_adapter_that_names_no_base_may_be_tried(shared, lora, tmp_path, unsa
 
 @pytest.mark.parametrize("targets", [["c_attn"], ["q_proj", "c_attn"], ["q_proj"], [], "nothing"], ids=repr)
 def test_layers_that_do_not_exist_or_lack_their_weights_are_refused(shared, lora, tmp_path, targets):
-    assert refusal(zipped(tmp_path / "my.zip", files_of(lora, target_modules=targets)), shared) == "does_not_fit"
+    assert refusal(zipped(tmp_path / "my.zip", files_of(lora, target_modules=targets)), shared) in (
+        "no_such_targets",
+        "does_not_fit",
+    )
 
 
 def of_rank(adapter, rank, only=""):
@@ -519,12 +523,12 @@ def test_a_number_of_virtual_tokens_out_of_range_is_refused(shared, soft, tmp_pa
 
 
 def test_virtual_tokens_of_another_width_than_the_bases_are_refused(shared, soft, tmp_path):
-    path = zipped(tmp_path / "my.zip", files_of(of_shape(soft, 5, 64), token_dim=64))
+    path = zipped(tmp_path / "my.zip", files_of(of_shape(soft, 5, 32), token_dim=32))
     assert refusal(path, shared) == "does_not_fit"
 
 
 def test_submodules_do_not_multiply_virtual_tokens_past_their_limit(shared, soft, tmp_path):
-    path = zipped(tmp_path / "my.zip", files_of(of_shape(soft, 250, 32), num_transformer_submodules=50))
+    path = zipped(tmp_path / "my.zip", files_of(of_shape(soft, 250, 64), num_transformer_submodules=50))
     assert refusal(path, shared) in ("out_of_range", "does_not_fit")
 
 
@@ -542,7 +546,7 @@ SETTINGS = {
 def outcome(path, base):
     """None if an upload is refused with a sentence or answers; otherwise what went wrong."""
     try:
-        assert logits(attach(base, unpack(path, base, "new"))).shape == (7, 258)
+        assert logits(attach(base, unpack(path, base, "new"))).shape[-1] == 258
     except PlaygroundError:
         return None
     except Exception as error:  # noqa: BLE001  that nothing else leaves is what is tested
@@ -628,7 +632,9 @@ def test_counts_and_method_are_measured_whatever_the_record_says(shared, lora, t
     files = {**files_of(lora), RECORD: json.dumps(record)}
     found = unpack(zipped(tmp_path / "my.zip", files), shared, "new").record
     trainable = sum(tensor.numel() for tensor in lora.tensors.values())
-    assert (found.base, found.method, found.hyperparameters) == (shared.spec.id, "lora", {"rank": 8, "alpha": 16})
+    assert (found.base, found.method) == (shared.spec.id, "lora")
+    assert {name: found.hyperparameters[name] for name in ("rank", "alpha")} == {"rank": 8, "alpha": 16}
+    assert "double_quantization" not in found.hyperparameters
     assert (found.trainable_parameters, found.bytes) == (trainable, 4 * trainable)
     assert found.total_parameters not in (0, 2)
     assert (found.losses, found.samples, found.questions, found.shots) == ([], [], [], [])

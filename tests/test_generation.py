@@ -123,6 +123,11 @@ def generated(
     return (tokens[:-1], "stop") if ended else (tokens, "length")
 
 
+def shown(tokenizer: PreTrainedTokenizerBase, tokens: list[int]) -> str:
+    """Tokens as text, without a last character that lacks bytes."""
+    return tokenizer.decode(tokens, skip_special_tokens=True).rstrip("\N{REPLACEMENT CHARACTER}")
+
+
 def compared(job: CompareJob, get_base: GetBase, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Row], list[Pane]]:
     """A comparison's rows and its last panes, both in the order of the job's adapters."""
     rows: list[Row] = []
@@ -168,8 +173,8 @@ def test_every_pane_writes_what_peft_generates(
         ids = ids_of(tiny.tokenizer, adapter(name), prompt)
         tokens, reason = generated(reference(name), tiny.tokenizer, ids, decoding)
         assert (name, row.tokens, row.finish_reason) == (name, tokens, reason)
-        shown = tiny.tokenizer.decode(tokens, skip_special_tokens=True).rstrip("\N{REPLACEMENT CHARACTER}")
-        assert (name, pane.text, pane.tokens, pane.finish_reason) == (name, shown, len(tokens), reason)
+        expected = (name, shown(tiny.tokenizer, tokens), len(tokens), reason)
+        assert (name, pane.text, pane.tokens, pane.finish_reason) == expected
     assert tiny.untouched()
 
 
@@ -414,9 +419,9 @@ def test_top_tokens_are_the_most_probable_in_order(
 ) -> None:
     rows, panes = compared(job_of(adapter, GROUPS[1], Decoding(3)), tiny_forms, monkeypatch)
     for row, pane in zip(rows, panes, strict=True):
-        shown = [token["probability"] for token in pane.top_tokens]
-        assert shown == sorted(row.logits.softmax(-1).tolist(), reverse=True)[: settings.TOP_TOKENS]
-        assert 0 < sum(shown) <= 1
+        top = [token["probability"] for token in pane.top_tokens]
+        assert top == sorted(row.logits.softmax(-1).tolist(), reverse=True)[: settings.TOP_TOKENS]
+        assert 0 < sum(top) <= 1
         assert pane.top_tokens[0]["token"] == tiny.tokenizer.decode([int(row.logits.argmax())])
 
 
@@ -434,11 +439,11 @@ def test_a_divergence_is_where_the_texts_part(
 def test_divergence_is_measured_from_the_base_even_if_it_is_not_shown(
     tiny: Base, tiny_forms: GetBase, adapter: Callable
 ) -> None:
-    *_, shown = compare(job_of(adapter, (None, "lora"), Decoding(LENGTH)), tiny_forms)
-    *_, hidden = compare(job_of(adapter, ("lora",), Decoding(LENGTH)), tiny_forms)
+    *_, beside = compare(job_of(adapter, (None, "lora"), Decoding(LENGTH)), tiny_forms)
+    *_, alone = compare(job_of(adapter, ("lora",), Decoding(LENGTH)), tiny_forms)
     measured = ("text", "first_divergence", "divergence_span", "kl_from_base", "top_tokens")
-    assert [getattr(hidden.panes[0], name) for name in measured] == [getattr(shown.panes[1], name) for name in measured]
-    assert len(hidden.panes) == 1
+    assert [getattr(alone.panes[0], name) for name in measured] == [getattr(beside.panes[1], name) for name in measured]
+    assert len(alone.panes) == 1
 
 
 # Frames
@@ -585,17 +590,27 @@ def test_rows_of_one_variant_go_through_it_together() -> None:
 # The base is never changed
 
 
-def test_a_changed_weight_is_noticed(tiny: Base, get_tiny: GetBase) -> None:
+CHANGES: dict[str, Callable[[torch.Tensor], Any]] = {
+    "one weight": lambda weight: weight[3, 5].add_(1e-3),
+    "merged": lambda weight: weight.add_(torch.outer(weight[:, 0], weight[0])),
+    "scaled": lambda weight: weight.mul_(1.001),
+    "zeroed": lambda weight: weight.zero_(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_weight_is_noticed(tiny: Base, get_tiny: GetBase, change: str) -> None:
     weight = tiny.model.model.layers[1].mlp.up_proj.weight
-    before = float(weight[3, 5])
-    with torch.no_grad():
-        weight[3, 5] = before + 1e-3
-        try:
-            *_, last = compare(CompareJob("tiny", PROMPT, (None,), Decoding(1)), get_tiny)
-            assert not tiny.untouched()
-            assert last.panes[0].weights_untouched is False
-        finally:
-            weight[3, 5] = before
+    before = weight.detach().clone()
+    try:
+        with torch.no_grad():
+            CHANGES[change](weight)
+        *_, last = compare(CompareJob("tiny", PROMPT, (None,), Decoding(1)), get_tiny)
+        assert not tiny.untouched()
+        assert last.panes[0].weights_untouched is False
+    finally:
+        with torch.no_grad():
+            weight.copy_(before)
     assert tiny.untouched()
 
 
@@ -605,12 +620,12 @@ def test_a_changed_weight_is_noticed(tiny: Base, get_tiny: GetBase) -> None:
 def real_adapters(base: Base) -> list[Adapter]:
     """LoRA and IA3 after two short steps; prompt tuning, which needs none to differ; QLoRA with what LoRA learned."""
     task = Task("pirate", (Example("Hi", "Ahoy!"), Example("Bye", "Arrr, farewell!")), (Example("Yes?", "Aye."),))
-    quick = {"batch_size": 1, "learning_rate": 0.02}
+    quick = {"batch_size": 1, "learning_rate": 5e-3}
     lora = trained(base.id, "lora", quick, bases.BASES.get, 2, task)
     record = dataclasses.replace(lora.record, method="qlora", hyperparameters={"double_quantization": True})
     return [
         lora,
-        trained(base.id, "ia3", {**quick, "learning_rate": 1.0}, bases.BASES.get, 2, task),
+        trained(base.id, "ia3", {**quick, "learning_rate": 0.3}, bases.BASES.get, 2, task),
         trained(base.id, "prompt_tuning", {"batch_size": 1}, bases.BASES.get, 1, task),
         dataclasses.replace(lora, id="qlora", record=record),
     ]
@@ -630,7 +645,7 @@ def test_on_the_real_base_every_pane_writes_what_peft_generates(
         model = peft_model(model, one, tmp_path / one.id) if one else model
         tokens, reason = generated(model, base.tokenizer, prompt_ids(base.tokenizer, job.prompt), decoding)
         assert (row.tokens, row.finish_reason) == (tokens, reason)
-        assert pane.text == base.tokenizer.decode(tokens, skip_special_tokens=True)
+        assert pane.text == shown(base.tokenizer, tokens)
     assert base.untouched()
 
 

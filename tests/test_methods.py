@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, BloomConfig, LlamaConfig, Qwen2Co
 
 from playground.bases import CATALOGUE, Architecture, Linear, architecture_of, llama
 from playground.errors import PlaygroundError
-from playground.methods import METHODS, counts, method, training_memory
-from tests.families import peft_model, tiny_base
+from playground.methods import METHODS, method, training_memory
+from tests.families import one_thread, peft_model, tiny_base  # noqa: F401
 
 BLOOMZ_560M, LLAMA_1B = CATALOGUE["bloomz-560m"].architecture, CATALOGUE["llama-3.2-1b"].architecture
 LLAMA_3B = llama(3072, 8192, 28, 24, 8, 128256, head_size=128)
@@ -85,15 +85,14 @@ def test_totals_are_those_of_published_models(architecture, published):
     ],
 )
 def test_totals_with_an_adapter_are_those_of_published_runs(architecture, method_id, values, total, percent):
-    trainable = method(method_id).trainable(architecture, values)
-    count = counts(architecture.parameters, trainable)
+    count = method(method_id).counts(architecture, values)
     assert count["total_parameters"] == total
-    assert 100 * trainable / total == pytest.approx(percent, rel=2e-3)
+    assert 100 * count["trainable_parameters"] / total == pytest.approx(percent, rel=2e-3)
 
 
 def test_lora_on_llama_3b_fills_the_published_file():
     """36.70 MB of float32 (peft, method_comparison: 36.72 MB with the header)."""
-    assert counts(LLAMA_3B.parameters, method("lora").trainable(LLAMA_3B, {"rank": 32}))["bytes"] == 36_700_160
+    assert method("lora").counts(LLAMA_3B, {"rank": 32})["bytes"] == 36_700_160
 
 
 @pytest.mark.parametrize(
@@ -180,7 +179,7 @@ def bases():
 def test_counts_are_what_peft_counts_after_wrapping(bases, family, method_id, values):
     base = bases[family]
     model, _ = peft_model(base, method_id, values)
-    ours = counts(base.architecture.parameters, method(method_id).trainable(base.architecture, values))
+    ours = method(method_id).counts(base.architecture, values)
     assert (ours["trainable_parameters"], ours["total_parameters"]) == model.get_nb_trainable_parameters()
 
 
@@ -203,7 +202,7 @@ def test_a_start_from_a_text_needs_the_text(tiny, text):
 def test_the_references_train_nothing_or_everything():
     assert method("few_shot").trainable(LLAMA_1B, {}) == 0
     assert method("full_fine_tuning").trainable(LLAMA_1B, {}) == LLAMA_1B.parameters
-    assert counts(LLAMA_1B.parameters, LLAMA_1B.parameters)["total_parameters"] == LLAMA_1B.parameters
+    assert method("full_fine_tuning").counts(LLAMA_1B, {})["total_parameters"] == LLAMA_1B.parameters
 
 
 @pytest.mark.parametrize("method_id", ["lora", "qlora", "ia3"])

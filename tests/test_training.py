@@ -352,6 +352,16 @@ def test_no_run_changes_the_base_or_anybodys_view_of_it(tiny_forms: GetBase, tin
     assert not isinstance(base.model, PeftModel)
 
 
+@pytest.mark.parametrize("variant", ["lora", "dora", "ia3", "prompt_vocabulary"])
+def test_neither_training_nor_attaching_asks_the_hub(tiny: Base, monkeypatch: pytest.MonkeyPatch, variant: str) -> None:
+    model, asked = tiny.view(), []
+    model.name_or_path = "tests/tiny"  # a base that came from a hub knows its repository, and PEFT likes to look there
+    named = dataclasses.replace(tiny, model=model)
+    monkeypatch.setattr("peft.utils.save_and_load.check_file_exists_on_hf_hub", lambda *file, **more: asked.append(file))
+    attach(named, result(list(train(job_of(variant, 1), lambda base_id: named))))
+    assert asked == []
+
+
 # Stopping
 
 
@@ -479,6 +489,12 @@ def test_every_checkpoint_is_what_was_measured_then(run: Callable, tiny_forms: G
     base, adapter = base_of(variant, tiny_forms), result(run(variant, 12))
     for step, loss in adapter.record.held_out:
         assert loss_of(attach(base, adapter.at(step)), base) == loss
+
+
+def test_a_checkpoint_says_how_many_steps_it_has_had(run: Callable, tiny: Base) -> None:
+    adapter = result(run("lora", 12))
+    assert [adapter.at(checkpoint.step).record.steps for checkpoint in adapter.checkpoints] == [0, 3, 6, 9, 12]
+    assert adapter.at(3).summary()["steps"] == 3
 
 
 def test_a_step_without_checkpoint_is_refused_with_those_there_are(run: Callable, tiny: Base) -> None:

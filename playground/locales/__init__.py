@@ -44,8 +44,9 @@ def number(language: str, value: float, digits: int = 0) -> str:
     if language != "es":
         return written
     whole, _, fraction = written.partition(".")
-    separator = NO_BREAK if abs(value) >= 10_000 else ""
-    return whole.replace(",", separator) + ("," + fraction if fraction else "")
+    groups = whole.split(",")
+    separator = NO_BREAK if len(groups) > 2 or len(groups[0].lstrip("-")) > 1 else ""
+    return separator.join(groups) + ("," + fraction if fraction else "")
 
 
 def significant(language: str, value: float, figures: int = 2) -> str:

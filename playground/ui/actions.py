@@ -16,7 +16,7 @@ from playground.adapters import BASE, Adapter
 from playground.bases import BASES, CATALOGUE, Architecture, split_id
 from playground.errors import PlaygroundError
 from playground.jobs import COMPARE, SESSIONS, TRAIN, Run
-from playground.methods import METHODS, counts, method, training_memory
+from playground.methods import METHODS, method, training_memory
 
 if TYPE_CHECKING:
     from playground.training import Event, Started
@@ -47,14 +47,15 @@ def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) ->
     spec, _ = split_id(base_id)
     architecture: Architecture = spec.architecture or BASES.get(base_id).architecture
     chosen = method(method_id)
-    trainable = chosen.trainable(architecture, values)
-    count = counts(architecture.parameters, trainable)
+    count = chosen.counts(architecture, values)
+    trainable, total = count["trainable_parameters"], count["total_parameters"]
+    memory = training_memory(architecture.parameters, trainable, chosen.quantization(values) is not None)
     return {
         "trainable": trainable,
-        "total": count["total_parameters"],
-        "percent": 100 * trainable / count["total_parameters"],
+        "total": total,
+        "percent": 100 * trainable / total,
         "bytes": count["bytes"],
-        "memory": training_memory(architecture.parameters, trainable, chosen.quantization(values) is not None),
+        "memory": memory,
     }
 
 
@@ -112,11 +113,12 @@ def download(key: str, adapter_id: str) -> str:
 
 def upload(key: str, path: str | None, base_id: str) -> Adapter:
     """Check a zip and add its adapter to the session. Raises PlaygroundError with the reason if it is refused."""
+    from playground import uploads
     from playground.training import new_id
 
     if not path:
         raise PlaygroundError("no_file")
-    adapter = adapters.unpack(Path(path), BASES.get(base_id), new_id())
+    adapter = uploads.unpack(Path(path), BASES.get(base_id), new_id())
     SESSIONS.get(key).library.add(adapter)
     return adapter
 
