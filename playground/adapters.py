@@ -135,7 +135,9 @@ def attach(base: Base, adapter: Adapter | None) -> PreTrainedModel:
         model = wrapped(base, peft_config(adapter.config))
     except ValueError as error:
         raise PlaygroundError("does_not_fit", base=base.spec.name, reason=str(error)[:200]) from error
-    expected = {name: tuple(tensor.shape) for name, tensor in get_peft_model_state_dict(model).items()}
+    expected = {
+        name: tuple(tensor.shape) for name, tensor in get_peft_model_state_dict(model, save_embedding_layers=False).items()
+    }
     found = {name: tuple(tensor.shape) for name, tensor in adapter.tensors.items()}
     if expected != found:
         name = sorted(set(expected.items()) ^ set(found.items()))[0][0]

@@ -116,18 +116,14 @@ def compare(job: CompareJob, get_base: Callable[[str], Base]) -> Iterator[Frame]
     """
     job.check()
     base = get_base(job.base)
-    shown = [_Shown(None, Row.of(base, None, job))]
-    for adapter in job.adapters:
-        if adapter is not None:
-            own = get_base(adapters.base_id(adapter, job.base))
-            shown.append(_Shown(adapter, Row.of(own, adapter, job)))
-    with_base = None in job.adapters
+    plain = _Shown(None, Row.of(base, None, job))
+    shown = [plain if adapter is None else _adapted(adapter, job, get_base) for adapter in job.adapters]
+    rows = [plain.row, *(one.row for one in shown if one is not plain)]
 
     def frame(finished: bool = False, untouched: bool | None = None) -> Frame:
-        panes = [one.pane(shown[0].row, base, untouched) for one in shown[not with_base :]]
-        return Frame(job.base, base.architecture.parameters, job.prompt, job.decoding, tuple(panes), finished)
+        panes = tuple(one.pane(plain.row, base, untouched) for one in shown)
+        return Frame(job.base, base.architecture.parameters, job.prompt, job.decoding, panes, finished)
 
-    rows = [one.row for one in shown]
     for row in rows:
         row.prefill()
         row.kl_from_base = kl(row.logits, rows[0].logits)
@@ -135,6 +131,10 @@ def compare(job: CompareJob, get_base: Callable[[str], Base]) -> Iterator[Frame]
     for _ in write(rows):
         yield frame()
     yield frame(finished=True, untouched=base.untouched())
+
+
+def _adapted(adapter: Adapter, job: CompareJob, get_base: Callable[[str], Base]) -> _Shown:
+    return _Shown(adapter, Row.of(get_base(adapters.base_id(adapter, job.base)), adapter, job))
 
 
 @dataclass(frozen=True)
@@ -255,10 +255,13 @@ class Row:
         return text.rstrip("\N{REPLACEMENT CHARACTER}")
 
     def span(self, index: int | None) -> tuple[int, int] | None:
-        """Where in the text the token at `index` stands."""
-        if index is None or index >= len(self.tokens):
+        """Where in the text the token at `index` stands; a byte of a character marks the whole character."""
+        if index is None:
             return None
-        return len(self.text(index)), len(self.text(index + 1))
+        start = len(self.text(index))
+        ends = (len(self.text(count)) for count in range(index + 1, len(self.tokens) + 1))
+        end = next((end for end in ends if end > start), None)
+        return None if end is None else (start, end)
 
     @cached_property
     def top_tokens(self) -> tuple[dict[str, Any], ...]:
@@ -303,8 +306,9 @@ def write(rows: Sequence[Row]) -> Iterator[None]:
 @torch.inference_mode()
 def _column(tree: PreTrainedModel, rows: Sequence[Row], cache: DynamicCache, mask: torch.Tensor) -> torch.Tensor:
     """One more token a row: (rows, vocabulary) logits on the CPU. A finished row repeats its last token, unheard."""
-    ids = torch.tensor([[(row.tokens or row.prompt)[-1]] for row in rows], device=tree.device)
-    positions = torch.tensor([[row.length] for row in rows], device=tree.device)
+    device = mask.device
+    ids = torch.tensor([[(row.tokens or row.prompt)[-1]] for row in rows], device=device)
+    positions = torch.tensor([[row.length] for row in rows], device=device)
     output = tree(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
     return output.logits[:, -1].float().cpu()
 

@@ -76,7 +76,6 @@ class Run:
         """Run the job up to its next event; whatever it raises becomes the run's error."""
         try:
             if self._iterator is None:
-                self._update(state="running", position=0)
                 self._iterator = self._start(self._stop.is_set)
             if self._stop.is_set() and self.lane == COMPARE:
                 self._iterator.close()  # type: ignore[attr-defined]
@@ -143,6 +142,8 @@ class Jobs:
                 self._work.wait_for(lambda: any(self._lanes.values()))
                 lane = min((name for name, runs in self._lanes.items() if runs), key=self._spent.__getitem__)
                 run = self._lanes[lane][0]
+                if run.state == "queued":  # under the lock: from here on `stop` asks instead of removing
+                    run._update(state="running", position=0)
             begin = time.perf_counter()
             run._advance()
             with self._work:
@@ -171,7 +172,7 @@ class Sessions:
     def __init__(self, jobs: Jobs) -> None:
         self.jobs = jobs
         self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def get(self, key: str) -> Session:
         """The session of a key, a new one if there is none. Without a key (a page still opening) one that nobody shares."""
@@ -194,14 +195,15 @@ class Sessions:
         Queue a job for a session. A new comparison stops the session's previous one; a second training is refused
         (PlaygroundError) while the first one runs.
         """
-        session = self.get(key)
-        previous = session.runs.get(lane)
-        if previous and not previous.ended:
-            if lane == TRAIN:
-                raise PlaygroundError("already_training")
-            self.jobs.stop(previous)
-        session.runs[lane] = self.jobs.submit(lane, start, job)
-        return session.runs[lane]
+        with self._lock:
+            session = self.get(key)
+            previous = session.runs.get(lane)
+            if previous and not previous.ended:
+                if lane == TRAIN:
+                    raise PlaygroundError("already_training")
+                self.jobs.stop(previous)
+            session.runs[lane] = self.jobs.submit(lane, start, job)
+            return session.runs[lane]
 
     def stop(self, key: str, lane: str) -> None:
         """Stop the session's run of a lane, if there is one."""

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from peft import get_peft_model_state_dict
 from torch import nn
-from transformers import get_scheduler
+from torch.optim.lr_scheduler import LambdaLR
 
 from playground import adapters, settings, tasks
 from playground.adapters import Adapter, Checkpoint, Record
@@ -35,6 +35,7 @@ from playground.tasks import Task
 SAMPLES, SAMPLE_TOKENS = 2, 20
 EVALUATIONS = 4, 11  # at least and at most, besides the one before the first step
 CLIP = 1.0
+WARMUP = 0.1  # of the steps
 STEPS = Hyperparameter("steps", 24, 1, settings.MAX_STEPS)
 SEED = Hyperparameter("seed", 0, 0, 2**31 - 1)
 
@@ -159,8 +160,8 @@ class _Run:
         self.trainable = sum(parameter.numel() for parameter in self.parameters)
         self.counts = chosen.counts(base.architecture, self.values)
         self.optimizer = torch.optim.AdamW(self.parameters, lr=self.values["learning_rate"], weight_decay=0.0)
-        warmup = max(1, round(0.1 * self.steps))
-        self.schedule = get_scheduler("cosine", self.optimizer, num_warmup_steps=warmup, num_training_steps=self.steps + 1)
+        self.schedule = LambdaLR(self.optimizer, lambda done: rate_factor(done + 1, self.steps))
+        self.best: tuple[int, dict[str, torch.Tensor]] = (0, {})
         self.batches = _batches(self.train_set, self.values["batch_size"], job.seed)
         per_checkpoint = max(1, self.trainable * 4)
         self.keeps_checkpoints = settings.MAX_CHECKPOINTS * per_checkpoint <= settings.MAX_CHECKPOINT_BYTES
@@ -220,8 +221,11 @@ class _Run:
         begin = time.perf_counter()
         loss = held_out_loss(self.model, self.held_out_set, self.base.tokenizer.pad_token_id)
         self.progress.held_out.append((step, loss))
-        if self.keeps_checkpoints:
-            self.progress.checkpoints.append(Checkpoint(step, self._tensors()))
+        best = loss <= min(value for _, value in self.progress.held_out)
+        if self.keeps_checkpoints or best:
+            tensors = self._tensors()
+            self.best = (step, tensors) if best else self.best
+            self.progress.checkpoints += [Checkpoint(step, tensors)] if self.keeps_checkpoints else []
         self.progress.seconds += time.perf_counter() - begin
         yield Evaluation(step, loss)
         begin = time.perf_counter()
@@ -243,17 +247,12 @@ class _Run:
         return len(losses) >= 3 and sum(losses[-3:]) / 3 > max(start + 3.0, 1.5 * start)
 
     def _failed(self, step: int) -> Ended:
-        """Ends a diverged run with the checkpoint that had the lowest held-out loss."""
-        best, _ = min(self.progress.held_out, key=lambda point: point[1])
+        """Ends a diverged run with the adapter as it was when the held-out loss was lowest."""
+        best, tensors = self.best
         error = PlaygroundError("diverged", step=step, best=best, learning_rate=f"{self.values['learning_rate']:g}")
         ended = self._ended("failed", step, error)
-        if self.keeps_checkpoints:
-            good = ended.adapter.at(best)
-            kept = dataclasses.replace(
-                ended.adapter, loaded=good.loaded, record=dataclasses.replace(ended.adapter.record, steps=best)
-            )
-            ended = dataclasses.replace(ended, adapter=kept)
-        return ended
+        record = dataclasses.replace(ended.adapter.record, steps=best)
+        return dataclasses.replace(ended, adapter=dataclasses.replace(ended.adapter, loaded=tensors, record=record))
 
     def _ended(self, event: str, step: int, error: PlaygroundError | None = None) -> Ended:
         record = Record(
@@ -280,7 +279,7 @@ class _Run:
         if self.config is None:
             state: Any = dict(self.model.named_parameters())
         else:
-            state = get_peft_model_state_dict(self.model)
+            state = get_peft_model_state_dict(self.model, save_embedding_layers=False)  # else PEFT asks the hub
         return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
 
 
@@ -321,12 +320,23 @@ def _few_shot(job: TrainingJob, base: Base) -> Iterator[Event]:
     yield Ended("finished", 0, Adapter(new_id(), record), time.perf_counter() - begin)
 
 
+def rate_factor(step: int, steps: int) -> float:
+    """
+    What the learning rate is multiplied with at `step` (from 1): a linear rise over the first tenth, then half a cosine
+    down to almost nothing. Unlike transformers' `get_scheduler` it gives the first step a rate: there are few steps here.
+    """
+    warmup = max(1, round(WARMUP * steps))
+    if step <= warmup:
+        return step / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup + 1)))
+
+
 def _batches(examples: Sequence[Encoded], size: int, seed: int) -> Iterator[list[Encoded]]:
     """Endless batches; every example once per pass, in an order that the seed decides."""
     order, shuffle = list(examples), random.Random(seed).shuffle
     while True:
         shuffle(order)
-        for start in range(0, len(order) - len(order) % min(size, len(order)), size):
+        for start in range(0, len(order), size):
             yield order[start : start + size]
 
 

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 
 from playground import embedded, settings, tasks
 from playground.errors import PlaygroundError
+from tests.families import one_thread  # noqa: F401
 
 
 def wheel():
@@ -248,7 +249,6 @@ def test_the_prepared_base_is_ready_without_pip(base, pip):
 def test_the_prepared_base_is_all_there_in_float32(base):
     assert sum(parameter.numel() for parameter in base.model.parameters()) == 134_515_008
     assert {parameter.dtype for parameter in base.model.parameters()} == {torch.float32}
-    assert all(parameter.isfinite().all() for parameter in base.model.parameters())
     assert len(base.tokenizer) == base.model.config.vocab_size == 49_152
 
 

@@ -111,8 +111,8 @@ def generated(
         options = {"do_sample": True, "temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": 0}
     torch.manual_seed(decoding.seed)
     written = model.generate(
-        input_ids=torch.tensor([ids]),
-        attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+        input_ids=torch.tensor([ids], device=model.device),
+        attention_mask=torch.ones(1, len(ids), dtype=torch.long, device=model.device),
         max_new_tokens=decoding.max_new_tokens,
         repetition_penalty=decoding.repetition_penalty,
         pad_token_id=tokenizer.pad_token_id,
@@ -322,7 +322,7 @@ def test_an_end_token_ends_an_answer_and_is_not_shown(tiny: Base, get_tiny: GetB
         ("max_new_tokens", 0, "out_of_range"),
         ("max_new_tokens", settings.MAX_NEW_TOKENS + 1, "out_of_range"),
         ("temperature", -0.1, "out_of_range"),
-        ("temperature", float("nan"), "out_of_range"),
+        ("temperature", float("nan"), "wrong_kind"),
         ("top_p", 0.0, "out_of_range"),
         ("top_p", 1.1, "out_of_range"),
         ("repetition_penalty", 0.5, "out_of_range"),

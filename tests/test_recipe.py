@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from playground import bases
 from playground.adapters import DOWNLOADABLE, Adapter, Record, attach
 from playground.methods import METHODS
-from playground.tasks import OWN, TASK_IDS, Example, Task
+from playground.tasks import OWN, TASK_IDS, Example, Task, read_file
 from playground.training import TrainingJob, train
 from playground.ui.recipe import python
 from tests.families import logits, one_thread, tiny_base  # noqa: F401
@@ -164,8 +164,6 @@ def test_running_the_recipe_of_a_stopped_run_gives_the_adapter_that_was_kept(bas
 def test_running_the_recipe_of_a_visitors_own_data_reads_the_file(base, tmp_path):
     rows = [f"say {n},{n}!" for n in range(10)]
     (tmp_path / "my-examples.csv").write_text("\n".join(rows))
-    from playground.tasks import read_file
-
     adapter = trained(base, read_file(tmp_path / "my-examples.csv"), "ia3", {}, steps=2)
     assert isinstance(adapter, Adapter)
     assert same(run(python(adapter.record))["ended"].adapter.tensors, adapter.tensors)

@@ -576,7 +576,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"hyperparameters": {"rank": "eight"}}, "wrong_kind"),
     ({"hyperparameters": {"rank": 8.5}}, "wrong_kind"),
     ({"hyperparameters": {"learning_rate": 0.2}}, "out_of_range"),
-    ({"hyperparameters": {"learning_rate": float("nan")}}, "out_of_range"),
+    ({"hyperparameters": {"learning_rate": float("nan")}}, "wrong_kind"),
     ({"hyperparameters": {"dropout": 0.9}}, "out_of_range"),
     ({"hyperparameters": {"targets": "everything"}}, "not_a_choice"),
     ({"hyperparameters": {"dora": 1}}, "wrong_kind"),
