@@ -37,7 +37,7 @@ def main() -> None:
         footer_links=["api", "settings"],
         max_threads=4 * settings.MAX_QUEUE,  # every page that follows a job holds one
         max_file_size=settings.MAX_UPLOAD_BYTES,
-        state_session_capacity=settings.MAX_SESSIONS,
+        state_session_capacity=settings.MAX_PAGES,
         ssr_mode=False,
     )
 

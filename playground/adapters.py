@@ -46,7 +46,7 @@ class Record:
     task: str
     hyperparameters: dict[str, Any]
     seed: int
-    steps: int
+    steps: int  # done
     trainable_parameters: int
     total_parameters: int
     bytes: int
@@ -55,6 +55,7 @@ class Record:
     samples: list[dict[str, Any]] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
     shots: list[tuple[str, str]] = field(default_factory=list)  # few-shot: the examples in the prompt
+    planned_steps: int = 0  # more than `steps` where a run was stopped or exploded; decides the learning rates
     seconds: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
     hardware: str = ""
@@ -270,14 +271,24 @@ class Library:
         """Keep an adapter; the oldest give way when there are too many or they hold too much memory."""
         self._own[adapter.id] = adapter
         while len(self._own) > 1 and (
-            len(self._own) > settings.MAX_SESSION_ADAPTERS
-            or sum(one.size() for one in self._own.values()) > settings.MAX_SESSION_BYTES
+            len(self._own) > settings.MAX_SESSION_ADAPTERS or self.size() > settings.MAX_SESSION_BYTES
         ):
             self._own.popitem(last=False)
+
+    def size(self) -> int:
+        """Bytes of memory that the session's own adapters hold."""
+        return sum(adapter.size() for adapter in list(self._own.values()))
 
     def own(self) -> list[Adapter]:
         """The session's own adapters, newest first."""
         return list(reversed(self._own.values()))
+
+    def knows(self, adapter_id: str) -> bool:
+        """Whether `get` would find it."""
+        try:
+            return self.get(adapter_id) is not None
+        except PlaygroundError:
+            return False
 
     def get(self, adapter_id: str) -> Adapter:
         """By id, or `id@step` for a checkpoint. Raises PlaygroundError if this session has no such adapter."""

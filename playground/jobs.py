@@ -2,7 +2,7 @@
 Where jobs run: one worker thread beside the page, a queue, stopping, and finding a job again.
 
 A job is a generator. The worker advances the oldest job of each lane in turns, so a comparison does not wait for a
-whole training, and only one thread ever touches the device. Whoever follows a run only watches: nobody has to. Knows
+whole training, and jobs never run at the same time. Whoever follows a run only watches: nobody has to. Knows
 nothing about what jobs do.
 """
 
@@ -53,13 +53,15 @@ class Run:
         """Ask the job to end; a training keeps what it has learned. Takes effect at its next event."""
         self._stop.set()
 
-    def changes(self, seconds: float = 600.0) -> Iterator[None]:
-        """Yields now and whenever something has changed, until the run has ended; slow readers skip what is past."""
+    def changes(self, seconds: float = 5.0) -> Iterator[None]:
+        """
+        Yields now and whenever something has changed, until the run has ended; slow readers skip what is past. Yields
+        every few seconds in any case, so that a reader who has gone can be let go.
+        """
         seen = -1
         while True:
             with self._changed:
-                if not self._changed.wait_for(lambda: self._version != seen, timeout=seconds):  # noqa: B023
-                    return
+                self._changed.wait_for(lambda: self._version != seen, timeout=seconds)  # noqa: B023
                 seen, ended = self._version, self.ended
             yield
             if ended:
@@ -163,7 +165,7 @@ class Session:
 
     @property
     def busy(self) -> bool:
-        return any(not run.ended for run in self.runs.values())
+        return any(not run.ended for run in list(self.runs.values()))
 
 
 class Sessions:
@@ -183,12 +185,21 @@ class Sessions:
             session = self._sessions.setdefault(key, Session())
             session.seen = now
             self._sessions.move_to_end(key)
-            idle = [other for other, one in self._sessions.items() if other != key and not one.busy]
-            for place, other in enumerate(idle):
-                too_many = len(idle) - place >= settings.MAX_SESSIONS
-                if too_many or now - self._sessions[other].seen > settings.SESSION_IDLE_SECONDS:
-                    del self._sessions[other]
+            self._make_room(key, now)
             return session
+
+    def _make_room(self, key: str, now: float) -> None:
+        """Drop idle sessions that are old, or too many, or hold too much together; empty ones first, then the oldest."""
+        idle = [name for name, one in self._sessions.items() if name != key and not one.busy]
+        idle.sort(key=lambda name: bool(self._sessions[name].library.own()))
+        held = sum(one.library.size() for one in self._sessions.values())
+        for place, name in enumerate(idle):
+            one = self._sessions[name]
+            too_many = len(idle) - place >= settings.MAX_SESSIONS
+            too_much = held > settings.MAX_ALL_SESSIONS_BYTES and one.library.size() > 0
+            if too_many or too_much or now - one.seen > settings.SESSION_IDLE_SECONDS:
+                held -= one.library.size()
+                del self._sessions[name]
 
     def submit(self, key: str, lane: str, start: Start, job: Any = None) -> Run:
         """

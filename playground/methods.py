@@ -124,14 +124,18 @@ def targeted(architecture: Architecture, targets: str) -> list[Linear]:
     return found
 
 
-def training_memory(parameters: int, trainable: int, quantized: bool) -> int:
+BITS = {None: 32, "int8": 8, "nf4": 4.5, "nf4_double": 4.127}  # per weight of a linear layer, scales included
+
+
+def training_memory(architecture: Architecture, trainable: int, form: str | None = None) -> int:
     """
-    Bytes that training holds at least: the frozen weights in float32 (in NF4 with double quantization 4.127 bits each,
-    Dettmers et al. 2023, section 3), and for everything trained a value, a gradient and AdamW's two moments in float32.
+    Bytes that training on a CPU holds at least: the frozen weights (linear layers in `form`, see Dettmers et al. 2023,
+    section 3; the rest in float32), and for everything trained a value, a gradient and AdamW's two moments in float32.
     Activations come on top.
     """
-    frozen = 0 if trainable == parameters else parameters
-    return round(frozen * (4.127 / 8 if quantized else 4) + trainable * 4 * 4)
+    linear = sum(layer.count * layer.inputs * layer.outputs for layer in architecture.linears)
+    frozen = linear * BITS[form] / 8 + (architecture.parameters - linear) * 4
+    return round((frozen if trainable < architecture.parameters else 0) + trainable * 4 * 4)
 
 
 def count_lora(architecture: Architecture, values: Values) -> int:

@@ -41,8 +41,10 @@ MAX_ADAPTER_NAME = 60
 
 # Sessions
 MAX_SESSIONS = 100
+MAX_PAGES = 1000  # open pages whose small component values gradio remembers
 MAX_SESSION_ADAPTERS = 12
-MAX_SESSION_BYTES = 1_500_000_000
+MAX_SESSION_BYTES = 1_200_000_000  # two full fine-tunings of the embedded base
+MAX_ALL_SESSIONS_BYTES = 4_000_000_000
 SESSION_IDLE_SECONDS = 2 * 3600
 MAX_QUEUE = 32
 MAX_LOADED_BASES = 3

@@ -196,7 +196,7 @@ class _Run:
             loss = response_loss(self.model, batch, self.base.tokenizer.pad_token_id)
             loss.backward()
         norm = float(nn.utils.clip_grad_norm_(self.parameters, CLIP))
-        rate = self.schedule.get_last_lr()[0]
+        rate = float(self.schedule.get_last_lr()[0])
         if math.isfinite(norm):
             self.optimizer.step()
         self.schedule.step()
@@ -262,6 +262,7 @@ class _Run:
             hyperparameters=self.values,
             seed=self.job.seed,
             steps=step,
+            planned_steps=self.steps,
             **self.counts,
             losses=self.progress.losses,
             held_out=self.progress.held_out,

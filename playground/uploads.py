@@ -25,6 +25,7 @@ METHOD_OF_TYPE = {"PROMPT_TUNING": "prompt_tuning", "LORA": "lora", "IA3": "ia3"
 # PEFT's name for what the registry calls otherwise
 LORA = {"r": "rank", "lora_alpha": "alpha", "lora_dropout": "dropout", "use_rslora": "rslora", "use_dora": "dora"}
 FIELDS = {"lora": LORA | {"bias": "bias"}, "prompt_tuning": {"num_virtual_tokens": "virtual_tokens"}, "ia3": {}}
+SPECIAL = ("rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "exclude_modules", "fan_in_fan_out")
 REQUIRED = ("virtual_tokens",)
 MODULES = {"lora": ("target_modules",), "prompt_tuning": (), "ia3": ("target_modules", "feedforward_modules")}
 
@@ -92,6 +93,9 @@ def _checked_config(config: Any, base: Base) -> tuple[str, dict[str, Any], dict[
     made_for = str(config.get("base_model_name_or_path") or base.spec.repository)
     if made_for != base.spec.repository:
         raise PlaygroundError("other_base", found=made_for[:80], expected=base.spec.repository)
+    special = [name for name in SPECIAL if config.get(name)]
+    if special:
+        raise PlaygroundError("does_not_fit", base=base.spec.name, reason=", ".join(special))
     kept = {"peft_type": config["peft_type"], "task_type": "CAUSAL_LM", "base_model_name_or_path": made_for}
     values: dict[str, Any] = {}
     bounds: dict[str, Hyperparameter] = {one.name: one for one in METHODS[kind].hyperparameters}
@@ -115,7 +119,7 @@ def _record(kind: str, values: dict[str, Any], told: dict[str, Any], tensors: Ma
         values = {**values, "double_quantization": double is not False}
     trainable = sum(tensor.numel() for tensor in tensors.values())
     biases = sum(tensor.numel() for name, tensor in tensors.items() if name.endswith(".bias"))  # the base has them too
-    seed, steps = (told[name] if isinstance(told.get(name), int) else 0 for name in ("seed", "steps"))
+    seed, steps = (_whole(told.get(name)) for name in ("seed", "steps"))
     return Record(
         base=base.spec.id,
         method=kind,
@@ -127,3 +131,8 @@ def _record(kind: str, values: dict[str, Any], told: dict[str, Any], tensors: Ma
         total_parameters=base.architecture.parameters + trainable - biases,
         bytes=sum(tensor.numel() * tensor.element_size() for tensor in tensors.values()),
     )
+
+
+def _whole(value: Any) -> int:
+    """A number that a run can have had, else 0."""
+    return value if type(value) is int and 0 <= value < 2**31 else 0

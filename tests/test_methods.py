@@ -227,16 +227,19 @@ def test_qlora_adapts_the_four_bit_form_of_the_base(method_id, values, asked, us
 
 
 @pytest.mark.parametrize(
-    ("trainable", "quantized", "memory"),
+    ("trainable", "form", "memory"),
     [
-        (0, False, 32_000_000),
-        (1000, False, 32_000_000 + 16_000),
-        (0, True, 4_127_000),  # 4.127 bits a parameter, Dettmers et al. 2023
-        (8_000_000, False, 128_000_000),  # full fine-tuning: value, gradient and two moments
+        (0, None, 8_000_000 * 4),
+        (1000, None, 8_000_000 * 4 + 16_000),
+        (0, "int8", 6_000_000 + 2_000_000 * 4),
+        (0, "nf4", 6_000_000 * 4.5 / 8 + 2_000_000 * 4),  # embeddings and norms stay in float32
+        (0, "nf4_double", 6_000_000 * 4.127 / 8 + 2_000_000 * 4),  # Dettmers et al. 2023, section 3
+        (8_000_000, None, 8_000_000 * 16),  # full fine-tuning: value, gradient and two moments
     ],
 )
-def test_memory_counts_weights_once_and_what_is_trained_four_times(trainable, quantized, memory):
-    assert training_memory(8_000_000, trainable, quantized) == memory
+def test_memory_counts_frozen_weights_as_they_are_held_and_trained_ones_four_times(trainable, form, memory):
+    architecture = Architecture(1000, (Linear("q_proj", 1000, 2000, 3),), 8_000_000)
+    assert training_memory(architecture, trainable, form) == memory
 
 
 # Ranges

@@ -6,6 +6,7 @@ Core modules that need torch are imported when first used, so that the page is s
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -49,7 +50,8 @@ def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) ->
     chosen = method(method_id)
     count = chosen.counts(architecture, values)
     trainable, total = count["trainable_parameters"], count["total_parameters"]
-    memory = training_memory(architecture.parameters, trainable, chosen.quantization(values) is not None)
+    form = split_id(chosen.base_id(base_id, values))[1]
+    memory = training_memory(architecture, trainable, form)
     return {
         "trainable": trainable,
         "total": total,
@@ -57,6 +59,12 @@ def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) ->
         "bytes": count["bytes"],
         "memory": memory,
     }
+
+
+def _have(base_id: str) -> None:
+    """Load a base that is not the embedded one here, in the request's thread: a download must not hold up the worker."""
+    if split_id(base_id)[0].source != "embedded":
+        BASES.get(base_id)
 
 
 def start_training(
@@ -71,7 +79,7 @@ def start_training(
     """Queue a training for a session. Raises PlaygroundError at once if it cannot be served."""
     from playground.training import Ended, TrainingJob, train
 
-    split_id(base_id)
+    _have(base_id)
     job = TrainingJob(base_id, method_id, task, dict(values), steps, seed).checked()
     session = SESSIONS.get(key)
 
@@ -88,7 +96,7 @@ def start_comparison(key: str, base_id: str, prompt: str, adapter_ids: Sequence[
     """Queue a comparison for a session. Raises PlaygroundError at once if it cannot be served."""
     from playground.generation import CompareJob, Decoding, compare
 
-    split_id(base_id)
+    _have(base_id)
     library = SESSIONS.get(key).library
     chosen = tuple(None if one == BASE else library.get(one) for one in adapter_ids)
     for adapter in chosen:
@@ -104,10 +112,10 @@ DOWNLOADS = tempfile.TemporaryDirectory(prefix="peft-playground-")  # goes with 
 
 def download(key: str, adapter_id: str) -> str:
     """The path of a zip of one adapter of the session; gradio copies it at once, so only the latest few are kept."""
-    folder = Path(DOWNLOADS.name)
-    path = adapters.pack(SESSIONS.get(key).library.get(adapter_id), folder)
-    for old in sorted(folder.glob("*.zip"), key=lambda one: one.stat().st_mtime)[: -settings.MAX_SESSIONS]:
-        old.unlink(missing_ok=True)
+    folder = tempfile.mkdtemp(dir=DOWNLOADS.name)
+    path = adapters.pack(SESSIONS.get(key).library.get(adapter_id), Path(folder))
+    for old in sorted(Path(DOWNLOADS.name).iterdir(), key=lambda one: one.stat().st_mtime)[: -settings.MAX_SESSIONS]:
+        shutil.rmtree(old, ignore_errors=True)
     return str(path)
 
 

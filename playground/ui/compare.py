@@ -7,7 +7,7 @@ Handlers turn actions into HTML; what is shown comes from the latest frame of th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import gradio as gr
 
 from playground import locales, settings
-from playground.adapters import BASE
+from playground.adapters import BASE, STEP_MARK
 from playground.errors import PlaygroundError
 from playground.jobs import COMPARE, SESSIONS, Run
 from playground.ui import actions, components, links
@@ -61,7 +61,7 @@ def pane_ids(frame: dict[str, Any]) -> list[str]:
     return [pane["id"] for pane in frame["panes"]]
 
 
-def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.State) -> CompareTab:
+def build(wording: Wording, base: gr.Dropdown, visitor: gr.BrowserState, language: gr.BrowserState) -> CompareTab:
     """The tab's layout and its own events."""
     make, opening = wording.make, first_frame()
     make(html, {"value": lambda lang: lead(lang, "compare.lead")})
@@ -100,7 +100,7 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.S
     stop.click(lambda key: SESSIONS.stop(key, COMPARE), visitor, None, **HIDDEN)
     for task, chip in chips.items():
         chip.click(
-            lambda lang, task=task: _example(task, lang), language, [prompt, panes, notice, answers, tokens], **HIDDEN
+            lambda lang, task=task: _example(task, lang), language, [base, prompt, panes, notice, answers, tokens], **HIDDEN
         )
     for chip, card in ((settings_chip, decoding_card), (model, base_card), (add, panes_card)):
         shown = gr.State(False)
@@ -144,6 +144,18 @@ def _panes(wording: Wording, chosen: list[str]) -> tuple[gr.Column, gr.Dropdown,
             gr.File, {"label": "compare.upload"}, file_types=[".zip"], type="filepath", height=110, elem_id="upload-adapter"
         )
     return card, panes, upload
+
+
+def pane_update(key: str | None, base_id: str, language: str, wanted: Sequence[str]) -> dict[str, Any]:
+    """The dropdown of panes: what can be chosen on a base, and of what is wanted that which can be shown there."""
+    choices = pane_choices(key, base_id, language)
+    library, value = SESSIONS.get(key or "").library, []
+    for pane in wanted:
+        if STEP_MARK in pane and library.knows(pane):
+            choices.append((components.pane_title(library.get(pane).summary(), language), pane))
+        if pane in [one for _, one in choices]:
+            value.append(pane)
+    return gr.update(choices=choices, value=value or [BASE])
 
 
 def ready_made(language: str) -> list[tuple[str, str]]:
@@ -221,9 +233,11 @@ def attach(key: str, language: str) -> Iterator[list[Any]]:
 
 
 def _example(task: str, language: str) -> list[Any]:
+    """A recorded comparison with its question and panes, on the base that it was recorded with."""
     frame = recorded()[task]
     drawn = [components.panes(frame, language), components.first_tokens(frame, language)]
-    return [frame["prompt"], gr.update(value=pane_ids(frame)), note(language, "compare.recorded"), *drawn]
+    panes = pane_update(None, frame["base"], language, pane_ids(frame))
+    return [frame["base"], frame["prompt"], panes, note(language, "compare.recorded"), *drawn]
 
 
 def _upload(key: str, language: str, base: str, path: str | None, panes: list[str]) -> list[Any]:
@@ -234,7 +248,7 @@ def _upload(key: str, language: str, base: str, path: str | None, panes: list[st
     chosen = [*panes[: settings.MAX_PANES - 1], adapter.id]
     title = components.pane_title(adapter.summary(), language)
     return [
-        gr.update(choices=pane_choices(key, base, language), value=chosen),
+        pane_update(key, base, language, chosen),
         note(language, "compare.uploaded", title=title),
         None,
     ]

@@ -33,8 +33,9 @@ def build_page() -> gr.Blocks:
     """The whole page, not yet served."""
     wording = Wording()
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
-        stored = gr.BrowserState("", storage_key="peft-playground-visitor")
-        visitor, language = gr.State(""), gr.State(locales.DEFAULT)
+        # In the browser, not in gr.State: the server may forget a page's state while the page is open
+        visitor = gr.BrowserState("", storage_key="peft-playground-visitor")
+        language = gr.BrowserState(locales.DEFAULT, storage_key="peft-playground-language")
         header = wording.make(html, {"value": lambda lang: header_html(settings.DEFAULT_BASE, lang)}, elem_id="header")
         with gr.Tabs(elem_id="tabs") as tabs:
             with wording.make(gr.Tab, {"label": "tabs.compare"}, id="compare"):
@@ -47,9 +48,11 @@ def build_page() -> gr.Blocks:
                 trained = train.build(wording, base, visitor, language)
         timer = gr.Timer(POLL_SECONDS)
         timer.tick(_poll, [base, language], [header, timer], **HIDDEN)
-        base.change(_choose_base, [visitor, language, base], [compared.panes, timer, compared.notice], **STREAM)
+        base.change(
+            _choose_base, [visitor, language, base, compared.panes], [compared.panes, timer, compared.notice], **STREAM
+        )
         _wire_tabs(tabs, base, compared, trained, visitor, language)
-        _wire_opening(page, wording, stored, visitor, language, tabs, base, compared, trained)
+        _wire_opening(page, wording, visitor, language, tabs, base, compared, trained)
         api.build_api()
     return page
 
@@ -57,9 +60,9 @@ def build_page() -> gr.Blocks:
 def base_choices() -> list[tuple[str, str]]:
     """Every base, and the default one also in 4 and 8 bits."""
     plain = [(spec.name + (" · hub" if spec.source == "hub" else ""), spec.id) for spec in CATALOGUE.values()]
-    name = CATALOGUE[settings.DEFAULT_BASE].name
-    quantized = [(f"{name} · {form[1:].replace('_double', '').upper()}", settings.DEFAULT_BASE + form) for form in QUANTIZED]
-    return [plain[0], *quantized, *plain[1:]]
+    spec, _ = split_id(settings.DEFAULT_BASE)
+    quantized = [(f"{spec.name} · {form[1:].replace('_double', '').upper()}", spec.id + form) for form in QUANTIZED]
+    return [*plain, *quantized]
 
 
 def header_html(base_id: str, language: str) -> str:
@@ -78,10 +81,9 @@ def _poll(base_id: str, language: str) -> list[Any]:
     return [header_html(base_id, language), gr.Timer(POLL_SECONDS, active=not ready)]
 
 
-def _choose_base(key: str, language: str, base_id: str) -> Any:
-    """Load the base that was picked; its adapters become the panes that can be chosen."""
-    choices = compare.pane_choices(key, base_id, language)
-    yield [gr.update(choices=choices, value=[BASE]), gr.Timer(POLL_SECONDS, active=True), gr.skip()]
+def _choose_base(key: str, language: str, base_id: str, panes: list[str]) -> Any:
+    """Load the base that was picked; the panes that it cannot show go."""
+    yield [compare.pane_update(key, base_id, language, panes), gr.Timer(POLL_SECONDS, active=True), gr.skip()]
     try:
         BASES.get(base_id)
     except PlaygroundError as error:
@@ -89,11 +91,11 @@ def _choose_base(key: str, language: str, base_id: str) -> Any:
 
 
 def _wire_tabs(
-    tabs: gr.Tabs, base: gr.Dropdown, compared: CompareTab, trained: TrainTab, visitor: gr.State, language: gr.State
+    tabs: gr.Tabs, base: gr.Dropdown, compared: CompareTab, trained: TrainTab, visitor: Any, language: Any
 ) -> None:
     """What one tab does to the other: a new adapter becomes a pane."""
     trained.adapter.change(
-        lambda key, lang, base_id, panes: gr.update(choices=compare.pane_choices(key, base_id, lang), value=panes),
+        lambda key, lang, base_id, panes: compare.pane_update(key, base_id, lang, panes),
         [visitor, language, base, compared.panes], compared.panes, **HIDDEN,
     )  # fmt: skip
     trained.compare.click(
@@ -108,17 +110,17 @@ def _wire_tabs(
 
 def _compare_it(key: str, language: str, base_id: str, adapter_id: str) -> list[Any]:
     """The new adapter beside the base and the ready-made ones of its task, on its first held-out question."""
-    adapter = SESSIONS.get(key).library.get(adapter_id)
-    rivals = [one["id"] for one in actions.list_adapters(None, base_id) if one["task"] == adapter.record.task]
-    panes = [BASE, *rivals[: settings.MAX_PANES - 3], adapter_id]
-    choices = compare.pane_choices(key, base_id, language)
-    if adapter_id not in [one for _, one in choices]:  # a checkpoint
-        choices.append((components.pane_title(adapter.summary(), language), adapter_id))
-    return [gr.Tabs(selected="compare"), adapter.record.questions[0], gr.update(choices=choices, value=panes)]
+    library = SESSIONS.get(key).library
+    if not library.knows(adapter_id):  # the session has gone; `compare.start` says the rest
+        return [gr.skip(), gr.skip(), gr.skip()]
+    record = library.get(adapter_id).record
+    rivals = [one["id"] for one in actions.list_adapters(None, base_id) if one["task"] == record.task]
+    panes = compare.pane_update(key, base_id, language, [BASE, *rivals[: settings.MAX_PANES - 3], adapter_id])
+    return [gr.Tabs(selected="compare"), record.questions[0] if record.questions else gr.skip(), panes]
 
 
 def _wire_opening(
-    page: gr.Blocks, wording: Wording, stored: gr.BrowserState, visitor: gr.State, language: gr.State, tabs: gr.Tabs,
+    page: gr.Blocks, wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, tabs: gr.Tabs,
     base: gr.Dropdown, compared: CompareTab, trained: TrainTab,
 ) -> None:  # fmt: skip
     def opened(kept: str, request: gr.Request) -> dict[Any, Any]:
@@ -127,18 +129,17 @@ def _wire_opening(
         asked = links.read(request.query_params)
         key = kept if kept and len(kept) == 32 else uuid.uuid4().hex  # whoever has it has the session
         base_id = asked["base"] if asked["base"] in [one for _, one in base_choices()] else settings.DEFAULT_BASE
-        choices = compare.pane_choices(key, base_id, lang)
-        known = [pane for pane in asked["panes"] if pane in [one for _, one in choices]]
         updates = wording.said(lang)
         updates[base]["value"] = base_id
         updates[compared.prompt]["value"] = asked["prompt"] or compare.first_frame()["prompt"]
-        updates[compared.panes] |= {"choices": choices, "value": known or compare.pane_ids(compare.first_frame())}
+        wanted = asked["panes"] or compare.pane_ids(compare.first_frame())
+        updates[compared.panes] |= compare.pane_update(key, base_id, lang, wanted)
         for slider, name in zip(compared.decoding, compare.DECODING_NAMES, strict=True):
             updates[slider]["value"] = asked[name]
         shown = {component: gr.update(**properties) for component, properties in updates.items()}
         opening = gr.Tabs(selected=asked["tab"]) if asked["tab"] in TABS[1:] else gr.skip()
-        return {stored: key, visitor: key, language: lang, tabs: opening, **shown}
+        return {visitor: key, language: lang, tabs: opening, **shown}
 
-    load = page.load(opened, stored, [stored, visitor, language, tabs, *wording.components], **HIDDEN)
+    load = page.load(opened, visitor, [visitor, language, tabs, *wording.components], **HIDDEN)
     load.then(compare.attach, [visitor, language], compared.shown, **STREAM)
     load.then(train.attach, [visitor, language], trained.shown, **STREAM)

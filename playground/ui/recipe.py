@@ -4,22 +4,31 @@ The Python that reproduces an adapter, from its record. Knows nothing about the 
 
 from __future__ import annotations
 
-from playground.adapters import Record
+from playground.adapters import DOWNLOADABLE, Record
+from playground.bases import split_id
+from playground.tasks import OWN
 
-TEMPLATE = """\
+JOB = """\
 from playground.bases import BASES
-from playground.tasks import task
+from playground.tasks import {reader}
 from playground.training import TrainingJob, train
 
 job = TrainingJob(
     base={base!r},
     method={method!r},
-    task=task({task!r}),
+    task={data},
     hyperparameters={hyperparameters!r},
-    steps={steps},
-    seed={seed},
+    steps={planned},
+    seed={seed!r},
 )
+"""
+WHOLE = """\
 *events, ended = train(job, BASES.get)
+"""
+PART = """\
+done = []  # this adapter is that of step {steps}
+for ended in train(job, BASES.get, stop=lambda: len(done) == {steps}):
+    done += [ended] if ended.event == "step" else []
 """
 SAVE = """
 from pathlib import Path
@@ -28,19 +37,22 @@ from transformers import AutoModelForCausalLM
 from playground.adapters import save
 
 save(ended.adapter, Path("my-adapter"))
-base = AutoModelForCausalLM.from_pretrained("{repository}")
+base = AutoModelForCausalLM.from_pretrained({repository!r})
 model = PeftModel.from_pretrained(base, "my-adapter")
 """
 
 
 def python(record: Record) -> str:
     """A script that trains the same adapter again and, where PEFT has a format for it, loads it with PEFT."""
-    from playground.adapters import DOWNLOADABLE
-    from playground.bases import split_id
-
-    script = TEMPLATE.format(**vars(record))
-    if record.task == "own":
-        script = script.replace("import task\n", "import read_file\n").replace("task('own')", "read_file('my-examples.csv')")
+    planned = max(record.steps, record.planned_steps)
+    own = record.task == OWN
+    script = JOB.format(
+        reader="read_file" if own else "task",
+        data="read_file('my-examples.csv')" if own else f"task({record.task!r})",
+        planned=planned,
+        **{name: getattr(record, name) for name in ("base", "method", "hyperparameters", "seed")},
+    )
+    script += WHOLE if record.steps == planned else PART.format(steps=record.steps)
     if record.method not in DOWNLOADABLE:
         return script
     return script + SAVE.format(repository=split_id(record.base)[0].repository)

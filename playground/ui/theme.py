@@ -140,6 +140,8 @@ THEME = build_theme()
 HEAD = """
 <script>
 (() => {
+  const language = new URLSearchParams(location.search).get("lang") || navigator.language || "en";
+  document.documentElement.lang = language.toLowerCase().startsWith("es") ? "es" : "en";
   const root = document.documentElement, system = matchMedia("(prefers-color-scheme: dark)");
   let chosen = null;
   try { chosen = localStorage.getItem("pp-theme"); } catch {}

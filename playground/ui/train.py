@@ -23,6 +23,7 @@ from playground.ui.compare import HIDDEN, STREAM, alarm, lead
 from playground.ui.wording import Wording, html
 
 DEFAULT_METHOD, DEFAULT_TASK = "lora", "pirate"
+SHOWN = 9  # components that a training updates
 RATES = tuple(float(f"{digit}e-{power}") for power in range(6, -1, -1) for digit in (1, 2, 3, 5))
 
 
@@ -49,7 +50,7 @@ class Setting:
     component: Any
 
 
-def build(wording: Wording, base: gr.Dropdown, visitor: gr.State, language: gr.State) -> TrainTab:
+def build(wording: Wording, base: gr.Dropdown, visitor: gr.BrowserState, language: gr.BrowserState) -> TrainTab:
     """The tab's layout and its events."""
     make = wording.make
     make(html, {"value": lambda lang: lead(lang, "train.lead")})
@@ -269,7 +270,6 @@ def _task_info(task_id: str, language: str) -> str:
     else:
         task = tasks.task(task_id)
         sentence = locales.text(language, "train.task_info", train=len(task.train), held_out=len(task.held_out))
-        sentence += " " + locales.text(language, f"tasks.{task_id}.score")
     return f'<p class="pp-soft pp-small">{components.escape(sentence)}</p>'
 
 
@@ -312,7 +312,7 @@ def _draw(view: dict[str, Any], language: str) -> list[Any]:
 def attach(key: str, language: str) -> Iterator[list[Any]]:
     """After a reload: show the session's latest training again, and follow it if it still runs."""
     run = SESSIONS.get(key).runs.get(TRAIN)
-    yield [gr.skip()] * 9  # a generator that yields nothing would empty its outputs
+    yield [gr.skip()] * SHOWN  # a generator that yields nothing would empty its outputs
     if run:
         yield from follow(run, language)
 
@@ -340,5 +340,8 @@ def _pack(key: str, adapter_id: str) -> Any:
 
 
 def _toggle_code(key: str, adapter_id: str, shown: bool) -> list[Any]:
-    adapter = SESSIONS.get(key).library.get(adapter_id)
+    library = SESSIONS.get(key).library
+    if not library.knows(adapter_id):
+        return [gr.skip(), shown]
+    adapter = library.get(adapter_id)
     return [gr.update(value=recipe.python(adapter.record), visible=not shown), not shown]
