@@ -82,7 +82,6 @@ EXPANSIONS = {
     "methods.{}.{}": [(one, part) for one in METHODS for part in ("name", "family")],
     "tasks.{}.name": [*tasks.TASK_IDS, tasks.OWN],
     "tasks.{}.title": [*tasks.TASK_IDS, tasks.OWN],
-    "tasks.{}.score": tasks.TASK_IDS,
     "compare.try.{}": list(recorded()),
     "decoding.{}": DECODING_NAMES,
     "decoding.{}.help": DECODING_NAMES,

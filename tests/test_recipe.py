@@ -65,7 +65,7 @@ def test_only_what_peft_can_load_is_loaded_with_peft(method_id):
 
 @pytest.mark.parametrize("base_id", ["smollm2-135m", "smollm2-135m:nf4_double", "smollm2-135m-hub"])
 def test_peft_is_given_the_models_own_repository(base_id):
-    assert 'AutoModelForCausalLM.from_pretrained("HuggingFaceTB/SmolLM2-135M-Instruct")' in python(record(base=base_id))
+    assert "AutoModelForCausalLM.from_pretrained('HuggingFaceTB/SmolLM2-135M-Instruct')" in python(record(base=base_id))
 
 
 @LAW

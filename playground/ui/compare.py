@@ -118,19 +118,20 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.BrowserState, languag
 
 
 def _decoding(wording: Wording) -> tuple[gr.Column, list[Any]]:
+    """Four sliders and the seed, in the order of DECODING_NAMES."""
     bounds = (
-        ("max_new_tokens", {"minimum": 1, "maximum": settings.MAX_NEW_TOKENS, "value": 64, "step": 1}),
-        ("temperature", {"minimum": 0.0, "maximum": 2.0, "value": 0.0, "step": 0.1}),
-        ("top_p", {"minimum": 0.05, "maximum": 1.0, "value": 1.0, "step": 0.05}),
-        ("repetition_penalty", {"minimum": 1.0, "maximum": 2.0, "value": 1.0, "step": 0.05}),
-        ("seed", {"minimum": 0, "maximum": 100, "value": 0, "step": 1}),
+        ("max_new_tokens", gr.Slider, {"minimum": 1, "maximum": settings.MAX_NEW_TOKENS, "value": 64, "step": 1}),
+        ("temperature", gr.Slider, {"minimum": 0.0, "maximum": 2.0, "value": 0.0, "step": 0.1}),
+        ("top_p", gr.Slider, {"minimum": 0.05, "maximum": 1.0, "value": 1.0, "step": 0.05}),
+        ("repetition_penalty", gr.Slider, {"minimum": 1.0, "maximum": 2.0, "value": 1.0, "step": 0.05}),
+        ("seed", gr.Number, {"minimum": 0, "maximum": 2**31 - 1, "value": 0, "precision": 0}),
     )
     with gr.Column(elem_classes="pp-card", visible=False, elem_id="decoding") as card, gr.Row():
-        sliders = [
-            wording.make(gr.Slider, {"label": f"decoding.{name}", "info": f"decoding.{name}.help"}, elem_id=name, **bound)
-            for name, bound in bounds
+        made = [
+            wording.make(kind, {"label": f"decoding.{name}", "info": f"decoding.{name}.help"}, elem_id=name, **bound)
+            for name, kind, bound in bounds
         ]
-    return card, sliders
+    return card, made
 
 
 def _panes(wording: Wording, chosen: list[str]) -> tuple[gr.Column, gr.Dropdown, gr.File]:

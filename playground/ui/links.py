@@ -48,7 +48,7 @@ FIELDS = (
     Field("temperature", 0.0, _between(float, 0.0, 2.0)),
     Field("top_p", 1.0, _between(float, 0.05, 1.0)),
     Field("repetition_penalty", 1.0, _between(float, 1.0, 2.0)),
-    Field("seed", 0, _between(int, 0, 100)),
+    Field("seed", 0, _between(int, 0, 2**31 - 1)),
 )
 
 
