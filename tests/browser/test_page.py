@@ -168,7 +168,7 @@ def test_spanish_comes_from_the_browser_or_the_address_and_reaches_errors(browse
         expect(page.locator("#compare-notice [role=alert]")).to_contain_text("Aún no hay pregunta")
         tab(page, 1)
         expect(page.locator("#count")).to_contain_text("460\u00a0800")
-        page.locator("[data-pp-language=en]").click()
+        page.locator(".pp-languages a[lang=en]").click()
         expect(page.locator("#compare")).to_contain_text("Compare", timeout=SLOW)
         assert "lang=en" in page.url
         assert wrong == []
