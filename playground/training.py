@@ -28,7 +28,7 @@ from playground import adapters, settings, tasks
 from playground.adapters import Adapter, Checkpoint, Record
 from playground.bases import Base
 from playground.errors import PlaygroundError
-from playground.evaluation import Encoded, answers, held_out_loss, response_loss
+from playground.evaluation import Encoded, answers, held_out_loss, response_logits, response_loss
 from playground.methods import Hyperparameter, Method, method
 from playground.tasks import Task
 
@@ -70,6 +70,7 @@ class Started:
     bytes: int
     steps: int
     questions: tuple[str, ...]
+    estimated_seconds: float = 0.0
     event: str = "started"
     step: int = 0
 
@@ -169,7 +170,7 @@ class _Run:
         self.every = math.ceil(self.steps / min(most, max(least, self.steps // 8)))
 
     def events(self, stop: Callable[[], bool]) -> Iterator[Event]:
-        yield Started(**self.counts, steps=self.steps, questions=tuple(self.questions))
+        yield Started(**self.counts, steps=self.steps, questions=tuple(self.questions), estimated_seconds=self._estimate())
         yield from self._look(0)
         step, started = 0, time.perf_counter()
         while step < self.steps:
@@ -186,6 +187,17 @@ class _Run:
             if step % self.every == 0 or step == self.steps:
                 yield from self._look(step)
         yield self._ended("finished", step)
+
+    @torch.no_grad()
+    def _estimate(self) -> float:
+        """Seconds that the run will take, from one forward pass now: going back costs about twice as much again."""
+        batch = self.train_set[: self.values["batch_size"]]
+        self.model.eval()
+        begin = time.perf_counter()
+        response_logits(self.model, batch, self.base.tokenizer.pad_token_id)
+        forward = time.perf_counter() - begin
+        looks = 1 + math.ceil(self.steps / self.every)
+        return forward * (3 * self.steps + looks * 1.5 * len(self.held_out_set) / len(batch))
 
     def _step(self, step: int, started: float) -> Step:
         begin = time.perf_counter()

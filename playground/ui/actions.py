@@ -173,6 +173,7 @@ def training_view(run: Run | None, language: str) -> dict[str, Any]:
 
 def _started(view: dict[str, Any], event: Started) -> None:
     view |= {"state": "running", "questions": list(event.questions)}
+    view |= {"remaining": event.estimated_seconds} if event.steps else {}
 
 
 def _step(view: dict[str, Any], event: Any) -> None:
