@@ -271,7 +271,7 @@ METHODS: dict[str, Method] = {
             id="qlora",
             family="reparameterization",
             paper="Dettmers et al. 2023, arXiv 2305.14314",
-            steps=24,
+            steps=16,
             hyperparameters=(
                 *LORA,
                 *LORA_ADVANCED,
@@ -294,7 +294,7 @@ METHODS: dict[str, Method] = {
             id="full_fine_tuning",
             family="reference",
             paper="Howard & Ruder 2018, arXiv 1801.06146",
-            steps=16,
+            steps=12,
             hyperparameters=(learning_rate(1e-4, 1e-2), batch_size(4)),
             count=lambda architecture, values: architecture.parameters,
             own=lambda architecture, values: architecture.parameters,
