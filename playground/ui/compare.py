@@ -33,7 +33,6 @@ class CompareTab:
     prompt: gr.Textbox
     panes: gr.Dropdown
     decoding: list[Any]  # max_new_tokens, temperature, top_p, repetition_penalty, seed
-    settings_chip: gr.Button
     go: gr.Button
     stop: gr.Button
     notice: gr.HTML
@@ -93,14 +92,17 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.BrowserState, languag
     answers = make(html, {"value": lambda lang: components.panes(opening, lang)}, elem_id="panes")
     tokens = make(html, {"value": lambda lang: components.first_tokens(opening, lang)}, elem_id="first-tokens")
     link = gr.Textbox(visible=False)
-    tab = CompareTab(prompt, panes, decoding, settings_chip, go, stop, notice, answers, tokens)
+    tab = CompareTab(prompt, panes, decoding, go, stop, notice, answers, tokens)
 
     inputs = [visitor, language, base, prompt, panes, *decoding]
     gr.on([go.click, prompt.submit], start, inputs, tab.shown, **STREAM)
     stop.click(lambda key: SESSIONS.stop(key, COMPARE), visitor, None, **HIDDEN)
     for task, chip in chips.items():
         chip.click(
-            lambda lang, task=task: _example(task, lang), language, [base, prompt, panes, notice, answers, tokens], **HIDDEN
+            lambda key, lang, task=task: _example(task, key, lang),
+            [visitor, language],
+            [base, prompt, panes, notice, answers, tokens],
+            **HIDDEN,
         )
     for chip, card in ((settings_chip, decoding_card), (model, base_card), (add, panes_card)):
         shown = gr.State(False)
@@ -233,11 +235,11 @@ def attach(key: str, language: str) -> Iterator[list[Any]]:
         yield from follow(run, language)
 
 
-def _example(task: str, language: str) -> list[Any]:
+def _example(task: str, key: str, language: str) -> list[Any]:
     """A recorded comparison with its question and panes, on the base that it was recorded with."""
     frame = recorded()[task]
     drawn = [components.panes(frame, language), components.first_tokens(frame, language)]
-    panes = pane_update(None, frame["base"], language, pane_ids(frame))
+    panes = pane_update(key, frame["base"], language, pane_ids(frame))
     return [frame["base"], frame["prompt"], panes, note(language, "compare.recorded"), *drawn]
 
 

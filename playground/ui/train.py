@@ -31,14 +31,9 @@ RATES = tuple(float(f"{digit}e-{power}") for power in range(6, -1, -1) for digit
 class TrainTab:
     """The components that other parts of the page need."""
 
-    method: gr.Radio
-    settings: list[Any]
-    base_inputs: list[Any]
-    count: gr.HTML
     shown: list[Any]
     adapter: gr.State
     compare: gr.Button
-    scrubber: gr.Slider
 
 
 @dataclass(frozen=True)
@@ -122,7 +117,7 @@ def build(wording: Wording, base: gr.Dropdown, visitor: gr.BrowserState, languag
     adapter.change(_pack, [visitor, adapter], download, **HIDDEN)
     open_code = gr.State(False)
     python.click(_toggle_code, [visitor, adapter, open_code], [code, open_code], **HIDDEN)
-    return TrainTab(method, [one.component for one in chosen], inputs, count, shown, adapter, compare, scrubber)
+    return TrainTab(shown, adapter, compare)
 
 
 IDLE: dict[str, Any] = actions.training_view(None, locales.DEFAULT)
