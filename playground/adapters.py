@@ -93,11 +93,20 @@ class Adapter:
 
     def at(self, step: int) -> Adapter:
         """The adapter as it was at a checkpoint. Raises PlaygroundError if there is none of that step."""
-        for checkpoint in self.checkpoints:
-            if checkpoint.step == step:
-                name, record = f"{self.id}{STEP_MARK}{step}", replace(self.record, steps=step)
-                return replace(self, id=name, record=record, loaded=checkpoint.tensors, folder=None, checkpoints=())
-        raise PlaygroundError("no_checkpoint", step=step, steps=", ".join(str(c.step) for c in self.checkpoints))
+        if step not in self._stages:
+            raise PlaygroundError("no_checkpoint", step=step, steps=", ".join(map(str, self._stages)))
+        return self._stages[step]
+
+    @cached_property
+    def _stages(self) -> dict[int, Adapter]:
+        """By step. The same value each time, so that what is known of it is found again."""
+        return {
+            step: replace(
+                self, id=f"{self.id}{STEP_MARK}{step}", record=replace(self.record, steps=step), loaded=tensors, folder=None,
+                checkpoints=(),
+            )
+            for step, tensors in ((one.step, one.tensors) for one in self.checkpoints)
+        }  # fmt: skip
 
     def summary(self) -> dict[str, Any]:
         """What `/adapters` lists."""
@@ -257,7 +266,7 @@ def examples() -> dict[str, Adapter]:
     """The ready-made adapters of `examples/adapters`, by id, in the order of the registries."""
     found = [read(path.parent) for path in (settings.EXAMPLES / "adapters").glob(f"*/{RECORD}")]
     order = (*TASK_IDS, *METHODS)
-    found.sort(key=lambda one: (order.index(one.record.task), order.index(one.record.method)))
+    found.sort(key=lambda one: (order.index(one.record.task), order.index(one.record.method), one.id))
     return {adapter.id: adapter for adapter in found}
 
 

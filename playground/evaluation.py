@@ -13,9 +13,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from playground import adapters, tasks
+from playground import adapters, settings, tasks
 from playground.adapters import Adapter
 from playground.bases import Base
+from playground.edits import Edit, edited
 from playground.generation import Decoding, Row, write
 from playground.tasks import IGNORE, Task
 
@@ -117,3 +118,72 @@ def evaluate(job: EvaluateJob, get_base: Callable[[str], Base]) -> Iterator[Scor
             yield scores[-1]
     encoded = [tasks.encode(base.tokenizer, example, shots) for example in job.task.held_out]
     yield Report(tuple(scores), held_out_loss(model, encoded, base.tokenizer.pad_token_id))
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """Measure an adapter under several edits, on the held-out examples of a task (at most MAX_SWEEP_EXAMPLES)."""
+
+    base: str
+    adapter: Adapter
+    edits: tuple[Edit, ...]
+    task: Task
+
+
+@dataclass(frozen=True)
+class Effect:
+    """
+    What is left of an adapter under an edit: the loss on held-out responses, and the mean over their tokens of
+    KL(edited ‖ base), both in nats.
+    """
+
+    edit: Edit
+    held_out_loss: float
+    kl_from_base: float
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The base's own loss and the effects so far, in the order of the edits."""
+
+    base_loss: float
+    effects: tuple[Effect, ...] = ()
+
+
+def sweep(job: SweepJob, get_base: Callable[[str], Base]) -> Iterator[Sweep]:
+    """
+    The base's loss, then one more effect each time. Raises PlaygroundError before the first if an edit makes no sense
+    for the adapter.
+    """
+    edits = [edit.checked(job.adapter) for edit in job.edits]
+    base = get_base(adapters.base_id(job.adapter, job.base))
+    examples = job.task.held_out[: settings.MAX_SWEEP_EXAMPLES]
+    ordered = sorted((tasks.encode(base.tokenizer, example) for example in examples), key=lambda one: len(one[0]))
+    batches = [ordered[start : start + 8] for start in range(0, len(ordered), 8)]
+    reference = [_log_probabilities(base.view().eval(), batch, base) for batch in batches]
+    done = Sweep(_mean([_losses(log, targets) for log, targets in reference]))
+    yield done
+    for edit in edits:
+        model = adapters.attach(base, edited(base, job.adapter, edit))
+        losses, divergences = [], []
+        for batch, (there, _) in zip(batches, reference, strict=True):
+            here, targets = _log_probabilities(model, batch, base)
+            losses.append(_losses(here, targets))
+            divergences.append((here.exp() * (here - there)).sum(-1))
+        done = Sweep(done.base_loss, (*done.effects, Effect(edit, _mean(losses), max(0.0, _mean(divergences)))))
+        yield done
+
+
+@torch.inference_mode()
+def _log_probabilities(model: nn.Module, batch: Sequence[Encoded], base: Base) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of every response token of a batch: (tokens, vocabulary), and which one it is (tokens,)."""
+    logits, targets = response_logits(model, batch, base.tokenizer.pad_token_id)
+    return logits.log_softmax(-1), targets
+
+
+def _losses(log_probabilities: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return functional.nll_loss(log_probabilities, targets, reduction="none")
+
+
+def _mean(parts: Sequence[torch.Tensor]) -> float:
+    return float(torch.cat(list(parts)).double().mean())

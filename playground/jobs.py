@@ -20,8 +20,8 @@ from playground import settings
 from playground.adapters import Library
 from playground.errors import PlaygroundError
 
-TRAIN, COMPARE = "train", "compare"
-SHARES = {COMPARE: 3.0, TRAIN: 1.0}  # of the worker's time, while both lanes have work
+TRAIN, COMPARE, LAB = "train", "compare", "lab"
+SHARES = {COMPARE: 3.0, LAB: 3.0, TRAIN: 1.0}  # of the worker's time, while several lanes have work
 ENDED = ("finished", "stopped", "failed")
 Start = Callable[[Callable[[], bool]], Iterator[Any]]  # takes "shall I stop?", gives the events
 
@@ -39,6 +39,7 @@ class Run:
         self.events: list[Any] = []
         self.error: PlaygroundError | None = None
         self.position = 0  # place in the queue, from 1; 0 once it runs
+        self.replaced = False  # by a newer run of its place: whoever shows this one may look away
         self._stop = threading.Event()
         self._start = start
         self._iterator: Iterator[Any] | None = None
@@ -79,7 +80,7 @@ class Run:
         try:
             if self._iterator is None:
                 self._iterator = self._start(self._stop.is_set)
-            if self._stop.is_set() and self.lane == COMPARE:
+            if self._stop.is_set() and self.lane != TRAIN:  # a training ends itself, and keeps what it has learned
                 self._iterator.close()  # type: ignore[attr-defined]
                 self._update(state="stopped")
                 return
@@ -94,7 +95,7 @@ class Run:
             key = "out_of_memory" if kind in ("MemoryError", "OutOfMemoryError") else "internal"
             self._update(state="failed", error=PlaygroundError(key, kind=kind))
         else:
-            self._update(events=[event] if self.lane == COMPARE else [*self.events, event])
+            self._update(events=[*self.events, event] if self.lane == TRAIN else [event])
 
 
 class Jobs:
@@ -156,7 +157,7 @@ class Jobs:
 
 
 class Session:
-    """What one visitor has: adapters, and the latest run of each lane. Lives as long as somebody comes back to it."""
+    """What one visitor has: adapters, and the latest run of each place. Lives as long as somebody comes back to it."""
 
     def __init__(self) -> None:
         self.library = Library()
@@ -201,24 +202,26 @@ class Sessions:
                 held -= one.library.size()
                 del self._sessions[name]
 
-    def submit(self, key: str, lane: str, start: Start, job: Any = None) -> Run:
+    def submit(self, key: str, lane: str, start: Start, job: Any = None, place: str = "") -> Run:
         """
-        Queue a job for a session. A new comparison stops the session's previous one; a second training is refused
-        (PlaygroundError) while the first one runs.
+        Queue a job for a session. It stops the session's previous one of that place (where it is shown; the lane unless
+        said otherwise); a second training is refused (PlaygroundError) while the first one runs.
         """
+        place = place or lane
         with self._lock:
             session = self.get(key)
-            previous = session.runs.get(lane)
+            previous = session.runs.get(place)
             if previous and not previous.ended:
                 if lane == TRAIN:
                     raise PlaygroundError("already_training")
+                previous.replaced = True
                 self.jobs.stop(previous)
-            session.runs[lane] = self.jobs.submit(lane, start, job)
-            return session.runs[lane]
+            session.runs[place] = self.jobs.submit(lane, start, job)
+            return session.runs[place]
 
-    def stop(self, key: str, lane: str) -> None:
-        """Stop the session's run of a lane, if there is one."""
-        run = self.get(key).runs.get(lane)
+    def stop(self, key: str, place: str) -> None:
+        """Stop the session's run of a place, if there is one."""
+        run = self.get(key).runs.get(place)
         if run and not run.ended:
             self.jobs.stop(run)
 

@@ -39,6 +39,9 @@ MAX_UPLOAD_BYTES = 32_000_000
 MAX_UNPACKED_BYTES = 64_000_000
 MAX_ADAPTER_NAME = 60
 
+# Low-rank lab
+MAX_SWEEP_EXAMPLES = 16  # held-out examples that every edit of an adapter is measured on
+
 # Sessions
 MAX_SESSIONS = 100
 MAX_PAGES = 1000  # open pages whose small component values gradio remembers
@@ -48,3 +51,17 @@ MAX_ALL_SESSIONS_BYTES = 4_000_000_000
 SESSION_IDLE_SECONDS = 2 * 3600
 MAX_QUEUE = 32
 MAX_LOADED_BASES = 3
+
+# The soft-prompt view
+MAX_NEAREST_TOKENS = 10  # shown for each virtual token
+MAX_PROJECTED_TOKENS = 2000  # of the vocabulary
+MAX_IMPORTANCE_EXAMPLES = 16
+
+# Toy
+TOY_SIDES = 2, 512
+TOY_STEPS = 500
+MAX_TOY_MULTIPLICATIONS = 12_000_000_000  # d x k x r x steps of one fit: about two seconds on two free cores
+MAX_TOY_SECONDS = 5.0  # of one fit on cores that are not free
+MAX_PICTURE_BYTES = 8_000_000
+MAX_PICTURE_PIXELS = 16_000_000  # before it is scaled down
+PICTURE_SIDES = 8, 256

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,9 +13,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from playground import settings
 from playground.adapters import Adapter, attach
 from playground.bases import Base
-from playground.evaluation import EvaluateJob, Report, Score, answers, evaluate, held_out_loss
+from playground.edits import Edit, edited
+from playground.errors import PlaygroundError
+from playground.evaluation import EvaluateJob, Report, Score, SweepJob, answers, evaluate, held_out_loss, sweep
 from playground.tasks import SCORES, Example, Task, encode, prompt_ids
 from playground.training import TrainingJob, train
 
@@ -170,3 +174,117 @@ def test_evaluating_changes_no_weight(tiny: Base, tiny_forms: GetBase, adapter: 
         list(evaluate(EvaluateJob("tiny", adapter(variant), TASK, 2), tiny_forms))
     assert tiny.untouched()
     assert tiny_forms("tiny:nf4_double").untouched()
+
+
+# Sweeps: an adapter under several edits
+
+
+@torch.no_grad()
+def slow_kl(model: nn.Module, base: Base, plain: nn.Module, examples: Sequence[Example] = EXAMPLES) -> float:
+    """KL(model ‖ plain) in float64, one example at a time: the mean over all response tokens."""
+    values = []
+    for example in examples:
+        prompt = prompt_ids(base.tokenizer, example.prompt)
+        response = base.tokenizer(example.response)["input_ids"] + [base.tokenizer.eos_token_id]
+        ids = torch.tensor([prompt + response])
+        both = (one(input_ids=ids).logits[0, -len(response) - 1 : -1].double().log_softmax(-1) for one in (model, plain))
+        here, there = both
+        values += (here.exp() * (here - there)).sum(-1).tolist()
+    return sum(values) / len(values)
+
+
+def test_a_sweep_begins_with_the_base_and_adds_an_effect_each_time(tiny: Base, get_tiny: GetBase, adapter: Callable) -> None:
+    edits = (Edit(rank=0), Edit(rank=3), Edit(rank=8), Edit(strength=-1.0))
+    events = list(sweep(SweepJob("tiny", adapter("lora"), edits, TASK), get_tiny))
+    plain = held_out_loss(tiny.view(), encoded(tiny), tiny.tokenizer.pad_token_id)
+    assert [event.base_loss for event in events] == [pytest.approx(plain, rel=1e-6)] * 5
+    assert [len(event.effects) for event in events] == [0, 1, 2, 3, 4]
+    assert all(later.effects[:-1] == former.effects for former, later in pairwise(events))
+    assert tuple(effect.edit for effect in events[-1].effects) == edits
+
+
+def test_a_sweep_over_the_rank_goes_from_the_base_to_the_adapter(tiny: Base, get_tiny: GetBase, adapter: Callable) -> None:
+    edits = tuple(Edit(rank=rank) for rank in (0, 8))
+    *_, done = sweep(SweepJob("tiny", adapter("lora"), edits, TASK), get_tiny)
+    nothing, whole = done.effects
+    assert (nothing.held_out_loss, nothing.kl_from_base) == (done.base_loss, 0.0)
+    model = attach(tiny, adapter("lora"))
+    expected = held_out_loss(model, encoded(tiny), tiny.tokenizer.pad_token_id)
+    assert whole.held_out_loss == pytest.approx(expected, rel=1e-6)
+    assert whole.held_out_loss < done.base_loss
+    assert whole.kl_from_base == pytest.approx(slow_kl(model, tiny, tiny.model), rel=1e-4)
+    assert whole.kl_from_base > 0.01
+
+
+@pytest.mark.parametrize(
+    ("variant", "edit"),
+    [
+        ("lora", Edit(rank=1)),
+        ("lora", Edit(rank=4, strength=2.0, layers=(1, 1), kinds=("v_proj",))),
+        ("ia3", Edit(strength=0.5)),
+        ("ia3", Edit(strength=-1.0, layers=(0, 0))),
+        ("full", Edit(strength=0.5)),
+        ("qlora", Edit(rank=2)),
+    ],
+)
+def test_every_effect_is_what_the_edited_adapter_alone_gives(
+    tiny: Base, tiny_forms: GetBase, adapter: Callable, variant: str, edit: Edit
+) -> None:
+    base = tiny_forms("tiny:nf4_double" if variant == "qlora" else "tiny")
+    *_, done = sweep(SweepJob("tiny", adapter(variant), (Edit(strength=0.0), edit), TASK), tiny_forms)
+    assert done.base_loss == pytest.approx(slow_loss(base.view().eval(), base), rel=1e-5)
+    assert (done.effects[0].held_out_loss, done.effects[0].kl_from_base) == (done.base_loss, 0.0)
+    model = attach(base, edited(base, adapter(variant), edit))
+    assert done.effects[1].held_out_loss == pytest.approx(slow_loss(model, base), rel=1e-5)
+    assert done.effects[1].kl_from_base == pytest.approx(slow_kl(model, base, base.view().eval()), rel=1e-3, abs=1e-6)
+    assert base.untouched()
+
+
+def test_a_sweep_uses_at_most_so_many_examples(
+    tiny: Base, get_tiny: GetBase, adapter: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "MAX_SWEEP_EXAMPLES", 3)
+    *_, done = sweep(SweepJob("tiny", adapter("lora"), (Edit(),), TASK), get_tiny)
+    assert done.base_loss == pytest.approx(slow_loss(tiny.model, tiny, EXAMPLES[:3]), rel=1e-5)
+    model = attach(tiny, adapter("lora"))
+    assert done.effects[0].held_out_loss == pytest.approx(slow_loss(model, tiny, EXAMPLES[:3]), rel=1e-5)
+    assert done.effects[0].kl_from_base == pytest.approx(slow_kl(model, tiny, tiny.model, EXAMPLES[:3]), rel=1e-4)
+
+
+def test_of_many_examples_the_first_sixteen_count(tiny: Base, get_tiny: GetBase, adapter: Callable) -> None:
+    many = EXAMPLES + tuple(Example(example.prompt, f"{example.response}!") for example in EXAMPLES)
+    *_, done = sweep(SweepJob("tiny", adapter("lora"), (), dataclasses.replace(TASK, held_out=many)), get_tiny)
+    assert done.base_loss == pytest.approx(slow_loss(tiny.model, tiny, many[:16]), rel=1e-5)
+    assert done.effects == ()
+
+
+@pytest.mark.parametrize(
+    ("variant", "edit", "key"),
+    [
+        ("lora", Edit(rank=9), "out_of_range"),
+        ("lora", Edit(layers=(1, 0)), "unknown_layers"),
+        ("ia3", Edit(rank=1), "no_factors"),
+        ("prompt", Edit(), "no_update"),
+        ("few_shot", Edit(), "no_update"),
+    ],
+)
+def test_a_sweep_with_one_senseless_edit_does_not_begin(
+    tiny: Base, get_tiny: GetBase, adapter: Callable, variant: str, edit: Edit, key: str
+) -> None:
+    with pytest.raises(PlaygroundError) as refused:
+        next(sweep(SweepJob("tiny", adapter(variant), (Edit(strength=0.5), edit), TASK), get_tiny))
+    assert refused.value.key == key
+
+
+def test_a_sweep_on_another_base_does_not_begin(tiny: Base, get_tiny: GetBase, adapter: Callable) -> None:
+    with pytest.raises(PlaygroundError) as refused:
+        next(sweep(SweepJob("smollm2-135m", adapter("lora"), (Edit(),), TASK), get_tiny))
+    assert refused.value.key == "other_base"
+
+
+def test_sweeping_changes_no_weight(tiny: Base, get_tiny: GetBase, adapter: Callable) -> None:
+    before = {name: tensor.clone() for name, tensor in adapter("full").tensors.items()}
+    for variant in ("lora", "ia3", "full"):
+        list(sweep(SweepJob("tiny", adapter(variant), (Edit(strength=2.0), Edit(layers=(1, 1))), TASK), get_tiny))
+    assert tiny.untouched()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in adapter("full").tensors.items())

@@ -12,7 +12,7 @@ import pytest
 from playground import settings
 from playground.adapters import Adapter, Record
 from playground.errors import PlaygroundError
-from playground.jobs import COMPARE, TRAIN, Jobs, Run, Session, Sessions
+from playground.jobs import COMPARE, LAB, TRAIN, Jobs, Run, Session, Sessions
 
 BOUND = 20.0  # seconds after which a test has failed; none waits for it when all is well
 
@@ -530,3 +530,106 @@ def test_coming_back_keeps_a_session(sessions: Sessions, monkeypatch: pytest.Mon
     assert sessions.get("a") is mine
     sessions.get("b")
     assert sessions.get("a") is mine
+
+
+# Places: where on the page a run is shown
+
+
+@pytest.mark.parametrize("lane", [COMPARE, LAB])
+def test_a_newer_run_of_a_place_takes_over(sessions: Sessions, gated: Gated, lane: str) -> None:
+    former = sessions.submit("a", lane, gated, place="lab.cut")
+    assert gated.started.wait(BOUND)
+    new = sessions.submit("a", lane, counting(3), place="lab.cut")
+    gated.let()
+    assert (ended(former).state, former.replaced) == ("stopped", True)
+    assert gated.closed.is_set()
+    assert (ended(new).state, new.replaced) == ("finished", False)
+    assert sessions.get("a").runs["lab.cut"] is new
+
+
+def test_a_waiting_run_of_a_place_gives_way_at_once(sessions: Sessions, gated: Gated) -> None:
+    sessions.submit("other", LAB, gated, place="lab.cut")
+    assert gated.started.wait(BOUND)
+    runs = [sessions.submit("a", LAB, counting(2), place="lab.cut") for _ in range(4)]
+    assert [(run.state, run.replaced) for run in runs] == [("stopped", True)] * 3 + [("queued", False)]
+    assert runs[-1].position == 1
+
+
+@pytest.mark.parametrize("lane", [COMPARE, LAB])
+def test_another_place_of_the_lane_is_left_alone(sessions: Sessions, gated: Gated, lane: str) -> None:
+    former = sessions.submit("a", lane, gated, place="lab.cut")
+    assert gated.started.wait(BOUND)
+    others = [sessions.submit("a", lane, counting(2), place="lab.sweep"), sessions.submit("a", lane, counting(2))]
+    gated.let()
+    assert until(former, lambda run: run.events == [0]).state == "running"
+    assert not former.replaced
+    gated.end()
+    assert [ended(run).state for run in (former, *others)] == ["finished"] * 3
+    assert set(sessions.get("a").runs) == {"lab.cut", "lab.sweep", lane}
+
+
+def test_the_same_place_of_another_session_is_left_alone(sessions: Sessions, gated: Gated) -> None:
+    mine = sessions.submit("a", LAB, gated, place="lab.cut")
+    assert gated.started.wait(BOUND)
+    sessions.submit("b", LAB, counting(2), place="lab.cut")
+    sessions.stop("b", "lab.cut")
+    gated.let()
+    assert until(mine, lambda run: run.events == [0]).state == "running"
+    assert not mine.replaced
+
+
+def test_without_a_place_the_lane_is_the_place(sessions: Sessions, gated: Gated) -> None:
+    former = sessions.submit("a", COMPARE, gated)
+    new = sessions.submit("a", COMPARE, counting(1))
+    gated.let()
+    assert (ended(former).state, former.replaced, new.replaced) == ("stopped", True, False)
+    assert sessions.get("a").runs == {COMPARE: new}
+
+
+def test_an_ended_run_was_not_replaced(sessions: Sessions) -> None:
+    former = ended(sessions.submit("a", LAB, counting(2), place="lab.cut"))
+    ended(sessions.submit("a", LAB, counting(2), place="lab.cut"))
+    assert (former.state, former.replaced) == ("finished", False)
+
+
+def test_a_run_that_a_visitor_stops_was_not_replaced(sessions: Sessions, gated: Gated) -> None:
+    run = sessions.submit("a", LAB, gated, place="lab.sweep")
+    sessions.stop("a", "lab.cut")  # nothing is there
+    sessions.stop("a", "lab.sweep")
+    gated.let()
+    assert (ended(run).state, run.replaced) == ("stopped", False)
+
+
+def test_a_second_training_is_refused_whatever_else_is_running(sessions: Sessions, gated: Gated) -> None:
+    training = sessions.submit("a", TRAIN, gated)
+    lab = sessions.submit("a", LAB, counting(1), place="lab.cut")
+    with pytest.raises(PlaygroundError) as refusal:
+        sessions.submit("a", TRAIN, counting(1))
+    assert refusal.value.key == "already_training"
+    gated.let()
+    assert until(training, lambda run: run.events == [0]).state == "running"
+    assert not training.replaced
+    assert ended(lab).state == "finished"
+
+
+def test_the_lab_keeps_only_its_latest_event_and_waits_for_no_other_lane(jobs: Jobs) -> None:
+    def endless(stop: Callable[[], bool]) -> Iterator[int]:
+        deadline = time.monotonic() + BOUND
+        while not stop() and time.monotonic() < deadline:
+            yield 0
+
+    others = [jobs.submit(lane, endless) for lane in (TRAIN, COMPARE)]
+    lab = ended(jobs.submit(LAB, counting(5)))
+    assert (lab.state, lab.events) == ("finished", [4])
+    assert not any(run.ended for run in others)
+    for run in others:
+        jobs.stop(run)
+        ended(run)
+
+
+def test_a_session_with_work_in_the_lab_is_busy(sessions: Sessions, gated: Gated) -> None:
+    run = sessions.submit("a", LAB, gated, place="lab.cut")
+    assert sessions.get("a").busy
+    gated.end()
+    ended(run)
+    assert not sessions.get("a").busy

@@ -17,7 +17,9 @@ from playground import locales, tasks
 from playground.errors import PlaygroundError
 from playground.locales import choose, number, percent, seconds, significant, size, text, words
 from playground.methods import METHODS
+from playground.toy import TARGETS as TOYS
 from playground.ui.compare import DECODING_NAMES, recorded
+from playground.ui.overlap import SIDES
 
 LAW = settings(deadline=None, derandomize=True, database=None)
 LANGUAGES = ("en", "es")
@@ -64,7 +66,7 @@ SAME_IN_BOTH = {
     "methods.prompt_tuning.name", "methods.lora.name", "methods.ia3.name", "methods.qlora.name", "methods.few_shot.name",
     "hyperparameters.dora", "hyperparameters.dropout", "decoding.top_p", "tasks.json.name",  # terms of art
     "pane.tokens_one", "pane.tokens", "pane.speed",  # "token" is the Spanish word too
-    "tokens.below",  # a sign
+    "tokens.below", "module.relative", "module.delta",  # signs
 }  # fmt: skip
 
 
@@ -76,7 +78,8 @@ def test_a_spanish_sentence_is_not_the_english_one():
 
 PARAMETERS = {parameter.name: parameter for one in METHODS.values() for parameter in one.hyperparameters}
 CHOICES = [(name, str(choice)) for name, parameter in PARAMETERS.items() for choice in parameter.choices]
-ROOMS = ("tokens", "samples")
+ROOMS = ("tokens", "samples", "inside")
+FACTS = ("relative", "effective", "kept", "within", "within_own", "within_random", "amplification")
 EXPANSIONS = {
     "methods.{}.name": ["base", *METHODS],
     "methods.{}.{}": [(one, part) for one in METHODS for part in ("name", "family")],
@@ -97,6 +100,17 @@ EXPANSIONS = {
     "{}.{}": [(f"hyperparameters.{name}", choice) for name, choice in CHOICES],
     "{}.help.{}": [],  # only where there is one: see OPTIONAL
     "error.{}": [],  # the keys of PlaygroundError
+    "lab.{}": ["finished", "stopped"],  # a failed one says its error
+    "toy.kind.{}": list(TOYS),
+    "toy.about.{}": list(TOYS),
+    "edits.{}": ["first", "last"],
+    "edits.left.{}": ["rank", "strength", "layers", "only", "nothing", "everything"],
+    "edits.sweep.{}": ["rank", "strength", "layers", "kinds"],
+    "lowrank.effects.{}": ["edit", "loss", "kl"],
+    "lowrank.directions.{}": ["direction", "length"],
+    "overlap.side.{}": SIDES,
+    "module.{}": [*FACTS, "scaled", "trained"],
+    "module.{}.help": FACTS,
 }
 OPTIONAL = {
     f"hyperparameters.{parameter.name}.help.{one.id}" for one in METHODS.values() for parameter in one.hyperparameters

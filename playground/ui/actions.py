@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,11 @@ from playground import adapters, locales, settings, tasks
 from playground.adapters import BASE, Adapter
 from playground.bases import BASES, CATALOGUE, Architecture, split_id
 from playground.errors import PlaygroundError
-from playground.jobs import COMPARE, SESSIONS, TRAIN, Run
+from playground.jobs import COMPARE, LAB, SESSIONS, TRAIN, Run
 from playground.methods import METHODS, method, training_memory
 
 if TYPE_CHECKING:
+    from playground.bases import Base
     from playground.training import Event, Started
 
 
@@ -94,17 +96,107 @@ def start_training(
 
 def start_comparison(key: str, base_id: str, prompt: str, adapter_ids: Sequence[str], decoding: Mapping[str, Any]) -> Run:
     """Queue a comparison for a session. Raises PlaygroundError at once if it cannot be served."""
+    library = SESSIONS.get(key).library
+    chosen = [None if one == BASE else library.get(one) for one in adapter_ids]
+    return start_answers(key, COMPARE, COMPARE, base_id, prompt, chosen, decoding)
+
+
+def start_answers(
+    key: str,
+    lane: str,
+    place: str,
+    base_id: str,
+    prompt: str,
+    chosen: Sequence[Adapter | None],
+    decoding: Mapping[str, Any],
+) -> Run:
+    """Queue a comparison of adapter values (None: the base), shown at `place`. Raises PlaygroundError at once."""
     from playground.generation import CompareJob, Decoding, compare
 
     _have(base_id)
-    library = SESSIONS.get(key).library
-    chosen = tuple(None if one == BASE else library.get(one) for one in adapter_ids)
     for adapter in chosen:
         if adapter is not None:
             adapters.base_id(adapter, base_id)
-    job = CompareJob(base_id, prompt, chosen, Decoding(**decoding))
+    job = CompareJob(base_id, prompt, tuple(chosen), Decoding(**decoding))
     job.check()
-    return SESSIONS.submit(key, COMPARE, lambda stop: compare(job, BASES.get), job)
+    return SESSIONS.submit(key, lane, lambda stop: compare(job, BASES.get), job, place)
+
+
+def examined(key: str, adapter_id: str) -> tuple[Base, Adapter]:
+    """An adapter of the session and the base that it runs on, loaded. Raises PlaygroundError."""
+    adapter = SESSIONS.get(key).library.get(adapter_id)
+    return BASES.get(adapters.base_id(adapter, adapter.record.base)), adapter
+
+
+def low_rank(key: str, adapter_id: str, module: str) -> dict[str, Any]:
+    """The numbers of one module's update; an empty module means the most changed one. Raises PlaygroundError."""
+    from playground import updates
+
+    return asdict(updates.report(*examined(key, adapter_id), module))
+
+
+def start_edited(
+    key: str,
+    place: str,
+    adapter_id: str,
+    edit: Mapping[str, Any],
+    prompt: str,
+    decoding: Mapping[str, Any],
+    names: tuple[str, str] = ("", ""),
+) -> Run:
+    """
+    Queue a comparison of the base, the whole adapter and what `edit` (see `edits.Edit`) leaves of it, named as `names`
+    say. Raises PlaygroundError at once.
+    """
+    from playground import edits
+
+    base, adapter = examined(key, adapter_id)
+    whole, left = adapter, edits.edited(base, adapter, edits.Edit(**edit))
+    panes = [None, *(replace(one, name=name or one.name) for one, name in zip((whole, left), names, strict=True))]
+    return start_answers(key, LAB, place, adapter.record.base, prompt, panes, decoding)
+
+
+def held_out_task(key: str, adapter: Adapter) -> tasks.Task | None:
+    """The task whose held-out examples an adapter is measured on; None if those examples are not here any more."""
+    if adapter.record.task in tasks.TASK_IDS:
+        return tasks.task(adapter.record.task)
+    run = SESSIONS.get(key).runs.get(TRAIN)
+    ended = getattr(run.events[-1], "adapter", None) if run and run.events else None
+    return run.job.task if run and ended and ended.id == adapter.id.partition(adapters.STEP_MARK)[0] else None
+
+
+def start_sweep(key: str, adapter_id: str, edits: Sequence[Mapping[str, Any]], place: str) -> Run:
+    """Queue the measuring of an adapter under several edits. Raises PlaygroundError at once."""
+    from playground.edits import Edit
+    from playground.evaluation import SweepJob, sweep
+
+    adapter = SESSIONS.get(key).library.get(adapter_id)
+    task = held_out_task(key, adapter)
+    if task is None:
+        raise PlaygroundError("no_held_out")
+    job = SweepJob(adapter.record.base, adapter, tuple(Edit(**edit).checked(adapter) for edit in edits), task)
+    return SESSIONS.submit(key, LAB, lambda stop: sweep(job, BASES.get), job, place)
+
+
+def effects(key: str, adapter_id: str, edit: Mapping[str, Any], place: str) -> dict[str, Any] | None:
+    """Losses and divergences of the base, the adapter and what `edit` leaves of it; None without held-out examples."""
+    if held_out_task(key, SESSIONS.get(key).library.get(adapter_id)) is None:
+        return None
+    run = start_sweep(key, adapter_id, [{}, edit], place)
+    for _ in run.changes():
+        pass
+    if run.error:
+        raise run.error
+    done = run.events[-1]
+    plain = [{"held_out_loss": one.held_out_loss, "kl_from_base": one.kl_from_base} for one in done.effects]
+    return {"base": {"held_out_loss": done.base_loss, "kl_from_base": 0.0}, "whole": plain[0], "left": plain[1]}
+
+
+def soft_prompt(key: str, adapter_id: str, nearest: int) -> dict[str, Any]:
+    """The virtual tokens of a prompt-tuning adapter in numbers. Raises PlaygroundError."""
+    from playground import softprompt
+
+    return asdict(softprompt.report(*examined(key, adapter_id), nearest))
 
 
 DOWNLOADS = tempfile.TemporaryDirectory(prefix="peft-playground-")  # goes with the process

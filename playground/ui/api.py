@@ -13,6 +13,7 @@ import gradio as gr
 
 from playground import locales, settings, tasks
 from playground.errors import PlaygroundError
+from playground.jobs import Run
 from playground.ui import actions
 
 
@@ -26,6 +27,9 @@ def build_api() -> None:
         "count_parameters": count_parameters,
         "train": train,
         "compare": compare,
+        "low_rank": low_rank,
+        "truncate": truncate,
+        "soft_prompt": soft_prompt,
     }
     for name, endpoint in endpoints.items():
         gr.api(endpoint, api_name=name, concurrency_limit=None)
@@ -149,12 +153,78 @@ def compare(  # type: ignore[misc]
         "seed": seed,
     }
     with explained(request):
-        run = actions.start_comparison(key_of(request), base, prompt, adapters, decoding)
-        for _ in run.changes():
-            if run.events:
-                yield run.events[-1].as_json()
-        if run.error:
-            raise run.error
+        yield from frames(actions.start_comparison(key_of(request), base, prompt, adapters, decoding))
+
+
+def frames(run: Run) -> Iterator[dict]:
+    """A comparison's frames as they come. Raises the run's error."""
+    for _ in run.changes():
+        if run.events:
+            yield run.events[-1].as_json()
+    if run.error:
+        raise run.error
+
+
+def low_rank(adapter: str, request: gr.Request, module: str = "") -> dict:
+    """
+    The update that a LoRA made to one module: its singular values, energy, effective rank, norms, amplification.
+
+    Args:
+        adapter: an adapter id, or "id@step" for a checkpoint
+        module: the module's path in the base; empty: the most changed one
+    """
+    with explained(request):
+        return actions.low_rank(key_of(request), adapter, module)
+
+
+def truncate(  # type: ignore[misc]
+    adapter: str,
+    prompt: str,
+    request: gr.Request,
+    rank: int = -1,
+    strength: float = 1.0,
+    layers: list = [],  # noqa: B006
+    kinds: list = [],  # noqa: B006
+    max_new_tokens: int = 40,
+) -> dict:
+    """
+    Answer a prompt with the base, an adapter, and what is left of it: a stream of frames as in `compare`. The last one
+    has `effects`: held-out loss and mean KL from the base, in nats, of the whole adapter and of what is left; null if
+    the adapter's held-out examples are not here.
+
+    Args:
+        adapter: an adapter id, or "id@step" for a checkpoint
+        prompt: the question
+        rank: how many directions of every update stay (SVD); -1: all
+        strength: what the update is scaled with, from -1 to 2
+        layers: [first, last] layer that stays on; empty: all
+        kinds: kinds of modules that stay on, such as "q_proj"; empty: all
+        max_new_tokens: the longest answer
+    """
+    edit = {
+        "rank": None if rank == -1 else rank,
+        "strength": strength,
+        "layers": tuple(layers) if layers else None,
+        "kinds": tuple(kinds) or None,
+    }
+    key = key_of(request)
+    with explained(request):
+        last: dict = {}
+        for last in frames(actions.start_edited(key, "truncate", adapter, edit, prompt, {"max_new_tokens": max_new_tokens})):
+            yield last
+        yield {**last, "effects": actions.effects(key, adapter, edit, "truncate")}
+
+
+def soft_prompt(adapter: str, request: gr.Request, nearest: int = 3) -> dict:
+    """
+    The virtual tokens of a prompt-tuning adapter: norms, nearest vocabulary tokens before and after training.
+
+    Args:
+        adapter: an adapter id, or "id@step" for a checkpoint
+        nearest: how many vocabulary tokens for each
+    """
+    with explained(request):
+        return actions.soft_prompt(key_of(request), adapter, nearest)
 
 
 def download_adapter(adapter: str, request: gr.Request) -> str:

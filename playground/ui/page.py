@@ -17,7 +17,7 @@ from playground.adapters import BASE
 from playground.bases import BASES, CATALOGUE, split_id
 from playground.errors import PlaygroundError
 from playground.jobs import SESSIONS
-from playground.ui import actions, api, compare, components, links, train
+from playground.ui import actions, api, compare, components, links, lowrank, train
 from playground.ui.compare import HIDDEN, STREAM, CompareTab
 from playground.ui.train import TrainTab
 from playground.ui.wording import Wording, html
@@ -26,7 +26,7 @@ TITLE = "PEFT Playground"
 POLL_SECONDS = 1.0
 CACHE_SECONDS = (3600, 4 * 3600)  # how often gradio looks for old files, and how old they may get
 QUANTIZED = (":nf4_double", ":int8")
-TABS = ("compare", "train")
+TABS = ("compare", "train", "lowrank")
 
 
 def build_page() -> gr.Blocks:
@@ -46,6 +46,8 @@ def build_page() -> gr.Blocks:
                 compared = compare.build(wording, base, visitor, language)
             with wording.make(gr.Tab, {"label": "tabs.train"}, id="train", render_children=True):
                 trained = train.build(wording, base, visitor, language)
+            with wording.make(gr.Tab, {"label": "tabs.lowrank"}, id="lowrank", render_children=True) as lab_tab:
+                lowrank.build(wording, lab_tab, base, visitor, language)
         timer = gr.Timer(POLL_SECONDS)
         timer.tick(_poll, [base, language], [header, timer], **HIDDEN)
         base.change(
@@ -114,7 +116,8 @@ def _compare_it(key: str, language: str, base_id: str, adapter_id: str) -> list[
     if not library.knows(adapter_id):  # the session has gone; `compare.start` says the rest
         return [gr.skip(), gr.skip(), gr.skip()]
     record = library.get(adapter_id).record
-    rivals = [one["id"] for one in actions.list_adapters(None, base_id) if one["task"] == record.task]
+    same = [one for one in reversed(actions.list_adapters(None, base_id)) if one["task"] == record.task]
+    rivals = list({one["method"]: one["id"] for one in same}.values())[::-1]  # the first of each method
     panes = compare.pane_update(key, base_id, language, [BASE, *rivals[: settings.MAX_PANES - 3], adapter_id])
     return [gr.Tabs(selected="compare"), record.questions[0] if record.questions else gr.skip(), panes]
 

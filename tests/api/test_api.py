@@ -38,7 +38,7 @@ def test_the_design_s_endpoints_and_no_others_are_public(client: Client) -> None
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
-        "/upload_adapter",
+        "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt",
     }  # fmt: skip
 
 
@@ -97,6 +97,38 @@ def test_train_compare_download_and_upload_again(client: Client, url: str, base,
     assert again["panes"][0]["text"] == tuned["text"]
 
 
+def test_the_spectrum_of_a_ready_made_adapter(client: Client) -> None:
+    found = client.predict("pirate-lora", api_name="/low_rank")
+    assert found["rank"] == len(found["singular_values"]) == 8
+    assert found["singular_values"] == sorted(found["singular_values"], reverse=True)
+    assert found["energy"][-1] == pytest.approx(1)
+    assert found["frobenius_update"] ** 2 == pytest.approx(sum(value**2 for value in found["singular_values"]))
+    assert 1 < found["effective_rank"] < 8
+    other = client.predict("pirate-lora", "model.layers.3.self_attn.q_proj", api_name="/low_rank")
+    assert other["shape"] == [576, 576]
+    assert other["relative"] < found["relative"]  # the empty module means the most changed one
+
+
+@pytest.mark.timeout(400)
+def test_truncating_reaches_from_the_adapter_to_the_base(client: Client) -> None:
+    *_, whole = client.submit("pirate-lora", "What is 2 + 2?", 8, max_new_tokens=8, api_name="/truncate")
+    base, adapter, left = whole["panes"]
+    assert left["text"] == adapter["text"] != base["text"]
+    assert whole["effects"]["left"] == whole["effects"]["whole"]
+    *_, none = client.submit("pirate-lora", "What is 2 + 2?", 0, max_new_tokens=8, api_name="/truncate")
+    base, adapter, left = none["panes"]
+    assert left["text"] == base["text"]
+    assert none["effects"]["left"]["held_out_loss"] == pytest.approx(none["effects"]["base"]["held_out_loss"], rel=1e-5)
+    assert none["effects"]["whole"]["held_out_loss"] < none["effects"]["base"]["held_out_loss"]
+
+
+def test_a_soft_prompt_in_numbers(client: Client) -> None:
+    found = client.predict("pirate-prompt_tuning", 2, api_name="/soft_prompt")
+    assert [token["position"] for token in found["tokens"]] == list(range(1, 21))
+    assert all(len(token["nearest"]) == 2 for token in found["tokens"])
+    assert all(token["start_nearest"][0]["cosine"] == pytest.approx(1, abs=1e-5) for token in found["tokens"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "endpoint", "said"),
     [
@@ -112,6 +144,14 @@ def test_train_compare_download_and_upload_again(client: Client, url: str, base,
         ((BASE, "lora", "juggling", {}, 2, 0), "/train", "no task “juggling”"),
         ((BASE, "lora", {"rank": "eight"}), "/count_parameters", "rank must be of type int"),
         (("nobody",), "/download_adapter", "no adapter “nobody”"),
+        (("pirate-prompt_tuning",), "/low_rank", "changes no weight"),
+        (("pirate-ia3",), "/low_rank", "has no factors"),
+        (("pirate-lora", "model.layers.99.q_proj"), "/low_rank", "did not change a module"),
+        (("pirate-lora", "Hi", 9), "/truncate", "rank must be between 0 and 8"),
+        (("pirate-lora", "Hi", 3, 5.0), "/truncate", "strength must be between -1.0 and 2.0"),
+        (("pirate-lora", "Hi", 3, 1.0, [4, 40]), "/truncate", "between 0 and 29"),
+        (("pirate-lora", "Hi", 3, 1.0, [], ["o_proj"]), "/truncate", "q_proj, v_proj"),
+        (("pirate-lora",), "/soft_prompt", "prompt"),
     ],
 )
 def test_what_cannot_be_served_is_explained(client: Client, arguments: tuple, endpoint: str, said: str) -> None:

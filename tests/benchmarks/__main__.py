@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import comparing, methods, starting
+from tests.benchmarks import comparing, lowrank, methods, starting
 
-STUDIES = {"starting": starting.study, "comparing": comparing.study, "methods": methods.study}
+STUDIES = {"starting": starting.study, "comparing": comparing.study, "methods": methods.study, "lowrank": lowrank.study}
 
 for name in sys.argv[1:] or STUDIES:
     STUDIES[name]()

@@ -1,0 +1,219 @@
+"""
+Less of an adapter: the controls that cut, weaken and switch off, the answers that follow them, and whole sweeps.
+
+What is left of an adapter is again an adapter, so the answers are an ordinary comparison. Knows nothing of how an
+adapter is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from playground import locales
+from playground.errors import PlaygroundError
+from playground.jobs import SESSIONS
+from playground.ui import actions, lab
+from playground.ui.compare import HIDDEN, STREAM, alarm
+from playground.ui.wording import Wording, html
+
+if TYPE_CHECKING:
+    from playground.adapters import Adapter
+    from playground.evaluation import Sweep
+
+CUT, SWEEP = "edits-answers", "edits-sweep"  # places of the session's runs
+FACTORS = ("lora", "qlora")
+STRENGTHS = tuple(step / 2 for step in range(-2, 5))
+BLOCKS = 6  # pieces that the layers are cut into
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Which module is shown, and how much of the adapter is left."""
+
+    module: gr.Dropdown
+    rank: gr.Slider
+    strength: gr.Slider
+    first: gr.Number
+    last: gr.Number
+    kinds: gr.CheckboxGroup
+    go: gr.Button
+
+    @property
+    def edit(self) -> list[Any]:
+        """In the order that `values` takes them."""
+        return [self.rank, self.strength, self.first, self.last, self.kinds]
+
+
+def controls(wording: Wording) -> Controls:
+    make = wording.make
+    with gr.Column(elem_classes="pp-card pp-left", min_width=0):
+        module = make(
+            gr.Dropdown, {"label": "updates.module", "info": "updates.module.help"}, choices=[], elem_id="lab-module-picker"
+        )
+        rank = make(
+            gr.Slider, {"label": "edits.rank", "info": "edits.rank.help"}, minimum=0, maximum=8, step=1, value=8,
+            elem_id="lab-rank",
+        )  # fmt: skip
+        strength = make(
+            gr.Slider, {"label": "edits.strength", "info": "edits.strength.help"}, minimum=-1.0, maximum=2.0, step=0.25,
+            value=1.0, elem_id="lab-strength",
+        )  # fmt: skip
+        with gr.Row():
+            first, last = (
+                make(
+                    gr.Number,
+                    {"label": f"edits.{name}"},
+                    value=value,
+                    precision=0,
+                    minimum=0,
+                    min_width=90,
+                    elem_id=f"lab-{name}",
+                )
+                for name, value in (("first", 0), ("last", 29))
+            )
+        kinds = make(gr.CheckboxGroup, {"label": "edits.kinds"}, choices=[], elem_id="lab-kinds")
+        go = make(gr.Button, {"value": "edits.go"}, variant="primary", elem_id="lab-answer", elem_classes="pp-go")
+    return Controls(module, rank, strength, first, last, kinds, go)
+
+
+def results(
+    wording: Wording, controls: Controls, prompt: gr.Textbox, visitor: gr.BrowserState, language: gr.BrowserState,
+    chosen: gr.Textbox,
+) -> list[Any]:  # fmt: skip
+    """Two cards, the answers and the sweeps, and what fills them. Returns what `attach` updates."""
+    make, inputs = wording.make, [visitor, language, chosen]
+    with gr.Column(elem_classes="pp-card"):
+        make(html, lab.headed("edits.answers.title", "edits.answers.lead"))
+        notice = make(html, {"value": lambda lang: ""}, elem_id="lab-notice")
+        panes = make(html, {"value": lambda lang: lab.soft(lang, "edits.answers.empty")}, elem_id="lab-panes")
+    with gr.Column(elem_classes="pp-card"):
+        make(html, lab.headed("edits.sweep.title", "edits.sweep.lead"))
+        with gr.Row(elem_classes="pp-chips"):
+            buttons = {
+                name: make(
+                    gr.Button, {"value": f"edits.sweep.{name}"}, size="sm", elem_classes="chip", elem_id=f"sweep-{name}"
+                )
+                for name in ("rank", "strength", "layers", "kinds")
+            }
+            stop = make(gr.Button, {"value": "edits.stop"}, size="sm", elem_classes="chip pp-push", elem_id="lab-stop")
+        measured = make(html, {"value": lambda lang: ""}, elem_id="sweep-notice")
+        swept = make(html, {"value": lambda lang: ""}, elem_id="sweep")
+    gr.on(
+        [controls.go.click, prompt.submit, *(one.input for one in controls.edit)],
+        answers, [*inputs, prompt, *controls.edit], [notice, panes], trigger_mode="multiple", **STREAM,
+    )  # fmt: skip
+    for name, button in buttons.items():
+        button.click(partial(sweep, name), inputs, [measured, swept], **STREAM)
+    for place in (CUT, SWEEP):
+        stop.click(lambda key, place=place: SESSIONS.stop(key, place), visitor, None, **HIDDEN)
+    shown = [notice, panes, measured, swept]
+    chosen.change(attach, inputs, shown, **STREAM)
+    return shown
+
+
+def values(adapter: Adapter, rank: int, strength: float, first: int, last: int, kinds: list[str]) -> dict[str, Any]:
+    """The controls as `edits.Edit` takes them; None for what leaves everything as it is."""
+    from playground import edits
+
+    cut = adapter.record.method in FACTORS and rank != edits.rank_of(adapter)
+    return {
+        "rank": rank if cut else None,
+        "strength": strength,
+        "layers": None if (first, last) == (0, edits.layers_of(adapter) - 1) else (first, last),
+        "kinds": None if set(kinds) == set(edits.kinds_of(adapter)) else tuple(kinds),
+    }
+
+
+def label(edit: Mapping[str, Any], language: str) -> str:
+    """What an edit leaves: `rank 3 · layers 0–9`."""
+
+    def said(key: str, **filled: object) -> str:
+        return locales.text(language, f"edits.left.{key}", **filled)
+
+    parts = []
+    if edit["rank"] is not None:
+        parts.append(said("rank", rank=locales.number(language, edit["rank"])))
+    if edit["strength"] != 1:
+        parts.append(said("strength", strength=locales.number(language, edit["strength"], 2)))
+    if edit["layers"] is not None:
+        parts.append(said("layers", first=edit["layers"][0], last=edit["layers"][1]))
+    if edit["kinds"] is not None:
+        parts.append(said("only", what=", ".join(edit["kinds"])) if edit["kinds"] else said("nothing"))
+    return " · ".join(parts) or said("everything")
+
+
+def answers(key: str, language: str, chosen: str, prompt: str, *edit: Any) -> Iterator[list[Any]]:
+    """The base, the whole adapter and what the controls leave of it, answering the same prompt."""
+    try:
+        _, adapter = actions.examined(key, chosen)
+        left = values(adapter, *edit)
+        names = locales.text(language, "edits.whole"), label(left, language)
+        run = actions.start_edited(key, CUT, chosen, left, prompt, {"max_new_tokens": lab.ANSWER_TOKENS}, names)
+    except PlaygroundError as error:
+        yield [alarm(error.message(language)), gr.skip()]
+        return
+    yield from lab.follow_answers(run, language)
+
+
+def sweep(name: str, key: str, language: str, chosen: str) -> Iterator[list[Any]]:
+    """Measure the adapter under every edit of one row of them."""
+    try:
+        _, adapter = actions.examined(key, chosen)
+        run = actions.start_sweep(key, chosen, plan(adapter, name), SWEEP)
+    except PlaygroundError as error:
+        yield [alarm(error.message(language)), gr.skip()]
+        return
+    yield from lab.follow(run, language, partial(table, language))
+
+
+def table(language: str, done: Sweep) -> str:
+    """The effects so far."""
+    from playground.plots import lowrank
+
+    rows = [{**asdict(effect), "label": label(asdict(effect.edit), language)} for effect in done.effects]
+    return lowrank.effects(rows, done.base_loss, language)
+
+
+def attach(key: str, language: str, chosen: str) -> Iterator[list[Any]]:
+    """[notice, panes, notice, table] of what was last asked of the chosen adapter; another one's go."""
+    from playground.edits import LESS
+
+    runs = SESSIONS.get(key).runs
+    answered, measured = runs.get(CUT), runs.get(SWEEP)
+    shown = ["", lab.soft(language, "edits.answers.empty"), "", ""]
+    yield shown
+    if answered and answered.job.adapters[-1].id == chosen + LESS:
+        for part in lab.follow_answers(answered, language):
+            shown[:2] = part
+            yield shown
+    if measured and measured.job.adapter.id == chosen:
+        for part in lab.follow(measured, language, partial(table, language)):
+            yield [gr.skip(), gr.skip(), *part]
+
+
+def some(rank: int, most: int = 16) -> list[int]:
+    """All ranks from 0 to `rank`; of many only the small ones and then ever wider steps."""
+    if rank <= most:
+        return list(range(rank + 1))
+    return sorted({0, 1, 2, 3, *(round(4 * (rank / 4) ** (place / 10)) for place in range(11))})
+
+
+def plan(adapter: Adapter, name: str) -> list[dict[str, Any]]:
+    """The edits of one sweep. Raises PlaygroundError if it makes no sense for this adapter."""
+    from playground import edits
+
+    if name == "rank":
+        return [{"rank": rank} for rank in some(edits.rank_of(adapter))]
+    if name == "strength":
+        return [{"strength": one} for one in STRENGTHS]
+    if name == "kinds":
+        return [{"kinds": (kind,)} for kind in edits.kinds_of(adapter)]
+    count = edits.layers_of(adapter)
+    edges = sorted({round(count * place / BLOCKS) for place in range(BLOCKS + 1)})
+    return [{"layers": (first, after - 1)} for first, after in pairwise(edges)]

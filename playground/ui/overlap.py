@@ -1,0 +1,98 @@
+"""
+Two adapters beside each other in the low-rank lab: do they use the same directions? And lengths against directions.
+
+Both figures stand still, so plotly draws them. Knows nothing about training or answering.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from playground import locales
+from playground.errors import PlaygroundError
+from playground.ui import actions, components, lab, updates
+from playground.ui.compare import HIDDEN, alarm
+from playground.ui.updates import UpdatesSection
+from playground.ui.wording import Wording, html
+
+SECOND = "sentiment-lora"
+SIDES = ("input", "output")
+
+
+def build(
+    wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown, first: UpdatesSection
+) -> None:
+    """A card with two figures, each drawn when asked for."""
+    make = wording.make
+    with gr.Column(elem_classes="pp-card"):
+        make(html, lab.headed("overlap.title", "overlap.lead"))
+        with gr.Row():
+            other = make(
+                gr.Dropdown, {"label": "overlap.other", "choices": updates.ready_made}, value=SECOND, elem_id="overlap-other"
+            )
+            side = make(
+                gr.Radio,
+                {"label": "overlap.side", "choices": sides},
+                value="input", elem_id="overlap-side",
+            )  # fmt: skip
+        with gr.Row(elem_classes="pp-chips"):
+            go = make(gr.Button, {"value": "overlap.go"}, size="sm", elem_classes="chip", elem_id="overlap-go")
+            turn = make(gr.Button, {"value": "overlap.directions"}, size="sm", elem_classes="chip", elem_id="directions-go")
+        said = make(html, {"value": lambda lang: ""}, elem_id="overlap-said")
+        figure = gr.Plot(visible=False, show_label=False, container=False, elem_id="overlap")
+    other.focus(
+        lambda key, lang, base_id: gr.update(choices=updates.choices(key, lang, base_id)),
+        [visitor, language, base],
+        other,
+        **HIDDEN,
+    )
+    go.click(overlap, [visitor, language, first.chosen, other, first.controls.module, side], [said, figure], **HIDDEN)
+    turn.click(directions, [visitor, language, first.chosen], [said, figure], **HIDDEN)
+
+
+def sides(language: str) -> list[tuple[str, str]]:
+    return [(locales.text(language, f"overlap.side.{one}"), one) for one in SIDES]
+
+
+def overlap(key: str, language: str, one_id: str, other_id: str, module: str, side: str) -> list[Any]:
+    """φ(i, j) of one module's update in two adapters."""
+    from playground import lowrank
+    from playground import updates as core
+    from playground.plots.lowrank import overlap as drawn
+
+    try:
+        base, one = actions.examined(key, one_id)
+        base_of_other, other = actions.examined(key, other_id)
+        if base_of_other.spec.id != base.spec.id:
+            raise PlaygroundError("other_base", found=other.record.base, expected=one.record.base)
+        parts = [core.directions(base, adapter, module, side) for adapter in (one, other)]
+    except PlaygroundError as error:
+        return [alarm(error.message(language)), gr.update(visible=False)]
+    values = lowrank.overlap(*parts).numpy()
+    names = components.pane_title(one.summary(), language), components.pane_title(other.summary(), language)
+    chance = max(parts[0].shape[1], parts[1].shape[1]) / parts[0].shape[0]
+    figures = {"first": values[0, 0], "all": values[-1, -1], "chance": chance}
+    said = {name: locales.significant(language, float(value)) for name, value in figures.items()}
+    line = lab.soft(language, "overlap.said", **said)
+    if side == "input" and one.record.seed == other.record.seed:
+        line += lab.soft(language, "overlap.same_seed", seed=one.record.seed)
+    return [line, gr.update(value=drawn(values, names, language), visible=True)]
+
+
+def directions(key: str, language: str, adapter_id: str) -> list[Any]:
+    """Every module's change of length against its change of direction."""
+    from dataclasses import asdict
+
+    from playground import updates as core
+    from playground.plots.lowrank import directions as drawn
+
+    try:
+        turns = core.turns(*actions.examined(key, adapter_id))
+    except PlaygroundError as error:
+        return [alarm(error.message(language)), gr.update(visible=False)]
+    length, turned = (sum(getattr(turn, name) for turn in turns) / len(turns) for name in ("length", "direction"))
+    said = {"length": locales.percent(language, 100 * length), "direction": locales.significant(language, turned)}
+    figure = drawn([asdict(turn) for turn in turns], language)
+    return [lab.soft(language, "overlap.directions.said", **said), gr.update(value=figure, visible=True)]

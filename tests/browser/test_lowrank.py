@@ -1,0 +1,161 @@
+"""
+The low-rank lab with real clicks: sliders move, and the figures that follow them are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import open_page, watch
+from tests.browser.test_page import SLOW, set_slider, start_training, tab
+
+LAB = 2
+
+
+@pytest.fixture
+def lab(page: Page) -> Page:
+    """The lab, opened and drawn."""
+    tab(page, LAB)
+    expect(page.locator("#lab-module")).to_contain_text("effective rank", timeout=SLOW)
+    return page
+
+
+def choose(page: Page, element: str, name: str) -> None:
+    page.locator(f"{element} input").first.click()
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+def figure(page: Page, name: str) -> Callable[[], float]:
+    """Reads one figure of the module's card, in percent or plain."""
+    value = page.locator("#lab-module .pp-facts div", has=page.locator("dt", has_text=name)).locator("dd")
+    return lambda: float(value.inner_text().replace("\N{NO-BREAK SPACE}%", "").replace(",", ""))
+
+
+def test_the_toy_recomputes_as_its_sides_and_rank_move(lab: Page) -> None:
+    toy = lab.locator("#toy-matrices")
+    expect(toy).to_contain_text("2,500 parameters against 200: 92 % fewer".replace(" %", "\N{NO-BREAK SPACE}%"))
+    set_slider(lab, "#toy-rank", 5)
+    expect(toy).to_contain_text("against 500")
+    set_slider(lab, "#toy-rows", 100)
+    expect(toy).to_contain_text("5,000 parameters against 750")
+
+
+def test_the_factors_start_at_zero_and_grow(lab: Page) -> None:
+    lab.locator("#toy-train").click()
+    curve = lab.locator("#toy-curve")
+    expect(curve.locator("svg")).to_have_attribute("aria-label", re.compile(r"\d"), timeout=SLOW)
+    expect(lab.locator("#toy-train")).to_be_enabled()
+
+
+def test_a_picture_loses_detail_with_its_rank(lab: Page) -> None:
+    set_slider(lab, "#toy-picture-rank", 2)
+    expect(lab.locator("#toy-picture")).to_contain_text("against 512")
+    set_slider(lab, "#toy-picture-rank", 20)
+    expect(lab.locator("#toy-picture")).to_contain_text("against 5,120")
+
+
+@pytest.mark.timeout(400)
+def test_cutting_the_rank_changes_the_figures_and_the_answer(lab: Page, artifacts: Path) -> None:
+    kept = figure(lab, "energy kept")
+    assert kept() == 100
+    set_slider(lab, "#lab-rank", 1)
+    expect(lab.locator("#lab-module .pp-cut")).to_have_count(7)
+    assert 20 < kept() < 100
+    panes = lab.locator("#lab-panes .pp-pane")
+    expect(panes).to_have_count(3, timeout=SLOW)
+    expect(panes.nth(2)).to_contain_text("rank 1")
+    expect(lab.locator("#lab-notice")).to_contain_text("Done", timeout=SLOW)
+    assert "Arrr" in panes.nth(1).inner_text()
+    lab.screenshot(path=artifacts / "lowrank-cut.png", full_page=True)
+
+    set_slider(lab, "#lab-rank", 0)
+    expect(panes.nth(2)).to_contain_text("rank 0", timeout=SLOW)
+    expect(lab.locator("#lab-notice")).to_contain_text("Done", timeout=SLOW)
+    expect(panes.nth(2)).to_contain_text("same answer as the base model")
+
+
+@pytest.mark.timeout(400)
+def test_a_sweep_measures_what_each_kind_carries(lab: Page) -> None:
+    lab.locator("#sweep-kinds").click()
+    expect(lab.locator("#sweep-notice")).to_contain_text("Done", timeout=SLOW)
+    rows = lab.locator("#sweep tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(2)).to_contain_text("only v_proj")
+
+
+def test_another_module_and_another_adapter_are_drawn(lab: Page) -> None:
+    choose(lab, "#lab-module-picker", "layer 7 · q_proj")
+    expect(lab.locator("#lab-module h2")).to_have_text("layer 7 · q_proj", timeout=SLOW)
+    expect(lab.locator("#lab-network .pp-chosen")).to_have_count(1)
+    choose(lab, "#lab-adapter", "IA3 · pirate")
+    expect(lab.locator("#lab-module")).to_contain_text("l − 1", timeout=SLOW)
+    expect(lab.locator("#lab-rank")).to_be_hidden()
+    lab.locator("#overlap-go").click()
+    expect(lab.locator("#overlap-said [role=alert]")).to_contain_text("has no factors")
+
+
+def test_two_adapters_are_compared_in_a_map(lab: Page) -> None:
+    lab.locator("#overlap-go").click()
+    expect(lab.locator("#overlap-said")).to_contain_text("φ(1, 1)", timeout=SLOW)
+    expect(lab.locator("#overlap .js-plotly-plot")).to_be_visible(timeout=SLOW)
+
+
+@pytest.mark.timeout(400)
+def test_the_soft_prompt_is_shown_and_answers_without_a_token(lab: Page, artifacts: Path) -> None:
+    choose(lab, "#lab-adapter", "Prompt tuning · pirate")
+    expect(lab.locator("#softprompt-tokens tbody tr")).to_have_count(20, timeout=SLOW)
+    expect(lab.locator("#softprompt-plot .js-plotly-plot")).to_be_visible(timeout=SLOW)
+    expect(lab.locator("#lab-module")).to_be_hidden()
+    lab.locator("#softprompt-leave-out input").click()
+    lab.get_by_role("option").first.click()
+    lab.locator("#softprompt-answer").click()
+    expect(lab.locator("#softprompt-panes .pp-pane")).to_have_count(3, timeout=SLOW)
+    expect(lab.locator("#softprompt-notice")).to_contain_text("Done", timeout=SLOW)
+    lab.screenshot(path=artifacts / "lowrank-softprompt.png", full_page=True)
+
+
+@pytest.mark.timeout(400)
+def test_the_checkpoints_of_an_own_run_drive_the_lab(page: Page) -> None:
+    start_training(page, 3)
+    expect(page.locator("#status")).to_contain_text("3 steps in", timeout=SLOW)
+    tab(page, LAB)
+    expect(page.locator("#lab-module")).to_contain_text("effective rank", timeout=SLOW)
+    choose(page, "#lab-adapter", "LoRA r = 8 · pirate (yours)")
+    expect(page.locator("#lab-step")).to_be_visible(timeout=SLOW)
+    expect(page.locator("#lab-network")).to_contain_text("Most changed")
+    set_slider(page, "#lab-step", 0)
+    expect(page.locator("#lab-network")).to_contain_text("every ΔW is zero", timeout=SLOW)
+    set_slider(page, "#lab-step", 3)
+    expect(page.locator("#lab-network")).to_contain_text("Most changed", timeout=SLOW)
+
+
+def test_costs_follow_the_model(lab: Page) -> None:
+    expect(lab.locator("#arithmetic-result")).to_contain_text("18,874,368")
+    set_slider(lab, "#arithmetic-rank", 8)
+    expect(lab.locator("#arithmetic-result")).to_contain_text("37,748,736")
+
+
+def test_a_link_opens_the_lab_in_spanish(browser, server: str) -> None:
+    with browser.new_context(locale="es-ES", viewport={"width": 375, "height": 812}) as context:
+        page = context.new_page()
+        wrong = watch(page)
+        open_page(page, f"{server}/?tab=lowrank")
+        expect(page.locator("#lab-module")).to_contain_text("rango efectivo", timeout=SLOW)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        assert wrong == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1280, "light")])
+def test_nothing_overflows(browser, server: str, artifacts: Path, width: int, scheme: str) -> None:
+    with browser.new_context(locale="en-US", color_scheme=scheme, viewport={"width": width, "height": 900}) as context:
+        page = context.new_page()
+        open_page(page, server)
+        tab(page, LAB)
+        expect(page.locator("#lab-module")).to_contain_text("effective rank", timeout=SLOW)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        page.screenshot(path=artifacts / f"lowrank-{width}-{scheme}.png", full_page=True)
