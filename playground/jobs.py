@@ -211,12 +211,13 @@ class Sessions:
         with self._lock:
             session = self.get(key)
             previous = session.runs.get(place)
-            if previous and not previous.ended:
-                if lane == TRAIN:
-                    raise PlaygroundError("already_training")
-                previous.replaced = True
-                self.jobs.stop(previous)
-            session.runs[place] = self.jobs.submit(lane, start, job)
+            running = previous if previous and not previous.ended else None
+            if running and lane == TRAIN:
+                raise PlaygroundError("already_training")
+            session.runs[place] = self.jobs.submit(lane, start, job)  # may be refused: then the previous one goes on
+            if running:
+                running.replaced = True
+                self.jobs.stop(running)
             return session.runs[place]
 
     def stop(self, key: str, place: str) -> None:

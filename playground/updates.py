@@ -15,13 +15,14 @@ from weakref import WeakKeyDictionary
 import torch
 from peft.tuners.ia3 import IA3Layer
 from peft.tuners.lora import LoraLayer
-from peft.utils.integrations import dequantize_module_weight
+from peft.utils.integrations import dequantize_bnb_weight
 
-from playground.adapters import Adapter, attached
+from playground.adapters import Adapter, attach
 from playground.bases import Base
 from playground.errors import PlaygroundError
-from playground.lowrank import Factors, effective_rank, energy, within, within_random
+from playground.lowrank import Factors, Svd, effective_rank, energy, within, within_random
 
+NOTHING = 1e-9  # of the first singular value
 PREFIX = "base_model.model."  # what PEFT puts before the base's own names
 
 
@@ -101,7 +102,11 @@ def _known(base: Base) -> _Known:
 
 def weight_of(base: Base, module: str) -> torch.Tensor:
     """W (out, in), float32 on the CPU; read back from its codes where the base is quantized."""
-    return dequantize_module_weight(base.model.get_submodule(module)).detach().float().cpu()
+    layer: Any = base.model.get_submodule(module)
+    weight = layer.weight
+    if type(weight).__name__ in ("Params4bit", "Int8Params"):  # PEFT's dequantize_module_weight would write to the layer
+        weight = dequantize_bnb_weight(weight, state=getattr(layer, "state", None))
+    return weight.detach().float().cpu()
 
 
 def weight_norm(base: Base, module: str) -> float:
@@ -138,7 +143,7 @@ def updates(base: Base, adapter: Adapter) -> dict[str, Update]:
 
 def _peft(base: Base, adapter: Adapter) -> dict[str, Update]:
     read = {LoraLayer: _lora, IA3Layer: _ia3}
-    layers = [(name.removeprefix(PREFIX), layer) for name, layer in attached(base, adapter).named_modules()]
+    layers = [(name.removeprefix(PREFIX), layer) for name, layer in attach(base, adapter).named_modules()]
     return {module: read[kind](module, layer) for module, layer in layers for kind in read if isinstance(layer, kind)}
 
 
@@ -261,8 +266,9 @@ def report(base: Base, adapter: Adapter, module: str = "") -> ModuleReport:
     if update.factors is None:
         raise PlaygroundError("no_factors", method=adapter.record.method)
     svd, shape = update.factors.svd, update.factors.shape
-    count, weight, norm = len(svd.s), weight_of(base, module), weight_norm(base, module)
-    change, inside = float(torch.linalg.norm(svd.s)), within(weight, svd)
+    weight, norm = weight_of(base, module), weight_norm(base, module)
+    count = int((svd.s > NOTHING * svd.s[0]).sum())  # a direction that holds nothing is no direction
+    change, inside = float(torch.linalg.norm(svd.s)), within(weight, Svd(svd.u[:, :count], svd.s[:count], svd.v[:, :count]))
     return ModuleReport(
         adapter=adapter.id,
         module=module,

@@ -16,7 +16,7 @@ from PIL import Image
 
 POSITIVE, NEGATIVE = (31, 119, 200), (214, 104, 0)
 STRONG = 0.995  # of the cells lie below full colour
-MOST = 256  # cells along each side that are drawn
+MOST = 128  # cells along each side that are drawn
 THINNEST = 10  # pixels that a side keeps, however few cells it has
 
 
@@ -49,7 +49,7 @@ def picture(values: np.ndarray, limit: float) -> str:
 def address(pixels: np.ndarray) -> str:
     """Pixels (rows, columns[, channels]), uint8, as a data address of a PNG."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1)  # encoding is most of the time of a slider's move
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 

@@ -40,7 +40,9 @@ def build(wording: Wording, tab: gr.Tab, base: gr.Dropdown, visitor: gr.BrowserS
         updates.draw, [visitor, language, learned.chosen, controls.module, controls.rank], learned.drawn, **HIDDEN
     )  # fmt: skip
     tab.select(edits.attach, [visitor, language, learned.chosen], learned.answered, **STREAM)
-    learned.chosen.change(softprompt.draw, [visitor, language, base, learned.chosen], prompts.shown, **HIDDEN)
+    learned.chosen.change(
+        softprompt.draw, [visitor, language, base, learned.chosen, prompts.leave_out], prompts.shown, **HIDDEN
+    )
 
 
 def contents(language: str) -> str:

@@ -25,7 +25,7 @@ def module_card(base: Base, adapter: Adapter, module: str, rank: int, language: 
     name = text(language, "lowrank.module", layer=update.layer, kind=update.kind)
     head = f'<h2 class="pp-title">{components.escape(name)}</h2>'
     if update.factors is not None:
-        body = _factors(base, adapter, update, weight, min(rank, update.factors.rank), language)
+        body = _factors(base, adapter, update, weight, rank, language)
     else:
         body = _dense(update, weight, language)
     return f'<section class="pp-card" {components.colour(adapter.record.method)}>{head}{body}</section>'
@@ -39,7 +39,8 @@ def _factors(base: Base, adapter: Adapter, update: updates.Update, weight: Any, 
     longest = max(out, inputs)
     sizes = {"out": number(language, out), "inputs": number(language, inputs), "rank": number(language, factors.rank)}
     limit = full_colour(shrink(factors.product().numpy())[0])
-    whole = rank >= factors.rank
+    rank = min(rank, len(factors.svd.s))
+    whole = rank == len(factors.svd.s)
     drawn = [
         matrix("W", weight.numpy(), text(language, "module.w", **sizes), side=SIDE, longest=longest),
         matrix("A", factors.a.numpy(), text(language, "module.a", **sizes), side=SIDE, longest=longest),
@@ -68,7 +69,7 @@ def _factors(base: Base, adapter: Adapter, update: updates.Update, weight: Any, 
         ("amplification", "–" if report.amplification is None else number(language, report.amplification, 1)),
     ]
     lengths = _lengths(update, weight, language) if update.magnitude is not None else ""
-    bars = spectrum(values, min(rank, len(values)), language)
+    bars = spectrum(values, rank, language)
     return f"{_matrices(drawn)}{_shrunk(weight, language)}{bars}{lengths}{_facts(facts, language)}"
 
 
