@@ -91,6 +91,7 @@ class _Known:
         self.spectra: dict[str, torch.Tensor] = {}
         self.updates: WeakKeyDictionary[Adapter, dict[str, Update]] = WeakKeyDictionary()
         self.networks: WeakKeyDictionary[Adapter, tuple[Cell, ...]] = WeakKeyDictionary()
+        self.reports: WeakKeyDictionary[Adapter, dict[str, ModuleReport]] = WeakKeyDictionary()
 
 
 _KNOWN: WeakKeyDictionary[Base, _Known] = WeakKeyDictionary()
@@ -256,13 +257,20 @@ class ModuleReport:
 
 def report(base: Base, adapter: Adapter, module: str = "") -> ModuleReport:
     """
-    The spectrum and the norms of one module's update; without a module, of the most changed one. Of DoRA it is the
-    low-rank part.
+    The spectrum and the norms of one module's update, computed once; without a module, of the most changed one. Of DoRA
+    it is the low-rank part.
 
     Raises PlaygroundError if the adapter has no such module, or nothing of low rank.
     """
     module = module or most_changed(base, adapter)
-    update = update_of(base, adapter, module)
+    known = _known(base).reports.setdefault(adapter, {})
+    if module not in known:
+        known[module] = _report(base, adapter, update_of(base, adapter, module))
+    return known[module]
+
+
+def _report(base: Base, adapter: Adapter, update: Update) -> ModuleReport:
+    module = update.module
     if update.factors is None:
         raise PlaygroundError("no_factors", method=adapter.record.method)
     svd, shape = update.factors.svd, update.factors.shape

@@ -26,12 +26,14 @@ def shrink(values: np.ndarray, most: int = MOST) -> tuple[np.ndarray, tuple[int,
     nothing large disappears. Returns the cells and the block's height and width.
     """
     height, width = (-(-size // most) for size in values.shape)
-    rows, columns = -(-values.shape[0] // height), -(-values.shape[1] // width)
-    padded = np.zeros((rows * height, columns * width), dtype=np.float32)
-    padded[: values.shape[0], : values.shape[1]] = values
-    blocks = padded.reshape(rows, height, columns, width).transpose(0, 2, 1, 3).reshape(rows, columns, -1)
-    largest = np.abs(blocks).argmax(-1)[..., None]
-    return np.take_along_axis(blocks, largest, -1)[..., 0], (height, width)
+    largest, smallest = (_blocks(extreme, values, height, width) for extreme in (np.maximum, np.minimum))
+    return np.where(largest >= -smallest, largest, smallest), (height, width)
+
+
+def _blocks(extreme: np.ufunc, values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """One value for every block of rows and columns; the last blocks may be smaller."""
+    rows, columns = (np.arange(0, size, step) for size, step in zip(values.shape, (height, width), strict=True))
+    return extreme.reduceat(extreme.reduceat(values, rows, axis=0), columns, axis=1)
 
 
 def full_colour(cells: np.ndarray) -> float:

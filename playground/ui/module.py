@@ -38,7 +38,8 @@ def _factors(base: Base, adapter: Adapter, update: updates.Update, weight: Any, 
     out, inputs = factors.shape
     longest = max(out, inputs)
     sizes = {"out": number(language, out), "inputs": number(language, inputs), "rank": number(language, factors.rank)}
-    limit = full_colour(shrink(factors.product().numpy())[0])
+    delta = factors.product().numpy()
+    limit = full_colour(shrink(delta)[0])
     rank = min(rank, len(factors.svd.s))
     whole = rank == len(factors.svd.s)
     drawn = [
@@ -47,7 +48,7 @@ def _factors(base: Base, adapter: Adapter, update: updates.Update, weight: Any, 
         matrix("B", factors.b.numpy(), text(language, "module.b", **sizes), side=SIDE, longest=longest),
         matrix(
             "ΔW",
-            factors.product().numpy(),
+            delta,
             text(language, "module.delta", scaling=significant(language, factors.scaling)),
             limit,
             SIDE,
