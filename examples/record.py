@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,11 @@ class Recipe:
     method: str
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
-    name: str = ""  # where method, rank and task would not tell it from another one
 
 
 RECIPES = [Recipe(f"{task}-{method}", task, method) for task in QUESTIONS for method in METHODS] + [
     Recipe("pirate-lora-rank-2", "pirate", "lora", {"rank": 2, "alpha": 4}, seed=1),
-    Recipe("pirate-dora", "pirate", "lora", {"dora": True}, name="DoRA r = 8 · pirate"),
+    Recipe("pirate-dora", "pirate", "lora", {"dora": True}),
 ]
 
 
@@ -62,7 +61,7 @@ def train_one(recipe: Recipe) -> None:
         raise SystemExit(f"{recipe.id}: {event.event}")
     folder = settings.EXAMPLES / "adapters" / recipe.id
     shutil.rmtree(folder, ignore_errors=True)
-    save(replace(adapter, name=recipe.name), folder)
+    save(adapter, folder)
 
 
 def record(place: int, task_id: str) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 CONFIG, WEIGHTS, RECORD = "adapter_config.json", "adapter_model.safetensors", "record.json"
 BASE = "base"  # the pane of the plain base
 STEP_MARK = "@"  # "3f2a@12": that adapter as it was at step 12
+LESS = "~"  # ends the id of what is left of an adapter that was cut
 DOWNLOADABLE = ("prompt_tuning", "lora", "ia3", "qlora")
 
 
@@ -162,7 +163,12 @@ _ATTACHED: WeakKeyDictionary[Base, OrderedDict[Adapter | None, PreTrainedModel]]
 
 
 def attached(base: Base, adapter: Adapter | None) -> PreTrainedModel:
-    """`attach`, remembering the latest few per base; both are immutable values, told apart by identity."""
+    """
+    `attach`, remembering the latest few per base; both are immutable values, told apart by identity. What is left of a
+    cut adapter is used once.
+    """
+    if adapter is not None and adapter.id.endswith(LESS):
+        return attach(base, adapter)
     models = _ATTACHED.setdefault(base, OrderedDict())
     if adapter not in models:
         models[adapter] = attach(base, adapter)
@@ -266,7 +272,8 @@ def examples() -> dict[str, Adapter]:
     """The ready-made adapters of `examples/adapters`, by id, in the order of the registries."""
     found = [read(path.parent) for path in (settings.EXAMPLES / "adapters").glob(f"*/{RECORD}")]
     order = (*TASK_IDS, *METHODS)
-    found.sort(key=lambda one: (order.index(one.record.task), order.index(one.record.method), one.id))
+    plain = {f"{one.record.task}-{one.record.method}" for one in found}  # the method's own before its variants
+    found.sort(key=lambda one: (order.index(one.record.task), order.index(one.record.method), one.id not in plain, one.id))
     return {adapter.id: adapter for adapter in found}
 
 

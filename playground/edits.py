@@ -7,24 +7,27 @@ nothing about the page.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 
-from playground.adapters import Adapter
+from playground.adapters import LESS, Adapter
 from playground.bases import Base
 from playground.errors import PlaygroundError
-from playground.lowrank import Factors
 from playground.methods import Hyperparameter
-from playground.updates import kind_of, layer_of, weight_of
-
-# PEFT's names: base_model.model.<module>.lora_A.weight, <module>.base_layer.bias, <module>.ia3_l; ours: <module>.weight
-TENSOR = re.compile(
-    r"(?:base_model\.model\.)?(.+?)(?:\.base_layer)?\.(lora_A|lora_B|lora_magnitude_vector|ia3_l|weight|bias)(?:\.weight)?"
+from playground.updates import (
+    WEIGHTLESS,
+    kind_of,
+    kinds_of,
+    layer_of,
+    layers_of,
+    rank_of,
+    split,
+    update_of,
+    weight_of,
 )
-LESS = "~"  # ends the id of what is left of an adapter
+
 STRENGTH = Hyperparameter("strength", 1.0, -1.0, 2.0)
 
 
@@ -42,47 +45,27 @@ class Edit:
 
     def keeps(self, module: str) -> bool:
         layer, kind = layer_of(module), kind_of(module)
-        inside = self.layers is None or layer is None or self.layers[0] <= layer <= self.layers[1]
+        inside = self.layers is None or (layer is not None and self.layers[0] <= layer <= self.layers[1])
         return inside and (self.kinds is None or kind in self.kinds)
 
     def checked(self, adapter: Adapter) -> Edit:
         """The same with checked values. Raises PlaygroundError if it makes no sense for this adapter."""
-        modules = {module for module, _ in map(split, adapter.tensors)}
-        if not modules or adapter.record.method in ("prompt_tuning", "few_shot"):
+        if adapter.record.method in WEIGHTLESS:
             raise PlaygroundError("no_update", method=adapter.record.method)
-        rank, layers = self.rank, max(layer_of(module) or 0 for module in modules)
+        rank, layers, kinds = self.rank, self.layers, self.kinds
         if rank is not None:
             rank = Hyperparameter("rank", 0, 0, rank_of(adapter)).check(rank)
-        if self.layers is not None and not 0 <= self.layers[0] <= self.layers[1] <= layers:
-            raise PlaygroundError("unknown_layers", first=self.layers[0], last=self.layers[1], maximum=layers)
-        known = kinds_of(adapter)
-        for kind in self.kinds or ():
-            Hyperparameter("kinds", known[0], choices=known).check(kind)
-        return replace(self, rank=rank, strength=STRENGTH.check(self.strength))
-
-
-def split(name: str) -> tuple[str, str]:
-    """A tensor's module and part: `…layers.3.self_attn.q_proj.lora_A.weight` → (`…layers.3.self_attn.q_proj`, `lora_A`)."""
-    found = TENSOR.fullmatch(name)
-    return (found[1], found[2]) if found else (name, "")
-
-
-def kinds_of(adapter: Adapter) -> tuple[str, ...]:
-    """The kinds of modules that an adapter holds tensors for, in the order in which they stand in a layer."""
-    return tuple(dict.fromkeys(kind_of(module) for module, _ in map(split, adapter.tensors)))
-
-
-def layers_of(adapter: Adapter) -> int:
-    """How many layers the adapter reaches into, from the first."""
-    return 1 + max((layer_of(module) or 0 for module, _ in map(split, adapter.tensors)), default=0)
-
-
-def rank_of(adapter: Adapter) -> int:
-    """The largest rank of its factors. Raises PlaygroundError if it has none."""
-    ranks = [tensor.shape[0] for name, tensor in adapter.tensors.items() if split(name)[1] == "lora_A"]
-    if not ranks:
-        raise PlaygroundError("no_factors", method=adapter.record.method)
-    return max(ranks)
+        if layers is not None:
+            last = layers_of(adapter) - 1
+            ends = [end for end in layers if isinstance(end, int)] if isinstance(layers, list | tuple) else []
+            if len(ends) != 2 or len(ends) != len(layers) or not 0 <= ends[0] <= ends[1] <= last:
+                raise PlaygroundError("unknown_layers", layers=str(layers)[:60], maximum=last)
+            layers = None if ends == [0, last] else (ends[0], ends[1])  # all of them: also what lies outside of layers
+        if kinds is not None:
+            known = kinds_of(adapter)
+            listed = kinds if isinstance(kinds, list | tuple) else (kinds,)
+            kinds = tuple(Hyperparameter("kinds", known[0], choices=known).check(kind) for kind in listed)
+        return Edit(rank, STRENGTH.check(self.strength), layers, kinds)
 
 
 def edited(base: Base, adapter: Adapter, edit: Edit) -> Adapter:
@@ -93,20 +76,30 @@ def edited(base: Base, adapter: Adapter, edit: Edit) -> Adapter:
     Raises PlaygroundError if the edit makes no sense for this adapter.
     """
     edit = edit.checked(adapter)
-    tensors = dict(adapter.tensors)
-    for name, tensor in adapter.tensors.items():
-        module, part = split(name)
-        if part == "lora_A" and edit.rank is not None:
-            other = name.replace("lora_A", "lora_B")
-            cut = Factors(tensor.float(), adapter.tensors[other].float()).truncated(edit.rank)
-            tensors |= {name: cut.a, other: cut.b}
+    tensors, count = dict(adapter.tensors), 0
+    if edit.rank is not None:
+        for name in adapter.tensors:
+            module, part = split(name)
+            if part == "lora_A":
+                cut = update_of(base, adapter, module).factors.truncated(edit.rank)  # type: ignore[union-attr]
+                tensors |= {name: cut.a, name.replace("lora_A", "lora_B"): cut.b}
     for name, tensor in tensors.items():
         module, part = split(name)
         strength = edit.strength if edit.keeps(module) else 0.0
+        count += _left(tensor, part, edit.rank) if strength else 0
         if part != "lora_A" and strength != 1.0:  # A stays: the product is scaled once
             start = START[part](base, module, tensor)
             tensors[name] = start + strength * (tensor - start) if strength else start.clone()
-    return replace(adapter, id=adapter.id + LESS, loaded=tensors, folder=None, checkpoints=())
+    record = replace(adapter.record, trainable_parameters=count, bytes=4 * count)
+    return replace(adapter, id=adapter.id + LESS, record=record, loaded=tensors, folder=None, checkpoints=())
+
+
+def _left(tensor: torch.Tensor, part: str, rank: int | None) -> int:
+    """How many numbers of a tensor a cut leaves."""
+    along = {"lora_A": 0, "lora_B": 1}.get(part)
+    if along is None or rank is None:
+        return tensor.numel()
+    return tensor.numel() // tensor.shape[along] * min(rank, tensor.shape[along])
 
 
 # What a tensor of each part is in an adapter that changes nothing

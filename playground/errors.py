@@ -18,7 +18,10 @@ class PlaygroundError(ValueError):
         self.key, self.values = key, values
 
     def message(self, language: str) -> str:
-        return locales.text(language, f"error.{self.key}", **self.values)
+        values, method = dict(self.values), f"methods.{self.values.get('method')}.name"
+        if method in locales.words(language):
+            values["method"] = locales.text(language, method)
+        return locales.text(language, f"error.{self.key}", **values)
 
     def __str__(self) -> str:
         return self.message(locales.DEFAULT)

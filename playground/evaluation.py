@@ -17,7 +17,7 @@ from playground import adapters, settings, tasks
 from playground.adapters import Adapter
 from playground.bases import Base
 from playground.edits import Edit, edited
-from playground.generation import Decoding, Row, write
+from playground.generation import Decoding, Row, at_least_zero, write
 from playground.tasks import IGNORE, Task
 
 Encoded = tuple[list[int], list[int]]  # (input ids, labels) as `tasks.encode` gives them
@@ -152,7 +152,7 @@ class Sweep:
 
 def sweep(job: SweepJob, get_base: Callable[[str], Base]) -> Iterator[Sweep]:
     """
-    The base's loss, then one more effect each time. Raises PlaygroundError before the first if an edit makes no sense
+    The base's loss, then the effects as they come in. Raises PlaygroundError before the first if an edit makes no sense
     for the adapter.
     """
     edits = [edit.checked(job.adapter) for edit in job.edits]
@@ -167,10 +167,11 @@ def sweep(job: SweepJob, get_base: Callable[[str], Base]) -> Iterator[Sweep]:
         model = adapters.attach(base, edited(base, job.adapter, edit))
         losses, divergences = [], []
         for batch, (there, _) in zip(batches, reference, strict=True):
+            yield done  # now and then, so that other work has its turn and a stop is heard
             here, targets = _log_probabilities(model, batch, base)
             losses.append(_losses(here, targets))
             divergences.append((here.exp() * (here - there)).sum(-1))
-        done = Sweep(done.base_loss, (*done.effects, Effect(edit, _mean(losses), max(0.0, _mean(divergences)))))
+        done = Sweep(done.base_loss, (*done.effects, Effect(edit, _mean(losses), at_least_zero(_mean(divergences)))))
         yield done
 
 

@@ -180,7 +180,12 @@ def first_difference(tokens: Sequence[int], others: Sequence[int], both_finished
 def kl(logits: torch.Tensor, reference: torch.Tensor) -> float:
     """KL(p || q) in nats, p from `logits` and q from `reference`, both (vocabulary,), at temperature 1."""
     p, q = logits.double().log_softmax(-1), reference.double().log_softmax(-1)
-    return max(0.0, float((p.exp() * (p - q)).sum()))
+    return at_least_zero(float((p.exp() * (p - q)).sum()))
+
+
+def at_least_zero(divergence: float) -> float:
+    """A divergence without the rounding below zero; one that is no number stays none."""
+    return divergence if divergence != divergence else max(0.0, divergence)
 
 
 class Row:

@@ -65,3 +65,12 @@ MAX_TOY_SECONDS = 5.0  # of one fit on cores that are not free
 MAX_PICTURE_BYTES = 8_000_000
 MAX_PICTURE_PIXELS = 16_000_000  # before it is scaled down
 PICTURE_SIDES = 8, 256
+
+# Quantization lab
+BLOCKS = 2, 65_536  # numbers that share a scale, where a format lets one choose
+MAX_HISTOGRAM_BINS = 512
+MAX_TEST_SIDE = 2048  # of a test tensor
+MAX_OWN_NUMBERS = 100_000
+MAX_OWN_NUMBERS_BYTES = 2_000_000
+MAX_DOT_LENGTH = 262_144  # products of one dot product
+MAX_AWARE_STEPS = 500  # of quantization-aware training on a small layer

@@ -17,7 +17,7 @@ import torch
 from torch.nn.functional import cosine_similarity, normalize
 
 from playground import adapters, settings, tasks
-from playground.adapters import Adapter
+from playground.adapters import LESS, Adapter
 from playground.bases import Base
 from playground.errors import PlaygroundError
 from playground.evaluation import held_out_loss
@@ -314,7 +314,7 @@ def without(adapter: Adapter, positions: Sequence[int]) -> Adapter:
         bytes=rows.numel() * rows.element_size(),
     )
     config = {**(adapter.config or {}), "num_virtual_tokens": len(kept)}
-    cut = dataclasses.replace(adapter, id=f"{adapter.id}~", record=record, config=config, loaded={TENSOR: rows})
+    cut = dataclasses.replace(adapter, id=adapter.id + LESS, record=record, config=config, loaded={TENSOR: rows})
     return dataclasses.replace(cut, folder=None, checkpoints=())
 
 

@@ -7,23 +7,27 @@ nothing about soft prompts, which change no weight, nor about the page.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from peft.tuners.ia3 import IA3Layer
-from peft.tuners.lora import LoraLayer
 from peft.utils.integrations import dequantize_bnb_weight
+from peft.utils.other import get_pattern_key
 
-from playground.adapters import Adapter, attach
+from playground.adapters import Adapter, peft_config
 from playground.bases import Base
 from playground.errors import PlaygroundError
-from playground.lowrank import Factors, Svd, effective_rank, energy, within, within_random
+from playground.lowrank import Factors, effective_rank, energy, gram_spectrum, within, within_random
 
-NOTHING = 1e-9  # of the first singular value
-PREFIX = "base_model.model."  # what PEFT puts before the base's own names
+WEIGHTLESS = ("prompt_tuning", "few_shot")  # methods that change no weight
+LATEST = 8  # adapters a base remembers what was computed of
+# PEFT's names: base_model.model.<module>.lora_A.weight, <module>.base_layer.bias, <module>.ia3_l; ours: <module>.weight
+TENSOR = re.compile(
+    r"(?:base_model\.model\.)?(.+?)(?:\.base_layer)?\.(lora_A|lora_B|lora_magnitude_vector|ia3_l|weight|bias)(?:\.weight)?"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,15 +87,55 @@ def layer_of(module: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def split(name: str) -> tuple[str, str]:
+    """A tensor's module and part: `…layers.3.self_attn.q_proj.lora_A.weight` → (`…layers.3.self_attn.q_proj`, `lora_A`)."""
+    found = TENSOR.fullmatch(name)
+    return (found[1], found[2]) if found else (name, "")
+
+
+def kinds_of(adapter: Adapter) -> tuple[str, ...]:
+    """The kinds of modules that an adapter holds tensors for, in the order in which they stand in a layer."""
+    return tuple(dict.fromkeys(kind_of(module) for module, _ in map(split, adapter.tensors)))
+
+
+def layers_of(adapter: Adapter) -> int:
+    """How many layers the adapter reaches into, from the first."""
+    return 1 + max((layer_of(module) or 0 for module, _ in map(split, adapter.tensors)), default=0)
+
+
+def rank_of(adapter: Adapter) -> int:
+    """The largest rank of its factors. Raises PlaygroundError if it has none."""
+    ranks = [tensor.shape[0] for name, tensor in adapter.tensors.items() if split(name)[1] == "lora_A"]
+    if not ranks:
+        raise PlaygroundError("no_factors", method=adapter.record.method)
+    return max(ranks)
+
+
 class _Known:
-    """What has been computed about one base: its weights' norms and spectra, and the updates of adapters."""
+    """What has been computed about one base: its weights' norms and spectra, and what adapters changed."""
 
     def __init__(self) -> None:
         self.norms: dict[str, float] = {}
         self.spectra: dict[str, torch.Tensor] = {}
-        self.updates: WeakKeyDictionary[Adapter, dict[str, Update]] = WeakKeyDictionary()
-        self.networks: WeakKeyDictionary[Adapter, tuple[Cell, ...]] = WeakKeyDictionary()
-        self.reports: WeakKeyDictionary[Adapter, dict[str, ModuleReport]] = WeakKeyDictionary()
+        self.adapters: WeakKeyDictionary[Adapter, _Examined] = WeakKeyDictionary()
+
+    def of(self, adapter: Adapter) -> _Examined:
+        """What is known of an adapter; of many only the latest few are remembered."""
+        found = self.adapters.pop(adapter, None) or _Examined()
+        self.adapters[adapter] = found
+        while len(self.adapters) > LATEST:
+            self.adapters.pop(next(iter(self.adapters.keys())))
+        return found
+
+
+class _Examined:
+    """What has been computed of one adapter."""
+
+    def __init__(self) -> None:
+        self.updates: dict[str, Update] | None = None
+        self.network: tuple[Cell, ...] | None = None
+        self.reports: dict[str, ModuleReport] = {}
+        self.spectra: dict[str, torch.Tensor] = {}
 
 
 _KNOWN: WeakKeyDictionary[Base, _Known] = WeakKeyDictionary()
@@ -119,12 +163,10 @@ def weight_norm(base: Base, module: str) -> float:
 
 
 def weight_spectrum(base: Base, module: str) -> torch.Tensor:
-    """All singular values of W, descending, float64, computed once: the roots of the smaller Gram matrix's eigenvalues."""
+    """All singular values of W, descending, computed once."""
     spectra = _known(base).spectra
     if module not in spectra:
-        weight = weight_of(base, module).double()
-        gram = weight @ weight.T if weight.shape[0] <= weight.shape[1] else weight.T @ weight
-        spectra[module] = torch.linalg.eigvalsh(gram).flip(0).clamp(min=0.0).sqrt()
+        spectra[module] = gram_spectrum(weight_of(base, module))
     return spectra[module]
 
 
@@ -134,30 +176,50 @@ def updates(base: Base, adapter: Adapter) -> dict[str, Update]:
 
     Raises PlaygroundError for methods that change no weight (prompt tuning, few-shot).
     """
-    known = _known(base).updates
-    if adapter not in known:
-        if adapter.record.method in ("prompt_tuning", "few_shot"):
+    known = _known(base).of(adapter)
+    if known.updates is None:
+        if adapter.record.method in WEIGHTLESS:
             raise PlaygroundError("no_update", method=adapter.record.method)
-        known[adapter] = _full(base, adapter) if adapter.config is None else _peft(base, adapter)
-    return known[adapter]
+        if not all(bool(tensor.isfinite().all()) for tensor in adapter.tensors.values()):
+            raise PlaygroundError("not_finite")
+        known.updates = _full(base, adapter) if adapter.config is None else _peft(base, adapter)
+    return known.updates
 
 
 def _peft(base: Base, adapter: Adapter) -> dict[str, Update]:
-    read = {LoraLayer: _lora, IA3Layer: _ia3}
-    layers = [(name.removeprefix(PREFIX), layer) for name, layer in attach(base, adapter).named_modules()]
-    return {module: read[kind](module, layer) for module, layer in layers for kind in read if isinstance(layer, kind)}
+    """From the tensors alone: wrapping a model would draw from the generator that a training beside this has seeded."""
+    config: Any = peft_config(adapter.config or {})
+    modules: dict[str, dict[str, torch.Tensor]] = {}
+    for name, tensor in adapter.tensors.items():
+        module, part = split(name)
+        modules.setdefault(module, {})[part] = tensor
+    found = {}
+    for module, parts in modules.items():
+        if "lora_A" in parts:
+            a, b = parts["lora_A"].float(), parts["lora_B"].float()
+            factors = Factors(a, b, _scaling(config, module, len(a)))
+            found[module] = Update(module, factors, parts.get("lora_magnitude_vector"))
+            _fits(base, module, factors.shape)
+        elif "ia3_l" in parts:
+            vector = parts["ia3_l"].float()
+            found[module] = Update(module, vector=vector)
+            _fits(base, module, (vector.shape[0], vector.shape[1]), one=True)
+    return found
 
 
-def _lora(module: str, layer: Any) -> Update:
-    (active,) = layer.active_adapters
-    a, b = (part[active].weight.detach().float().cpu() for part in (layer.lora_A, layer.lora_B))
-    length = layer.lora_magnitude_vector[active].weight.detach().cpu() if layer.use_dora.get(active) else None
-    return Update(module, Factors(a, b, layer.scaling[active]), length)
+def _scaling(config: Any, module: str, rank: int) -> float:
+    """alpha / r, or alpha / √r for rsLoRA, with the alpha that PEFT's config gives this module."""
+    alpha = config.alpha_pattern.get(get_pattern_key(config.alpha_pattern, module), config.lora_alpha)
+    return alpha / (math.sqrt(rank) if config.use_rslora else rank)
 
 
-def _ia3(module: str, layer: Any) -> Update:
-    (active,) = layer.active_adapters
-    return Update(module, vector=layer.ia3_l[active].detach().float().cpu())
+def _fits(base: Base, module: str, shape: tuple[int, int], one: bool = False) -> None:
+    """Raises PlaygroundError unless the base has such a module of this shape (out, in); `one`: a side may be 1."""
+    layers: dict[str, Any] = dict(base.model.named_modules())
+    found = (layers[module].out_features, layers[module].in_features) if module in layers else None
+    alike = found and all(size == wanted or (one and size == 1) for size, wanted in zip(shape, found, strict=True))
+    if not alike:
+        raise PlaygroundError("does_not_fit", base=base.spec.name, reason=f"{module}: {shape} ≠ {found}")
 
 
 def _full(base: Base, adapter: Adapter) -> dict[str, Update]:
@@ -185,9 +247,9 @@ class Cell:
 
 def network(base: Base, adapter: Adapter) -> tuple[Cell, ...]:
     """Every adapted module's share of change, computed once for an adapter. Raises PlaygroundError as `updates`."""
-    known = _known(base).networks
-    if adapter not in known:
-        known[adapter] = tuple(
+    known = _known(base).of(adapter)
+    if known.network is None:
+        known.network = tuple(
             Cell(
                 update.module, update.kind, update.layer,
                 update.norm(weight_of(base, update.module) if not update.low_rank else torch.empty(0))
@@ -196,7 +258,7 @@ def network(base: Base, adapter: Adapter) -> tuple[Cell, ...]:
             )
             for update in updates(base, adapter).values()
         )  # fmt: skip
-    return known[adapter]
+    return known.network
 
 
 def most_changed(base: Base, adapter: Adapter) -> str:
@@ -258,12 +320,12 @@ class ModuleReport:
 def report(base: Base, adapter: Adapter, module: str = "") -> ModuleReport:
     """
     The spectrum and the norms of one module's update, computed once; without a module, of the most changed one. Of DoRA
-    it is the low-rank part.
+    spectrum and amplification are those of s · B A; ‖ΔW‖ is that of the whole change, lengths included.
 
     Raises PlaygroundError if the adapter has no such module, or nothing of low rank.
     """
     module = module or most_changed(base, adapter)
-    known = _known(base).reports.setdefault(adapter, {})
+    known = _known(base).of(adapter).reports
     if module not in known:
         known[module] = _report(base, adapter, update_of(base, adapter, module))
     return known[module]
@@ -273,10 +335,9 @@ def _report(base: Base, adapter: Adapter, update: Update) -> ModuleReport:
     module = update.module
     if update.factors is None:
         raise PlaygroundError("no_factors", method=adapter.record.method)
-    svd, shape = update.factors.svd, update.factors.shape
-    weight, norm = weight_of(base, module), weight_norm(base, module)
-    count = int((svd.s > NOTHING * svd.s[0]).sum())  # a direction that holds nothing is no direction
-    change, inside = float(torch.linalg.norm(svd.s)), within(weight, Svd(svd.u[:, :count], svd.s[:count], svd.v[:, :count]))
+    svd, strong, shape = update.factors.svd, update.factors.svd.strong, update.factors.shape
+    weight, norm, count = weight_of(base, module), weight_norm(base, module), len(strong.s)
+    change, inside = update.norm(weight), within(weight, strong)
     return ModuleReport(
         adapter=adapter.id,
         module=module,
@@ -292,7 +353,7 @@ def _report(base: Base, adapter: Adapter, update: Update) -> ModuleReport:
         within=inside,
         within_own=float(torch.linalg.norm(weight_spectrum(base, module)[:count])),
         within_random=within_random(norm, shape, count),
-        amplification=change / inside if change else None,
+        amplification=float(torch.linalg.norm(strong.s)) / inside if count else None,
     )
 
 
@@ -304,15 +365,34 @@ def directions(base: Base, adapter: Adapter, module: str, side: str = "input") -
     update = update_of(base, adapter, module)
     if update.factors is None:
         raise PlaygroundError("no_factors", method=adapter.record.method)
-    svd = update.factors.svd
+    svd = update.factors.svd.strong
+    if not len(svd.s):
+        raise PlaygroundError("nothing_changed")
     return svd.v if side == "input" else svd.u
+
+
+def spectrum(base: Base, adapter: Adapter, module: str) -> torch.Tensor:
+    """The singular values of one module's dense ΔW, descending, computed once. Raises PlaygroundError as `update_of`."""
+    known = _known(base).of(adapter).spectra
+    if module not in known:
+        known[module] = gram_spectrum(update_of(base, adapter, module).delta(weight_of(base, module)))
+    return known[module]
+
+
+def vectors(base: Base, adapter: Adapter) -> dict[str, torch.Tensor]:
+    """IA3's l − 1 by kind of module, (layers, entries), in the order of the layers."""
+    found: dict[str, list[torch.Tensor]] = {}
+    for update in updates(base, adapter).values():
+        if update.vector is not None:
+            found.setdefault(update.kind, []).append(update.vector.flatten() - 1)
+    return {kind: torch.stack(rows) for kind, rows in found.items()}
 
 
 def update_of(base: Base, adapter: Adapter, module: str) -> Update:
     """Raises PlaygroundError if the adapter did not change such a module."""
     found = updates(base, adapter)
-    if module not in found:
-        raise PlaygroundError(
-            "unknown_module", module=module[:80], known=", ".join(sorted({one.kind for one in found.values()}))
-        )
-    return found[module]
+    update = found.get(module) if isinstance(module, str) else None
+    if update is None:
+        kinds = ", ".join(sorted({one.kind for one in found.values()}))
+        raise PlaygroundError("unknown_module", module=str(module)[:80], known=kinds)
+    return update

@@ -51,6 +51,8 @@ def unpack(path: Path, base: Base, new_id: str) -> Adapter:
         if isinstance(error, PlaygroundError):
             raise
         raise PlaygroundError("upload_unreadable", reason=str(error)[:200]) from error
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise PlaygroundError("not_finite")
     told = told if isinstance(told, dict) else {}
     kind, values, kept = _checked_config(config, base)
     record = _record(kind, values, told, tensors, base)

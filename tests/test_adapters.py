@@ -776,7 +776,7 @@ def test_the_ready_made_adapters_are_what_their_records_say(adapter_id):
     adapter = adapters.examples()[adapter_id]
     numbers = sum(tensor.numel() for tensor in load_file(adapter.folder / WEIGHTS).values())
     assert (adapter.record.trainable_parameters, adapter.record.bytes) == (numbers, 4 * numbers)
-    assert adapter_id == f"{adapter.record.task}-{adapter.record.method}"
+    assert adapter_id.startswith(f"{adapter.record.task}-")
     assert adapter.config["base_model_name_or_path"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 

@@ -314,7 +314,19 @@ def test_an_edited_adapter_is_told_from_the_whole_one_and_is_its_own_run_s(made)
     run = replace(adapter, checkpoints=(Checkpoint(2, adapter.tensors),))
     left = edited(base, run, Edit(rank=1))
     assert left.id != run.id
-    assert (left.record, left.config, left.checkpoints, left.folder) == (run.record, run.config, (), None)
+    assert (left.config, left.checkpoints, left.folder) == (run.config, (), None)
+    assert replace(left.record, trainable_parameters=0, bytes=0) == replace(run.record, trainable_parameters=0, bytes=0)
+
+
+def test_what_is_left_is_counted(made):
+    base, adapter = made("llama", "lora")
+    full, rank = adapter.record.trainable_parameters, rank_of(adapter)
+    assert edited(base, adapter, Edit()).record.trainable_parameters == full
+    assert edited(base, adapter, Edit(rank=1)).record.trainable_parameters == full // rank
+    assert edited(base, adapter, Edit(rank=1)).record.bytes == 4 * full // rank
+    assert edited(base, adapter, Edit(rank=0)).record.trainable_parameters == 0
+    assert edited(base, adapter, Edit(strength=0.0)).record.trainable_parameters == 0
+    assert edited(base, adapter, Edit(layers=(0, 0))).record.trainable_parameters == full // 2
 
 
 def test_an_adapter_from_a_folder_can_be_edited(made, tmp_path):

@@ -64,9 +64,9 @@ def test_values_are_filled_in_by_name_and_plainly(language):
 SAME_IN_BOTH = {
     "header.title",  # the name
     "methods.prompt_tuning.name", "methods.lora.name", "methods.ia3.name", "methods.qlora.name", "methods.few_shot.name",
-    "hyperparameters.dora", "hyperparameters.dropout", "decoding.top_p", "tasks.json.name",  # terms of art
+    "hyperparameters.dora", "pane.dora", "hyperparameters.dropout", "decoding.top_p", "tasks.json.name",  # terms of art
     "pane.tokens_one", "pane.tokens", "pane.speed",  # "token" is the Spanish word too
-    "tokens.below", "module.relative", "module.delta",  # signs
+    "tokens.below", "module.delta",  # signs
 }  # fmt: skip
 
 

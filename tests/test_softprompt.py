@@ -24,6 +24,7 @@ from playground.jobs import SESSIONS, Run
 from playground.plots.softprompt import HOVER, importance_bars, importance_summary, projection_figure
 from playground.softprompt import Importance, importance, initial, nearest, projection, report, virtual_tokens, without
 from playground.tasks import Example, Task
+from playground.ui import lab
 from playground.ui import softprompt as view
 from tests.test_components import HOSTILE, Page
 
@@ -500,9 +501,9 @@ def test_a_run_of_another_adapter_is_stopped_and_not_shown():
     key = "softprompt-" + "0" * 21
     session = SESSIONS.get(key)
     run = session.runs[view.IMPORTANCE] = Run("lab", lambda stop: iter(()), "one")
-    assert view.run_of(key, view.IMPORTANCE, "one") is run
+    assert lab.run_of(key, view.IMPORTANCE, "one") is run
     assert not run.replaced
-    assert view.run_of(key, view.IMPORTANCE, "one@3") is None
+    assert lab.run_of(key, view.IMPORTANCE, "one@3") is None
     assert run.replaced
     assert run._stop.is_set()
-    assert view.run_of(key, view.ANSWERS, "one") is None
+    assert lab.run_of(key, view.ANSWERS, "one") is None

@@ -18,15 +18,15 @@ COLOURS = {
     "few_shot": "#c06a98",
     "full_fine_tuning": "#d2601a",
 }
-POSITIVE, NEGATIVE = "rgba(31,119,200,{alpha})", "rgba(214,104,0,{alpha})"
-SIGNED = [[0.0, NEGATIVE.format(alpha=1)], [0.5, POSITIVE.format(alpha=0)], [1.0, POSITIVE.format(alpha=1)]]
-AMOUNT = [[0.0, POSITIVE.format(alpha=0.04)], [1.0, POSITIVE.format(alpha=1)]]
+AMOUNT = [[0.0, "rgba(31,119,200,0.04)"], [1.0, "rgba(31,119,200,1)"]]
+SEPARATORS = {"es": ",\N{NO-BREAK SPACE}"}  # decimals, then thousands
 
 
-def styled(figure: go.Figure, height: int = 300, x: str = "", y: str = "") -> go.Figure:
+def styled(figure: go.Figure, language: str, height: int = 300, x: str = "", y: str = "") -> go.Figure:
     """The figure with the page's looks and the names of its axes."""
     figure.update_layout(
         height=height,
+        separators=SEPARATORS.get(language, ".,"),
         margin={"l": 56, "r": 16, "t": 16, "b": 48},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",

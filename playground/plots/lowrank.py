@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,18 +19,18 @@ from playground.plots.loss import UNITS, y_axis
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-SHOWN = 40  # singular values
+SHOWN = 64  # singular values
 BEYOND = 4  # places behind the last one that show the cliff
 
 
-def spectrum(values: Sequence[float], kept: int, language: str, beyond: int = BEYOND) -> str:
+def spectrum(values: Sequence[float], kept: int, language: str) -> str:
     """
     Singular values as bars, those that are kept filled, over the share of energy that the first ones hold as a line;
     behind the last one the empty places that a higher rank would fill.
     """
     shown = list(values[:SHOWN])
-    places = len(shown) + (beyond if len(values) <= SHOWN else 0)
-    top = 1.06 * max([*shown, 1e-12])
+    places = len(shown) + (BEYOND if len(values) <= SHOWN else 0)
+    top = 1.06 * (max(shown, default=0.0) or 1.0)
     width = 100 / max(1, places)
     bars = "".join(
         f'<rect class="{"pp-kept" if index < kept else "pp-cut"}" x="{width * (index + 0.14):.2f}%" '
@@ -50,8 +51,10 @@ def spectrum(values: Sequence[float], kept: int, language: str, beyond: int = BE
             f"{UNITS * (index + 0.5) / places:.1f} {UNITS * (1 - share / 1.06):.1f}" for index, share in enumerate(shares)
         )
         line = f'<path class="pp-energy" vector-effect="non-scaling-stroke" d="M{points}"/>'
-    name = escape(text(language, "lowrank.spectrum.axis"))
-    label = escape(text(language, "lowrank.spectrum.label", count=len(values), first=significant(language, top / 1.06, 3)))
+    many = "lowrank.spectrum.first" if len(values) > SHOWN else "lowrank.spectrum.axis"
+    name = escape(text(language, many, shown=SHOWN, count=number(language, len(values))))
+    first = significant(language, max(shown, default=0.0), 3)
+    label = escape(text(language, "lowrank.spectrum.label", count=len(values), first=first))
     return (
         f'<svg class="pp-loss pp-spectrum" role="img" aria-label="{label}" style="--label:2">{y_axis(top, language)}'
         f'{bars}<svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%" overflow="visible">'
@@ -89,22 +92,28 @@ def _cell(cell: Mapping[str, Any] | None, top: float, chosen: str, language: str
 
 def effects(rows: Sequence[Mapping[str, Any]], base_loss: float, language: str) -> str:
     """A table with a bar each for held-out loss and KL; a row has `label`, `held_out_loss`, `kl_from_base`."""
-    loss_top = max([base_loss, *(row["held_out_loss"] for row in rows)])
-    kl_top = max([row["kl_from_base"] for row in rows], default=0.0) or 1.0
+    base = {"label": text(language, "lowrank.effects.base"), "held_out_loss": base_loss, "kl_from_base": 0.0}
+    columns = {name: [row[name] for row in (base, *rows)] for name in ("held_out_loss", "kl_from_base")}
+    tops = {
+        name: max((value for value in column if isfinite(value)), default=0.0) or 1.0 for name, column in columns.items()
+    }
     heads = "".join(
         f'<th scope="col">{escape(text(language, f"lowrank.effects.{name}"))}</th>' for name in ("edit", "loss", "kl")
     )
-    base = {"label": text(language, "lowrank.effects.base"), "held_out_loss": base_loss, "kl_from_base": 0.0}
     body = "".join(
-        f'<tr><th scope="row">{escape(row["label"])}</th>{_bar(row["held_out_loss"], loss_top, language)}'
-        f"{_bar(row['kl_from_base'], kl_top, language)}</tr>"
+        f'<tr><th scope="row">{escape(row["label"])}</th>'
+        + "".join(_bar(row[name], tops[name], language) for name in columns)
+        + "</tr>"
         for row in (base, *rows)
     )
     return f'<table class="pp-effects"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _bar(value: float, top: float, language: str) -> str:
-    return f'<td><span class="pp-measure" style="--v:{value / top:.3f}"><i></i>{number(language, value, 2)}</span></td>'
+    if not isfinite(value):
+        return "<td>–</td>"
+    written = number(language, value, 2) if value >= 1 else significant(language, value)
+    return f'<td><span class="pp-measure" style="--v:{value / top:.3f}"><i></i>{written}</span></td>'
 
 
 def overlap(values: np.ndarray, names: tuple[str, str], language: str) -> go.Figure:
@@ -124,7 +133,7 @@ def overlap(values: np.ndarray, names: tuple[str, str], language: str) -> go.Fig
     sides = [
         text(language, "lowrank.overlap.axis", symbol=symbol, name=name) for symbol, name in zip("ji", names, strict=True)
     ]
-    return styled(figure, height=340, x=sides[1], y=sides[0])
+    return styled(figure, language, height=340, x=sides[1], y=sides[0])
 
 
 def directions(points: Sequence[Mapping[str, Any]], language: str) -> go.Figure:
@@ -144,4 +153,4 @@ def directions(points: Sequence[Mapping[str, Any]], language: str) -> go.Figure:
             hovertemplate="%{text}<br>%{x:.4f} · %{y:.2f} %<extra></extra>",
         )  # fmt: skip
     x, y = (text(language, f"lowrank.directions.{axis}") for axis in ("direction", "length"))
-    return styled(figure, height=320, x=x, y=y)
+    return styled(figure, language, height=320, x=x, y=y)

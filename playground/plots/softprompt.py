@@ -58,7 +58,7 @@ def projection_figure(points: Projection, language: str) -> go.Figure:
         text(language, "softprompt.axis", axis=number(language, axis), share=percent(language, 100 * share))
         for axis, share in enumerate(points.shares, start=1)
     ]
-    return charts.styled(figure, 420, *names)
+    return charts.styled(figure, language, 420, *names)
 
 
 def columns(points: Sequence[Point] | Sequence[tuple[float | None, float | None]]) -> tuple[list, list]:

@@ -22,6 +22,7 @@ from playground.methods import METHODS, method, training_memory
 
 if TYPE_CHECKING:
     from playground.bases import Base
+    from playground.generation import Frame
     from playground.training import Event, Started
 
 
@@ -109,8 +110,12 @@ def start_answers(
     prompt: str,
     chosen: Sequence[Adapter | None],
     decoding: Mapping[str, Any],
+    subject: Any = None,
 ) -> Run:
-    """Queue a comparison of adapter values (None: the base), shown at `place`. Raises PlaygroundError at once."""
+    """
+    Queue a comparison of adapter values (None: the base), shown at `place`, about `subject` (the job itself unless said
+    otherwise). Raises PlaygroundError at once.
+    """
     from playground.generation import CompareJob, Decoding, compare
 
     _have(base_id)
@@ -119,7 +124,7 @@ def start_answers(
             adapters.base_id(adapter, base_id)
     job = CompareJob(base_id, prompt, tuple(chosen), Decoding(**decoding))
     job.check()
-    return SESSIONS.submit(key, lane, lambda stop: compare(job, BASES.get), job, place)
+    return SESSIONS.submit(key, lane, lambda stop: compare(job, BASES.get), subject or job, place)
 
 
 def examined(key: str, adapter_id: str) -> tuple[Base, Adapter]:
@@ -145,15 +150,23 @@ def start_edited(
     names: tuple[str, str] = ("", ""),
 ) -> Run:
     """
-    Queue a comparison of the base, the whole adapter and what `edit` (see `edits.Edit`) leaves of it, named as `names`
-    say. Raises PlaygroundError at once.
+    Queue a comparison of the base that an adapter runs on, the whole adapter and what `edit` (see `edits.Edit`) leaves
+    of it, named as `names` say. Raises PlaygroundError at once.
     """
     from playground import edits
+    from playground.generation import CompareJob, Decoding, compare
 
     base, adapter = examined(key, adapter_id)
-    whole, left = adapter, edits.edited(base, adapter, edits.Edit(**edit))
-    panes = [None, *(replace(one, name=name or one.name) for one, name in zip((whole, left), names, strict=True))]
-    return start_answers(key, LAB, place, adapter.record.base, prompt, panes, decoding)
+    wanted = edits.Edit(**edit).checked(adapter)
+    whole = replace(adapter, name=names[0] or adapter.name)
+    job = CompareJob(base.id, prompt, (None, whole, whole), Decoding(**decoding))
+    job.check()
+
+    def events(stop: Any) -> Iterator[Frame]:
+        left = replace(edits.edited(base, adapter, wanted), name=names[1] or adapter.name)
+        yield from compare(replace(job, adapters=(None, whole, left)), BASES.get)
+
+    return SESSIONS.submit(key, LAB, events, adapter_id, place)
 
 
 def held_out_task(key: str, adapter: Adapter) -> tasks.Task | None:
@@ -175,7 +188,7 @@ def start_sweep(key: str, adapter_id: str, edits: Sequence[Mapping[str, Any]], p
     if task is None:
         raise PlaygroundError("no_held_out")
     job = SweepJob(adapter.record.base, adapter, tuple(Edit(**edit).checked(adapter) for edit in edits), task)
-    return SESSIONS.submit(key, LAB, lambda stop: sweep(job, BASES.get), job, place)
+    return SESSIONS.submit(key, LAB, lambda stop: sweep(job, BASES.get), adapter_id, place)
 
 
 def effects(key: str, adapter_id: str, edit: Mapping[str, Any], place: str) -> dict[str, Any] | None:
@@ -187,6 +200,8 @@ def effects(key: str, adapter_id: str, edit: Mapping[str, Any], place: str) -> d
         pass
     if run.error:
         raise run.error
+    if run.state == "stopped":
+        raise PlaygroundError("replaced")
     done = run.events[-1]
     plain = [{"held_out_loss": one.held_out_loss, "kl_from_base": one.kl_from_base} for one in done.effects]
     return {"base": {"held_out_loss": done.base_loss, "kl_from_base": 0.0}, "whole": plain[0], "left": plain[1]}

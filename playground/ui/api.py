@@ -6,6 +6,7 @@ page would show, in the language of the Accept-Language header.
 """
 
 # No postponed annotations here: gradio reads the types of the endpoints from them.
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +14,7 @@ import gradio as gr
 
 from playground import locales, settings, tasks
 from playground.errors import PlaygroundError
-from playground.jobs import Run
+from playground.jobs import SESSIONS, Run
 from playground.ui import actions
 
 
@@ -163,6 +164,8 @@ def frames(run: Run) -> Iterator[dict]:
             yield run.events[-1].as_json()
     if run.error:
         raise run.error
+    if run.state == "stopped":
+        raise PlaygroundError("replaced")
 
 
 def low_rank(adapter: str, request: gr.Request, module: str = "") -> dict:
@@ -204,15 +207,16 @@ def truncate(  # type: ignore[misc]
     edit = {
         "rank": None if rank == -1 else rank,
         "strength": strength,
-        "layers": tuple(layers) if layers else None,
-        "kinds": tuple(kinds) or None,
+        "layers": layers or None,
+        "kinds": kinds or None,
     }
-    key = key_of(request)
+    key, place = key_of(request), f"truncate-{uuid.uuid4().hex}"  # several at once do not stop each other
     with explained(request):
         last: dict = {}
-        for last in frames(actions.start_edited(key, "truncate", adapter, edit, prompt, {"max_new_tokens": max_new_tokens})):
+        for last in frames(actions.start_edited(key, place, adapter, edit, prompt, {"max_new_tokens": max_new_tokens})):
             yield last
-        yield {**last, "effects": actions.effects(key, adapter, edit, "truncate")}
+        yield {**last, "effects": actions.effects(key, adapter, edit, place)}
+    SESSIONS.get(key).runs.pop(place, None)
 
 
 def soft_prompt(adapter: str, request: gr.Request, nearest: int = 3) -> dict:

@@ -77,7 +77,11 @@ def pane_title(summary: Values, language: str) -> str:
     method = summary["method"]
     if summary.get("name"):
         return summary["name"]
-    title = text(language, f"methods.{method}.name")
+    dora = summary.get("hyperparameters", {}).get("dora")
+    title = text(language, "pane.dora" if dora else f"methods.{method}.name")
+    _, _, form = (summary.get("base") or "").partition(":")
+    if method == "base" and form:
+        title += f" · {form.replace('_double', '').upper()}"
     symbol, name = MAIN_HYPERPARAMETER.get(method, ("", ""))
     if name in summary.get("hyperparameters", {}):
         title += f" {symbol} = {number(language, summary['hyperparameters'][name])}"

@@ -39,8 +39,8 @@ class Controls:
     module: gr.Dropdown
     rank: gr.Slider
     strength: gr.Slider
-    first: gr.Number
-    last: gr.Number
+    first: gr.Slider
+    last: gr.Slider
     kinds: gr.CheckboxGroup
     go: gr.Button
 
@@ -64,19 +64,10 @@ def controls(wording: Wording) -> Controls:
             gr.Slider, {"label": "edits.strength", "info": "edits.strength.help"}, minimum=-1.0, maximum=2.0, step=0.25,
             value=1.0, elem_id="lab-strength",
         )  # fmt: skip
-        with gr.Row():
-            first, last = (
-                make(
-                    gr.Number,
-                    {"label": f"edits.{name}"},
-                    value=value,
-                    precision=0,
-                    minimum=0,
-                    min_width=90,
-                    elem_id=f"lab-{name}",
-                )
-                for name, value in (("first", 0), ("last", 29))
-            )
+        first, last = (
+            make(gr.Slider, {"label": f"edits.{name}"}, minimum=0, maximum=29, step=1, value=value, elem_id=f"lab-{name}")
+            for name, value in (("first", 0), ("last", 29))
+        )
         kinds = make(gr.CheckboxGroup, {"label": "edits.kinds"}, choices=[], elem_id="lab-kinds")
         go = make(gr.Button, {"value": "edits.go"}, variant="primary", elem_id="lab-answer", elem_classes="pp-go")
     return Controls(module, rank, strength, first, last, kinds, go)
@@ -117,16 +108,33 @@ def results(
     return shown
 
 
-def values(adapter: Adapter, rank: int, strength: float, first: int, last: int, kinds: list[str]) -> dict[str, Any]:
-    """The controls as `edits.Edit` takes them; None for what leaves everything as it is."""
-    from playground import edits
+def ranges(adapter: Adapter) -> list[Any]:
+    """The controls set for an adapter, leaving all of it, in the order of `Controls.edit`."""
+    from playground import updates
 
-    cut = adapter.record.method in FACTORS and rank != edits.rank_of(adapter)
+    most = updates.rank_of(adapter) if adapter.record.method in FACTORS else 0
+    last, kinds = updates.layers_of(adapter) - 1, list(updates.kinds_of(adapter))
+    return [
+        gr.update(visible=most > 0, maximum=max(most, 1), value=most),
+        1.0,
+        gr.update(value=0, maximum=last),
+        gr.update(value=last, maximum=last),
+        gr.update(choices=kinds, value=kinds),
+    ]
+
+
+def values(adapter: Adapter, rank: Any, strength: Any, first: Any, last: Any, kinds: list[str]) -> dict[str, Any]:
+    """The controls as `edits.Edit` takes them; None for what leaves everything as it is, an emptied field included."""
+    from playground import updates
+
+    cut = adapter.record.method in FACTORS and rank is not None and rank != updates.rank_of(adapter)
+    end = updates.layers_of(adapter) - 1
+    layers = (0 if first is None else first, end if last is None else last)
     return {
         "rank": rank if cut else None,
-        "strength": strength,
-        "layers": None if (first, last) == (0, edits.layers_of(adapter) - 1) else (first, last),
-        "kinds": None if set(kinds) == set(edits.kinds_of(adapter)) else tuple(kinds),
+        "strength": 1.0 if strength is None else strength,
+        "layers": None if layers == (0, end) else layers,
+        "kinds": None if set(kinds) == set(updates.kinds_of(adapter)) else tuple(kinds),
     }
 
 
@@ -140,7 +148,8 @@ def label(edit: Mapping[str, Any], language: str) -> str:
     if edit["rank"] is not None:
         parts.append(said("rank", rank=locales.number(language, edit["rank"])))
     if edit["strength"] != 1:
-        parts.append(said("strength", strength=locales.number(language, edit["strength"], 2)))
+        strength = locales.significant(language, edit["strength"], 2).replace("-", "−")
+        parts.append(said("strength", strength=strength))
     if edit["layers"] is not None:
         parts.append(said("layers", first=edit["layers"][0], last=edit["layers"][1]))
     if edit["kinds"] is not None:
@@ -182,17 +191,13 @@ def table(language: str, done: Sweep) -> str:
 
 def attach(key: str, language: str, chosen: str) -> Iterator[list[Any]]:
     """[notice, panes, notice, table] of what was last asked of the chosen adapter; another one's go."""
-    from playground.edits import LESS
-
-    runs = SESSIONS.get(key).runs
-    answered, measured = runs.get(CUT), runs.get(SWEEP)
+    answered, measured = (lab.run_of(key, place, chosen) for place in (CUT, SWEEP))
     shown = ["", lab.soft(language, "edits.answers.empty"), "", ""]
     yield shown
-    if answered and answered.job.adapters[-1].id == chosen + LESS:
+    if answered:
         for part in lab.follow_answers(answered, language):
-            shown[:2] = part
-            yield shown
-    if measured and measured.job.adapter.id == chosen:
+            yield [*part, gr.skip(), gr.skip()]
+    if measured:
         for part in lab.follow(measured, language, partial(table, language)):
             yield [gr.skip(), gr.skip(), *part]
 
@@ -206,14 +211,14 @@ def some(rank: int, most: int = 16) -> list[int]:
 
 def plan(adapter: Adapter, name: str) -> list[dict[str, Any]]:
     """The edits of one sweep. Raises PlaygroundError if it makes no sense for this adapter."""
-    from playground import edits
+    from playground import updates
 
     if name == "rank":
-        return [{"rank": rank} for rank in some(edits.rank_of(adapter))]
+        return [{"rank": rank} for rank in some(updates.rank_of(adapter))]
     if name == "strength":
         return [{"strength": one} for one in STRENGTHS]
     if name == "kinds":
-        return [{"kinds": (kind,)} for kind in edits.kinds_of(adapter)]
-    count = edits.layers_of(adapter)
+        return [{}, *({"kinds": (kind,)} for kind in updates.kinds_of(adapter))]
+    count = updates.layers_of(adapter)
     edges = sorted({round(count * place / BLOCKS) for place in range(BLOCKS + 1)})
-    return [{"layers": (first, after - 1)} for first, after in pairwise(edges)]
+    return [{}, *({"layers": (first, after - 1)} for first, after in pairwise(edges))]

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from playground import locales
-from playground.jobs import Run
+from playground.jobs import SESSIONS, Run
 from playground.ui import components
 from playground.ui.compare import alarm, note
 
@@ -25,6 +25,17 @@ def headed(title: str, lead: str) -> dict[str, Callable[[str], str]]:
 def soft(language: str, key: str, **values: object) -> str:
     """A quiet sentence."""
     return f'<p class="pp-soft">{components.words(language, key, **values)}</p>'
+
+
+def run_of(key: str, place: str, subject: str) -> Run | None:
+    """The session's run of a place, if it is about this subject; another's stops, and whoever shows it looks away."""
+    run = SESSIONS.get(key).runs.get(place)
+    if run is None or run.job == subject:
+        return run
+    if not run.ended:
+        run.replaced = True
+        SESSIONS.stop(key, place)
+    return None
 
 
 def follow_answers(run: Run, language: str) -> Iterator[list[Any]]:

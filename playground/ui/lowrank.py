@@ -35,9 +35,12 @@ def build(wording: Wording, tab: gr.Tab, base: gr.Dropdown, visitor: gr.BrowserS
     )  # fmt: skip
     controls = learned.controls
     tab.select(
-        updates.opened, [visitor, language, base, learned.adapter, learned.chosen, controls.module], learned.shown, **HIDDEN
+        updates.opened,
+        [visitor, language, base, learned.adapter, learned.chosen, controls.module, learned.before],
+        learned.shown,
+        **HIDDEN,
     ).then(
-        updates.draw, [visitor, language, learned.chosen, controls.module, controls.rank], learned.drawn, **HIDDEN
+        updates.draw, [visitor, language, learned.chosen, controls.module, controls.rank], learned.inside, **HIDDEN
     )  # fmt: skip
     tab.select(edits.attach, [visitor, language, learned.chosen], learned.answered, **STREAM)
     learned.chosen.change(

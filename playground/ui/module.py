@@ -4,6 +4,7 @@ One module's update as a card: its matrices, its spectrum, its figures. Knows no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from playground.plots.lowrank import spectrum
 from playground.plots.matrix import MOST, full_colour, matrix, shrink
 from playground.ui import components
 
+NONE = "–"
 SIDE = 220  # pixels of the longer side of W
 
 
@@ -27,7 +29,7 @@ def module_card(base: Base, adapter: Adapter, module: str, rank: int, language: 
     if update.factors is not None:
         body = _factors(base, adapter, update, weight, rank, language)
     else:
-        body = _dense(update, weight, language)
+        body = _dense(base, adapter, update, weight, language)
     return f'<section class="pp-card" {components.colour(adapter.record.method)}>{head}{body}</section>'
 
 
@@ -41,13 +43,12 @@ def _factors(base: Base, adapter: Adapter, update: updates.Update, weight: Any, 
     delta = factors.product().numpy()
     limit = full_colour(shrink(delta)[0])
     rank = min(rank, len(factors.svd.s))
-    whole = rank == len(factors.svd.s)
     drawn = [
         matrix("W", weight.numpy(), text(language, "module.w", **sizes), side=SIDE, longest=longest),
         matrix("A", factors.a.numpy(), text(language, "module.a", **sizes), side=SIDE, longest=longest),
         matrix("B", factors.b.numpy(), text(language, "module.b", **sizes), side=SIDE, longest=longest),
         matrix(
-            "ΔW",
+            "ΔW" if update.low_rank else "s·BA",
             delta,
             text(language, "module.delta", scaling=significant(language, factors.scaling)),
             limit,
@@ -55,26 +56,26 @@ def _factors(base: Base, adapter: Adapter, update: updates.Update, weight: Any, 
             longest,
         ),
     ]
-    if not whole:
-        drawn.append(matrix(f"ΔW, r = {rank}", cut.product().numpy(), text(language, "module.cut"), limit, SIDE, longest))
+    if rank < len(factors.svd.s):
+        drawn.append(matrix(f"r = {rank}", cut.product().numpy(), text(language, "module.cut"), limit, SIDE, longest))
     values = factors.svd.s.tolist()
-    kept = float(lowrank.energy(factors.svd.s)[rank - 1]) if rank else 0.0
+    kept = lowrank.energy(factors.svd.s)
     report = updates.report(base, adapter, update.module)
     facts = [
         ("relative", percent(language, 100 * report.relative)),
         ("effective", number(language, report.effective_rank, 1)),
-        ("kept", percent(language, 100 * kept)),
+        ("kept", percent(language, 100 * float(kept[rank - 1]) if rank else 0.0) if values[0] else NONE),
         ("within", _figure(language, report.within)),
         ("within_own", _figure(language, report.within_own)),
         ("within_random", _figure(language, report.within_random)),
-        ("amplification", "–" if report.amplification is None else number(language, report.amplification, 1)),
+        ("amplification", NONE if report.amplification is None else number(language, report.amplification, 1)),
     ]
     lengths = _lengths(update, weight, language) if update.magnitude is not None else ""
     bars = spectrum(values, rank, language)
     return f"{_matrices(drawn)}{_shrunk(weight, language)}{bars}{lengths}{_facts(facts, language)}"
 
 
-def _dense(update: updates.Update, weight: Any, language: str) -> str:
+def _dense(base: Base, adapter: Adapter, update: updates.Update, weight: Any, language: str) -> str:
     """IA3's vector and full fine-tuning's weight: the update has every rank, so there are no factors to show."""
     delta = update.delta(weight)
     longest = max(weight.shape)
@@ -98,13 +99,27 @@ def _dense(update: updates.Update, weight: Any, language: str) -> str:
             longest=longest,
         )
     )
-    values = torch.linalg.svdvals(delta).tolist()
-    change = float(torch.linalg.norm(delta))
-    facts = [
-        ("relative", percent(language, 100 * change / float(torch.linalg.norm(weight)))),
-        ("effective", number(language, lowrank.effective_rank(torch.tensor(values)), 1)),
-    ]
-    return f"{_matrices(drawn)}{_shrunk(weight, language)}{spectrum(values, len(values), language)}{_facts(facts, language)}"
+    relative = float(torch.linalg.norm(delta)) / updates.weight_norm(base, update.module)
+    facts = [("relative", percent(language, 100 * relative))]
+    bars = ""
+    if update.vector is None:
+        values = updates.spectrum(base, adapter, update.module)
+        facts.append(("effective", number(language, lowrank.effective_rank(values), 1)))
+        bars = spectrum(values.tolist(), len(values), language)
+    return f"{_matrices(drawn)}{_shrunk(weight, language)}{bars}{_facts(facts, language)}"
+
+
+def vectors(found: Mapping[str, torch.Tensor], language: str) -> str:
+    """IA3's vectors by kind of module: layers down, entries across, l − 1 around zero; "" for other methods."""
+    drawn = []
+    for kind, values in found.items():
+        layers, entries = values.shape
+        note = text(
+            language, "module.vectors", layers=layers, entries=number(language, entries),
+            mean=significant(language, float(values.abs().mean())),
+        )  # fmt: skip
+        drawn.append(matrix(kind, values.numpy(), note, side=2 * SIDE, longest=max(entries, 2 * layers)))
+    return _matrices(drawn) if drawn else ""
 
 
 def _lengths(update: updates.Update, weight: Any, language: str) -> str:
@@ -136,4 +151,5 @@ def _facts(facts: list[tuple[str, str]], language: str) -> str:
     for name, value in facts:
         said, meant = components.words(language, f"module.{name}"), components.words(language, f"module.{name}.help")
         rows.append(f'<div title="{meant}"><dt>{said}</dt><dd>{components.escape(value)}</dd></div>')
-    return f'<dl class="pp-facts">{"".join(rows)}</dl>'
+    said = components.words(language, "module.facts") if len(facts) > 2 else ""
+    return f'<dl class="pp-facts">{"".join(rows)}</dl><p class="pp-soft pp-small">{said}</p>'

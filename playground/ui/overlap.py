@@ -6,7 +6,7 @@ Both figures stand still, so plotly draws them. Knows nothing about training or 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -16,6 +16,9 @@ from playground.ui import actions, components, lab, updates
 from playground.ui.compare import HIDDEN, alarm
 from playground.ui.updates import UpdatesSection
 from playground.ui.wording import Wording, html
+
+if TYPE_CHECKING:
+    from playground.adapters import Record
 
 SECOND = "sentiment-lora"
 SIDES = ("input", "output")
@@ -49,6 +52,10 @@ def build(
         **HIDDEN,
     )
     go.click(overlap, [visitor, language, first.chosen, other, first.controls.module, side], [said, figure], **HIDDEN)
+    gr.on(
+        [first.chosen.change, first.controls.module.change, other.input, side.input],
+        lambda: ["", gr.update(visible=False)], None, [said, figure], **HIDDEN,
+    )  # fmt: skip
     turn.click(directions, [visitor, language, first.chosen], [said, figure], **HIDDEN)
 
 
@@ -75,10 +82,18 @@ def overlap(key: str, language: str, one_id: str, other_id: str, module: str, si
     chance = max(parts[0].shape[1], parts[1].shape[1]) / parts[0].shape[0]
     figures = {"first": values[0, 0], "all": values[-1, -1], "chance": chance}
     said = {name: locales.significant(language, float(value)) for name, value in figures.items()}
-    line = lab.soft(language, "overlap.said", **said)
-    if side == "input" and one.record.seed == other.record.seed:
+    place = locales.text(language, "lowrank.module", layer=core.layer_of(module), kind=core.kind_of(module))
+    line = lab.soft(language, "overlap.said", module=place, **said)
+    if side == "input" and same_start(one.record, other.record):
         line += lab.soft(language, "overlap.same_seed", seed=one.record.seed)
     return [line, gr.update(value=drawn(values, names, language), visible=True)]
+
+
+def same_start(one: Record, other: Record) -> bool:
+    """Whether both began with the very same A. Of an uploaded adapter, which has no versions, the seed is hearsay."""
+    shared = [getattr(one, name) == getattr(other, name) for name in ("base", "method", "seed", "versions")]
+    shaped = [one.hyperparameters.get(name) == other.hyperparameters.get(name) for name in ("rank", "targets")]
+    return bool(one.versions) and all((*shared, *shaped))
 
 
 def directions(key: str, language: str, adapter_id: str) -> list[Any]:

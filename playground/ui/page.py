@@ -116,8 +116,11 @@ def _compare_it(key: str, language: str, base_id: str, adapter_id: str) -> list[
     if not library.knows(adapter_id):  # the session has gone; `compare.start` says the rest
         return [gr.skip(), gr.skip(), gr.skip()]
     record = library.get(adapter_id).record
-    same = [one for one in reversed(actions.list_adapters(None, base_id)) if one["task"] == record.task]
-    rivals = list({one["method"]: one["id"] for one in same}.values())[::-1]  # the first of each method
+    first: dict[str, str] = {}  # ready-made adapter of each method
+    for one in actions.list_adapters(None, base_id):
+        if one["task"] == record.task:
+            first.setdefault(one["method"], one["id"])
+    rivals = list(first.values())
     panes = compare.pane_update(key, base_id, language, [BASE, *rivals[: settings.MAX_PANES - 3], adapter_id])
     return [gr.Tabs(selected="compare"), record.questions[0] if record.questions else gr.skip(), panes]
 

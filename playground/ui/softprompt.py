@@ -111,7 +111,7 @@ def draw(key: str, language: str, base_id: str, adapter_id: str, left_out: Seque
         return [gr.update(visible=True), alarm(error.message(language)), "", None, *[gr.skip()] * 7]
     count = len(found.tokens)
     choices = [(choice(token), token.position) for token in found.tokens]
-    answered, measured = run_of(key, ANSWERS, adapter_id), run_of(key, IMPORTANCE, adapter_id)
+    answered, measured = lab.run_of(key, ANSWERS, adapter_id), lab.run_of(key, IMPORTANCE, adapter_id)
     return [
         gr.update(visible=True),
         tokens(found, language),
@@ -224,7 +224,7 @@ def answers(key: str, language: str, base_id: str, adapter_id: str, prompt: str,
         whole = replace(adapter, name=text(language, "softprompt.whole_name"))
         chosen = [None, whole, named(adapter, left_out, language)]
         decoding = {"max_new_tokens": lab.ANSWER_TOKENS}
-        run = actions.start_answers(key, LAB, ANSWERS, base_id, prompt, chosen, decoding)
+        run = actions.start_answers(key, LAB, ANSWERS, adapter.record.base, prompt, chosen, decoding, adapter_id)
     except PlaygroundError as error:
         yield [alarm(error.message(language)), gr.skip()]
         return
@@ -252,7 +252,7 @@ def measure_all(key: str, language: str, adapter_id: str) -> Iterator[list[Any]]
 def attach(key: str, language: str, adapter_id: str) -> Iterator[list[Any]]:
     """When an adapter is chosen again whose measurement still runs: follow it. Another adapter's ends."""
     yield [gr.skip()] * 4  # a generator that yields nothing would empty its outputs
-    run = run_of(key, IMPORTANCE, adapter_id)
+    run = lab.run_of(key, IMPORTANCE, adapter_id)
     if run and not run.ended:
         yield from follow_importance(run, language)
 
@@ -275,20 +275,6 @@ def buttons(run: Run | None) -> list[Any]:
     """[measure, stop]: one of them, by whether something is measured."""
     idle = run is None or run.ended
     return [gr.update(visible=idle), gr.update(visible=not idle)]
-
-
-def run_of(key: str, place: str, adapter_id: str) -> Run | None:
-    """The session's run of a place, if it is about this adapter; another's stops, and whoever shows it looks away."""
-    run = SESSIONS.get(key).runs.get(place)
-    if run is None:
-        return None
-    subject = run.job if place == IMPORTANCE else run.job.adapters[1].id
-    if subject == adapter_id:
-        return run
-    if not run.ended:
-        run.replaced = True
-        SESSIONS.stop(key, place)
-    return None
 
 
 def latest(run: Run | None, language: str, drawn: Any) -> list[str]:

@@ -63,7 +63,7 @@ def build(wording: Wording, language: gr.BrowserState) -> ToySection:
                 picture = html("", elem_id="toy-picture")
     shape = [kind, rows, columns, rank, seed, file]
     inputs, shown = [*shape, kept], [rank, matrices, values, curve, kept, picture]
-    training = go.click(train, [language, *shape], [matrices, curve], **STREAM)
+    training = go.click(train, [language, *shape], [matrices, curve], **{**STREAM, "concurrency_limit": 2})
     moved: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
     drawn, turned = [rank, matrices, values, curve], [one.input for one in (kind, rows, columns, seed)]
     changed = [*turned, rank.input, file.upload, file.clear]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -19,6 +19,10 @@ from playground.jobs import SESSIONS
 from playground.ui import actions, components, edits, lab
 from playground.ui.compare import HIDDEN, alarm
 from playground.ui.wording import Wording, html
+
+if TYPE_CHECKING:
+    from playground.adapters import Adapter
+    from playground.bases import Base
 
 FIRST = "pirate-lora"  # what the lab opens with
 
@@ -31,7 +35,8 @@ class UpdatesSection:
     chosen: gr.Textbox  # the adapter's id, with its checkpoint
     prompt: gr.Textbox
     controls: edits.Controls
-    drawn: list[Any]  # what `draw` updates
+    before: gr.Textbox
+    inside: gr.HTML  # what `draw` updates
     answered: list[Any]  # what `edits.attach` updates
     shown: list[Any]
 
@@ -57,16 +62,17 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState)
         with gr.Column(min_width=0):
             inside = make(html, {"value": lambda lang: components.card(lang, "inside")}, elem_id="lab-module")
             answered = edits.results(wording, controls, prompt, visitor, language, chosen)
-    module, drawn = controls.module, [inside, where]
-    ranges = [controls.rank, controls.first, controls.last, controls.kinds]
-    looked = [where, module, *ranges, prompt, weights]
+    module, before = controls.module, gr.Textbox(visible=False)  # the adapter that the controls are set for
+    looked = [where, module, *controls.edit, prompt, weights, before]
     now = [visitor, language, chosen, module, controls.rank]
 
     adapter.input(_picked, [visitor, language, adapter], [step, chosen], **HIDDEN)
     step.input(_stepped, [visitor, adapter, step], chosen, trigger_mode="always_last", **HIDDEN)
-    chosen.change(look, [visitor, language, chosen, module], looked, **HIDDEN).then(draw, now, drawn, **HIDDEN)
-    gr.on([module.input, controls.rank.input], draw, now, drawn, trigger_mode="always_last", **HIDDEN)
-    return UpdatesSection(adapter, chosen, prompt, controls, drawn, answered, [adapter, step, chosen, *looked])
+    chosen.change(look, [visitor, language, chosen, module, before], looked, **HIDDEN).then(draw, now, inside, **HIDDEN)
+    controls.rank.input(draw, now, inside, trigger_mode="always_last", **HIDDEN)
+    module.input(draw, now, inside, **HIDDEN)
+    module.input(where_html, [visitor, language, chosen, module], where, **HIDDEN)
+    return UpdatesSection(adapter, chosen, prompt, controls, before, inside, answered, [adapter, step, chosen, *looked])
 
 
 def ready_made(language: str) -> list[tuple[str, str]]:
@@ -80,22 +86,22 @@ def choices(key: str, language: str, base_id: str | None) -> list[tuple[str, str
     return [(components.pane_title(one, language), one["id"]) for one in listed]
 
 
-def opened(key: str, language: str, base_id: str, adapter_id: str, chosen: str, module: str) -> list[Any]:
+def opened(key: str, language: str, base_id: str, adapter_id: str, chosen: str, module: str, before: str) -> list[Any]:
     """When the tab is opened: what can be chosen now, and the chosen one drawn. The rest keeps what it shows."""
     known = choices(key, language, base_id)
     ids = [one for _, one in known]
     if not ids:
-        return [
-            gr.update(choices=[], value=None),
-            *[gr.skip()] * 2,
-            lab.soft(language, "updates.none"),
-            *[gr.skip()] * 6,
-            gr.update(visible=False),
-        ]
+        none = lab.soft(language, "updates.none")
+        return [gr.update(choices=[], value=None), gr.update(visible=False), "", *hidden(none)]
     adapter_id = adapter_id if adapter_id in ids else ids[0]
     same = chosen.partition(STEP_MARK)[0] == adapter_id
     step, chosen = [gr.skip(), chosen] if same else _picked(key, language, adapter_id)
-    return [gr.update(choices=known, value=adapter_id), step, chosen, *look(key, language, chosen, module)]
+    return [gr.update(choices=known, value=adapter_id), step, chosen, *look(key, language, chosen, module, before)]
+
+
+def hidden(said: str, question: Any = None) -> list[Any]:
+    """What `look` gives where there are no weights to show: a sentence instead of the map."""
+    return [said, *[gr.skip()] * 6, gr.skip() if question is None else question, gr.update(visible=False), ""]
 
 
 def _picked(key: str, language: str, adapter_id: str) -> list[Any]:
@@ -117,39 +123,46 @@ def _stepped(key: str, adapter_id: str, step: int) -> str:
     return f"{adapter_id}{STEP_MARK}{steps[-1]}"
 
 
-def look(key: str, language: str, chosen: str, module: str) -> list[Any]:
-    """What depends on the adapter: the map, the modules to choose from, the ranges of the controls, the prompt."""
-    from playground import edits as core
+def look(key: str, language: str, chosen: str, module: str, before: str) -> list[Any]:
+    """
+    What depends on the adapter: the map, the modules to choose from, the ranges of the controls, the question. Another
+    checkpoint of the same adapter leaves the controls and the question as they are.
+    """
     from playground import updates
 
+    if not chosen:
+        return [gr.skip()] * 10
     try:
         base, adapter = actions.examined(key, chosen)
+        fresh = chosen.partition(STEP_MARK)[0] != before.partition(STEP_MARK)[0]
+        question = adapter.record.questions[0] if fresh and adapter.record.questions else gr.skip()
         if adapter.record.method == "prompt_tuning":
-            return [lab.soft(language, "updates.no_weights"), *[gr.skip()] * 5, _question(adapter), gr.update(visible=False)]
+            return hidden(lab.soft(language, "updates.no_weights"), question)
         cells = updates.network(base, adapter)
+        modules = {cell.module: locales.text(language, "lowrank.module", layer=cell.layer, kind=cell.kind) for cell in cells}
+        module = module if module in modules and not fresh else updates.most_changed(base, adapter)
+        known = gr.update(choices=[(name, path) for path, name in modules.items()], value=module)
+        ranges = edits.ranges(adapter) if fresh else [gr.skip()] * 5
+        return [where_of(base, adapter, module, language), known, *ranges, question, gr.update(visible=True), chosen]
     except PlaygroundError as error:
-        return [alarm(error.message(language)), *[gr.skip()] * 6, gr.update(visible=False)]
-    modules = {cell.module: locales.text(language, "lowrank.module", layer=cell.layer, kind=cell.kind) for cell in cells}
-    module = module if module in modules else updates.most_changed(base, adapter)
-    kinds, layers = list(core.kinds_of(adapter)), core.layers_of(adapter)
-    rank = gr.update(visible=False, value=0)
-    if adapter.record.method in edits.FACTORS:
-        most = core.rank_of(adapter)
-        rank = gr.update(visible=True, maximum=most, value=most)
-    return [
-        network(cells, module, language),
-        gr.update(choices=[(name, path) for path, name in modules.items()], value=module),
-        rank,
-        gr.update(value=0, maximum=layers - 1),
-        gr.update(value=layers - 1, maximum=layers - 1),
-        gr.update(choices=kinds, value=kinds),
-        _question(adapter),
-        gr.update(visible=True),
-    ]
+        return hidden(alarm(error.message(language)))
 
 
-def _question(adapter: Any) -> Any:
-    return adapter.record.questions[0] if adapter.record.questions else gr.skip()
+def where_html(key: str, language: str, chosen: str, module: str) -> Any:
+    """The map with another module framed."""
+    try:
+        return where_of(*actions.examined(key, chosen), module, language)
+    except PlaygroundError as error:
+        return alarm(error.message(language))
+
+
+def where_of(base: Base, adapter: Adapter, module: str, language: str) -> str:
+    """The map over the whole network, and for IA3 its vectors by kind of module."""
+    from playground import updates
+    from playground.ui.module import vectors
+
+    drawn = network(updates.network(base, adapter), module, language) + vectors(updates.vectors(base, adapter), language)
+    return f"<div {components.colour(adapter.record.method)}>{drawn}</div>"
 
 
 def network(cells: Sequence[Any], module: str, language: str) -> str:
@@ -170,19 +183,15 @@ def network(cells: Sequence[Any], module: str, language: str) -> str:
     )
 
 
-def draw(key: str, language: str, chosen: str, module: str, rank: int) -> list[Any]:
-    """[one module's card, the map with that module framed]."""
+def draw(key: str, language: str, chosen: str, module: str, rank: int) -> Any:
+    """One module's card."""
     from playground import updates
-    from playground.ui import module as card
+    from playground.ui.module import module_card
 
     try:
-        base, adapter = actions.examined(key, chosen)
-        if adapter.record.method == "prompt_tuning":
-            return [gr.skip(), gr.skip()]
-        module = module or updates.most_changed(base, adapter)
-        return [
-            card.module_card(base, adapter, module, rank, language),
-            network(updates.network(base, adapter), module, language),
-        ]
+        base, adapter = actions.examined(key, chosen) if chosen else (None, None)
+        if base is None or adapter is None or adapter.record.method == "prompt_tuning":
+            return gr.skip()
+        return module_card(base, adapter, module or updates.most_changed(base, adapter), rank, language)
     except PlaygroundError as error:
-        return [alarm(error.message(language)), gr.skip()]
+        return alarm(error.message(language))
