@@ -62,7 +62,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState)
         with gr.Column(min_width=0):
             inside = make(html, {"value": lambda lang: components.card(lang, "inside")}, elem_id="lab-module")
             answered = edits.results(wording, controls, prompt, visitor, language, chosen)
-    module, before = controls.module, gr.Textbox(visible=False)  # the adapter that the controls are set for
+    module, before = controls.module, gr.Textbox("", visible=False)  # the adapter that the controls are set for
     looked = [where, module, *controls.edit, prompt, weights, before]
     now = [visitor, language, chosen, module, controls.rank]
 
