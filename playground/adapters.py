@@ -95,7 +95,7 @@ class Adapter:
     def at(self, step: int) -> Adapter:
         """The adapter as it was at a checkpoint. Raises PlaygroundError if there is none of that step."""
         if step not in self._stages:
-            raise PlaygroundError("no_checkpoint", step=step, steps=", ".join(map(str, self._stages)))
+            raise PlaygroundError("no_checkpoint", step=step, steps=", ".join(map(str, self._stages)) or "–")
         return self._stages[step]
 
     @cached_property
@@ -308,14 +308,14 @@ class Library:
 
     def get(self, adapter_id: str) -> Adapter:
         """By id, or `id@step` for a checkpoint. Raises PlaygroundError if this session has no such adapter."""
-        name, _, step = adapter_id.partition(STEP_MARK)
+        name, _, step = str(adapter_id).partition(STEP_MARK)
         adapter = self._own.get(name) or examples().get(name)
         if adapter is None:
-            raise PlaygroundError("unknown_adapter", adapter=adapter_id[:60])
+            raise PlaygroundError("unknown_adapter", adapter=str(adapter_id)[:60])
         if not step:
             return adapter
         if not re.fullmatch(r"\d{1,6}", step):
-            raise PlaygroundError("unknown_adapter", adapter=adapter_id[:60])
+            raise PlaygroundError("unknown_adapter", adapter=str(adapter_id)[:60])
         return adapter.at(int(step))
 
 

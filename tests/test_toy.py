@@ -437,7 +437,7 @@ def test_the_page_says_when_nothing_is_lost_and_when_nothing_is_saved():
 def test_training_on_the_page_starts_with_the_base_and_ends_at_the_best(monkeypatch):
     monkeypatch.setattr(page, "FIRST_SECONDS", 0.0)
     monkeypatch.setattr(page, "FRAME_SECONDS", 0.0)
-    first, *_, last = frames = [matrices for matrices, _ in page.train("en", *INPUTS)]
+    first, *_, last = frames = [matrices for matrices, _ in page.grow("en", *INPUTS)]
     assert 15 <= len(frames) <= 25
     assert "W + BA is W" in first
     w, *_, after = re.findall('src="([^"]+)"', first)
@@ -452,7 +452,7 @@ def test_wrong_inputs_are_sentences_on_the_page(tmp_path):
     assert "no picture" in page.draw_matrices("en", "picture", 50, 50, 2, 0, str(text))[1]
     assert "pp-error" in page.draw_matrices("en", "random", None, 50, 2, 0, None)[1]
     assert "pp-error" in page.draw_matrices("en", "random", 50, 50, None, 0, None)[1]
-    assert "pp-error" in next(page.train("en", "random", 20, 50, 40, 0, None))[0]
+    assert "pp-error" in next(page.grow("en", "random", 20, 50, 40, 0, None))[0]
 
 
 def test_a_share_is_0_or_100_percent_only_if_it_is():

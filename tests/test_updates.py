@@ -11,7 +11,7 @@ from bitsandbytes.functional import dequantize_4bit
 from peft.tuners.lora import LoraLayer
 from torch import nn
 
-from playground import adapters, lowrank, settings, updates
+from playground import adapters, findings, lowrank, settings, updates
 from playground.adapters import Adapter, Checkpoint, Record
 from playground.bases import CATALOGUE, BaseSpec, load
 from playground.errors import PlaygroundError
@@ -136,7 +136,7 @@ def test_norms_are_those_of_the_dense_update(made, family, name):
     for module, update in updates.updates(base, adapter).items():
         change = np.linalg.norm(array(merged[f"{module}.weight"]) - array(weights(base)[module]))
         assert update.norm(updates.weight_of(base, module)) == pytest.approx(change, rel=1e-4)
-        assert updates.weight_norm(base, module) == pytest.approx(np.linalg.norm(array(weights(base)[module])), rel=1e-6)
+        assert findings.weight_norm(base, module) == pytest.approx(np.linalg.norm(array(weights(base)[module])), rel=1e-6)
 
 
 def test_a_really_trained_adapter_is_read_as_peft_merges_it(tiny, get_tiny, small_task):
@@ -170,7 +170,7 @@ def test_dora_is_of_low_rank_only_without_its_lengths(made):
 @every_method
 def test_the_map_has_every_adapted_module_once(made, family, name):
     base, adapter, merged = made(family, name)
-    cells = updates.network(base, adapter)
+    cells = findings.network(base, adapter)
     assert [cell.module for cell in cells] == targets(base, name)
     for cell in cells:
         parts = cell.module.split(".")
@@ -184,7 +184,7 @@ def test_the_map_has_every_adapted_module_once(made, family, name):
 @every_method
 def test_effective_ranks_are_of_the_factors_and_only_where_there_are_any(made, name):
     base, adapter, _ = made("llama", name)
-    for cell in updates.network(base, adapter):
+    for cell in findings.network(base, adapter):
         factors = updates.updates(base, adapter)[cell.module].factors
         assert (cell.effective_rank is None) == (factors is None) == (name in ("ia3", "full"))
         if factors is not None:
@@ -206,7 +206,7 @@ def test_the_most_changed_module_is_found(made, family, name):
     for chosen in [name for name in adapter.tensors if name.endswith(("lora_B.weight", "ia3_l"))][1::3]:
         loud = replace(adapter, loaded={**adapter.tensors, chosen: 100 * adapter.tensors[chosen]})
         module = chosen.removeprefix("base_model.model.").removesuffix(".lora_B.weight").removesuffix(".ia3_l")
-        assert updates.most_changed(base, loud) == module
+        assert findings.most_changed(base, loud) == module
 
 
 def test_full_fine_tuning_shows_the_linear_layers_without_the_head():
@@ -230,7 +230,7 @@ def test_full_fine_tuning_shows_the_linear_layers_without_the_head():
 def test_a_report_is_what_a_dense_computation_gives(made, family, name):
     base, adapter, _ = made(family, name)
     for module in targets(base, name)[::3]:
-        report = updates.report(base, adapter, module)
+        report = findings.report(base, adapter, module)
         prefix, values = f"base_model.model.{module}.lora_", adapter.record.hyperparameters
         a, b = (array(adapter.tensors[f"{prefix}{part}.weight"]) for part in "AB")
         scaling = values["alpha"] / values["rank"] ** (0.5 if values["rslora"] else 1)
@@ -271,7 +271,7 @@ def test_table_7_of_the_lora_paper():
     adapter, _ = trained(base, "lora", {"rank": 4, "alpha": 8})
     prefix = f"base_model.model.{module}.lora_"
     factors = {f"{prefix}A.weight": v[:, :4].T.contiguous(), f"{prefix}B.weight": 6.91 / 2 / 2 * u[:, :4]}
-    report = updates.report(base, replace(adapter, loaded={**adapter.tensors, **factors}), module)
+    report = findings.report(base, replace(adapter, loaded={**adapter.tensors, **factors}), module)
     assert report.frobenius_weight == pytest.approx(61.95, rel=1e-5)
     assert report.frobenius_update == pytest.approx(6.91, rel=1e-5)
     assert report.within == pytest.approx(0.32, rel=1e-4)
@@ -284,15 +284,15 @@ def test_table_7_of_the_lora_paper():
 
 def test_without_a_module_the_report_is_of_the_most_changed_one(made):
     base, adapter, _ = made("llama", "lora everywhere")
-    assert updates.report(base, adapter) == updates.report(base, adapter, updates.most_changed(base, adapter))
+    assert findings.report(base, adapter) == findings.report(base, adapter, findings.most_changed(base, adapter))
 
 
 def test_before_the_first_step_nothing_has_changed(made):
     base, adapter, _ = made("llama", "lora")
     zeros = {name: torch.zeros_like(tensor) if "lora_B" in name else tensor for name, tensor in adapter.tensors.items()}
     start = replace(adapter, loaded=zeros)
-    assert {(cell.relative, cell.effective_rank) for cell in updates.network(base, start)} == {(0.0, 0.0)}
-    report = updates.report(base, start)
+    assert {(cell.relative, cell.effective_rank) for cell in findings.network(base, start)} == {(0.0, 0.0)}
+    report = findings.report(base, start)
     assert (report.frobenius_update, report.relative, report.amplification) == (0.0, 0.0, None)
     assert set(report.singular_values) == set(report.energy) == {0.0}
 
@@ -301,7 +301,7 @@ def test_before_the_first_step_nothing_has_changed(made):
 def test_the_spectrum_of_a_weight_is_its_singular_values(made, family):
     base, _, _ = made(family, "lora")
     for module, weight in weights(base).items():
-        found, expected = updates.weight_spectrum(base, module), torch.linalg.svdvals(weight.double())
+        found, expected = findings.weight_spectrum(base, module), torch.linalg.svdvals(weight.double())
         assert found.dtype == torch.float64
         torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6 * float(expected[0]))
 
@@ -310,7 +310,7 @@ def test_the_spectrum_of_a_weight_is_its_singular_values(made, family):
 def test_directions_are_what_the_update_reads_and_writes(made, side, part):
     base, adapter, _ = made("llama", "lora")
     module = "model.layers.0.self_attn.v_proj"  # 32 × 64
-    found = updates.directions(base, adapter, module, side)
+    found = findings.directions(base, adapter, module, side)
     dense = updates.update_of(base, adapter, module).delta(updates.weight_of(base, module)).double()
     u, _, vh = torch.linalg.svd(dense, full_matrices=False)
     theirs = (vh.T if part == "v" else u)[:, :8]
@@ -325,7 +325,7 @@ def test_directions_are_what_the_update_reads_and_writes(made, side, part):
 @every_method
 def test_turns_are_those_of_the_merged_rows(made, family, name):
     base, adapter, merged = made(family, name)
-    for turn in updates.turns(base, adapter):
+    for turn in findings.turns(base, adapter):
         new, old = array(merged[f"{turn.module}.weight"]), array(weights(base)[turn.module])
         lengths = np.linalg.norm(new, axis=1) / np.linalg.norm(old, axis=1)
         cosines = (new * old).sum(1) / np.linalg.norm(new, axis=1) / np.linalg.norm(old, axis=1)
@@ -335,7 +335,7 @@ def test_turns_are_those_of_the_merged_rows(made, family, name):
 
 def test_factors_of_rows_change_lengths_and_no_direction(made):
     base, adapter, _ = made("llama", "ia3")
-    rows = [turn for turn in updates.turns(base, adapter) if turn.kind != "down_proj"]  # there it is the columns
+    rows = [turn for turn in findings.turns(base, adapter) if turn.kind != "down_proj"]  # there it is the columns
     for turn in rows:
         vector = adapter.tensors[f"base_model.model.{turn.module}.ia3_l"]
         assert turn.length == pytest.approx(float((vector.abs() - 1).abs().mean()), rel=1e-4)
@@ -347,10 +347,10 @@ def test_factors_of_rows_change_lengths_and_no_direction(made):
 
 def test_what_has_been_computed_is_found_again(made):
     base, adapter, _ = made("llama", "lora")
-    module = updates.most_changed(base, adapter)
+    module = findings.most_changed(base, adapter)
     assert updates.updates(base, adapter) is updates.updates(base, adapter)
-    assert updates.network(base, adapter) is updates.network(base, adapter)
-    assert updates.weight_spectrum(base, module) is updates.weight_spectrum(base, module)
+    assert findings.network(base, adapter) is findings.network(base, adapter)
+    assert findings.weight_spectrum(base, module) is findings.weight_spectrum(base, module)
 
 
 def test_each_checkpoint_has_an_update_of_its_own_and_keeps_it(made):
@@ -361,11 +361,11 @@ def test_each_checkpoint_has_an_update_of_its_own_and_keeps_it(made):
     )
     run = replace(adapter, checkpoints=steps)
     assert run.at(2) is run.at(2)
-    norms = [[cell.relative for cell in updates.network(base, run.at(step))] for step in (0, 2, 4)]
+    norms = [[cell.relative for cell in findings.network(base, run.at(step))] for step in (0, 2, 4)]
     assert set(norms[0]) == {0.0}
     assert norms[1] == pytest.approx([half / 2 for half in norms[2]], rel=1e-5)
-    assert norms[2] == [cell.relative for cell in updates.network(base, adapter)]
-    assert updates.network(base, run.at(2)) is updates.network(base, run.at(2))
+    assert norms[2] == [cell.relative for cell in findings.network(base, adapter)]
+    assert findings.network(base, run.at(2)) is findings.network(base, run.at(2))
     with pytest.raises(PlaygroundError) as refused:
         run.at(3)
     assert refused.value.key == "no_checkpoint"
@@ -374,7 +374,7 @@ def test_each_checkpoint_has_an_update_of_its_own_and_keeps_it(made):
 # What cannot be shown
 
 
-@pytest.mark.parametrize("ask", [updates.updates, updates.network, updates.report, updates.turns, updates.most_changed])
+@pytest.mark.parametrize("ask", [updates.updates, findings.network, findings.report, findings.turns, findings.most_changed])
 def test_methods_that_change_no_weight_have_no_update(made, ask):
     base, _, _ = made("llama", "lora")
     prompt, _ = trained(base, "prompt_tuning", {"virtual_tokens": 4})
@@ -385,7 +385,7 @@ def test_methods_that_change_no_weight_have_no_update(made, ask):
         assert text("en", f"methods.{adapter.record.method}.name") in str(refused.value)
 
 
-@pytest.mark.parametrize("ask", [updates.update_of, updates.report, updates.directions])
+@pytest.mark.parametrize("ask", [updates.update_of, findings.report, findings.directions])
 @pytest.mark.parametrize(
     "module", ["model.layers.0.self_attn.k_proj", "model.layers.7.self_attn.q_proj", "x" * 500, "q_proj"]
 )
@@ -401,7 +401,7 @@ def test_a_module_that_was_not_adapted_is_refused_with_what_there_is(made, ask, 
 @pytest.mark.parametrize("name", ["ia3", "full"])
 def test_what_has_no_factors_has_no_spectrum_of_them(made, name):
     base, adapter, _ = made("llama", name)
-    for ask in (updates.report, lambda *these: updates.directions(*these, updates.most_changed(*these))):
+    for ask in (findings.report, lambda *these: findings.directions(*these, findings.most_changed(*these))):
         with pytest.raises(PlaygroundError) as refused:
             ask(base, adapter)
         assert refused.value.key == "no_factors"
@@ -416,7 +416,7 @@ def test_an_adapter_of_another_base_is_refused(made, name):
     assert refused.value.key == "other_base"
     assert "tiny-llama" in str(refused.value)
     with pytest.raises(PlaygroundError) as refused:
-        updates.network(base, adapter)
+        findings.network(base, adapter)
     assert refused.value.key == "does_not_fit"
 
 
@@ -476,13 +476,13 @@ def test_a_qlora_adapter_is_shown_on_its_quantized_base(quantized):
     base = load_form("nf4_double")
     adapter, _ = trained(plain, "lora", {"rank": 4})
     adapter = replace(adapter, record=record_of(base, "qlora", hyperparameters={"rank": 4}))
-    for cell in updates.network(base, adapter):
+    for cell in findings.network(base, adapter):
         factors = updates.updates(base, adapter)[cell.module].factors
         stored = base.model.get_submodule(cell.module).weight
         weight = array(dequantize_4bit(stored.data, stored.quant_state))
         change = np.linalg.norm(factors.scaling * array(factors.b) @ array(factors.a))
         assert cell.relative == pytest.approx(change / np.linalg.norm(weight), rel=1e-5)
-    assert updates.report(base, adapter).rank == 4
+    assert findings.report(base, adapter).rank == 4
     assert base.untouched()
 
 
@@ -490,7 +490,7 @@ def test_a_trained_qlora_adapter_is_shown(tiny, tiny_forms, small_task):
     *_, ended = train(TrainingJob("tiny", "qlora", small_task, {"learning_rate": 0.05}, 3), tiny_forms)
     base = tiny_forms(adapters.base_id(ended.adapter, "tiny"))
     assert base.id == "tiny:nf4_double"
-    assert all(cell.relative > 0 for cell in updates.network(base, ended.adapter))
+    assert all(cell.relative > 0 for cell in findings.network(base, ended.adapter))
     assert base.untouched()
 
 
@@ -502,6 +502,6 @@ def test_nothing_of_all_this_touches_the_base(made):
         for name in METHODS:
             base, adapter, _ = made(family, name)
             before = [(id(parameter), parameter.data_ptr()) for parameter in base.model.parameters()]
-            updates.network(base, adapter), updates.turns(base, adapter)
+            findings.network(base, adapter), findings.turns(base, adapter)
             assert [(id(parameter), parameter.data_ptr()) for parameter in base.model.parameters()] == before
         assert base.untouched()

@@ -51,14 +51,21 @@ def spectrum(values: Sequence[float], kept: int, language: str) -> str:
             f"{UNITS * (index + 0.5) / places:.1f} {UNITS * (1 - share / 1.06):.1f}" for index, share in enumerate(shares)
         )
         line = f'<path class="pp-energy" vector-effect="non-scaling-stroke" d="M{points}"/>'
+    shares_axis = "".join(
+        f'<text class="pp-axis" x="100%" dx="6" y="{100 * (1 - share / 1.06):.2f}%" dy=".35em">'
+        f"{escape(percent(language, 100 * share))}</text>"
+        for share in (0.5, 1.0)
+        if line
+    )
     many = "lowrank.spectrum.first" if len(values) > SHOWN else "lowrank.spectrum.axis"
     name = escape(text(language, many, shown=SHOWN, count=number(language, len(values))))
     first = significant(language, max(shown, default=0.0), 3)
     label = escape(text(language, "lowrank.spectrum.label", count=len(values), first=first))
     return (
-        f'<svg class="pp-loss pp-spectrum" role="img" aria-label="{label}" style="--label:2">{y_axis(top, language)}'
+        f'<svg class="pp-loss pp-spectrum" role="img" aria-label="{label}" style="--label:5">{y_axis(top, language)}'
         f'{bars}<svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%" overflow="visible">'
-        f'{line}</svg>{ticks}<text class="pp-axis" x="50%" y="100%" dy="2.8em" text-anchor="middle">{name}</text></svg>'
+        f"{line}</svg>{ticks}{shares_axis}"
+        f'<text class="pp-axis" x="50%" y="100%" dy="2.8em" text-anchor="middle">{name}</text></svg>'
     )
 
 

@@ -135,9 +135,9 @@ def examined(key: str, adapter_id: str) -> tuple[Base, Adapter]:
 
 def low_rank(key: str, adapter_id: str, module: str) -> dict[str, Any]:
     """The numbers of one module's update; an empty module means the most changed one. Raises PlaygroundError."""
-    from playground import updates
+    from playground import findings
 
-    return asdict(updates.report(*examined(key, adapter_id), module))
+    return asdict(findings.report(*examined(key, adapter_id), module))
 
 
 def start_edited(

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from playground import lowrank, updates
+from playground import findings, lowrank, updates
 from playground.adapters import Adapter
 from playground.bases import Base
 from playground.locales import number, percent, significant, text
@@ -60,7 +60,7 @@ def _factors(base: Base, adapter: Adapter, update: updates.Update, weight: Any, 
         drawn.append(matrix(f"r = {rank}", cut.product().numpy(), text(language, "module.cut"), limit, SIDE, longest))
     values = factors.svd.s.tolist()
     kept = lowrank.energy(factors.svd.s)
-    report = updates.report(base, adapter, update.module)
+    report = findings.report(base, adapter, update.module)
     facts = [
         ("relative", percent(language, 100 * report.relative)),
         ("effective", number(language, report.effective_rank, 1)),
@@ -99,11 +99,11 @@ def _dense(base: Base, adapter: Adapter, update: updates.Update, weight: Any, la
             longest=longest,
         )
     )
-    relative = float(torch.linalg.norm(delta)) / updates.weight_norm(base, update.module)
+    relative = float(torch.linalg.norm(delta)) / findings.weight_norm(base, update.module)
     facts = [("relative", percent(language, 100 * relative))]
     bars = ""
     if update.vector is None:
-        values = updates.spectrum(base, adapter, update.module)
+        values = findings.spectrum(base, adapter, update.module)
         facts.append(("effective", number(language, lowrank.effective_rank(values), 1)))
         bars = spectrum(values.tolist(), len(values), language)
     return f"{_matrices(drawn)}{_shrunk(weight, language)}{bars}{_facts(facts, language)}"

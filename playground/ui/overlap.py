@@ -51,9 +51,12 @@ def build(
         other,
         **HIDDEN,
     )
-    go.click(overlap, [visitor, language, first.chosen, other, first.controls.module, side], [said, figure], **HIDDEN)
     gr.on(
-        [first.chosen.change, first.controls.module.change, other.input, side.input],
+        [go.click, other.input, side.input],
+        overlap, [visitor, language, first.chosen, other, first.controls.module, side], [said, figure], **HIDDEN,
+    )  # fmt: skip
+    gr.on(
+        [first.chosen.change, first.controls.module.change],
         lambda: ["", gr.update(visible=False)], None, [said, figure], **HIDDEN,
     )  # fmt: skip
     turn.click(directions, [visitor, language, first.chosen], [said, figure], **HIDDEN)
@@ -65,7 +68,7 @@ def sides(language: str) -> list[tuple[str, str]]:
 
 def overlap(key: str, language: str, one_id: str, other_id: str, module: str, side: str) -> list[Any]:
     """φ(i, j) of one module's update in two adapters."""
-    from playground import lowrank
+    from playground import findings, lowrank
     from playground import updates as core
     from playground.plots.lowrank import overlap as drawn
 
@@ -74,7 +77,7 @@ def overlap(key: str, language: str, one_id: str, other_id: str, module: str, si
         base_of_other, other = actions.examined(key, other_id)
         if base_of_other.spec.id != base.spec.id:
             raise PlaygroundError("other_base", found=other.record.base, expected=one.record.base)
-        parts = [core.directions(base, adapter, module, side) for adapter in (one, other)]
+        parts = [findings.directions(base, adapter, module, side) for adapter in (one, other)]
     except PlaygroundError as error:
         return [alarm(error.message(language)), gr.update(visible=False)]
     values = lowrank.overlap(*parts).numpy()
@@ -100,11 +103,11 @@ def directions(key: str, language: str, adapter_id: str) -> list[Any]:
     """Every module's change of length against its change of direction."""
     from dataclasses import asdict
 
-    from playground import updates as core
+    from playground import findings
     from playground.plots.lowrank import directions as drawn
 
     try:
-        turns = core.turns(*actions.examined(key, adapter_id))
+        turns = findings.turns(*actions.examined(key, adapter_id))
     except PlaygroundError as error:
         return [alarm(error.message(language)), gr.update(visible=False)]
     length, turned = (sum(getattr(turn, name) for turn in turns) / len(turns) for name in ("length", "direction"))

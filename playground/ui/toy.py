@@ -63,7 +63,7 @@ def build(wording: Wording, language: gr.BrowserState) -> ToySection:
                 picture = html("", elem_id="toy-picture")
     shape = [kind, rows, columns, rank, seed, file]
     inputs, shown = [*shape, kept], [rank, matrices, values, curve, kept, picture]
-    training = go.click(train, [language, *shape], [matrices, curve], **{**STREAM, "concurrency_limit": 2})
+    training = go.click(grow, [language, *shape], [matrices, curve], **{**STREAM, "concurrency_limit": 2})
     moved: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
     drawn, turned = [rank, matrices, values, curve], [one.input for one in (kind, rows, columns, seed)]
     changed = [*turned, rank.input, file.upload, file.clear]
@@ -138,7 +138,7 @@ def draw_matrices(language: str, kind: str, rows: int, columns: int, rank: int, 
         best = decomposition.best(rank)
         weight = toy.base_weight(rows, columns, seed)
     except PlaygroundError as error:
-        return [gr.skip(), alarm(error.message(language)), "", ""]
+        return [gr.skip(), alarm(error.message(language)), gr.skip(), gr.skip()]
     said = [_count(language, "toy.parameters", rows, columns, rank)]
     if lowered:
         said.append(words(language, "toy.clipped", rank=rank, rows=rows, columns=columns))
@@ -150,7 +150,7 @@ def draw_matrices(language: str, kind: str, rows: int, columns: int, rank: int, 
     return [slider, matrices, _spectrum(language, decomposition.values, rank), curve]
 
 
-def train(language: str, kind: str, rows: int, columns: int, rank: int, seed: int, file: str | None) -> Iterator[list[Any]]:
+def grow(language: str, kind: str, rows: int, columns: int, rank: int, seed: int, file: str | None) -> Iterator[list[Any]]:
     """[matrices, curve] while the factors are trained from B = 0."""
     try:
         target, decomposition = toy.decomposed(kind, rows, columns, seed, _path(file))

@@ -128,7 +128,7 @@ def look(key: str, language: str, chosen: str, module: str, before: str) -> list
     What depends on the adapter: the map, the modules to choose from, the ranges of the controls, the question. Another
     checkpoint of the same adapter leaves the controls and the question as they are.
     """
-    from playground import updates
+    from playground import findings
 
     if not chosen:
         return [gr.skip()] * 10
@@ -138,9 +138,9 @@ def look(key: str, language: str, chosen: str, module: str, before: str) -> list
         question = adapter.record.questions[0] if fresh and adapter.record.questions else gr.skip()
         if adapter.record.method == "prompt_tuning":
             return hidden(lab.soft(language, "updates.no_weights"), question)
-        cells = updates.network(base, adapter)
+        cells = findings.network(base, adapter)
         modules = {cell.module: locales.text(language, "lowrank.module", layer=cell.layer, kind=cell.kind) for cell in cells}
-        module = module if module in modules and not fresh else updates.most_changed(base, adapter)
+        module = module if module in modules and not fresh else findings.most_changed(base, adapter)
         known = gr.update(choices=[(name, path) for path, name in modules.items()], value=module)
         ranges = edits.ranges(adapter) if fresh else [gr.skip()] * 5
         return [where_of(base, adapter, module, language), known, *ranges, question, gr.update(visible=True), chosen]
@@ -158,10 +158,10 @@ def where_html(key: str, language: str, chosen: str, module: str) -> Any:
 
 def where_of(base: Base, adapter: Adapter, module: str, language: str) -> str:
     """The map over the whole network, and for IA3 its vectors by kind of module."""
-    from playground import updates
+    from playground import findings
     from playground.ui.module import vectors
 
-    drawn = network(updates.network(base, adapter), module, language) + vectors(updates.vectors(base, adapter), language)
+    drawn = network(findings.network(base, adapter), module, language) + vectors(findings.vectors(base, adapter), language)
     return f"<div {components.colour(adapter.record.method)}>{drawn}</div>"
 
 
@@ -185,13 +185,13 @@ def network(cells: Sequence[Any], module: str, language: str) -> str:
 
 def draw(key: str, language: str, chosen: str, module: str, rank: int) -> Any:
     """One module's card."""
-    from playground import updates
+    from playground import findings
     from playground.ui.module import module_card
 
     try:
         base, adapter = actions.examined(key, chosen) if chosen else (None, None)
         if base is None or adapter is None or adapter.record.method == "prompt_tuning":
             return gr.skip()
-        return module_card(base, adapter, module or updates.most_changed(base, adapter), rank, language)
+        return module_card(base, adapter, module or findings.most_changed(base, adapter), rank, language)
     except PlaygroundError as error:
         return alarm(error.message(language))

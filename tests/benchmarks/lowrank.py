@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from peft import get_peft_model_state_dict
 
-from playground import adapters, settings, tasks, updates
+from playground import adapters, findings, settings, tasks
 from playground.adapters import Adapter, Record
 from playground.bases import BASES, Base
 from playground.edits import Edit
@@ -74,9 +74,9 @@ def network_rows(base: Base, shown: dict[str, Adapter]) -> list[list[str]]:
     """The whole-network map of each adapter, for the first time (with the weights' norms) and found again."""
     rows = []
     for name, adapter in shown.items():
-        first = seconds(lambda adapter=adapter: updates.network(base, adapter))
-        again = seconds(lambda adapter=adapter: updates.network(base, adapter))
-        count = len(updates.network(base, adapter))
+        first = seconds(lambda adapter=adapter: findings.network(base, adapter))
+        again = seconds(lambda adapter=adapter: findings.network(base, adapter))
+        count = len(findings.network(base, adapter))
         rows.append([f"network map, {name} ({count} modules)", f"{first:.2f} s", "", "at most 2 s"])
         rows.append(["… found again", f"{1e6 * again:.0f} µs", "", ""])
     return rows
@@ -117,7 +117,7 @@ def study() -> None:
     noise = everywhere(base)
     rows += network_rows(base, {"pirate-lora": pirate, "pirate-ia3": ia3, "LoRA everywhere": noise})
     layers = base.model.config.num_hidden_layers
-    rows += module_rows(base, {"q_proj 576 × 576": updates.most_changed(base, pirate)}, pirate)
+    rows += module_rows(base, {"q_proj 576 × 576": findings.most_changed(base, pirate)}, pirate)
     rows += module_rows(base, {"up_proj 1536 × 576": f"model.layers.{layers // 2}.mlp.up_proj"}, noise)
     rows += sweep_rows(base, pirate)
     note = (

@@ -68,7 +68,7 @@ def test_cutting_the_rank_changes_the_figures_and_the_answer(lab: Page, artifact
     expect(panes).to_have_count(3, timeout=SLOW)
     expect(panes.nth(2)).to_contain_text("rank 1")
     expect(lab.locator("#lab-notice")).to_contain_text("Done", timeout=SLOW)
-    assert "Arrr" in panes.nth(1).inner_text()
+    expect(panes.nth(1)).to_contain_text("Arrr")
     lab.screenshot(path=artifacts / "lowrank-cut.png", full_page=True)
 
     set_slider(lab, "#lab-rank", 0)
@@ -82,8 +82,9 @@ def test_a_sweep_measures_what_each_kind_carries(lab: Page) -> None:
     lab.locator("#sweep-kinds").click()
     expect(lab.locator("#sweep-notice")).to_contain_text("Done", timeout=SLOW)
     rows = lab.locator("#sweep tbody tr")
-    expect(rows).to_have_count(3)
-    expect(rows.nth(2)).to_contain_text("only v_proj")
+    expect(rows).to_have_count(4)
+    expect(rows.nth(1)).to_contain_text("everything left on")
+    expect(rows.nth(3)).to_contain_text("only v_proj")
 
 
 def test_another_module_and_another_adapter_are_drawn(lab: Page) -> None:
