@@ -1,0 +1,147 @@
+"""
+Ranges of activations: where to clip before rounding, from what was seen before (static) or from each tensor (dynamic),
+and LLM.int8()'s way with the few features that are far larger than the rest.
+
+Activations are (tokens, features). Rounding is symmetric: code = round(x / scale), scale = clip / largest code. Knows
+nothing about models: whoever calls brings the activations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from playground.errors import PlaygroundError
+from playground.formats import SMALLEST, Format, finite
+from playground.quantization import FORMATS, Errors, errors, format_of
+from playground.roundtrip import vectorwise_codes
+
+if TYPE_CHECKING:
+    import torch
+
+PERCENTILE = 99.9
+OUTLIER = 6.0  # Dettmers et al. 2022, section 3.2
+CLIPS_PER_OCTAVE, OCTAVES = 8, 10  # clips that `mse` tries, downwards from the largest value
+
+
+def min_max(sizes: torch.Tensor, format: Format) -> float:
+    """Nothing is clipped."""
+    return float(sizes.max())
+
+
+def percentile(sizes: torch.Tensor, format: Format) -> float:
+    """99.9 % are within; the rest is clipped."""
+    return float(sizes.kthvalue(math.ceil(len(sizes) * PERCENTILE / 100)).values)
+
+
+def mse(sizes: torch.Tensor, format: Format) -> float:
+    """The clip with the least squared error of all that lie 1/8 octave apart below the largest value."""
+    clips = [float(sizes.max()) * 2 ** (-step / CLIPS_PER_OCTAVE) for step in range(CLIPS_PER_OCTAVE * OCTAVES + 1)]
+    return min(clips, key=lambda clip: float((sizes - rounded(sizes, clip, format)).norm()))
+
+
+Clip = Callable[["torch.Tensor", Format], float]  # |x| flat and a format → where to clip
+CALIBRATIONS: dict[str, Clip] = {"min_max": min_max, "percentile": percentile, "mse": mse}
+
+
+@dataclass(frozen=True)
+class Calibrated(Errors):
+    """
+    One way to choose a range. `clip` is that range's end and `scale` one code's worth (of the dynamic per token: their
+    means), `clipped` the share of activations beyond it.
+    """
+
+    method: str  # of CALIBRATIONS, or "dynamic" (one range a tensor), "dynamic_token" (one a token)
+    static: bool
+    clip: float
+    scale: float
+    clipped: float
+
+
+def rounded(activations: torch.Tensor, clip: float | torch.Tensor, format: Format) -> torch.Tensor:
+    """Clipped, rounded to codes and read back; `clip` is one number or one for each row."""
+    scale = _scale(clip, format)
+    return (activations / scale).round().clamp(-format.largest, format.largest) * scale
+
+
+def _scale(clip: float | torch.Tensor, format: Format) -> float | torch.Tensor:
+    scale = clip / format.largest
+    return max(scale, SMALLEST) if isinstance(scale, float) else scale.clamp(min=SMALLEST)
+
+
+def calibrate(seen: torch.Tensor, activations: torch.Tensor, format_id: str = "int8") -> tuple[Calibrated, ...]:
+    """
+    Errors on `activations` (tokens, features) for the static ranges that each of CALIBRATIONS takes from `seen` (any
+    tokens, same features), and for the dynamic ones, which are the activations' own.
+
+    Raises PlaygroundError: a format that is not of integers, no numbers, infinity, NaN.
+    """
+    format = format_of(format_id)
+    if format.kind != "integer":
+        choices = ", ".join(one.id for one in FORMATS.values() if one.kind == "integer")
+        raise PlaygroundError("not_a_choice", name="format", value=format.id, choices=choices)
+    seen, activations = finite(seen), finite(activations)
+    sizes = seen.abs().reshape(-1)
+    found = [_calibrated(name, True, activations, clip(sizes, format), format) for name, clip in CALIBRATIONS.items()]
+    own, tokens = activations.abs(), activations.abs().amax(-1, keepdim=True)
+    found.append(_calibrated("dynamic", False, activations, float(own.max()), format))
+    return (*found, _calibrated("dynamic_token", False, activations, tokens, format))
+
+
+def _calibrated(
+    method: str, static: bool, activations: torch.Tensor, clip: float | torch.Tensor, format: Format
+) -> Calibrated:
+    scale = _scale(clip, format)
+    return Calibrated(
+        **vars(errors(activations, rounded(activations, clip, format))),
+        method=method,
+        static=static,
+        clip=clip if isinstance(clip, float) else float(clip.mean()),
+        scale=scale if isinstance(scale, float) else float(scale.mean()),
+        clipped=float((activations.abs() > clip).double().mean()),
+    )
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """
+    Activations times weights in int8, all of them (`plain`) or without the outlier features, which are multiplied in
+    float (`mixed`). `float_share` is the part of all products that stays in float.
+    """
+
+    threshold: float
+    outliers: tuple[int, ...]  # features with an activation of at least the threshold
+    float_share: float
+    plain: Errors
+    mixed: Errors
+
+
+def llm_int8(activations: torch.Tensor, weights: torch.Tensor, threshold: float = OUTLIER) -> Mixed:
+    """
+    Dettmers et al. 2022, section 3: x (tokens, in) times Wᵀ for W (out, in). Every row of x and of W has its own scale,
+    products are added up as integers. Features with outliers stay out of that, with the weights that they meet. (The
+    layer of bitsandbytes keeps only the int8 weights, and reads those back for the outliers.)
+
+    Raises PlaygroundError: no numbers, infinity, NaN, shapes that do not fit, a threshold that is not above 0.
+    """
+    activations, weights = finite(activations), finite(weights)
+    if activations.dim() != 2 or weights.dim() != 2 or activations.shape[1] != weights.shape[1]:
+        raise PlaygroundError("shapes_differ", one=list(activations.shape), other=list(weights.shape))
+    if not 0 < threshold < math.inf:
+        raise PlaygroundError("out_of_range", name="threshold", value=threshold, minimum=0, maximum=1e38)
+    exact = (activations.double() @ weights.double().T).float()  # (tokens, out)
+    codes, sizes, outliers = vectorwise_codes(activations, threshold)
+    plain = _int8_product(*vectorwise_codes(activations)[:2], *vectorwise_codes(weights)[:2])
+    without = weights.clone()
+    without[:, outliers] = 0.0  # what stays in float does not stretch the others' range
+    mixed = _int8_product(codes, sizes, *vectorwise_codes(without)[:2])
+    mixed = mixed + activations[:, outliers] @ weights[:, outliers].T
+    share = len(outliers) / activations.shape[1]
+    return Mixed(threshold, tuple(outliers), share, errors(exact, plain), errors(exact, mixed))
+
+
+def _int8_product(x: torch.Tensor, x_max: torch.Tensor, w: torch.Tensor, w_max: torch.Tensor) -> torch.Tensor:
+    """Codes times codes, exactly (float64 holds every such sum), and the scales of both rows."""
+    return ((x.double() @ w.double().T) * (x_max[:, None].double() / 127) * (w_max.double() / 127)).float()

@@ -1,0 +1,121 @@
+"""
+Numbers to quantize that are nobody's weights: seeded test tensors, and what a visitor types or uploads.
+
+Test tensors have a mean of 0 and a standard deviation of 1 (outliers aside), so that their errors can be compared with
+each other and with published ones. Everything is numpy, float32. Knows nothing about formats.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from playground import settings
+from playground.errors import PlaygroundError
+
+Make = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
+
+
+def normal(generator: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    return generator.standard_normal(shape)
+
+
+def uniform(generator: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    return generator.uniform(-math.sqrt(3), math.sqrt(3), shape)
+
+
+def laplace(generator: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    return generator.laplace(0.0, math.sqrt(0.5), shape)
+
+
+DISTRIBUTIONS: dict[str, Make] = {"normal": normal, "uniform": uniform, "laplace": laplace}
+
+
+def sample(
+    kind: str = "normal", rows: int = 1024, columns: int = 1024, seed: int = 0, outliers: float = 0.0, size: float = 20.0
+) -> np.ndarray:
+    """
+    A test tensor, (rows, columns) float32. A share `outliers` of its entries, in random places (at least one unless the
+    share is 0), becomes +`size` or −`size` standard deviations; the others stay what they are without outliers.
+
+    Raises PlaygroundError: unknown kind, a side, seed, share or size out of range.
+    """
+    if kind not in DISTRIBUTIONS:
+        raise PlaygroundError("not_a_choice", name="kind", value=str(kind)[:60], choices=", ".join(DISTRIBUTIONS))
+    for name, value, most in (("rows", rows, settings.MAX_TEST_SIDE), ("columns", columns, settings.MAX_TEST_SIDE)):
+        _check(name, value, 1, most, int)
+    _check("seed", seed, 0, 2**31 - 1, int)
+    _check("outliers", outliers, 0, 0.5, int | float)
+    _check("size", size, 0, 1000, int | float)
+    generator = np.random.default_rng(seed)
+    values = DISTRIBUTIONS[kind](generator, (rows, columns)).astype(np.float32)
+    if outliers:
+        count = max(1, round(outliers * values.size))
+        places = generator.choice(values.size, count, replace=False)
+        values.reshape(-1)[places] = size * generator.choice([-1.0, 1.0], count)
+    return values
+
+
+def _check(name: str, value: Any, least: float, most: float, kind: Any) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool) or not least <= value <= most:
+        raise PlaygroundError("out_of_range", name=name, value=str(value)[:60], minimum=least, maximum=most)
+
+
+# A visitor's own numbers
+
+
+def read_file(path: str | Path) -> np.ndarray:
+    """A text or CSV file in UTF-8 as `parse` reads it. Raises PlaygroundError: too large, no text, or as `parse`."""
+    path = Path(path)
+    if path.stat().st_size > settings.MAX_OWN_NUMBERS_BYTES:
+        raise PlaygroundError("too_many_numbers", maximum=settings.MAX_OWN_NUMBERS)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PlaygroundError("data_unreadable", kind="CSV", reason=error.reason) from error
+    return parse(text)
+
+
+def parse(text: str) -> np.ndarray:
+    """
+    Numbers between commas, semicolons, spaces or line ends; where there are semicolons or tabs, a comma is a decimal
+    one. Two or more lines of the same length, longer than 1, are a matrix (rows, columns); anything else is one row
+    after the other, (n,). float32.
+
+    Raises PlaygroundError: no numbers, too many, an entry that is no number, infinite, or beyond float32.
+    """
+    if len(text) > settings.MAX_OWN_NUMBERS_BYTES:
+        raise PlaygroundError("too_many_numbers", maximum=settings.MAX_OWN_NUMBERS)
+    decimal_comma = ";" in text or "\t" in text
+    separators = r"[;\s]+" if decimal_comma else r"[,\s]+"
+    rows: list[list[float]] = []
+    count = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        entries = [entry for entry in re.split(separators, line) if entry]
+        count += len(entries)
+        if count > settings.MAX_OWN_NUMBERS:
+            raise PlaygroundError("too_many_numbers", maximum=settings.MAX_OWN_NUMBERS)
+        if entries:
+            rows.append([_number(entry.replace(",", ".") if decimal_comma else entry, number) for entry in entries])
+    if not rows:
+        raise PlaygroundError("no_numbers")
+    width = len(rows[0])
+    if len(rows) > 1 and width > 1 and all(len(row) == width for row in rows):
+        return np.array(rows, dtype=np.float32)
+    return np.array([entry for row in rows for entry in row], dtype=np.float32)
+
+
+def _number(entry: str, line: int) -> float:
+    try:
+        value = float(entry)
+    except ValueError as error:
+        raise PlaygroundError("not_a_number", entry=entry[:40], line=line) from error
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.float32(value)):
+            raise PlaygroundError("number_not_finite", entry=entry[:40], line=line)
+    return value
