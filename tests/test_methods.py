@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, BloomConfig, LlamaConfig, Qwen2Co
 
 from playground.bases import CATALOGUE, Architecture, Linear, architecture_of, llama
 from playground.errors import PlaygroundError
+from playground.locales import text
 from playground.methods import METHODS, method, training_memory
 from tests.families import one_thread, peft_model, tiny_base  # noqa: F401
 
@@ -329,7 +330,8 @@ def test_an_unknown_hyperparameter_is_refused_with_the_known_ones(method_id):
     assert error.key == "unknown_hyperparameter"
     known = [parameter.name for parameter in METHODS[method_id].hyperparameters]
     for language in ("en", "es"):
-        assert all(word in error.message(language) for word in ("warmth", method_id, *known))
+        name = text(language, f"methods.{method_id}.name")
+        assert all(word in error.message(language) for word in ("warmth", name, *known))
 
 
 @pytest.mark.parametrize("method_id", ["", "LoRA", "adalora", "base"])

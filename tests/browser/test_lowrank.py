@@ -35,26 +35,21 @@ def figure(page: Page, name: str) -> Callable[[], float]:
     return lambda: float(value.inner_text().replace("\N{NO-BREAK SPACE}%", "").replace(",", ""))
 
 
-def test_the_toy_recomputes_as_its_sides_and_rank_move(lab: Page) -> None:
+def test_toy_picture_and_costs_follow_their_sliders(lab: Page) -> None:
     toy = lab.locator("#toy-matrices")
-    expect(toy).to_contain_text("2,500 parameters against 200: 92 % fewer".replace(" %", "\N{NO-BREAK SPACE}%"))
+    expect(toy).to_contain_text("2,500 parameters against 200: 92\N{NO-BREAK SPACE}% fewer")
+    lab.locator("#toy-train").click()
+    expect(toy).to_contain_text("Step 0: B = 0, so BA = 0")
+    expect(toy).to_contain_text("Training has found what the singular values give", timeout=SLOW)
     set_slider(lab, "#toy-rank", 5)
     expect(toy).to_contain_text("against 500")
     set_slider(lab, "#toy-rows", 100)
     expect(toy).to_contain_text("5,000 parameters against 750")
-
-
-def test_the_factors_start_at_zero_and_grow(lab: Page) -> None:
-    lab.locator("#toy-train").click()
-    expect(lab.locator("#toy-matrices")).to_contain_text("Step 0: B = 0, so BA = 0")
-    expect(lab.locator("#toy-matrices")).to_contain_text("Training has found what the singular values give", timeout=SLOW)
-
-
-def test_a_picture_loses_detail_with_its_rank(lab: Page) -> None:
     set_slider(lab, "#toy-picture-rank", 2)
     expect(lab.locator("#toy-picture")).to_contain_text("against 512")
-    set_slider(lab, "#toy-picture-rank", 20)
-    expect(lab.locator("#toy-picture")).to_contain_text("against 5,120")
+    expect(lab.locator("#arithmetic-result")).to_contain_text("18,874,368")
+    set_slider(lab, "#arithmetic-rank", 8)
+    expect(lab.locator("#arithmetic-result")).to_contain_text("37,748,736")
 
 
 @pytest.mark.timeout(400)
@@ -87,7 +82,10 @@ def test_a_sweep_measures_what_each_kind_carries(lab: Page) -> None:
     expect(rows.nth(3)).to_contain_text("only v_proj")
 
 
-def test_another_module_and_another_adapter_are_drawn(lab: Page) -> None:
+def test_another_module_and_another_adapter_are_drawn_and_two_are_compared(lab: Page) -> None:
+    lab.locator("#overlap-go").click()
+    expect(lab.locator("#overlap-said")).to_contain_text("φ(1, 1)", timeout=SLOW)
+    expect(lab.locator("#overlap .js-plotly-plot")).to_be_visible(timeout=SLOW)
     choose(lab, "#lab-module-picker", "layer 7 · q_proj")
     expect(lab.locator("#lab-module h2")).to_have_text("layer 7 · q_proj", timeout=SLOW)
     expect(lab.locator("#lab-network .pp-chosen")).to_have_count(1)
@@ -96,12 +94,6 @@ def test_another_module_and_another_adapter_are_drawn(lab: Page) -> None:
     expect(lab.locator("#lab-rank")).to_be_hidden()
     lab.locator("#overlap-go").click()
     expect(lab.locator("#overlap-said [role=alert]")).to_contain_text("has no factors")
-
-
-def test_two_adapters_are_compared_in_a_map(lab: Page) -> None:
-    lab.locator("#overlap-go").click()
-    expect(lab.locator("#overlap-said")).to_contain_text("φ(1, 1)", timeout=SLOW)
-    expect(lab.locator("#overlap .js-plotly-plot")).to_be_visible(timeout=SLOW)
 
 
 @pytest.mark.timeout(400)
@@ -133,28 +125,15 @@ def test_the_checkpoints_of_an_own_run_drive_the_lab(page: Page) -> None:
     expect(page.locator("#lab-network")).to_contain_text("Most changed", timeout=SLOW)
 
 
-def test_costs_follow_the_model(lab: Page) -> None:
-    expect(lab.locator("#arithmetic-result")).to_contain_text("18,874,368")
-    set_slider(lab, "#arithmetic-rank", 8)
-    expect(lab.locator("#arithmetic-result")).to_contain_text("37,748,736")
-
-
-def test_a_link_opens_the_lab_in_spanish(browser, server: str) -> None:
-    with browser.new_context(locale="es-ES", viewport={"width": 375, "height": 812}) as context:
+@pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1280, "light")])
+def test_a_link_opens_the_lab_in_spanish_and_nothing_overflows(
+    browser, server: str, artifacts: Path, width: int, scheme: str
+) -> None:
+    with browser.new_context(locale="es-ES", color_scheme=scheme, viewport={"width": width, "height": 812}) as context:
         page = context.new_page()
         wrong = watch(page)
         open_page(page, f"{server}/?tab=lowrank")
         expect(page.locator("#lab-module")).to_contain_text("rango efectivo", timeout=SLOW)
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        assert wrong == []
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1280, "light")])
-def test_nothing_overflows(browser, server: str, artifacts: Path, width: int, scheme: str) -> None:
-    with browser.new_context(locale="en-US", color_scheme=scheme, viewport={"width": width, "height": 900}) as context:
-        page = context.new_page()
-        open_page(page, server)
-        tab(page, LAB)
-        expect(page.locator("#lab-module")).to_contain_text("effective rank", timeout=SLOW)
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         page.screenshot(path=artifacts / f"lowrank-{width}-{scheme}.png", full_page=True)
+        assert wrong == []
