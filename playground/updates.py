@@ -130,14 +130,15 @@ def updates(base: Base, adapter: Adapter) -> dict[str, Update]:
     Raises PlaygroundError for methods that change no weight (prompt tuning, few-shot), and for one that does not fit.
     """
     read = _READ.setdefault(base, WeakKeyDictionary())
-    if adapter not in read:
+    found = read.get(adapter)
+    if found is None:
         if adapter.record.method in WEIGHTLESS:
             raise PlaygroundError("no_update", method=adapter.record.method)
         if not all(bool(tensor.isfinite().all()) for tensor in adapter.tensors.values()):
             raise PlaygroundError("not_finite")
-        read[adapter] = _full(base, adapter) if adapter.config is None else _peft(base, adapter)
+        found = read[adapter] = _full(base, adapter) if adapter.config is None else _peft(base, adapter)
         forget(read)
-    return read[adapter]
+    return found  # not read[adapter]: another thread may have pushed it out
 
 
 def forget(remembered: WeakKeyDictionary[Adapter, Any]) -> None:

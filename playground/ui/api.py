@@ -211,12 +211,14 @@ def truncate(  # type: ignore[misc]
         "kinds": kinds or None,
     }
     key, place = key_of(request), f"truncate-{uuid.uuid4().hex}"  # several at once do not stop each other
-    with explained(request):
-        last: dict = {}
-        for last in frames(actions.start_edited(key, place, adapter, edit, prompt, {"max_new_tokens": max_new_tokens})):
-            yield last
-        yield {**last, "effects": actions.effects(key, adapter, edit, place)}
-    SESSIONS.get(key).runs.pop(place, None)
+    try:
+        with explained(request):
+            last: dict = {}
+            for last in frames(actions.start_edited(key, place, adapter, edit, prompt, {"max_new_tokens": max_new_tokens})):
+                yield last
+            yield {**last, "effects": actions.effects(key, adapter, edit, place)}
+    finally:
+        SESSIONS.get(key).runs.pop(place, None)
 
 
 def soft_prompt(adapter: str, request: gr.Request, nearest: int = 3) -> dict:

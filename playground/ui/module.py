@@ -36,7 +36,6 @@ def module_card(base: Base, adapter: Adapter, module: str, rank: int, language: 
 def _factors(base: Base, adapter: Adapter, update: updates.Update, weight: Any, rank: int, language: str) -> str:
     factors = update.factors
     assert factors is not None
-    cut = factors.truncated(rank)
     out, inputs = factors.shape
     longest = max(out, inputs)
     sizes = {"out": number(language, out), "inputs": number(language, inputs), "rank": number(language, factors.rank)}
@@ -57,7 +56,8 @@ def _factors(base: Base, adapter: Adapter, update: updates.Update, weight: Any, 
         ),
     ]
     if rank < len(factors.svd.s):
-        drawn.append(matrix(f"r = {rank}", cut.product().numpy(), text(language, "module.cut"), limit, SIDE, longest))
+        cut = factors.truncated(rank).product().numpy()
+        drawn.append(matrix(f"r = {rank}", cut, text(language, "module.cut"), limit, SIDE, longest))
     values = factors.svd.s.tolist()
     kept = lowrank.energy(factors.svd.s)
     report = findings.report(base, adapter, update.module)
