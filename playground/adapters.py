@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from playground import settings
+from playground.bases import split_id
 from playground.errors import PlaygroundError
 from playground.methods import METHODS, method
 from playground.tasks import TASK_IDS
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from playground.bases import Base
 
 CONFIG, WEIGHTS, RECORD = "adapter_config.json", "adapter_model.safetensors", "record.json"
-BASE = "base"  # the pane of the plain base
+BASE = "base"  # the pane of the plain base; "base:nf4" is that of its form in NF4
+QUANTIZED = "quantized"  # the "method" of such a pane
+WITHOUT_TENSORS = ("few_shot", QUANTIZED)
 STEP_MARK = "@"  # "3f2a@12": that adapter as it was at step 12
 LESS = "~"  # ends the id of what is left of an adapter that was cut
 DOWNLOADABLE = ("prompt_tuning", "lora", "ia3", "qlora")
@@ -136,7 +139,7 @@ def attach(base: Base, adapter: Adapter | None) -> PreTrainedModel:
 
     Raises PlaygroundError if the tensors do not fit the base.
     """
-    if adapter is None or adapter.record.method == "few_shot":
+    if adapter is None or adapter.record.method in WITHOUT_TENSORS:
         return base.view().eval()
     if adapter.config is None:
         return _with_parameters(base.view(), adapter.tensors).eval()
@@ -169,6 +172,8 @@ def attached(base: Base, adapter: Adapter | None) -> PreTrainedModel:
     """
     if adapter is not None and adapter.id.endswith(LESS):
         return attach(base, adapter)
+    if adapter is not None and adapter.record.method in WITHOUT_TENSORS:
+        adapter = None
     models = _ATTACHED.setdefault(base, OrderedDict())
     if adapter not in models:
         models[adapter] = attach(base, adapter)
@@ -277,6 +282,17 @@ def examples() -> dict[str, Adapter]:
     return {adapter.id: adapter for adapter in found}
 
 
+@lru_cache
+def quantized(base_id: str) -> Adapter:
+    """
+    The pane of a base in fewer bits, such as "smollm2-135m:nf4": nothing is trained, the base itself is another one (see
+    `bases.load`). Raises PlaygroundError for a form that does not exist.
+    """
+    spec, form = split_id(base_id)
+    record = Record(base_id, QUANTIZED, "", {"format": form}, 0, 0, 0, spec.parameters or 1, 0)
+    return Adapter(f"{BASE}:{form}", record)
+
+
 class Library:
     """The adapters that one session sees: the examples, and its own, of which it keeps the latest few."""
 
@@ -323,4 +339,6 @@ def base_id(adapter: Adapter, requested: str) -> str:
     """The base whose weights this adapter's pane runs on. Raises PlaygroundError if it belongs to another base."""
     if adapter.record.base.partition(":")[0] != requested.partition(":")[0]:
         raise PlaygroundError("other_base", found=adapter.record.base, expected=requested)
+    if adapter.record.method == QUANTIZED:
+        return adapter.record.base
     return method(adapter.record.method).base_id(requested, adapter.record.hyperparameters)

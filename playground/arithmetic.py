@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from playground.adapters import DOWNLOADABLE, WEIGHTS, examples, wrapped
 from playground.bases import CATALOGUE, Architecture, Linear, llama
 from playground.errors import PlaygroundError
-from playground.methods import BITS, METHODS, Hyperparameter, Method, Values, targeted
+from playground.methods import METHODS, Hyperparameter, Method, Values, bits, targeted
 
 if TYPE_CHECKING:
     from torch import nn
@@ -233,7 +233,7 @@ def _adapter_memory(way: str, frozen: int, trainable: int, width: int) -> Memory
 def frozen_bytes(architecture: Architecture, form: str | None = None, width: int = 2) -> int:
     """What a frozen base takes: the weights of its linear layers in `form`, everything else in `width` bytes a number."""
     linear = entries(architecture.linears) if form else 0
-    return round(linear * BITS[form] / 8) + (architecture.parameters - linear) * width
+    return round(linear * bits(form) / 8) + (architecture.parameters - linear) * width
 
 
 def prepared(architecture: Architecture, method_id: str, values: Values) -> tuple[Method, Architecture, dict[str, Any]]:

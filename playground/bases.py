@@ -19,13 +19,20 @@ from typing import TYPE_CHECKING, Any
 
 from playground import embedded, settings
 from playground.errors import PlaygroundError
+from playground.quantization import FORMATS, format_of
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Report = Callable[[str, float | None], None]  # (stage, fraction done or None)
-QUANTIZATIONS = ("nf4", "nf4_double", "int8")
+FORMS = tuple(name for name in FORMATS if name != "float32")  # "smollm2-135m:nf4" is that base in NF4
+BITSANDBYTES: dict[str, dict[str, Any]] = {  # real modules of that form, by transformers' BitsAndBytesConfig
+    "int8_vectorwise": {"load_in_8bit": True},
+    "nf4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
+    "nf4_double": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True},
+    "fp4": {"load_in_4bit": True, "bnb_4bit_quant_type": "fp4"},
+}
 
 
 @dataclass(frozen=True)
@@ -83,14 +90,10 @@ def bloom(hidden: int, layers: int, vocabulary: int) -> Architecture:
 
 def architecture_of(model: PreTrainedModel) -> Architecture:
     """The same description read from a loaded model (linear layers inside the decoder, not the output head)."""
-    from torch import nn
-
-    head = model.get_output_embeddings()
     kinds: dict[tuple[str, int, int, bool], int] = {}
-    for path, module in model.named_modules():
-        if isinstance(module, nn.Linear) and module is not head:
-            kind = (path.rsplit(".", 1)[-1], module.in_features, module.out_features, module.bias is not None)
-            kinds[kind] = kinds.get(kind, 0) + 1
+    for path, layer in linear_layers(model).items():
+        kind = (path.rsplit(".", 1)[-1], layer.in_features, layer.out_features, layer.bias is not None)
+        kinds[kind] = kinds.get(kind, 0) + 1
     linears = tuple(Linear(name, inputs, outputs, n, bias) for (name, inputs, outputs, bias), n in kinds.items())
     embeddings: Any = model.get_input_embeddings()
     width = embeddings.weight.shape[1]
@@ -142,11 +145,11 @@ CATALOGUE = _catalogue()
 
 
 def split_id(base_id: str) -> tuple[BaseSpec, str | None]:
-    """`smollm2-135m:nf4` → its catalogue line and quantization. Raises PlaygroundError for an id that does not exist."""
-    name, mark, quantization = base_id.partition(":")
-    if name not in CATALOGUE or (mark and quantization not in QUANTIZATIONS):
-        raise PlaygroundError("unknown_base", base=base_id, known=", ".join(CATALOGUE), forms=", ".join(QUANTIZATIONS))
-    return CATALOGUE[name], quantization or None
+    """`smollm2-135m:nf4` → its catalogue line and form. Raises PlaygroundError for an id that does not exist."""
+    name, mark, form = base_id.partition(":")
+    if name not in CATALOGUE or (mark and form not in FORMS):
+        raise PlaygroundError("unknown_base", base=base_id, known=", ".join(CATALOGUE), forms=", ".join(FORMS))
+    return CATALOGUE[name], form or None
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +210,7 @@ def _tensors(model: PreTrainedModel) -> list[torch.Tensor]:
 
 @dataclass(frozen=True)
 class Status:
-    """How a base is doing: "waiting", "downloading", "converting", "loading", "ready" or "failed" (with the error)."""
+    """How a base is: "waiting", "downloading", "converting", "loading", "rounding", "ready", "failed" (with the error)."""
 
     state: str = "waiting"
     fraction: float | None = None
@@ -217,12 +220,16 @@ class Status:
 
 
 class Bases:
-    """The bases that are loaded, most recently used last; at most `settings.MAX_LOADED_BASES`."""
+    """
+    The bases that are loaded, most recently used last; at most `settings.MAX_LOADED_BASES` plain ones and
+    `settings.MAX_LOADED_FORMS` in fewer bits.
+    """
 
     def __init__(self) -> None:
         self._loaded: OrderedDict[str, Base] = OrderedDict()
         self._status: dict[str, Status] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # one base's download holds up no other
+        self._tidying = threading.Lock()
 
     def is_loaded(self, base_id: str) -> bool:
         return base_id in self._loaded
@@ -232,12 +239,19 @@ class Bases:
 
     def get(self, base_id: str) -> Base:
         """The base, loading it if need be. Raises PlaygroundError with what to do when it cannot be had."""
-        with self._locks[split_id(base_id)[0].id]:
-            base = self._loaded.pop(base_id, None) or self._load(base_id)
-            self._loaded[base_id] = base  # the most recently used is the last
-        while len(self._loaded) > settings.MAX_LOADED_BASES:
-            dropped, _ = self._loaded.popitem(last=False)
-            self._status.pop(dropped, None)
+        base = self._loaded.get(base_id)  # without the lock: one that is being loaded holds up none that is there
+        if base is None:
+            with self._locks[split_id(base_id)[0].id]:
+                base = self._loaded.get(base_id) or self._load(base_id)
+                self._loaded[base_id] = base
+        with self._tidying:
+            self._loaded[base_id] = base
+            self._loaded.move_to_end(base_id)  # the most recently used is the last
+            plain = [one for one in self._loaded if ":" not in one]
+            forms = [one for one in self._loaded if ":" in one]
+            for dropped in [*plain[: -settings.MAX_LOADED_BASES], *forms[: -settings.MAX_LOADED_FORMS]]:
+                self._loaded.pop(dropped, None)
+                self._status.pop(dropped, None)
         return base
 
     def _load(self, base_id: str) -> Base:
@@ -258,16 +272,20 @@ BASES = Bases()
 
 def load(base_id: str, report: Report = lambda stage, fraction: None) -> Base:
     """
-    Find the weights of `base_id` and load them: float32 on a CPU; on a GPU bfloat16, the embedded base float32.
+    Find the weights of `base_id` and load them: float32 on a CPU; on a GPU bfloat16, the embedded base float32. In one of
+    FORMS its linear layers (without the head) hold fewer bits: as bitsandbytes' modules where it has them; otherwise
+    simulated, that is rounded, read back and computed with in float.
 
     Raises PlaygroundError: unknown id, no network, gated or unknown repository, too little memory, disk full, wrong hash.
     """
-    spec, quantization = split_id(base_id)
+    spec, form = split_id(base_id)
     folder = _find(spec, report)
     report("loading", None)
     device, device_name = pick_device()
-    _check_memory(spec, device, quantization)
-    model, tokenizer = _load_folder(folder, spec, device, quantization)
+    _check_memory(spec, device, form)
+    model, tokenizer = _load_folder(folder, spec, device, form)
+    if form and form not in BITSANDBYTES:
+        _round(model, form, report)
     model.name_or_path = model.config._name_or_path = spec.repository  # what PEFT writes into adapter_config.json
     model.requires_grad_(False)
     architecture = spec.architecture or architecture_of(model)
@@ -283,15 +301,31 @@ def pick_device() -> tuple[str, str]:
     return "cpu", "CPU"
 
 
-def _load_folder(folder: Path, spec: BaseSpec, device: str, quantization: str | None) -> tuple[Any, Any]:
+def linear_layers(model: PreTrainedModel) -> dict[str, Any]:
+    """The linear layers of the decoder by their paths, without the output head: what bitsandbytes quantizes too."""
+    from torch import nn
+
+    head = model.get_output_embeddings()
+    return {path: one for path, one in model.named_modules() if isinstance(one, nn.Linear) and one is not head}
+
+
+def _round(model: PreTrainedModel, form: str, report: Report) -> None:
+    """Every linear layer gets the weight that its round trip leaves of it."""
+    layers = linear_layers(model)
+    for done, layer in enumerate(layers.values()):
+        report("rounding", done / len(layers))
+        layer.weight.data = format_of(form).round_trip(layer.weight).values.to(layer.weight)
+
+
+def _load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> tuple[Any, Any]:
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     dtype = torch.bfloat16 if device == "cuda" and spec.source != "embedded" else torch.float32
     options: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
-    if quantization:
-        options |= {"quantization_config": _bitsandbytes_config(quantization, dtype), "device_map": {"": device}}
+    if form in BITSANDBYTES:
+        options |= {"quantization_config": _bitsandbytes_config(form, dtype), "device_map": {"": device}}
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -305,29 +339,23 @@ def _load_folder(folder: Path, spec: BaseSpec, device: str, quantization: str | 
             module.support_avx512bf16_for_cpu = False
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return (model if quantization else model.to(device)), tokenizer
+    return (model if form in BITSANDBYTES else model.to(device)), tokenizer
 
 
-def _bitsandbytes_config(quantization: str, dtype: torch.dtype) -> Any:
+def _bitsandbytes_config(form: str, dtype: torch.dtype) -> Any:
     from transformers import BitsAndBytesConfig
 
-    if quantization == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=quantization == "nf4_double",
-        bnb_4bit_compute_dtype=dtype,
-    )
+    options = BITSANDBYTES[form]
+    return BitsAndBytesConfig(**options, **({"bnb_4bit_compute_dtype": dtype} if "load_in_4bit" in options else {}))
 
 
-def _check_memory(spec: BaseSpec, device: str, quantization: str | None) -> None:
+def _check_memory(spec: BaseSpec, device: str, form: str | None) -> None:
     import psutil
     import torch
 
     if spec.parameters is None:
         return
-    width = {"nf4": 0.6, "nf4_double": 0.6, "int8": 1.1}.get(quantization or "", 4 if device == "cpu" else 2)
+    width = 1.1 * format_of(form).bits_per_parameter() / 8 if form in BITSANDBYTES else 4 if device == "cpu" else 2
     needed = int(spec.parameters * width * 1.2)
     free = torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available
     if needed > free:

@@ -211,8 +211,7 @@ class Row:
     def of(cls, base: Base, adapter: Adapter | None, job: CompareJob) -> Row:
         shots = [tasks.Example(*shot) for shot in adapter.record.shots] if adapter else []
         prompt = tasks.prompt_ids(base.tokenizer, job.prompt, shots)
-        model = adapters.attached(base, adapter if adapter and adapter.record.method != "few_shot" else None)
-        return cls(model, base.tokenizer, prompt, job.decoding)
+        return cls(adapters.attached(base, adapter), base.tokenizer, prompt, job.decoding)
 
     @property
     def read(self) -> bool:

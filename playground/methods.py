@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from playground.bases import Architecture, Linear
+from playground.bases import BITSANDBYTES, Architecture, Linear
 from playground.errors import PlaygroundError
+from playground.quantization import format_of
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -124,7 +125,9 @@ def targeted(architecture: Architecture, targets: str) -> list[Linear]:
     return found
 
 
-BITS = {None: 32, "int8": 8, "nf4": 4.5, "nf4_double": 4.127}  # per weight of a linear layer, scales included
+def bits(form: str | None) -> float:
+    """Held per weight of a linear layer, scales included; a simulated form is held in float32 as the plain one."""
+    return format_of(form).bits_per_parameter() if form in BITSANDBYTES else 32
 
 
 def training_memory(architecture: Architecture, trainable: int, form: str | None = None) -> int:
@@ -134,7 +137,7 @@ def training_memory(architecture: Architecture, trainable: int, form: str | None
     Activations come on top.
     """
     linear = sum(layer.count * layer.inputs * layer.outputs for layer in architecture.linears)
-    frozen = linear * BITS[form] / 8 + (architecture.parameters - linear) * 4
+    frozen = linear * bits(form) / 8 + (architecture.parameters - linear) * 4
     return round((frozen if trainable < architecture.parameters else 0) + trainable * 4 * 4)
 
 

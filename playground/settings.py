@@ -51,6 +51,7 @@ MAX_ALL_SESSIONS_BYTES = 4_000_000_000
 SESSION_IDLE_SECONDS = 2 * 3600
 MAX_QUEUE = 32
 MAX_LOADED_BASES = 3
+MAX_LOADED_FORMS = 6  # bases in fewer bits: one a pane of a comparison
 
 # The soft-prompt view
 MAX_NEAREST_TOKENS = 10  # shown for each virtual token
@@ -74,3 +75,6 @@ MAX_OWN_NUMBERS = 100_000
 MAX_OWN_NUMBERS_BYTES = 2_000_000
 MAX_DOT_LENGTH = 262_144  # products of one dot product
 MAX_AWARE_STEPS = 500  # of quantization-aware training on a small layer
+MAX_CALIBRATION_PROMPTS = 9  # whose activations are looked at together
+MAX_CALIBRATION_CHARACTERS = 400  # of each of them
+MAX_TENSOR_NUMBERS = 2**21  # of one tensor; of a larger one some rows are looked at

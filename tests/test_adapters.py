@@ -751,8 +751,8 @@ def test_sessions_do_not_see_each_others_adapters():
     ("made_for", "method_id", "asked", "used"),
     [
         ("smollm2-135m", "lora", "smollm2-135m", "smollm2-135m"),
-        ("smollm2-135m", "lora", "smollm2-135m:int8", "smollm2-135m:int8"),
-        ("smollm2-135m:int8", "lora", "smollm2-135m", "smollm2-135m"),
+        ("smollm2-135m", "lora", "smollm2-135m:int8_vectorwise", "smollm2-135m:int8_vectorwise"),
+        ("smollm2-135m:int8_vectorwise", "lora", "smollm2-135m", "smollm2-135m"),
         ("smollm2-135m", "qlora", "smollm2-135m", "smollm2-135m:nf4_double"),
     ],
 )

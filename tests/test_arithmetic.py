@@ -352,7 +352,7 @@ def test_peft_counts_chosen_layers_as_predicted(tiny, targets):
     assert measured(tiny, "lora", values).trainable == cost(tiny.architecture, "lora", values).trainable
 
 
-@pytest.mark.parametrize("form", ["nf4", "nf4_double", "int8"])
+@pytest.mark.parametrize("form", ["nf4", "nf4_double", "int8_vectorwise"])
 def test_quantized_weights_take_about_what_was_predicted(tiny_forms, form):
     """Predicted for whole blocks of 64 and large matrices; these are tiny, and scales weigh more."""
     base = tiny_forms(f"tiny:{form}")

@@ -223,6 +223,23 @@ def test_a_qlora_pane_runs_on_the_quantized_base(tiny: Base, tiny_forms: GetBase
     assert set(asked) == {"tiny", "tiny:nf4_double"}
 
 
+@pytest.mark.parametrize("form", bases.FORMS)
+def test_a_pane_in_fewer_bits_writes_what_that_base_writes(
+    tiny: Base, tiny_forms: GetBase, adapter: Callable, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    monkeypatch.setitem(bases.CATALOGUE, "tiny", tiny.spec)
+    pane = adapters.quantized(f"tiny:{form}")
+    rows, (plain, rounded, _) = compared(
+        CompareJob("tiny", PROMPT, (None, pane, adapter("lora")), Decoding(LENGTH)), tiny_forms, monkeypatch
+    )
+    ids = prompt_ids(tiny.tokenizer, PROMPT)
+    assert rows[1].tokens == generated(tiny_forms(f"tiny:{form}").model, tiny.tokenizer, ids, Decoding(LENGTH))[0]
+    assert rows[0].tokens == generated(tiny.model, tiny.tokenizer, ids, Decoding(LENGTH))[0]
+    assert (plain.kl_from_base, rounded.kl_from_base > 0) == (None, True)
+    assert rounded.adapter == f"base:{form}"
+    assert tiny.untouched()
+
+
 def test_a_checkpoint_answers_as_it_was_then(
     tiny: Base, tiny_forms: GetBase, adapter: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

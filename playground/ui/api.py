@@ -83,7 +83,7 @@ def count_parameters(base: str, method: str, request: gr.Request, hyperparameter
     Trainable parameters before training, as PEFT counts them after wrapping.
 
     Args:
-        base: a base id, with :nf4, :nf4_double or :int8 for its quantized form
+        base: a base id, with :nf4, :int8 … for its form in fewer bits
         method: a method id
         hyperparameters: what differs from the method's defaults
     """

@@ -15,7 +15,8 @@ from typing import Any
 import gradio as gr
 
 from playground import locales, settings
-from playground.adapters import BASE, STEP_MARK
+from playground.adapters import BASE, STEP_MARK, quantized
+from playground.bases import FORMS, split_id
 from playground.errors import PlaygroundError
 from playground.jobs import COMPARE, SESSIONS, Run
 from playground.ui import actions, components, links
@@ -189,8 +190,10 @@ def decoding_words(language: str, tokens: int, temperature: float, seed: int) ->
 
 
 def pane_choices(key: str | None, base_id: str, language: str) -> list[tuple[str, str]]:
-    """What a pane can show: the base, the session's own adapters, the ready-made ones."""
-    listed = [(components.pane_title(one, language), one["id"]) for one in actions.list_adapters(key, base_id)]
+    """What a pane can show: the base, the session's own adapters, the ready-made ones, the base in fewer bits."""
+    plain = split_id(base_id)[0].id
+    forms = [quantized(f"{plain}:{form}").summary() for form in FORMS]
+    listed = [(components.pane_title(one, language), one["id"]) for one in (*actions.list_adapters(key, base_id), *forms)]
     return [(locales.text(language, "methods.base.name"), BASE), *listed]
 
 

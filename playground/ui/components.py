@@ -12,7 +12,10 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from playground.adapters import QUANTIZED
+from playground.bases import BITSANDBYTES
 from playground.locales import LANGUAGES, NO_BREAK, number, percent, seconds, significant, size, text
+from playground.quantization import format_of
 
 Values = Mapping[str, Any]
 
@@ -78,10 +81,11 @@ def pane_title(summary: Values, language: str) -> str:
     if summary.get("name"):
         return summary["name"]
     dora = summary.get("hyperparameters", {}).get("dora")
-    title = text(language, "pane.dora" if dora else f"methods.{method}.name")
+    plain = "base" if method == QUANTIZED else method
+    title = text(language, "pane.dora" if dora else f"methods.{plain}.name")
     _, _, form = (summary.get("base") or "").partition(":")
-    if method == "base" and form:
-        title += f" · {form.replace('_double', '').upper()}"
+    if plain == "base" and form:
+        title += " · " + text(language, f"formats.{form}")
     symbol, name = MAIN_HYPERPARAMETER.get(method, ("", ""))
     if name in summary.get("hyperparameters", {}):
         title += f" {symbol} = {number(language, summary['hyperparameters'][name])}"
@@ -120,15 +124,32 @@ def pane_card(pane: Values, frame: Values, language: str) -> str:
 
 
 def cost(pane: Values, language: str) -> str:
-    """`460,800 trained · 0.34 % · 1.8 MB`, or that nothing was trained."""
+    """`460,800 trained · 0.34 % · 1.8 MB`, or that nothing was trained; of fewer bits how many, and how they are had."""
+    if pane["method"] == QUANTIZED:
+        form = pane["hyperparameters"]["format"]
+        key = "pane.quantized" if form in BITSANDBYTES else "pane.simulated"
+        return text(language, key, bits=bits(pane, language))
     if not pane["trainable_parameters"]:
         return text(language, "pane.few_shot" if pane["method"] == "few_shot" else "pane.nothing_trained")
     count, share = number(language, pane["trainable_parameters"]), percent(language, pane["percent"])
     return text(language, "pane.cost", count=count, percent=share, size=size(language, pane["bytes"]))
 
 
+def bits(pane: Values, language: str) -> str:
+    """Per weight of a linear layer, scales included: 4.5."""
+    count = format_of(pane["hyperparameters"]["format"]).bits_per_parameter()
+    return number(language, count, next((digits for digits in (0, 1) if round(count, digits) == count), 2))
+
+
 def cost_bar(pane: Values, full: int, language: str) -> str:
-    """Trained parameters on a logarithmic scale from 1 up to full fine-tuning, which fills the bar."""
+    """
+    Trained parameters on a logarithmic scale from 1 up to full fine-tuning, which fills the bar; of a base in fewer bits
+    how many of 32.
+    """
+    if pane["method"] == QUANTIZED:
+        share = format_of(pane["hyperparameters"]["format"]).bits_per_parameter() / 32
+        label = words(language, "pane.bits", bits=bits(pane, language))
+        return f'<div class="pp-bar" role="img" aria-label="{label}"><i style="width:{100 * share:.1f}%"></i></div>'
     trained = pane["trainable_parameters"]
     share = min(1.0, math.log(trained) / math.log(full)) if trained > 1 and full > 1 else 0.0
     label = words(language, "pane.bar", count=number(language, trained), total=number(language, full))

@@ -1,10 +1,11 @@
 """
-What the labs share: cards, and following what runs for one of their places. Knows no components.
+What the labs share: cards, sections that are drawn when their tab is opened, and following what runs for a place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -12,9 +13,33 @@ import gradio as gr
 from playground import locales
 from playground.jobs import SESSIONS, Run
 from playground.ui import components
-from playground.ui.compare import alarm, note
+from playground.ui.compare import HIDDEN, alarm, note
 
 ANSWER_TOKENS = 40  # long enough to hear a style, short enough to wait for
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a lab that is empty until its tab is opened: `draw(language, *inputs)` gives the values of `shown`."""
+
+    inputs: list[Any]
+    shown: list[Any]
+    draw: Callable[..., list[Any]]
+
+
+def draw_when_opened(tab: gr.Tab, language: gr.BrowserState, section: Section) -> None:
+    """Draw a section at the first visit; later ones keep what the visitor made of it."""
+    seen = gr.State(False)
+    tab.select(
+        lambda lang, drawn, *given: [True, *([gr.skip()] * len(section.shown) if drawn else section.draw(lang, *given))],
+        [language, seen, *section.inputs], [seen, *section.shown], **HIDDEN,
+    )  # fmt: skip
+
+
+def contents(language: str, label: str, titles: Mapping[str, str]) -> str:
+    """Links to the sections of a long page: id of the section → key of its title."""
+    links = (f'<a href="#section-{room}">{components.words(language, key)}</a>' for room, key in titles.items())
+    return f'<nav class="pp-contents" aria-label="{components.words(language, label)}">{"".join(links)}</nav>'
 
 
 def headed(title: str, lead: str) -> dict[str, Callable[[str], str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from playground.ui import arithmetic, components, edits, overlap, softprompt, toy, updates
+from playground.ui import arithmetic, edits, lab, overlap, softprompt, toy, updates
 from playground.ui.compare import HIDDEN, STREAM, lead
 from playground.ui.wording import Wording, html
 
@@ -17,7 +17,7 @@ SECTIONS = {"toy": "toy.title", "updates": "updates.title", "overlap": "overlap.
 
 def build(wording: Wording, tab: gr.Tab, base: gr.Dropdown, visitor: gr.BrowserState, language: gr.BrowserState) -> None:
     """The tab's layout and its events."""
-    wording.make(html, {"value": lambda lang: lead(lang, "lowrank.lead") + contents(lang)})
+    wording.make(html, {"value": lambda lang: lead(lang, "lowrank.lead") + lab.contents(lang, "lowrank.contents", SECTIONS)})
     with gr.Column(elem_id="section-toy"):
         playing = toy.build(wording, language)
     with gr.Column(elem_id="section-updates"):
@@ -28,11 +28,7 @@ def build(wording: Wording, tab: gr.Tab, base: gr.Dropdown, visitor: gr.BrowserS
     with gr.Column(elem_id="section-arithmetic"):
         arithmetic.build(wording, visitor, language, base)
 
-    seen = gr.State(False)  # later visits keep what the visitor made of the toy
-    tab.select(
-        lambda lang, drawn, *given: [True, *([gr.skip()] * len(playing.shown) if drawn else playing.draw(lang, *given))],
-        [language, seen, *playing.inputs], [seen, *playing.shown], **HIDDEN,
-    )  # fmt: skip
+    lab.draw_when_opened(tab, language, playing)
     controls = learned.controls
     tab.select(
         updates.opened,
@@ -46,9 +42,3 @@ def build(wording: Wording, tab: gr.Tab, base: gr.Dropdown, visitor: gr.BrowserS
     learned.chosen.change(
         softprompt.draw, [visitor, language, base, learned.chosen, prompts.leave_out], prompts.shown, **HIDDEN
     )
-
-
-def contents(language: str) -> str:
-    """Links to the sections of a long page."""
-    links = (f'<a href="#section-{room}">{components.words(language, key)}</a>' for room, key in SECTIONS.items())
-    return f'<nav class="pp-contents" aria-label="{components.words(language, "lowrank.contents")}">{"".join(links)}</nav>'

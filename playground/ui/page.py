@@ -17,7 +17,7 @@ from playground.adapters import BASE
 from playground.bases import BASES, CATALOGUE, split_id
 from playground.errors import PlaygroundError
 from playground.jobs import SESSIONS
-from playground.ui import actions, api, compare, components, links, lowrank, train
+from playground.ui import actions, api, compare, components, links, lowrank, quantization, train
 from playground.ui.compare import HIDDEN, STREAM, CompareTab
 from playground.ui.train import TrainTab
 from playground.ui.wording import Wording, html
@@ -25,8 +25,8 @@ from playground.ui.wording import Wording, html
 TITLE = "PEFT Playground"
 POLL_SECONDS = 1.0
 CACHE_SECONDS = (3600, 4 * 3600)  # how often gradio looks for old files, and how old they may get
-QUANTIZED = (":nf4_double", ":int8")
-TABS = ("compare", "train", "lowrank")
+QUANTIZED = ("nf4_double", "int8_vectorwise")
+TABS = ("compare", "train", "lowrank", "quantization")
 
 
 def build_page() -> gr.Blocks:
@@ -40,7 +40,7 @@ def build_page() -> gr.Blocks:
         with gr.Tabs(elem_id="tabs") as tabs:
             with wording.make(gr.Tab, {"label": "tabs.compare"}, id="compare"):
                 base = wording.make(
-                    gr.Dropdown, {"label": "base.label", "info": "base.help"}, choices=base_choices(),
+                    gr.Dropdown, {"label": "base.label", "info": "base.help", "choices": base_choices},
                     value=settings.DEFAULT_BASE, elem_id="base", render=False,
                 )  # fmt: skip
                 compared = compare.build(wording, base, visitor, language)
@@ -48,6 +48,8 @@ def build_page() -> gr.Blocks:
                 trained = train.build(wording, base, visitor, language)
             with wording.make(gr.Tab, {"label": "tabs.lowrank"}, id="lowrank", render_children=True) as lab_tab:
                 lowrank.build(wording, lab_tab, base, visitor, language)
+            with wording.make(gr.Tab, {"label": "tabs.quantization"}, id="quantization", render_children=True) as formats:
+                quantization.build(wording, formats, base, visitor, language)
         timer = gr.Timer(POLL_SECONDS)
         timer.tick(_poll, [base, language], [header, timer], **HIDDEN)
         base.change(
@@ -59,20 +61,22 @@ def build_page() -> gr.Blocks:
     return page
 
 
-def base_choices() -> list[tuple[str, str]]:
+def base_choices(language: str) -> list[tuple[str, str]]:
     """Every base, and the default one also in 4 and 8 bits."""
     plain = [(spec.name + (" · hub" if spec.source == "hub" else ""), spec.id) for spec in CATALOGUE.values()]
     spec, _ = split_id(settings.DEFAULT_BASE)
-    quantized = [(f"{spec.name} · {form[1:].replace('_double', '').upper()}", spec.id + form) for form in QUANTIZED]
+    quantized = [(f"{spec.name} · {locales.text(language, f'formats.{form}')}", f"{spec.id}:{form}") for form in QUANTIZED]
     return [*plain, *quantized]
 
 
 def header_html(base_id: str, language: str) -> str:
     """The header with how the chosen base is doing."""
     status = BASES.status(base_id)
-    spec, quantization = split_id(base_id)
-    state = {"waiting": "loading", "downloading": "preparing", "converting": "preparing"}.get(status.state, status.state)
-    dtype = quantization.replace("_double", "").upper() if quantization else status.dtype
+    spec, form = split_id(base_id)
+    state = {"waiting": "loading", "downloading": "preparing", "converting": "preparing", "rounding": "loading"}.get(
+        status.state, status.state
+    )
+    dtype = locales.text(language, f"formats.{form}") if form else status.dtype
     message = status.error.message(language) if status.error else ""
     shown = {"state": state, "name": spec.name, "device": status.device, "dtype": dtype, "fraction": status.fraction}
     return components.header({**shown, "message": message}, language)
@@ -134,7 +138,7 @@ def _wire_opening(
         lang = locales.choose(request.query_params.get("lang"), request.headers.get("accept-language"))
         asked = links.read(request.query_params)
         key = kept if kept and len(kept) == 32 else uuid.uuid4().hex  # whoever has it has the session
-        base_id = asked["base"] if asked["base"] in [one for _, one in base_choices()] else settings.DEFAULT_BASE
+        base_id = asked["base"] if asked["base"] in [one for _, one in base_choices(lang)] else settings.DEFAULT_BASE
         updates = wording.said(lang)
         updates[base]["value"] = base_id
         updates[compared.prompt]["value"] = asked["prompt"] or compare.first_frame()["prompt"]

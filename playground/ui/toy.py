@@ -1,7 +1,7 @@
 """
 The toy of the low-rank lab: a matrix made of two thin ones, and a picture as a matrix.
 
-Controls on the left, drawings on the right. Everything is empty until `ToySection.draw` is called, so building the page
+Controls on the left, drawings on the right. Everything is empty until `Section.draw` is called, so building the page
 computes nothing.
 """
 
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from playground.plots.toy import error_curve, spectrum
 from playground.toy import Decomposition, Fitted
 from playground.ui.compare import HIDDEN, STREAM, alarm
 from playground.ui.components import escape, words
-from playground.ui.lab import headed
+from playground.ui.lab import Section, headed
 from playground.ui.wording import Wording, html
 
 SIDE, RANK, KIND, PICTURE_RANK = 50, 2, "random", 8  # the course's example, and a rank at which the ship is a ship
@@ -35,16 +34,7 @@ DRAWN = 124  # pixels of the longer side: six matrices stand in one row of a wid
 REACHED = 0.01  # a trained error this close to the best one, relative or in all, has arrived
 
 
-@dataclass(frozen=True)
-class ToySection:
-    """What the page needs to draw the section: `draw(language, *inputs)` gives the values of `shown`."""
-
-    inputs: list[Any]
-    shown: list[Any]
-    draw: Callable[..., list[Any]]
-
-
-def build(wording: Wording, language: gr.BrowserState) -> ToySection:
+def build(wording: Wording, language: gr.BrowserState) -> Section:
     """Both cards and their events."""
     with gr.Column(elem_classes="pp-card"):
         wording.make(html, headed("toy.title", "toy.lead"))
@@ -72,7 +62,7 @@ def build(wording: Wording, language: gr.BrowserState) -> ToySection:
     rank.input(lambda *given: draw_matrices(*given)[1:], [language, *shape], drawn[1:], **moved)
     kept.input(lambda *given: draw_picture(*given)[1:], [language, file, kept], [picture], **moved)
     gr.on([file.upload, file.clear], draw, [language, *inputs], shown, **HIDDEN)
-    return ToySection(inputs, shown, draw)
+    return Section(inputs, shown, draw)
 
 
 def _controls(wording: Wording) -> list[Any]:
@@ -123,7 +113,7 @@ def _limits(language: str) -> str:
 
 
 def draw(language: str, *inputs: Any) -> list[Any]:
-    """Both cards, in the order of `ToySection.shown`."""
+    """Both cards, in the order of `Section.shown`."""
     *shape, kept = inputs
     return [*draw_matrices(language, *shape), *draw_picture(language, shape[-1], kept)]
 

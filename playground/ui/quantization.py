@@ -1,0 +1,34 @@
+"""
+The quantization lab: a number, a tensor, activations, accumulators, the whole model, QLoRA; one file each.
+
+This one puts them under each other and draws them when the tab is opened.
+"""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from playground.ui import accumulators, anatomy, calibration, lab, qlora, tensor, wholemodel
+from playground.ui.compare import lead
+from playground.ui.wording import Wording, html
+
+SECTIONS = {
+    "anatomy": anatomy,
+    "tensor": tensor,
+    "calibration": calibration,
+    "accumulators": accumulators,
+    "wholemodel": wholemodel,
+    "qlora": qlora,
+}
+TITLES = {room: f"{room}.title" for room in SECTIONS}
+
+
+def build(wording: Wording, tab: gr.Tab, base: gr.Dropdown, visitor: gr.BrowserState, language: gr.BrowserState) -> None:
+    """The tab's layout and its events."""
+    wording.make(
+        html, {"value": lambda lang: lead(lang, "quantization.lead") + lab.contents(lang, "lowrank.contents", TITLES)}
+    )
+    for name, room in SECTIONS.items():
+        with gr.Column(elem_id=f"section-{name}"):
+            section = room.build(wording, visitor, language, base)
+        lab.draw_when_opened(tab, language, section)
