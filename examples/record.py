@@ -3,7 +3,7 @@ Makes what the page shows before anybody has trained or compared: `make examples
 
 Trains prompt tuning, IA3 and LoRA with their default settings on the tasks below (seed 0), and the variants that the
 low-rank lab compares with them; saves the adapters as PEFT folders in `examples/adapters`, compares them, and records
-the comparisons in `examples/comparisons`. About twelve minutes on two cores.
+the comparisons in `examples/comparisons`; measures the base in every number format. About fifteen minutes on two cores.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from playground import settings, tasks
 from playground.adapters import Adapter, read, save
-from playground.bases import BASES
+from playground.bases import BASES, FORMS
 from playground.generation import CompareJob, compare
-from playground.training import Step, TrainingJob, train
+from playground.training import Step, TrainingJob, hardware, train
+from playground.ui.wholemodel import recording
+from playground.wholemodel import WholeJob, survey
 
 QUESTIONS = {
     "pirate": "What is the capital of France?",
@@ -75,13 +77,22 @@ def record(place: int, task_id: str) -> None:
     print(task_id, [pane.text for pane in frame.panes])
 
 
+def measure() -> None:
+    """Measure the base in every format, for the quantization lab."""
+    *_, found = survey(WholeJob(settings.DEFAULT_BASE, FORMS), BASES.get)
+    base = BASES.get(settings.DEFAULT_BASE)
+    content = json.dumps(recording(found, base.spec.name, hardware(base)), ensure_ascii=False)
+    (settings.EXAMPLES / "formats.json").write_text(content + "\n", encoding="utf-8")
+
+
 def main() -> None:
-    """Everything, or only the adapters named as arguments; the comparisons are recorded in any case."""
+    """Everything, or only the adapters named as arguments; what is compared and measured is recorded in any case."""
     for recipe in RECIPES:
         if recipe.id in (sys.argv[1:] or [one.id for one in RECIPES]):
             train_one(recipe)
     for place, task_id in enumerate(QUESTIONS, start=1):
         record(place, task_id)
+    measure()
 
 
 if __name__ == "__main__":

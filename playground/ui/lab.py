@@ -13,27 +13,33 @@ import gradio as gr
 from playground import locales
 from playground.jobs import SESSIONS, Run
 from playground.ui import components
-from playground.ui.compare import HIDDEN, alarm, note
+from playground.ui.compare import HIDDEN, STREAM, alarm, note
 
 ANSWER_TOKENS = 40  # long enough to hear a style, short enough to wait for
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a lab that is empty until its tab is opened: `draw(language, *inputs)` gives the values of `shown`."""
+    """
+    A part of a lab that is empty until its tab is opened: `draw(language, *inputs)` gives the values of `shown`, and
+    `attach`, if there is one, yields them again while something runs that was started before.
+    """
 
     inputs: list[Any]
     shown: list[Any]
     draw: Callable[..., list[Any]]
+    attach: Callable[..., Iterator[list[Any]]] | None = None
 
 
 def draw_when_opened(tab: gr.Tab, language: gr.BrowserState, section: Section) -> None:
-    """Draw a section at the first visit; later ones keep what the visitor made of it."""
+    """Draw a section at the first visit; later ones keep what the visitor made of it. Follow what runs at every visit."""
     seen = gr.State(False)
-    tab.select(
+    drawn = tab.select(
         lambda lang, drawn, *given: [True, *([gr.skip()] * len(section.shown) if drawn else section.draw(lang, *given))],
         [language, seen, *section.inputs], [seen, *section.shown], **HIDDEN,
     )  # fmt: skip
+    if section.attach:
+        drawn.then(section.attach, [language, *section.inputs], section.shown, **STREAM)
 
 
 def contents(language: str, label: str, titles: Mapping[str, str]) -> str:

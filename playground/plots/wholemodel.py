@@ -1,0 +1,96 @@
+"""
+A whole model in many formats as HTML: the table of what each takes and loses, and where in the network it loses it.
+
+Takes plain numbers, gives strings that change in place. Knows nothing about models or pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from playground.locales import number, percent, significant, size, text
+
+Values = Mapping[str, Any]
+NONE, WAITING = "–", "…"
+COLUMNS = ("format", "bits", "memory", "disk", "sqnr", "loss", "perplexity", "kl", "same")
+
+
+def table(found: Sequence[Values], working: Values | None, language: str) -> str:
+    """One row a format; the one being measured is filled as far as it is known."""
+    heads = "".join(
+        f'<th scope="col" title="{escape(text(language, f"wholemodel.column.{name}.help"))}">'
+        f"{escape(text(language, f'wholemodel.column.{name}'))}</th>"
+        for name in COLUMNS
+    )
+    rows = "".join(_row(one, language) for one in (*found, *([working] if working else [])))
+    head, body = f"<thead><tr>{heads}</tr></thead>", f"<tbody>{rows}</tbody>"
+    return f'<div class="pp-scroll"><table class="pp-formats">{head}{body}</table></div>'
+
+
+def _row(one: Values, language: str) -> str:
+    reading = one["reading"]
+    name = escape(text(language, f"formats.{one['format']}"))
+    how = escape(text(language, "wholemodel.real" if one["real"] else "wholemodel.simulated"))
+    decibels = mean_db(one)
+    sqnr = NONE if decibels is None else f"{number(language, decibels, 1)} dB"
+    cells = [digits(language, one["bits"])]
+    if reading is None:
+        cells += [WAITING] * 2 + [sqnr if one["modules"] else WAITING] + [WAITING] * 4
+    else:
+        cells += [size(language, one["memory"]), size(language, one["disk"]), sqnr]
+        cells += [number(language, reading["loss"], 2), short(language, reading["perplexity"])]
+        cells += [significant(language, reading["kl_from_base"]), percent(language, 100 * reading["same_top"])]
+    drawn = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+    return f'<tr><th scope="row">{name} <small>{how}</small></th>{drawn}</tr>'
+
+
+def mean_db(one: Values) -> float | None:
+    """The mean SQNR of the modules that changed, in dB."""
+    known = [module["sqnr_db"] for module in one["modules"] if module["sqnr_db"] is not None]
+    return sum(known) / len(known) if known else None
+
+
+def digits(language: str, value: float) -> str:
+    """4.5, 4.13, 16."""
+    return number(language, value, next((places for places in (0, 1) if abs(round(value, places) - value) < 1e-6), 2))
+
+
+def short(language: str, value: float) -> str:
+    """28.8, 1,234, 5.3 × 10⁷."""
+    if value < 1e6:
+        return number(language, value, 1 if value < 1000 else 0)
+    mantissa, _, exponent = f"{value:.1e}".partition("e+")
+    raised = str(int(exponent)).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{number(language, float(mantissa), 1)} × 10{raised}"
+
+
+def network(modules: Sequence[Values], language: str) -> str:
+    """SQNR of every module: kinds down, layers across; the fuller the colour, the less was lost."""
+    kinds = list(dict.fromkeys(module["kind"] for module in modules))
+    layers = sorted({module["layer"] for module in modules if module["layer"] is not None})
+    known = {(module["kind"], module["layer"]): module for module in modules}
+    values = [module["sqnr_db"] for module in modules if module["sqnr_db"] is not None]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    heads = "".join(f"<th>{layer if layer % 5 == 0 else ''}</th>" for layer in layers)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(kind)}</th>'
+        + "".join(_cell(known.get((kind, layer)), low, high, language) for layer in layers)
+        + "</tr>"
+        for kind in kinds
+    )
+    return (
+        f'<div class="pp-scroll"><table class="pp-network"><thead><tr><th scope="col">'
+        f"{escape(text(language, 'lowrank.layer'))}</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cell(module: Values | None, low: float, high: float, language: str) -> str:
+    if module is None:
+        return "<td></td>"
+    value = module["sqnr_db"]
+    said = text(language, "wholemodel.exact") if value is None else f"{number(language, value, 1)} dB"
+    share = 1.0 if value is None or high == low else 0.15 + 0.85 * (value - low) / (high - low)
+    name = text(language, "wholemodel.cell", layer=module["layer"], kind=module["kind"], sqnr=said)
+    return f'<td style="--v:{share:.3f}" title="{escape(name)}"><span>{escape(said)}</span></td>'

@@ -1,0 +1,232 @@
+"""
+A whole base in each number format: what it takes, how far off every module is, and how well it still reads a text.
+
+    a base and its form ──▶ SQNR of every linear layer ──▶ losses on the text ──▶ one Measured per format
+
+The linear layers of the decoder are in the format, embeddings and norms stay as they are: what bitsandbytes does. Forms
+that it has modules for are those (measured); the others are simulated, so their size is computed. Knows nothing about
+the page.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import torch
+from torch.nn import functional
+
+from playground import settings
+from playground.adapters import attached
+from playground.arithmetic import held_bytes
+from playground.bases import BITSANDBYTES, Base, linear_layers, split_id
+from playground.generation import at_least_zero
+from playground.quantization import errors, format_of
+from playground.updates import kind_of, layer_of, weight_of
+
+PLAIN = "float32"  # the id of the base as it was loaded
+WINDOW = 512  # tokens that are read at a time
+TEXT = settings.EXAMPLES / "texts" / "harbour.txt"
+EVERY = 15  # modules between two looks at the map
+CHUNK = 128  # tokens whose distributions are held against each other at a time
+WAIT_SECONDS = 0.2
+
+GetBase = Callable[[str], Base]
+
+
+@dataclass(frozen=True)
+class WholeJob:
+    """Measure a base as it is and in some of its forms. `base` is a plain id."""
+
+    base: str
+    formats: tuple[str, ...]
+
+    def check(self) -> None:
+        """Raises PlaygroundError for a base or a form that does not exist."""
+        for name in self.formats:
+            split_id(f"{self.base}:{name}")
+
+
+@dataclass(frozen=True)
+class Module:
+    """How far off one module's weight is; `sqnr_db` is None where not one number changed."""
+
+    kind: str
+    layer: int | None
+    sqnr_db: float | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """
+    How a model reads the text: mean loss in nats a token, `perplexity` = exp(loss), and against the base as it was loaded
+    KL(format ‖ base) in nats and the share of tokens whose likeliest successor is the same, means over all tokens.
+    """
+
+    tokens: int
+    loss: float
+    perplexity: float
+    kl_from_base: float
+    same_top: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """
+    One format, as far as it has been measured. `bits` are those of the linear layers, scales included; bytes are of the
+    whole model, `memory` as held and `disk` as a file. `real`: in bitsandbytes' modules (or as loaded), and both are
+    measured; otherwise they are computed from the bits.
+    """
+
+    format: str
+    real: bool
+    bits: float
+    memory: int = 0
+    disk: int = 0
+    modules: tuple[Module, ...] = ()
+    reading: Reading | None = None
+
+    @property
+    def sqnr_db(self) -> float | None:
+        """The mean over all modules; None where nothing changed."""
+        known = [module.sqnr_db for module in self.modules if module.sqnr_db is not None]
+        return sum(known) / len(known) if known else None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All formats so far, the base first; `working` is the one being measured, `fraction` of the whole job is done."""
+
+    found: tuple[Measured, ...] = ()
+    working: Measured | None = None
+    fraction: float = 0.0
+    parameters: int = 0
+    linear: int = 0  # of which in linear layers
+
+
+_KNOWN: WeakKeyDictionary[Base, dict[str, Measured]] = WeakKeyDictionary()
+
+
+def survey(job: WholeJob, get_base: GetBase) -> Iterator[Survey]:
+    """
+    Surveys that grow, often, so that other work has its turn. What was measured before is not measured again. Raises
+    PlaygroundError before the first for a job that makes no sense.
+    """
+    job.check()
+    wanted = (PLAIN, *(name for name in job.formats if name != PLAIN))
+    plain = yield from _loaded(get_base, job.base, Survey())
+    layers = {path: layer.weight.numel() for path, layer in linear_layers(plain.model).items()}
+    known = _KNOWN.setdefault(plain, {})
+    done = Survey(parameters=plain.architecture.parameters, linear=sum(layers.values()))
+    windows = text_windows(plain)
+    there: list[torch.Tensor] = []  # the base's own log-probabilities of each window
+    for window in windows if any(name not in known for name in wanted) else ():
+        yield done
+        there.append(log_probabilities(plain, window))
+    for place, name in enumerate(wanted):
+        done = replace(done, fraction=place / len(wanted), working=None)
+        if name not in known:
+            known[name] = yield from _measure(name, plain, get_base, windows, there, done)
+        done = replace(done, found=(*done.found, known[name]), fraction=(place + 1) / len(wanted))
+        yield done
+
+
+def _measure(
+    name: str, plain: Base, get_base: GetBase, windows: list[torch.Tensor], there: list[torch.Tensor], done: Survey
+) -> Generator[Survey, None, Measured]:
+    """One format: surveys meanwhile, at last what was found."""
+    real = name == PLAIN or name in BITSANDBYTES
+    one = Measured(name, real, bits_of(plain, name))
+    yield replace(done, working=one)
+    base = plain if name == PLAIN else (yield from _loaded(get_base, f"{plain.id}:{name}", replace(done, working=one)))
+    for place, path in enumerate(linear_layers(plain.model)):
+        one = replace(one, modules=(*one.modules, module_error(plain, base, path)))
+        if place % EVERY == 0:
+            yield replace(done, working=one)
+    yield replace(done, working=one)
+    sums = torch.zeros(3, dtype=torch.float64)
+    for window, reference in zip(windows, there, strict=True):
+        sums += _sums(reference if base is plain else log_probabilities(base, window), reference, window)
+        yield replace(done, working=one)
+    tokens = sum(len(window) - 1 for window in windows)
+    loss, divergence, same = (sums / tokens).tolist()
+    reading = Reading(tokens, loss, math.exp(loss), at_least_zero(divergence), same)
+    memory, disk = (held_bytes(base.model), file_bytes(base)) if real else (computed_bytes(plain, name),) * 2
+    return replace(one, reading=reading, memory=memory, disk=disk)
+
+
+def _loaded(get_base: GetBase, base_id: str, meanwhile: Survey) -> Generator[Survey, None, Base]:
+    """A base, loaded beside the worker: rounding every layer takes seconds in which others could have their turn."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        loading = pool.submit(get_base, base_id)
+        while not loading.done():
+            yield meanwhile
+            wait([loading], WAIT_SECONDS)
+        return loading.result()
+    finally:
+        pool.shutdown(wait=False)
+
+
+# Sizes and errors
+
+
+def bits_of(plain: Base, name: str) -> float:
+    """Per weight of this base's linear layers, scales included; of the base itself those of its own floats."""
+    layers = linear_layers(plain.model).values()
+    if name == PLAIN:
+        return 8.0 * plain.model.dtype.itemsize
+    stored = sum(format_of(name).bits_per_parameter(tuple(layer.weight.shape)) * layer.weight.numel() for layer in layers)
+    return stored / sum(layer.weight.numel() for layer in layers)
+
+
+def computed_bytes(plain: Base, name: str) -> int:
+    """The linear layers in that many bits, everything else as it is held."""
+    linear = sum(layer.weight.numel() for layer in linear_layers(plain.model).values())
+    return math.ceil(linear * bits_of(plain, name) / 8) + held_bytes(plain.model) - linear * plain.model.dtype.itemsize
+
+
+def file_bytes(base: Base) -> int:
+    """What transformers writes for this model, in safetensors files."""
+    with tempfile.TemporaryDirectory() as folder:
+        base.model.save_pretrained(folder)
+        return sum(file.stat().st_size for file in Path(folder).glob("*.safetensors"))
+
+
+def module_error(plain: Base, base: Base, path: str) -> Module:
+    """How far a module's weight in `base` is from the same one in `plain`."""
+    exact = weight_of(plain, path)
+    return Module(kind_of(path), layer_of(path), errors(exact, weight_of(base, path)).sqnr_db)
+
+
+# Reading a text
+
+
+def text_windows(base: Base) -> list[torch.Tensor]:
+    """The shipped text as it is, without chat format: ids in windows of WINDOW tokens that do not overlap."""
+    ids = base.tokenizer(TEXT.read_text(encoding="utf-8"), return_tensors="pt")["input_ids"][0]
+    return [window for window in ids.split(WINDOW) if len(window) > 1]
+
+
+@torch.inference_mode()
+def log_probabilities(base: Base, window: torch.Tensor) -> torch.Tensor:
+    """Of every next token, (tokens - 1, vocabulary) float32 on the CPU: the first token of a window has no context."""
+    logits = attached(base, None)(input_ids=window[None].to(base.device), use_cache=False).logits[0, :-1]
+    return logits.float().log_softmax(-1).cpu()
+
+
+@torch.inference_mode()
+def _sums(here: torch.Tensor, there: torch.Tensor, window: torch.Tensor) -> torch.Tensor:
+    """Over a window's tokens: loss, KL(here ‖ there), and how many have the same likeliest next token, float64."""
+    total = torch.zeros(3, dtype=torch.float64)
+    for ours, theirs, target in zip(here.split(CHUNK), there.split(CHUNK), window[1:].split(CHUNK), strict=True):
+        divergence = (ours.exp() * (ours - theirs)).sum(-1)
+        same = ours.argmax(-1) == theirs.argmax(-1)
+        loss = functional.nll_loss(ours, target, reduction="none")
+        total += torch.stack([part.double().sum() for part in (loss, divergence, same)])
+    return total
