@@ -56,6 +56,11 @@ def significant(language: str, value: float, figures: int = 2) -> str:
     return number(language, value, max(0, figures - 1 - math.floor(math.log10(abs(value)))))
 
 
+def trimmed(language: str, value: float) -> str:
+    """With at most two decimals, and none that says nothing: 4.13, 4.5, 16."""
+    return number(language, value, next((digits for digits in (0, 1) if abs(round(value, digits) - value) < 1e-3), 2))
+
+
 def percent(language: str, value: float) -> str:
     """`value` is in percent already: 0.34 gives `0.34 %`."""
     return significant(language, value) + NO_BREAK + "%"

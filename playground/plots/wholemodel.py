@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from playground.locales import number, percent, significant, size, text
+from playground.locales import number, percent, significant, size, text, trimmed
 
 Values = Mapping[str, Any]
 NONE, WAITING = "–", "…"
+PLAIN = "float32"
+SMALLEST = 0.001  # nats; below it the table says "less than"
 COLUMNS = ("format", "bits", "memory", "disk", "sqnr", "loss", "perplexity", "kl", "same")
 
 
@@ -32,18 +34,23 @@ def table(found: Sequence[Values], working: Values | None, language: str) -> str
 def _row(one: Values, language: str) -> str:
     reading = one["reading"]
     name = escape(text(language, f"formats.{one['format']}"))
-    how = escape(text(language, "wholemodel.real" if one["real"] else "wholemodel.simulated"))
+    how = escape(text(language, f"wholemodel.how.{origin(one)}"))
     decibels = mean_db(one)
     sqnr = NONE if decibels is None else f"{number(language, decibels, 1)} dB"
-    cells = [digits(language, one["bits"])]
+    cells = [trimmed(language, one["bits"])]
     if reading is None:
         cells += [WAITING] * 2 + [sqnr if one["modules"] else WAITING] + [WAITING] * 4
     else:
         cells += [size(language, one["memory"]), size(language, one["disk"]), sqnr]
         cells += [number(language, reading["loss"], 2), short(language, reading["perplexity"])]
-        cells += [significant(language, reading["kl_from_base"]), percent(language, 100 * reading["same_top"])]
+        cells += [nats(language, reading["kl_from_base"]), percent(language, 100 * reading["same_top"])]
     drawn = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
     return f'<tr><th scope="row">{name} <small>{how}</small></th>{drawn}</tr>'
+
+
+def origin(one: Values) -> str:
+    """ "loaded", "real" (bitsandbytes' modules) or "simulated"."""
+    return "loaded" if one["format"] == PLAIN else "real" if one["real"] else "simulated"
 
 
 def mean_db(one: Values) -> float | None:
@@ -52,9 +59,9 @@ def mean_db(one: Values) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def digits(language: str, value: float) -> str:
-    """4.5, 4.13, 16."""
-    return number(language, value, next((places for places in (0, 1) if abs(round(value, places) - value) < 1e-6), 2))
+def nats(language: str, value: float) -> str:
+    """0.23, < 0.001, 0."""
+    return significant(language, value) if value >= SMALLEST or not value else f"< {significant(language, SMALLEST, 1)}"
 
 
 def short(language: str, value: float) -> str:

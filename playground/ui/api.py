@@ -7,7 +7,7 @@ page would show, in the language of the Accept-Language header.
 
 # No postponed annotations here: gradio reads the types of the endpoints from them.
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import gradio as gr
@@ -18,8 +18,8 @@ from playground.jobs import SESSIONS, Run
 from playground.ui import actions
 
 
-def build_api() -> None:
-    """Declare the endpoints inside the current gr.Blocks."""
+def build_api(more: Mapping[str, Callable]) -> None:
+    """Declare the endpoints, these and `more`, inside the current gr.Blocks."""
     endpoints = {
         "bases": bases,
         "methods": methods,
@@ -31,6 +31,7 @@ def build_api() -> None:
         "low_rank": low_rank,
         "truncate": truncate,
         "soft_prompt": soft_prompt,
+        **more,
     }
     for name, endpoint in endpoints.items():
         gr.api(endpoint, api_name=name, concurrency_limit=None)
@@ -162,6 +163,11 @@ def frames(run: Run) -> Iterator[dict]:
     for _ in run.changes():
         if run.events:
             yield run.events[-1].as_json()
+    result(run)
+
+
+def result(run: Run) -> None:
+    """Raises the error of a run that has ended otherwise than by finishing."""
     if run.error:
         raise run.error
     if run.state == "stopped":

@@ -14,7 +14,7 @@ from typing import Any
 
 from playground.adapters import QUANTIZED
 from playground.bases import BITSANDBYTES
-from playground.locales import LANGUAGES, NO_BREAK, number, percent, seconds, significant, size, text
+from playground.locales import LANGUAGES, NO_BREAK, number, percent, seconds, significant, size, text, trimmed
 from playground.quantization import format_of
 
 Values = Mapping[str, Any]
@@ -137,8 +137,7 @@ def cost(pane: Values, language: str) -> str:
 
 def bits(pane: Values, language: str) -> str:
     """Per weight of a linear layer, scales included: 4.5."""
-    count = format_of(pane["hyperparameters"]["format"]).bits_per_parameter()
-    return number(language, count, next((digits for digits in (0, 1) if round(count, digits) == count), 2))
+    return trimmed(language, format_of(pane["hyperparameters"]["format"]).bits_per_parameter())
 
 
 def cost_bar(pane: Values, full: int, language: str) -> str:

@@ -17,7 +17,7 @@ from playground.adapters import BASE
 from playground.bases import BASES, CATALOGUE, split_id
 from playground.errors import PlaygroundError
 from playground.jobs import SESSIONS
-from playground.ui import actions, api, compare, components, links, lowrank, quantization, train
+from playground.ui import actions, api, compare, components, formats_api, links, lowrank, quantization, train
 from playground.ui.compare import HIDDEN, STREAM, CompareTab
 from playground.ui.train import TrainTab
 from playground.ui.wording import Wording, html
@@ -57,7 +57,7 @@ def build_page() -> gr.Blocks:
         )
         _wire_tabs(tabs, base, compared, trained, visitor, language)
         _wire_opening(page, wording, visitor, language, tabs, base, compared, trained)
-        api.build_api()
+        api.build_api(formats_api.ENDPOINTS)
     return page
 
 

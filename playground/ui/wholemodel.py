@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CHOSEN = ("int8_vectorwise", "nf4", "fp4", "int4", "ternary")  # what is measured and asked unless one chooses
 SURVEY, ANSWERS = "wholemodel", "wholemodel-answers"  # places of a session's runs
+FIRST = "nf4"  # whose map is shown first
 PROMPT = "What is the capital of France?"
 RECORDED = settings.EXAMPLES / "formats.json"  # written by examples/record.py
 
@@ -108,7 +109,7 @@ def drawn(seen: Mapping[str, Any], format_id: str | None, language: str) -> list
 
     known = [one for one in (*seen["found"], seen["working"]) if one and one["modules"]][1:]
     ids = [one["format"] for one in known]
-    chosen = format_id if format_id in ids else (ids[-1] if ids else None)
+    chosen = next((one for one in (format_id, FIRST, *ids[-1:]) if one in ids), None)
     offered = gr.update(choices=[(locales.text(language, f"formats.{one}"), one) for one in ids], value=chosen)
     modules = next((one["modules"] for one in known if one["format"] == chosen), ())
     table = wholemodel.table(seen["found"], seen["working"], language) + sentences(seen, language)
@@ -147,7 +148,7 @@ def sentences(seen: Mapping[str, Any], language: str) -> str:
         tokens = locales.number(language, next(iter(read.values()))["tokens"])
         rest = 4 * (seen["parameters"] - seen["linear"])
         said.append(lab.soft(language, "wholemodel.method", tokens=tokens, rest=locales.size(language, rest)))
-    return "".join(said)
+    return f'<div class="pp-notes">{"".join(said)}</div>'
 
 
 def perplexities(read: Mapping[str, Mapping[str, float]], name: str, language: str) -> dict[str, str]:

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from peft import PeftModel
 
 from playground.methods import METHODS
+from playground.quantization import FORMATS
 from playground.tasks import TASK_IDS
 from playground.ui.page import build_page
 
@@ -38,7 +40,8 @@ def test_the_design_s_endpoints_and_no_others_are_public(client: Client) -> None
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
-        "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt",
+        "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
+        "/survey",
     }  # fmt: skip
 
 
@@ -174,3 +177,61 @@ def test_a_zip_that_is_none_is_refused(client: Client, tmp_path: Path) -> None:
 
 def test_the_page_can_be_built_twice_in_one_process() -> None:
     assert len(build_page().fns) == len(build_page().fns)
+
+
+def test_formats_walk_the_registry(client: Client) -> None:
+    found = {one["id"]: one for one in client.predict(api_name="/formats")}
+    assert list(found) == list(FORMATS)
+    assert (found["nf4"]["bits_per_parameter"], round(found["nf4_double"]["bits_per_parameter"], 3)) == (4.5, 4.127)
+    assert (found["int8"]["accumulates_in"], found["bfloat16"]["accumulates_in"]) == ("int32", "float32")
+
+
+def test_quantizing_a_module_of_the_base(client: Client, base) -> None:
+    found = {one["format"]: one for one in client.predict(BASE, formats=["int8", "nf4"], api_name="/quantize")}
+    assert list(found) == ["int8", "nf4"]
+    module = found["nf4"]["module"]
+    assert "mlp" in module
+    weight = base.model.get_submodule(module).weight
+    packed, state = quantize_4bit(weight.reshape(1, -1), blocksize=64, quant_type="nf4")
+    off = dequantize_4bit(packed, state).view_as(weight) - weight
+    assert found["nf4"]["mae"] == pytest.approx(off.abs().mean().item())
+    assert found["nf4"]["max_error"] == pytest.approx(off.abs().max().item())
+    assert found["int8"]["sqnr_db"] > found["nf4"]["sqnr_db"]
+    blocks = client.predict(BASE, module, ["int8"], "block", 32, api_name="/quantize")
+    assert blocks[0]["sqnr_db"] > found["int8"]["sqnr_db"]
+    assert blocks[0]["bits_per_parameter"] == 9
+    with pytest.raises(AppError, match="nope"):
+        client.predict(BASE, "nope", api_name="/quantize")
+
+
+def test_the_course_s_addition_and_its_dot_products(client: Client) -> None:
+    found = client.predict(api_name="/accumulate")
+    assert (found["addition"]["exact"], found["addition"]["result"], found["addition"]["overflowed"]) == (254, -2, True)
+    dots = {
+        one["pair"]: one for one in client.predict(127, 127, "int32", "wrap", "ones", 4096, api_name="/accumulate")["dots"]
+    }
+    assert (dots["float16_float16"]["sum"], dots["float16_float16"]["stall_at"]) == (2048, 2049)
+    assert (dots["int8_int32"]["sum"], dots["float16_float32"]["sum"]) == (4096, 4096)
+    assert dots["int8_int8"]["overflow_at"] == 128
+    with pytest.raises(AppError, match="128"):
+        client.predict(200, 1, api_name="/accumulate")
+
+
+def test_one_number_in_one_format(client: Client) -> None:
+    found = client.predict("bfloat16", 0.1, api_name="/anatomy")
+    assert (found["sign"], found["exponent"], found["mantissa"]) == ("0", "01111011", "1001101")
+    assert found["stored"] == 0.10009765625
+    assert client.predict("int4", 0.622, api_name="/anatomy")["code"] == 4
+
+
+def test_a_survey_and_a_pane_in_fewer_bits(client: Client) -> None:
+    *_, last = client.submit(BASE, ["nf4"], api_name="/survey")
+    plain, nf4 = last
+    assert (plain["format"], nf4["format"], nf4["real"], len(nf4["modules"])) == ("float32", "nf4", True, 210)
+    assert plain["reading"]["perplexity"] < nf4["reading"]["perplexity"] < 2 * plain["reading"]["perplexity"]
+    assert nf4["memory"] < plain["memory"] / 3
+    *_, frame = client.submit(BASE, "What is 2 + 2?", ["base", "base:nf4"], 4, api_name="/compare")
+    assert [pane["adapter"] for pane in frame["panes"]] == ["base", "base:nf4"]
+    assert frame["panes"][1]["kl_from_base"] > 0
+    with pytest.raises(AppError, match="int4"):
+        client.submit(BASE, "Hi", ["base:int3"], api_name="/compare").result()
