@@ -82,7 +82,7 @@ def measure() -> None:
     *_, found = survey(WholeJob(settings.DEFAULT_BASE, FORMS), BASES.get)
     base = BASES.get(settings.DEFAULT_BASE)
     content = json.dumps(recording(found, base.spec.name, hardware(base)), ensure_ascii=False)
-    (settings.EXAMPLES / "formats.json").write_text(content + "\n", encoding="utf-8")
+    (settings.EXAMPLES / "survey.json").write_text(content + "\n", encoding="utf-8")
 
 
 def main() -> None:

@@ -9,8 +9,9 @@ also adds several products at a time. Knows nothing about models or tensors.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from playground.quantization import FORMATS
 INTEGERS = {"int8": 8, "int16": 16, "int32": 32}  # bits, two's complement
 FLOATS = ("float16", "bfloat16", "float32")
 OVERFLOWS = ("wrap", "saturate")
+Whole = TypeVar("Whole", int, np.ndarray)
 STALLED = 16  # products in a row, up to the end, that change nothing: more than chance
 SHOWN = 160  # lengths of a dot product that are kept, evenly apart in its logarithm
 
@@ -47,14 +49,19 @@ class Addition:
     carries: str
     bits_result: str
 
+    @property
+    def carry_out(self) -> int:
+        """What the highest column carries, and the accumulator drops; an overflow only if it differs from what came in."""
+        return int(int(self.bits_a[0]) + int(self.bits_b[0]) + int(self.carries[0]) > 1)
+
 
 def pattern(value: int, bits: int) -> str:
     """Two's complement; of a number that does not fit, the lowest bits."""
     return f"{value & 2**bits - 1:0{bits}b}"
 
 
-def wrap(value: int, bits: int) -> int:
-    """What is left in that many bits."""
+def wrap(value: Whole, bits: int) -> Whole:
+    """What is left in that many bits, of one number or of each in an array."""
     half = 2 ** (bits - 1)
     return (value + half) % (2 * half) - half
 
@@ -153,21 +160,22 @@ def dot(pair_id: str, kind: str = "positive", length: int = 4096, overflow: str 
     _check("pair", pair_id, tuple(PAIRS))
     _check("overflow", overflow, OVERFLOWS)
     a, b = operands(kind, length, seed)
-    pair, products = PAIRS[pair_id], (a * b).tolist()
-    exact = np.cumsum(a * b).tolist()  # in 64 bits: length · 127² is below 2³³
+    pair, products = PAIRS[pair_id], a * b
+    exact = np.cumsum(products)  # in 64 bits: length · 127² is below 2³³
     if pair.accumulator in INTEGERS:
-        sums: list = _integer_sums(products, exact, INTEGERS[pair.accumulator], overflow)
+        sums = _integer_sums(products, exact, INTEGERS[pair.accumulator], overflow)
         half = 2 ** (INTEGERS[pair.accumulator] - 1)
-        overflow_at, lost_at, stall_at = _first(not -half <= total < half for total in exact), None, None
+        overflow_at, lost_at, stall_at = _first((exact < -half) | (exact >= half)), None, None
     else:
         overflow = "infinity"
         sums = _float_sums(products, pair.accumulator)
         overflow_at, lost_at, stall_at = _float_faults(products, sums)
-    places = [step - 1 for step in _lengths(length)]
-    error = abs(sums[-1] - exact[-1]) / abs(exact[-1]) if exact[-1] and math.isfinite(sums[-1]) else None
+    shown, found, true = _lengths(length), sums[-1].item(), exact[-1].item()
+    error = abs(found - true) / abs(true) if true and math.isfinite(found) else None
+    places = np.array(shown) - 1
     return DotProduct(
-        pair, kind, overflow, tuple(place + 1 for place in places), tuple(sums[place] for place in places),
-        tuple(exact[place] for place in places), overflow_at, lost_at, stall_at, error,
+        pair, kind, overflow, tuple(shown), tuple(sums[places].tolist()), tuple(exact[places].tolist()),
+        overflow_at, lost_at, stall_at, error,
     )  # fmt: skip
 
 
@@ -177,42 +185,53 @@ def dots(kind: str = "positive", length: int = 4096, overflow: str = "wrap", see
         yield dot(pair_id, kind, length, overflow, seed)
 
 
-def _first(found: Iterable[bool]) -> int | None:
-    return next((place + 1 for place, one in enumerate(found) if one), None)
+def _first(found: np.ndarray) -> int | None:
+    """The first length at which it is so."""
+    return int(found.argmax()) + 1 if found.any() else None
 
 
-def _float_faults(products: list[int], sums: list[float]) -> tuple[int | None, int | None, int | None]:
+def _float_faults(products: np.ndarray, sums: np.ndarray) -> tuple[int | None, int | None, int | None]:
     """Where a float accumulator became infinite, where it first lost a product, and where it stopped growing for good."""
-    overflow_at = _first(math.isinf(total) for total in sums)
+    overflow_at = _first(np.isinf(sums))
     if overflow_at:
         products, sums = products[: overflow_at - 1], sums[: overflow_at - 1]  # infinity plus anything is no stall
-    kept = [now != before for now, before in zip(sums, [0.0, *sums], strict=False)]
-    lost_at = _first(product != 0 and not changed for product, changed in zip(products, kept, strict=True))
-    last = max((place + 1 for place, changed in enumerate(kept) if changed), default=0)
-    stalled = not overflow_at and sum(product != 0 for product in products[last:]) >= STALLED
-    return overflow_at, lost_at, last + 1 if stalled else None
+    changed = np.diff(sums, prepend=0.0) != 0
+    last = int(np.flatnonzero(changed)[-1]) + 1 if changed.any() else 0
+    stalled = not overflow_at and np.count_nonzero(products[last:]) >= STALLED
+    return overflow_at, _first((products != 0) & ~changed), last + 1 if stalled else None
 
 
 def _lengths(length: int) -> list[int]:
     return sorted({round(length ** (step / (SHOWN - 1))) for step in range(SHOWN)})
 
 
-def _integer_sums(products: list[int], exact: list[int], bits: int, overflow: str) -> list[int]:
+def _integer_sums(products: np.ndarray, exact: np.ndarray, bits: int, overflow: str) -> np.ndarray:
     if overflow == "wrap":  # the order of additions does not matter
-        return [wrap(total, bits) for total in exact]
+        return wrap(exact, bits)
+    half = 2 ** (bits - 1)
+    if -half <= exact.min() and exact.max() < half:
+        return exact
     sums, total = [], 0
-    for product in products:
-        total = saturate(total + product, bits)
+    for product in products.tolist():
+        total += product
+        if not -half <= total < half:  # a call for every product would take most of the time
+            total = saturate(total, bits)
         sums.append(total)
-    return sums
+    return np.array(sums)
 
 
-def _float_sums(products: list[int], accumulator: str) -> list[float]:
+def _float_sums(products: np.ndarray, accumulator: str) -> np.ndarray:
+    """Rounded after every addition, (length,) float64."""
+    if accumulator == "float32":  # numpy adds one after the other here, and a product is exact in float32
+        return np.cumsum(products, dtype=np.float32).astype(np.float64)
     digits, largest = FORMATS[accumulator].mantissa_bits + 1, FORMATS[accumulator].largest
-    sums, total = [], 0.0
-    for product in products:
+    sums, total = np.full(len(products), math.inf), 0.0
+    for place, product in enumerate(products.tolist()):
         total = rounded(total + product, digits, largest)
-        sums.append(total)
+        sums[place] = total
+        if math.isinf(total):  # and stays so, with this sign
+            sums[place:] = total
+            break
     return sums
 
 
@@ -243,6 +262,7 @@ class Hardware:
 _PTX = ("NVIDIA, PTX ISA, matrix data-types of mma", "https://docs.nvidia.com/cuda/parallel-thread-execution/")
 _INTEL = ("Intel, Software Developer's Manual, volume 2", "https://www.intel.com/sdm")
 _ARM = "https://developer.arm.com/documentation/ddi0602/latest/"
+_TPU = "https://cloud.google.com/tpu/docs/bfloat16"
 _TENSOR, _X86, _NEON = "NVIDIA Tensor Core", "x86", "Arm"  # VPDPBUSD takes one side unsigned
 HARDWARE = (
     Hardware(_TENSOR, "mma", "int8", ("int32",), *_PTX),
@@ -256,4 +276,5 @@ HARDWARE = (
     Hardware(f"{_X86} AVX-512 BF16", "VDPBF16PS", "bfloat16", ("float32",), *_INTEL),
     Hardware(_NEON, "SDOT", "int8", ("int32",), "Arm, A64 instruction set, SDOT (vector)", _ARM),
     Hardware(_NEON, "BFDOT", "bfloat16", ("float32",), "Arm, A64 instruction set, BFDOT (vector)", _ARM),
+    Hardware("Google TPU", "MXU", "bfloat16", ("float32",), "Google Cloud, bfloat16 on TPUs", _TPU),
 )

@@ -7,6 +7,7 @@ it. A zip from outside is checked before anything of it is used. Knows nothing a
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import tempfile
@@ -39,6 +40,7 @@ WITHOUT_TENSORS = ("few_shot", QUANTIZED)
 STEP_MARK = "@"  # "3f2a@12": that adapter as it was at step 12
 LESS = "~"  # ends the id of what is left of an adapter that was cut
 DOWNLOADABLE = ("prompt_tuning", "lora", "ia3", "qlora")
+MERGEABLE = ("lora", "ia3", "qlora")  # change weights, and not all of them
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Adapter:
     folder: Path | None = None
     name: str = ""
     checkpoints: tuple[Checkpoint, ...] = ()
+    merged: bool = False  # into the base's weights when it is attached; the id of such a one ends in LESS
 
     @cached_property
     def tensors(self) -> Mapping[str, torch.Tensor]:
@@ -135,10 +138,13 @@ class Adapter:
 def attach(base: Base, adapter: Adapter | None) -> PreTrainedModel:
     """
     A private model that answers as `adapter` says, in eval mode: a view of the base with PEFT around it. None or
-    few-shot: the plain view. Full fine-tuning: a view whose parameters are the trained ones.
+    few-shot: the plain view. Full fine-tuning: a view whose parameters are the trained ones. One to be merged: a plain
+    tree with what PEFT's `merge_and_unload` writes into the weights, rounded again where they are quantized.
 
-    Raises PlaygroundError if the tensors do not fit the base.
+    Raises PlaygroundError if the tensors do not fit the base, or if a method that changes no weight is to be merged.
     """
+    if adapter is not None and adapter.merged and adapter.record.method not in MERGEABLE:
+        raise PlaygroundError("not_mergeable", method=adapter.record.method)
     if adapter is None or adapter.record.method in WITHOUT_TENSORS:
         return base.view().eval()
     if adapter.config is None:
@@ -159,7 +165,26 @@ def attach(base: Base, adapter: Adapter | None) -> PreTrainedModel:
             "does_not_fit", base=base.spec.name, reason=f"{name}: {found.get(name)} ≠ {expected.get(name)}"
         )
     set_peft_model_state_dict(model, dict(adapter.tensors))
-    return model.requires_grad_(False).eval()
+    return (_merged(model) if adapter.merged else model).requires_grad_(False).eval()
+
+
+def _merged(model: Any) -> PreTrainedModel:
+    """
+    PEFT's own merge. It adds to a float weight in place, and marks a 4-bit one and the layer that it belongs to; a view
+    shares both with the base, so what it writes to becomes the view's own first. An int8 weight it replaces.
+    """
+    import torch
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for module in model.modules():
+        if isinstance(module, BaseTunerLayer):
+            layer: Any = module.get_base_layer()
+            if type(layer.weight).__name__ == "Params4bit":
+                layer.weight = copy.copy(layer.weight)  # over the same packed numbers, which PEFT replaces
+                layer.weight.module = layer
+            elif type(layer.weight).__name__ != "Int8Params":
+                layer.weight = torch.nn.Parameter(layer.weight.detach().clone(), requires_grad=False)
+    return model.merge_and_unload()
 
 
 _ATTACHED: WeakKeyDictionary[Base, OrderedDict[Adapter | None, PreTrainedModel]] = WeakKeyDictionary()
@@ -244,6 +269,8 @@ def save(adapter: Adapter, folder: Path) -> None:
 
     if adapter.config is None:
         raise PlaygroundError("nothing_to_download", method=adapter.record.method)
+    if adapter.merged:  # its tensors are those of the adapter, which answers differently
+        raise PlaygroundError("merged_not_saved")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(adapter.config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     save_file(dict(adapter.tensors), folder / WEIGHTS, metadata={"format": "pt"})

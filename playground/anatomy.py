@@ -18,7 +18,7 @@ from playground.errors import PlaygroundError
 from playground.formats import LARGEST, SMALLEST, Format
 from playground.quantization import format_of
 
-RULER_BITS = 8  # of the largest code whose numbers are all listed
+MOST_LISTED = 256  # numbers on one ruler
 
 
 @dataclass(frozen=True)
@@ -63,21 +63,32 @@ def anatomy(format_id: str, value: float, scale: float | None = None, zero_point
         raise PlaygroundError("out_of_range", name="value", value=value, minimum=-LARGEST, maximum=LARGEST)
     if format.kind == "float":
         return _float(format, float(value))
-    scale = float(np.float32(1 / format.largest)) if scale is None else scale
-    if not isinstance(scale, int | float) or not SMALLEST <= scale <= LARGEST:
-        raise PlaygroundError("out_of_range", name="scale", value=scale, minimum=SMALLEST, maximum=LARGEST)
+    unit = _scale_of(format, scale)
     if zero_point is not None:
         _check_zero_point(format, zero_point)
     whole = _integer if format.kind == "integer" else _table
-    return whole(format, float(value), np.float32(scale), zero_point)
+    return whole(format, float(value), unit, zero_point)
+
+
+def code_range(format: Format, zero_point: bool) -> tuple[int, int]:
+    """The lowest and the highest code of an integer format: −127 to 127 in int8, with a zero-point −128 to 127."""
+    high = int(format.largest)
+    return -high - zero_point, high
+
+
+def _scale_of(format: Format, scale: float | None) -> np.float32:
+    scale = 1 / format.largest if scale is None else scale
+    if not isinstance(scale, int | float) or not SMALLEST <= scale <= LARGEST:
+        raise PlaygroundError("out_of_range", name="scale", value=scale, minimum=SMALLEST, maximum=LARGEST)
+    return np.float32(scale)
 
 
 def _check_zero_point(format: Format, zero_point: int) -> None:
-    high = int(format.largest)
     if not format.zero_points:
         raise PlaygroundError("not_a_choice", name="zero_point", value=zero_point, choices="None")
-    if not isinstance(zero_point, int) or not -high - 1 <= zero_point <= high:
-        raise PlaygroundError("out_of_range", name="zero_point", value=zero_point, minimum=-high - 1, maximum=high)
+    low, high = code_range(format, True)
+    if not isinstance(zero_point, int) or not low <= zero_point <= high:
+        raise PlaygroundError("out_of_range", name="zero_point", value=zero_point, minimum=low, maximum=high)
 
 
 # Float formats
@@ -129,8 +140,8 @@ def _float(format: Format, value: float) -> Anatomy:
 
 
 def _integer(format: Format, value: float, scale: np.float32, zero_point: int | None) -> Anatomy:
-    high, zero, width = int(format.largest), zero_point or 0, int(format.code_bits)
-    low = -high if zero_point is None else -high - 1
+    zero, width = zero_point or 0, int(format.code_bits)
+    low, high = code_range(format, zero_point is not None)
     with np.errstate(over="ignore"):
         wanted = np.round(np.float32(value) / scale) + np.float32(zero)  # ties to even, as torch
         code = int(np.clip(wanted, low, high))
@@ -165,37 +176,41 @@ def _table(format: Format, value: float, scale: np.float32, zero_point: int | No
 
 @dataclass(frozen=True)
 class Ruler:
-    """How many numbers a format has from −1 to 1 (zero once), and which, rising; empty above 8 bits."""
+    """
+    How many numbers from −1 to 1 a format has (zero once), and which, rising; empty if they are more than MOST_LISTED.
+    `half`: one half of them is no farther from 0 than this.
+    """
 
     format: str
     count: int
     values: tuple[float, ...]
+    half: float
 
 
-def grid(format_id: str, zero_point: bool = False) -> Ruler:
+def grid(format_id: str, scale: float | None = None, zero_point: int | None = None) -> Ruler:
     """
-    All numbers from −1 to 1: float formats as they are, the others with the scale that reaches from −1 to 1. A
-    zero-point is a whole code, so its ruler is off by half a step.
+    All numbers from −1 to 1 that `anatomy` can store with these arguments: of a float format those that it has, of the
+    others, without a scale, those of the scale that reaches from −1 to 1.
 
-    Raises PlaygroundError: unknown format, a zero-point in one that has none.
+    Raises PlaygroundError: unknown format, a scale or a zero-point that `anatomy` refuses.
     """
     format = format_of(format_id)
-    if zero_point:
-        _check_zero_point(format, 0)
+    if zero_point is not None:
+        _check_zero_point(format, zero_point)
     if format.kind == "float":
-        patterns = range(pattern_of(format, 1.0) + 1)
-        if format.code_bits > RULER_BITS:
-            return Ruler(format.id, 2 * len(patterns) - 1, ())
-        sizes = [_read(format, pattern) for pattern in patterns]
-        numbers = {sign * size for size in sizes for sign in (1, -1)}
-    elif format.kind == "table":
-        numbers = {float(np.float32(level)) for level in format.levels}
-    else:
-        high = int(format.largest)
-        low = -high - zero_point
-        if format.code_bits > RULER_BITS:
-            return Ruler(format.id, high - low + 1, ())
-        scale = np.float32(2 / (high - low))
-        zero = int(low + np.round(1 / scale)) if zero_point else 0
-        numbers = {float(np.float32(code - zero) * scale) for code in range(low, high + 1)}
-    return Ruler(format.id, len(numbers), tuple(sorted(numbers)))
+        highest = pattern_of(format, 1.0)
+        count, half = 2 * highest + 1, _read(format, -(-highest // 2))  # every size but 0 stands on both sides of it
+        sizes = [_read(format, pattern) for pattern in range(highest + 1)] if count <= MOST_LISTED else []
+        return Ruler(format.id, count, tuple(sorted({sign * size for size in sizes for sign in (1, -1)})), half)
+    units = np.array(format.levels, np.float32) if format.levels else _codes(format, zero_point)
+    with np.errstate(over="ignore"):
+        numbers = np.unique(units * _scale_of(format, scale))
+    numbers = numbers[np.abs(numbers) <= 1] + np.float32(0)  # − 0 is 0
+    listed = tuple(numbers.tolist()) if len(numbers) <= MOST_LISTED else ()
+    return Ruler(format.id, len(numbers), listed, float(np.median(np.abs(numbers))))
+
+
+def _codes(format: Format, zero_point: int | None) -> np.ndarray:
+    """What an integer format multiplies with the scale: every code, less the zero-point."""
+    low, high = code_range(format, zero_point is not None)
+    return np.arange(low, high + 1, dtype=np.float32) - np.float32(zero_point or 0)

@@ -50,7 +50,7 @@ CALIBRATIONS: dict[str, Clip] = {"min_max": min_max, "percentile": percentile, "
 class Calibrated(Errors):
     """
     One way to choose a range. `clip` is that range's end and `scale` one code's worth (of the dynamic per token: their
-    means), `clipped` the share of activations beyond it.
+    means), `clipped` the share of activations beyond it, `zeros` the share that becomes 0.
     """
 
     method: str  # of CALIBRATIONS, or "dynamic" (one range a tensor), "dynamic_token" (one a token)
@@ -58,6 +58,7 @@ class Calibrated(Errors):
     clip: float
     scale: float
     clipped: float
+    zeros: float
 
 
 def rounded(activations: torch.Tensor, clip: float | torch.Tensor, format: Format) -> torch.Tensor:
@@ -93,14 +94,15 @@ def calibrate(seen: torch.Tensor, activations: torch.Tensor, format_id: str = "i
 def _calibrated(
     method: str, static: bool, activations: torch.Tensor, clip: float | torch.Tensor, format: Format
 ) -> Calibrated:
-    scale = _scale(clip, format)
+    scale, found = _scale(clip, format), rounded(activations, clip, format)
     return Calibrated(
-        **vars(errors(activations, rounded(activations, clip, format))),
+        **vars(errors(activations, found)),
         method=method,
         static=static,
         clip=clip if isinstance(clip, float) else float(clip.mean()),
         scale=scale if isinstance(scale, float) else float(scale.mean()),
         clipped=float((activations.abs() > clip).double().mean()),
+        zeros=float((found == 0).double().mean()),
     )
 
 

@@ -172,8 +172,11 @@ def histogram(values: torch.Tensor, bins: int = 101, low: float | None = None, h
         low, high = low - max(1.0, abs(low)) / 2, high + max(1.0, abs(high)) / 2
     if not (low < high and math.isfinite(high - low)):
         raise PlaygroundError("out_of_range", name="high", value=high, minimum=low, maximum=LARGEST)
-    counts = values.double().histc(bins, low, high).int()
-    return Histogram(low, high, tuple(counts.tolist()), int((values < low).sum()), int((values > high).sum()))
+    values = values.double()  # or torch would round the ends to float32 where it compares with them, but not in histc
+    counts = tuple(values.histc(bins, low, high).int().tolist())
+    outside = values.numel() - sum(counts)
+    below = int((values < low).sum()) if outside else 0
+    return Histogram(low, high, counts, below, outside - below)
 
 
 def six_db_line(bits: float, crest: float = math.sqrt(3)) -> float:

@@ -77,4 +77,5 @@ MAX_DOT_LENGTH = 262_144  # products of one dot product
 MAX_AWARE_STEPS = 500  # of quantization-aware training on a small layer
 MAX_CALIBRATION_PROMPTS = 9  # whose activations are looked at together
 MAX_CALIBRATION_CHARACTERS = 400  # of each of them
+MAX_CALIBRATION_BYTES = 256_000_000  # of activations that are remembered, per base
 MAX_TENSOR_NUMBERS = 2**21  # of one tensor; of a larger one some rows are looked at

@@ -40,6 +40,8 @@ def test_the_course_s_example():
     assert (found.exact, found.result, found.overflowed) == (254, -2, True)
     assert (found.bits_a, found.bits_b, found.bits_result) == ("01111111", "01111111", "11111110")
     assert found.carries == "11111110"
+    assert found.carry_out == 0  # a carry went into the sign, none came out: overflow
+    assert (add(-1, -1).carry_out, add(-1, -1).overflowed) == (1, False)
     wide = add(127, 127, "int32")
     assert (wide.result, wide.overflowed) == (254, False)
     assert wide.bits_result == "0" * 24 + "11111110"
@@ -70,6 +72,8 @@ def test_every_column_adds_up(a, b, accumulator):
         total = int(one) + int(other) + carry
         assert int(result) == total % 2
         carry = total // 2
+    assert found.carry_out == carry
+    assert found.overflowed == (carry != int(found.carries[0]))
 
 
 @law
@@ -138,6 +142,17 @@ def test_rounding_is_torch_s(value, name):
     value = value if name == "float32" else value >> 5
     found = rounded(float(value), FORMATS[name].mantissa_bits + 1, FORMATS[name].largest)
     assert found == torch.tensor(value, dtype=torch.float64).to(torch.float32).to(getattr(torch, name)).double().item()
+
+
+@law
+@given(st.integers(1, 3000), st.integers(0, 50), st.sampled_from(OPERANDS))
+def test_float32_sums_are_rounded_one_by_one_too(length, seed, kind):
+    a, b = operands(kind, length, seed)
+    total = 0.0
+    for product in (a * b).tolist():
+        total = rounded(total + 4096.0 * product, 24, FORMATS["float32"].largest)
+    found = np.cumsum(4096 * a * b, dtype=np.float32)[-1]  # how the accumulator adds, on sums that need rounding
+    assert found == total
 
 
 def test_a_rounded_infinity_stays_one():

@@ -167,12 +167,37 @@ def test_numbers_on_a_ruler_survive_a_round_trip(name):
     torch.testing.assert_close(quantized.values, numbers if name != "ternary" else numbers[[0, 2]], atol=1e-7, rtol=0)
 
 
-def test_a_ruler_with_a_zero_point_has_every_code_and_zero():
-    ruler = grid("int8", zero_point=True)
-    assert ruler.count == 256
-    assert 0.0 in ruler.values
-    assert abs(abs(ruler.values[0]) - 1) < 1 / 255
-    assert grid("int4", zero_point=True).count == 16
+def test_a_ruler_with_a_scale_and_a_zero_point_has_what_can_be_stored():
+    for name, scale, zero_point in (("int8", 2 / 256, 0), ("int8", 1 / 255, -128), ("int4", 0.1, 5), ("nf4", 3.0, None)):
+        ruler = grid(name, scale, zero_point)
+        assert 0.0 in ruler.values
+        assert ruler.count == len(ruler.values)
+        for number in ruler.values:
+            assert anatomy(name, number, scale, zero_point).error == 0
+            assert abs(number) <= 1
+    assert grid("int8", 2 / 256, 0).count == 256
+    assert grid("int8", 1 / 255, -128).values[0] == 0.0
+    assert grid("int16", 0.1).values == tuple(float(np.float32(code) * np.float32(0.1)) for code in range(-10, 11))
+    assert grid("nf4", 3.0).count == 7  # the other levels lie beyond ±1
+
+
+def test_half_of_a_ruler_lies_within_its_half():
+    for name in FORMATS:
+        ruler = grid(name)
+        if ruler.values:
+            assert ruler.half == pytest.approx(np.median(np.abs(ruler.values)))
+    assert grid("float16").half == 1.5 * 2.0**-8
+    assert grid("int16").half == pytest.approx(0.5, abs=1e-4)
+    assert grid("float32").half < 1e-18
+
+
+def test_the_course_s_toy_quantizer():
+    """0.622 with scale 1 / (2ᵇ⁻¹ − 1): code 4 of 7 in 4 bits, 79 of 127 in 8."""
+    four, eight = anatomy("int4", 0.622), anatomy("int8", 0.622)
+    assert (four.code, eight.code) == (4, 79)
+    assert (four.scale, eight.scale) == (pytest.approx(1 / 7), pytest.approx(1 / 127))
+    assert round(four.stored, 4) == 0.5714
+    assert round(eight.stored, 5) == 0.62205
 
 
 @pytest.mark.parametrize(
@@ -201,6 +226,8 @@ def test_what_cannot_be_taken_apart_is_refused(name, options, key):
 
 
 def test_rulers_refuse_what_does_not_exist():
-    for name, zero_point in (("int3", False), ("fp4", True), ("float16", True)):
+    for name, scale, zero_point in (("int3", None, None), ("fp4", None, 0), ("float16", None, 0), ("int8", 0.0, None)):
         with pytest.raises(PlaygroundError):
-            grid(name, zero_point)
+            grid(name, scale, zero_point)
+    with pytest.raises(PlaygroundError):
+        grid("int4", zero_point=8)

@@ -175,3 +175,22 @@ def test_what_does_not_fit_is_refused(activations, weights):
             llm_int8(x, w, threshold)
         assert error.value.key == key
         assert error.value.message("es")
+
+
+def test_what_becomes_zero_is_below_half_a_step(activations):
+    for one in calibrate(activations, activations, "int4"):
+        if one.method != "dynamic_token":
+            assert one.zeros == pytest.approx(float((activations.abs() <= one.scale / 2).double().mean()), abs=1e-3)
+
+
+def test_the_mixed_product_is_bitsandbytes_own_for_what_is_left_in_int8(activations, weights):
+    """Outlier columns out of both sides, bitsandbytes' product of the rest, and the outliers' product in float."""
+    x_codes, x_max, columns = bnb.int8_vectorwise_quant(activations.clone(), threshold=6.0)
+    rest = weights.clone()
+    rest[:, columns] = 0.0
+    w_codes, w_max, _ = bnb.int8_vectorwise_quant(rest)
+    product = torch.ops.bitsandbytes.int8_scaled_mm(x_codes, w_codes, x_max, w_max, bias=None, dtype=torch.float32)
+    product = product + activations[:, columns] @ weights[:, columns].T
+    found = llm_int8(activations, weights)
+    assert found.outliers == tuple(columns.tolist())
+    assert found.mixed.rmse == pytest.approx(errors(activations @ weights.T, product).rmse, rel=1e-3)

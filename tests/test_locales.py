@@ -14,12 +14,19 @@ from hypothesis import strategies as st
 
 import playground
 from playground import locales, tasks
+from playground.accumulators import OPERANDS, OVERFLOWS
 from playground.errors import PlaygroundError
+from playground.formats import GRANULARITIES
 from playground.locales import choose, number, percent, seconds, significant, size, text, words
 from playground.methods import METHODS
+from playground.plots.tensor import COLUMNS as TENSOR_COLUMNS
+from playground.plots.wholemodel import COLUMNS
+from playground.quantization import FORMATS
+from playground.tensor import STOPS
 from playground.toy import TARGETS as TOYS
 from playground.ui.compare import DECODING_NAMES, recorded
 from playground.ui.overlap import SIDES
+from playground.ui.tensor import ELSEWHERE, SOURCES
 
 LAW = settings(deadline=None, derandomize=True, database=None)
 LANGUAGES = ("en", "es")
@@ -67,6 +74,12 @@ SAME_IN_BOTH = {
     "hyperparameters.dora", "pane.dora", "hyperparameters.dropout", "decoding.top_p", "tasks.json.name",  # terms of art
     "pane.tokens_one", "pane.tokens", "pane.speed",  # "token" is the Spanish word too
     "tokens.below", "module.delta",  # signs
+    *(f"formats.{name}" for name in FORMATS if words("en")[f"formats.{name}"] == name.replace("_", " ", 1) != "ternary"),  # names
+    "formats.nf4", "formats.fp4", "tensor.source.normal", "tensor.source.laplace", "tensor.elsewhere.normal",
+    "wholemodel.how.real", "wholemodel.column.sqnr", "wholemodel.column.bits", "wholemodel.column.kl", "tensor.sqnr",
+    "tensor.mae", "tensor.rmse", "tensor.elsewhere.embedding",  # terms of art
+    "tensor.errors.axis", "tensor.stop.tensor", "tensor.base",  # the Spanish word too
+    "tensor.worth.one",  # numbers
 }  # fmt: skip
 
 
@@ -111,6 +124,24 @@ EXPANSIONS = {
     "overlap.side.{}": SIDES,
     "module.{}": [*FACTS, "scaled", "trained"],
     "module.{}.help": FACTS,
+    "formats.{}": list(FORMATS),
+    "anatomy.{}": ["sign", "exponent", "mantissa", "code"],
+    "accumulators.{}": ["a", "b"],
+    "accumulators.overflow.{}": OVERFLOWS,
+    "accumulators.kind.{}": OPERANDS,
+    "accumulators.table.{}": ["pair", "sum", "exact", "error", "overflow", "lost", "stall"],
+    "accumulators.hardware.{}": ["device", "instruction", "operand", "accumulator", "source"],
+    "tensor.source.{}": SOURCES,
+    "tensor.elsewhere.{}": ELSEWHERE,
+    "tensor.stored.{}": ["q8_0", "float"],
+    "tensor.stop.{}": [stop for stop in STOPS if isinstance(stop, str)],
+    "tensor.grid.{}": ["none", *GRANULARITIES],
+    "tensor.shared.{}": ["none", *GRANULARITIES],
+    "tensor.threshold.{}": ["none", "some", "all"],
+    "tensor.{}": ["outliers", "size", *TENSOR_COLUMNS],
+    "wholemodel.column.{}": COLUMNS,
+    "wholemodel.column.{}.help": COLUMNS,
+    "wholemodel.how.{}": ["loaded", "real", "simulated"],
 }
 OPTIONAL = {
     f"hyperparameters.{parameter.name}.help.{one.id}" for one in METHODS.values() for parameter in one.hyperparameters

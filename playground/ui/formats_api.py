@@ -4,7 +4,7 @@ The quantization lab's named endpoints: formats, one number, one module, accumul
 
 # No postponed annotations here: gradio reads the types of the endpoints from them.
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -146,4 +146,10 @@ def _surveys(run: Any) -> Iterator[list]:
     result(run)
 
 
-ENDPOINTS = {"formats": formats, "anatomy": anatomy, "quantize": quantize, "accumulate": accumulate, "survey": survey}
+ENDPOINTS: dict[str, Callable] = {
+    "formats": formats,
+    "anatomy": anatomy,
+    "quantize": quantize,
+    "accumulate": accumulate,
+    "survey": survey,
+}

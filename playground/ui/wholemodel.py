@@ -31,7 +31,7 @@ CHOSEN = ("int8_vectorwise", "nf4", "fp4", "int4", "ternary")  # what is measure
 SURVEY, ANSWERS = "wholemodel", "wholemodel-answers"  # places of a session's runs
 FIRST = "nf4"  # whose map is shown first
 PROMPT = "What is the capital of France?"
-RECORDED = settings.EXAMPLES / "formats.json"  # written by examples/record.py
+RECORDED = settings.EXAMPLES / "survey.json"  # written by examples/record.py
 
 
 def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
@@ -73,9 +73,9 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     return Section([visitor, shown], everything, draw, attach)
 
 
-def choices(language: str) -> list[tuple[str, str]]:
-    """Every form, by its name."""
-    return [(locales.text(language, f"formats.{form}"), form) for form in FORMS]
+def choices(language: str, forms: Sequence[str] = FORMS) -> list[tuple[str, str]]:
+    """Forms by their names."""
+    return [(locales.text(language, f"formats.{form}"), form) for form in forms]
 
 
 @cache
@@ -110,7 +110,7 @@ def drawn(seen: Mapping[str, Any], format_id: str | None, language: str) -> list
     known = [one for one in (*seen["found"], seen["working"]) if one and one["modules"]][1:]
     ids = [one["format"] for one in known]
     chosen = next((one for one in (format_id, FIRST, *ids[-1:]) if one in ids), None)
-    offered = gr.update(choices=[(locales.text(language, f"formats.{one}"), one) for one in ids], value=chosen)
+    offered = gr.update(choices=choices(language, ids), value=chosen)
     modules = next((one["modules"] for one in known if one["format"] == chosen), ())
     table = wholemodel.table(seen["found"], seen["working"], language) + sentences(seen, language)
     return [table, offered, where_html(modules, language)]

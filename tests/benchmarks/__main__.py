@@ -6,9 +6,15 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import comparing, lowrank, methods, starting
+from tests.benchmarks import comparing, formats, lowrank, methods, starting
 
-STUDIES = {"starting": starting.study, "comparing": comparing.study, "methods": methods.study, "lowrank": lowrank.study}
+STUDIES = {
+    "starting": starting.study,
+    "comparing": comparing.study,
+    "methods": methods.study,
+    "lowrank": lowrank.study,
+    "formats": formats.study,
+}
 
 for name in sys.argv[1:] or STUDIES:
     STUDIES[name]()

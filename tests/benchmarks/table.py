@@ -25,10 +25,22 @@ def machine() -> str:
     return f"{device}; Python {platform.python_version()}, {libraries}"
 
 
+Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]  # its title, heads, rows
+
+
 def write(name: str, title: str, head: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
-    """Print the table and keep it in `results/<name>.md`."""
-    lines = [f"# {title}", "", machine(), "", " | ".join(["", *head, ""]).strip(), "|" + " --- |" * len(head)]
-    lines += [" | ".join(["", *row, ""]).strip() for row in rows] + (["", note] if note else [])
+    """Print one table and keep it in `results/<name>.md`."""
+    write_all(name, title, [("", head, rows)], note)
+
+
+def write_all(name: str, title: str, tables: Sequence[Table], note: str = "") -> None:
+    """Print several tables and keep them in `results/<name>.md`."""
+    lines = [f"# {title}", "", machine()]
+    for subtitle, head, rows in tables:
+        lines += ["", *([f"## {subtitle}", ""] if subtitle else [])]
+        lines += [" | ".join(["", *head, ""]).strip(), "|" + " --- |" * len(head)]
+        lines += [" | ".join(["", *row, ""]).strip() for row in rows]
+    lines += ["", note] if note else []
     RESULTS.mkdir(exist_ok=True)
     text = "\n".join(lines) + "\n"
     (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")

@@ -1,0 +1,354 @@
+"""
+Activations: what a layer reads of a few prompts, ranges for it, and the few features that are far larger than the rest.
+
+Opening the tab draws nothing itself: it asks for what a button would, so that a base still loading and a few forward
+passes hold up nobody. They run in the lab's lane. Knows nothing about how activations are had.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from playground import locales, tasks
+from playground.bases import BASES, split_id
+from playground.errors import PlaygroundError
+from playground.jobs import LAB, SESSIONS
+from playground.locales import number, significant
+from playground.ui import aware
+from playground.ui.compare import HIDDEN, STREAM, alarm, note
+from playground.ui.components import VISIBLE_SPACES, words
+from playground.ui.lab import Section, follow, headed, soft
+from playground.ui.wording import Wording, html
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from playground.activations import Cell, Feature, Peak
+    from playground.calibration import Calibrated, Mixed
+    from playground.quantization import Histogram
+
+PLACE = "calibration"  # of the session's runs
+FORMATS = {"int8": "formats.int8", "int4": "formats.int4"}
+CALIBRATE, TEST = (
+    ("pirate", "act_as", "spanish", "sentiment"),
+    "polite",
+)  # shipped tasks whose first held-out prompts are read
+THRESHOLD, LOWEST, HIGHEST = 6.0, 0.5, 60.0
+MOSTLY = 0.5  # of the numbers become 0: SQNR hides that
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the section shows, as plain numbers."""
+
+    modules: tuple[str, ...]
+    module: str
+    peak: Peak
+    median: float
+    sizes: Histogram  # of log₁₀|x|
+    ranges: tuple[Calibrated, ...]
+    cells: tuple[Cell, ...]
+    outside: Outside
+
+
+@dataclass(frozen=True, eq=False)
+class Outside:
+    """The features that a threshold keeps out of int8. `largest` and `weights` are the largest sizes of each column."""
+
+    threshold: float
+    largest: np.ndarray
+    weights: np.ndarray
+    outliers: tuple[Feature, ...]
+    mixed: Mixed
+    embedded: bool
+
+
+def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
+    """The cards and their events."""
+    make = wording.make
+    with gr.Column(elem_classes="pp-card"):
+        make(html, headed("calibration.title", "calibration.lead"))
+        with gr.Row(elem_classes="pp-lab"):
+            seen, test, module, format, go = _controls(wording)
+            with gr.Column(min_width=0):
+                notice = html("", elem_id="calibration-notice")
+                result = html("", elem_id="calibration-result")
+    with gr.Column(elem_classes="pp-card"):
+        make(html, headed("calibration.outliers.title", "calibration.outliers.lead"))
+        with gr.Row(elem_classes="pp-lab"):
+            with gr.Column(min_width=0):
+                threshold = make(
+                    gr.Slider, {"label": "calibration.threshold", "info": "calibration.threshold.help"},
+                    minimum=LOWEST, maximum=HIGHEST, step=0.5, value=THRESHOLD, elem_id="calibration-threshold",
+                )  # fmt: skip
+                make(html, {"value": lambda lang: soft(lang, "calibration.paper")})
+            with gr.Column(min_width=0):
+                outside = html("", elem_id="calibration-outliers")
+    with gr.Column(elem_classes="pp-card"):
+        make(html, headed("calibration.network.title", "calibration.network.lead"))
+        network = html("", elem_id="calibration-network")
+    asked = gr.Textbox(visible=False)  # changes when the section is to be drawn: at its opening, and with the base
+    trained = aware.build(wording, language)
+
+    given = [base, seen, test, module, format, threshold]
+    shown = [notice, module, result, outside, network]
+    gr.on(
+        [asked.change, go.click, module.input, format.input], show, [visitor, language, *given], shown,
+        trigger_mode="multiple", **STREAM,
+    )  # fmt: skip
+    threshold.input(
+        decompose, [language, base, seen, test, module, threshold], outside, trigger_mode="always_last", **HIDDEN
+    )
+    base.change(lambda before: str(time.time()) if before else gr.skip(), asked, asked, **HIDDEN)
+
+    def draw(lang: str, steps: int) -> list[Any]:
+        return [str(time.time()), note(lang, "calibration.opening"), *aware.draw(lang, steps)]
+
+    return Section(trained.inputs, [asked, notice, *trained.shown], draw)
+
+
+def _controls(wording: Wording) -> list[Any]:
+    """Prompts to calibrate on, one to test on, the module, the format and the button."""
+    make, (*prompts, last) = wording.make, [tasks.task(task).held_out[0].prompt for task in (*CALIBRATE, TEST)]
+    with gr.Column(min_width=0):
+        seen = make(
+            gr.Textbox, {"label": "calibration.prompts", "info": "calibration.prompts.help"},
+            value="\n".join(prompts), lines=4, max_lines=9, elem_id="calibration-prompts",
+        )  # fmt: skip
+        test = make(
+            gr.Textbox, {"label": "calibration.test", "info": "calibration.test.help"}, value=last, lines=1,
+            max_lines=4, elem_id="calibration-test",
+        )  # fmt: skip
+        module = make(
+            gr.Dropdown, {"label": "calibration.module", "info": "calibration.module.help"}, choices=[],
+            elem_id="calibration-module",
+        )  # fmt: skip
+        format = make(
+            gr.Radio,
+            {"label": "calibration.format", "choices": _formats}, value="int8", elem_id="calibration-format",
+        )  # fmt: skip
+        go = make(gr.Button, {"value": "calibration.go"}, variant="primary", elem_id="calibration-go", elem_classes="pp-go")
+    return [seen, test, module, format, go]
+
+
+def _formats(language: str) -> list[tuple[str, str]]:
+    return [(locales.text(language, key), format) for format, key in FORMATS.items()]
+
+
+# Handlers
+
+
+def show(
+    key: str, language: str, base_id: str, seen: str, test: str, module: str | None, format: str, threshold: float
+) -> Iterator[list[Any]]:
+    """[notice, module, ranges, outliers, map] once the base has read the prompts."""
+    nothing = [gr.skip()] * 4
+    try:
+        spec = split_id(base_id)[0]
+        prompts = lines(seen)
+        run = SESSIONS.submit(key, LAB, lambda stopped: find(spec.id, prompts, test, module, format, threshold), place=PLACE)
+    except PlaygroundError as error:
+        yield [alarm(error.message(language)), *nothing]
+        return
+    loading = "" if BASES.is_loaded(spec.id) else note(language, "calibration.loading")
+    for said, drawn in follow(run, language, lambda found: drawings(found, language)):
+        yield [loading if loading and not run.ended else said, *(drawn if isinstance(drawn, list) else nothing)]
+
+
+def decompose(language: str, base_id: str, seen: str, test: str, module: str | None, threshold: float) -> Any:
+    """The outliers' card for another threshold: what was read is remembered, so this takes a moment."""
+    spec = split_id(base_id)[0]
+    if not module or not BASES.is_loaded(spec.id):
+        return gr.skip()
+    try:
+        return outside_html(_outside(spec.id, [*lines(seen), test.strip()], module, threshold), language)
+    except PlaygroundError as error:
+        return alarm(error.message(language))
+
+
+def lines(prompts: str) -> list[str]:
+    """One prompt a line; empty lines are none."""
+    return [line.strip() for line in (prompts or "").splitlines() if line.strip()]
+
+
+def find(base_id: str, seen: list[str], test: str, module: str | None, format: str, threshold: float) -> Iterator[Found]:
+    """Reads, calibrates and multiplies. Without a module, or with one of another base, the one with the largest number."""
+    import torch
+
+    from playground import activations, calibration
+    from playground.quantization import histogram
+
+    activations.check(seen)
+    test = test.strip()
+    prompts = [*seen, test]
+    activations.check(prompts)
+    base = BASES.get(base_id)
+    cells = activations.network(base, prompts)
+    known = activations.modules(base)
+    chosen = module if module in known else max(cells, key=lambda cell: cell.largest).module
+    read = activations.activations(base, chosen, prompts)
+    before = torch.cat(read[:-1])
+    sizes = before.abs().flatten()
+    yield Found(
+        known,
+        chosen,
+        activations.peak(base, chosen, prompts),
+        float(sizes.median()),
+        histogram(sizes[sizes > sizes.max() * 1e-9].log10(), bins=90, low=_floor(sizes)),
+        calibration.calibrate(before, read[-1], format),
+        cells,
+        _outside(base_id, prompts, chosen, threshold),
+    )
+
+
+def _floor(sizes: Any) -> float:
+    """Where the histogram begins, as a power of ten: all but one in a thousand are above."""
+    return float(sizes.kthvalue(max(1, len(sizes) // 1000)).values.clamp(min=float(sizes.max()) * 1e-9 or 1e-9).log10())
+
+
+def _outside(base_id: str, prompts: list[str], module: str, threshold: float) -> Outside:
+    import torch
+
+    from playground import activations, calibration
+    from playground.updates import weight_of
+
+    base = BASES.get(base_id)
+    read, weight = torch.cat(activations.activations(base, module, prompts)), weight_of(base, module)
+    mixed = calibration.llm_int8(read, weight, threshold)
+    largest, weights = read.abs().amax(0).numpy(), weight.abs().amax(0).numpy()
+    found = activations.outliers(read, threshold)
+    return Outside(threshold, largest, weights, found, mixed, base.spec.source == "embedded")
+
+
+# Pieces
+
+
+def drawings(found: Found, language: str) -> list[Any]:
+    """[module, ranges, outliers, map]."""
+    from playground.plots import calibration as plots
+
+    choices = [(_name(module, language), module) for module in found.modules]
+    clips = {one.method: one.clip for one in found.ranges if one.static}
+    title, sizes = words(language, "calibration.sizes.title"), plots.sizes(found.sizes, clips, language)
+    result = (
+        _sentences(_about(found, language))
+        + f'<figure class="pp-drawn"><figcaption><b>{title}</b></figcaption>{sizes}</figure>'
+        + plots.ranges(found.ranges, language)
+        + _sentences(_compared(found, language))
+    )
+    network = plots.network(found.cells, found.module, language) + _sentences(_network(found.cells, language))
+    return [gr.update(choices=choices, value=found.module), result, outside_html(found.outside, language), network]
+
+
+def outside_html(found: Outside, language: str) -> str:
+    from playground.plots import calibration as plots
+
+    said, mixed = [], found.mixed
+    values = {"threshold": significant(language, found.threshold), "features": number(language, len(found.largest))}
+    if found.outliers:
+        from playground.activations import COMMON
+
+        top, common = found.outliers[0], sum(one.share >= COMMON for one in found.outliers)
+        said.append(
+            words(
+                language, "calibration.said.outliers", count=number(language, len(found.outliers)),
+                top=number(language, top.feature), largest=significant(language, top.largest, 3),
+                common=number(language, common), **values,
+            )
+        )  # fmt: skip
+        said.append(
+            words(
+                language, "calibration.said.mixed", plain=significant(language, mixed.plain.rmse),
+                mixed=significant(language, mixed.mixed.rmse), share=locales.percent(language, 100 * mixed.float_share),
+                times=significant(language, mixed.plain.rmse / (mixed.mixed.rmse or 1.0)),
+            )
+        )  # fmt: skip
+    else:
+        said.append(words(language, "calibration.said.no_outliers", **values))
+    values = {"largest": _spread(language, found.largest), "weights": _spread(language, found.weights)}
+    flat = words(language, "calibration.said.weights", **values)
+    stored = soft(language, "formats.q4_1") if found.embedded else ""
+    return (
+        plots.features(found.largest, found.weights, found.threshold, language)
+        + _sentences([flat, *said])
+        + plots.products(mixed.plain, mixed.mixed, language)
+        + stored
+    )
+
+
+def _spread(language: str, sizes: np.ndarray) -> str:
+    """How many times the middle column's size the largest one has."""
+    return _about_times(language, float(sizes.max()), float(sorted(sizes.tolist())[len(sizes) // 2]))
+
+
+def _about_times(language: str, large: float, small: float) -> str:
+    """One over the other to two figures: 49,000."""
+    return significant(language, float(f"{large / (small or 1.0):.2g}"))
+
+
+def _name(module: str, language: str) -> str:
+    from playground.updates import kind_of, layer_of
+
+    return locales.text(language, "calibration.module.name", layer=layer_of(module), kind=kind_of(module))
+
+
+def _sentences(sentences: Sequence[str]) -> str:
+    return f'<div class="pp-said">{"".join(f"<p>{sentence}</p>" for sentence in sentences)}</div>'
+
+
+def _about(found: Found, language: str) -> list[str]:
+    """How large, where, and how that compares with the rest."""
+    peak = found.peak
+    said = [
+        words(
+            language, "calibration.said.peak", name=_name(found.module, language),
+            largest=significant(language, peak.value, 3), median=significant(language, found.median),
+            times=_about_times(language, peak.value, found.median), feature=number(language, peak.feature),
+            token=peak.token.translate(VISIBLE_SPACES),
+        )
+    ]  # fmt: skip
+    if peak.position == 0 and peak.value > 100:
+        said.append(words(language, "calibration.said.massive"))
+    return said
+
+
+def _compared(found: Found, language: str) -> list[str]:
+    """What the ranges cost on the test prompt."""
+    from playground.plots.calibration import share
+
+    by = {one.method: one for one in found.ranges}
+    largest, clipped, token = by["min_max"], by["percentile"], by["dynamic_token"]
+    values = {"percentile": significant(language, clipped.rmse), "min_max": significant(language, largest.rmse)}
+    key = "calibration.said.clip_worse" if clipped.rmse > largest.rmse else "calibration.said.clip_better"
+    said = [
+        words(language, "calibration.said.zeros", zeros=share(language, largest.zeros), token=share(language, token.zeros)),
+        words(language, key, **values),
+    ]
+    if largest.zeros > MOSTLY:
+        said.append(words(language, "calibration.said.sqnr"))
+    return said
+
+
+def _network(cells: Sequence[Cell], language: str) -> list[str]:
+    from playground.activations import OUTLIER, systematic
+
+    top = max(cells, key=lambda cell: cell.largest)
+    said = [
+        words(
+            language, "calibration.said.network", name=_name(top.module, language),
+            largest=significant(language, top.largest, 3), modules=number(language, len(cells)),
+            count=number(language, sum(cell.largest >= OUTLIER for cell in cells)),
+        )
+    ]  # fmt: skip
+    found = systematic(cells)
+    if not found:
+        return [*said, words(language, "calibration.said.not_systematic")]
+    (_, feature), layers = next(iter(found.items()))
+    kinds = ", ".join(kind for kind, one in found if one == feature)
+    values = {"feature": number(language, feature), "layers": layers, "all": len({cell.layer for cell in cells})}
+    return [*said, words(language, "calibration.said.systematic", kinds=kinds, **values)]
