@@ -53,7 +53,8 @@ class Anatomy:
 def anatomy(format_id: str, value: float, scale: float | None = None, zero_point: int | None = None) -> Anatomy:
     """
     Rounding is that of a round trip with this scale, so a value is a float32 first. Without a scale the format reaches
-    from −1 to 1; a float format has none. A zero-point makes codes asymmetric (−128 to 127 in int8).
+    from −1 to 1. A float format has neither scale nor zero-point and ignores both, so that one question can be put to
+    every format. A zero-point makes codes asymmetric (−128 to 127 in int8).
 
     Raises PlaygroundError: unknown format, a value that is no finite float32, a scale that is no normal float32 above 0,
     a zero-point that is no code or that this format does not have.
@@ -139,16 +140,22 @@ def _float(format: Format, value: float) -> Anatomy:
 # Integer formats and tables
 
 
+def _held(number: np.float32) -> float:
+    """What is beyond float32 is its largest number, as in a round trip."""
+    return float(np.clip(number, -LARGEST, LARGEST))
+
+
 def _integer(format: Format, value: float, scale: np.float32, zero_point: int | None) -> Anatomy:
     zero, width = zero_point or 0, int(format.code_bits)
     low, high = code_range(format, zero_point is not None)
     with np.errstate(over="ignore"):
         wanted = np.round(np.float32(value) / scale) + np.float32(zero)  # ties to even, as torch
         code = int(np.clip(wanted, low, high))
-        numbers = [float(np.float32(one - zero) * scale) for one in (code - 1, code, code + 1)]
+        numbers = [_held(np.float32(one - zero) * scale) for one in (code - 1, code, code + 1)]
     return Anatomy(
         format.id, value, numbers[1], numbers[1] - value,
-        numbers[0] if code > low else None, numbers[2] if code < high else None, bool(wanted != code),
+        numbers[0] if code > low and numbers[0] < numbers[1] else None,
+        numbers[2] if code < high and numbers[2] > numbers[1] else None, bool(wanted != code),
         bits=f"{code & 2**width - 1:0{width}b}" if width == format.code_bits else "",
         code=code, scale=float(scale), zero_point=zero_point,
     )  # fmt: skip
@@ -162,11 +169,12 @@ def _table(format: Format, value: float, scale: np.float32, zero_point: int | No
     with np.errstate(over="ignore"):
         wanted = np.float32(value) / scale
         place = bisect_left(middles, wanted)
-        numbers = [float(level * scale) for level in levels]
+        numbers = [_held(level * scale) for level in levels]
     code = codes[sorted(codes)[place]]
     return Anatomy(
         format.id, value, numbers[place], numbers[place] - value,
-        numbers[place - 1] if place else None, numbers[place + 1] if place + 1 < len(numbers) else None,
+        next((number for number in reversed(numbers[:place]) if number < numbers[place]), None),
+        next((number for number in numbers[place + 1 :] if number > numbers[place]), None),
         bool(abs(wanted) > format.largest), bits=f"{code:0{int(format.code_bits)}b}", code=code, scale=float(scale),
     )  # fmt: skip
 

@@ -88,6 +88,8 @@ def study(format_id: str, steps: int = 200, seed: int = 0, layout: Layout | None
             with torch.no_grad():
                 found = [loss(weights, held_out, wanted).item() for weights in (plain, rounded(plain), rounded(aware))]
             yield AwareStep(step, steps, *found)
+        if step == steps:
+            return
         for optimizer, weights in zip(optimizers, (plain, rounded(aware)), strict=True):
             optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - step / steps)
             optimizer.zero_grad()

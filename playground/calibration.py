@@ -11,17 +11,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from playground.errors import PlaygroundError
-from playground.formats import SMALLEST, Format, finite
+from playground.formats import LARGEST, SMALLEST, Format, finite, refuse
 from playground.quantization import FORMATS, Errors, errors, format_of
-from playground.roundtrip import vectorwise_codes
+from playground.roundtrip import integers, vectorwise_codes
 
 if TYPE_CHECKING:
     import torch
 
-PERCENTILE = 99.9
+PER_MILLE = 999  # of all values that `percentile` keeps
 OUTLIER = 6.0  # Dettmers et al. 2022, section 3.2
 CLIPS_PER_OCTAVE, OCTAVES = 8, 10  # clips that `mse` tries, downwards from the largest value
 
@@ -33,13 +34,13 @@ def min_max(sizes: torch.Tensor, format: Format) -> float:
 
 def percentile(sizes: torch.Tensor, format: Format) -> float:
     """99.9 % are within; the rest is clipped."""
-    return float(sizes.kthvalue(math.ceil(len(sizes) * PERCENTILE / 100)).values)
+    return float(sizes.kthvalue(-(-len(sizes) * PER_MILLE // 1000)).values)
 
 
 def mse(sizes: torch.Tensor, format: Format) -> float:
     """The clip with the least squared error of all that lie 1/8 octave apart below the largest value."""
     clips = [float(sizes.max()) * 2 ** (-step / CLIPS_PER_OCTAVE) for step in range(CLIPS_PER_OCTAVE * OCTAVES + 1)]
-    return min(clips, key=lambda clip: float((sizes - rounded(sizes, clip, format)).norm()))
+    return min(clips, key=lambda clip: errors(sizes, rounded(sizes, clip, format)).rmse)
 
 
 Clip = Callable[["torch.Tensor", Format], float]  # |x| flat and a format → where to clip
@@ -64,7 +65,7 @@ class Calibrated(Errors):
 def rounded(activations: torch.Tensor, clip: float | torch.Tensor, format: Format) -> torch.Tensor:
     """Clipped, rounded to codes and read back; `clip` is one number or one for each row."""
     scale = _scale(clip, format)
-    return (activations / scale).round().clamp(-format.largest, format.largest) * scale
+    return ((activations / scale).round().clamp(-format.largest, format.largest) * scale).clamp(-LARGEST, LARGEST)
 
 
 def _scale(clip: float | torch.Tensor, format: Format) -> float | torch.Tensor:
@@ -77,13 +78,14 @@ def calibrate(seen: torch.Tensor, activations: torch.Tensor, format_id: str = "i
     Errors on `activations` (tokens, features) for the static ranges that each of CALIBRATIONS takes from `seen` (any
     tokens, same features), and for the dynamic ones, which are the activations' own.
 
-    Raises PlaygroundError: a format that is not of integers, no numbers, infinity, NaN.
+    Raises PlaygroundError: a format without plain codes · scale, no numbers, infinity, NaN, features that differ.
     """
-    format = format_of(format_id)
-    if format.kind != "integer":
-        choices = ", ".join(one.id for one in FORMATS.values() if one.kind == "integer")
-        raise PlaygroundError("not_a_choice", name="format", value=format.id, choices=choices)
+    format, plain = format_of(format_id), tuple(one.id for one in FORMATS.values() if one.quantize is integers)
+    if format.id not in plain:
+        refuse("format", format.id, plain)
     seen, activations = finite(seen), finite(activations)
+    if seen.shape[-1:] != activations.shape[-1:]:
+        raise PlaygroundError("columns_differ", one=list(seen.shape), other=list(activations.shape))
     sizes = seen.abs().reshape(-1)
     found = [_calibrated(name, True, activations, clip(sizes, format), format) for name, clip in CALIBRATIONS.items()]
     own, tokens = activations.abs(), activations.abs().amax(-1, keepdim=True)
@@ -126,20 +128,21 @@ def llm_int8(activations: torch.Tensor, weights: torch.Tensor, threshold: float 
     products are added up as integers. Features with outliers stay out of that, with the weights that they meet. (The
     layer of bitsandbytes keeps only the int8 weights, and reads those back for the outliers.)
 
-    Raises PlaygroundError: no numbers, infinity, NaN, shapes that do not fit, a threshold that is not above 0.
+    Raises PlaygroundError: no numbers, infinity, NaN (of a product too), shapes that do not fit, a threshold that is not
+    above 0.
     """
     activations, weights = finite(activations), finite(weights)
     if activations.dim() != 2 or weights.dim() != 2 or activations.shape[1] != weights.shape[1]:
-        raise PlaygroundError("shapes_differ", one=list(activations.shape), other=list(weights.shape))
-    if not 0 < threshold < math.inf:
-        raise PlaygroundError("out_of_range", name="threshold", value=threshold, minimum=0, maximum=1e38)
-    exact = (activations.double() @ weights.double().T).float()  # (tokens, out)
+        raise PlaygroundError("columns_differ", one=list(activations.shape), other=list(weights.shape))
+    if not isinstance(threshold, Real) or not 0 < threshold < math.inf:
+        raise PlaygroundError("out_of_range", name="threshold", value=str(threshold)[:60], minimum=0, maximum=1e38)
+    exact = finite(activations.double() @ weights.double().T)  # (tokens, out)
     codes, sizes, outliers = vectorwise_codes(activations, threshold)
-    plain = _int8_product(*vectorwise_codes(activations)[:2], *vectorwise_codes(weights)[:2])
+    plain = finite(_int8_product(*vectorwise_codes(activations)[:2], *vectorwise_codes(weights)[:2]))
     without = weights.clone()
     without[:, outliers] = 0.0  # what stays in float does not stretch the others' range
     mixed = _int8_product(codes, sizes, *vectorwise_codes(without)[:2])
-    mixed = mixed + activations[:, outliers] @ weights[:, outliers].T
+    mixed = finite(mixed + activations[:, outliers] @ weights[:, outliers].T)
     share = len(outliers) / activations.shape[1]
     return Mixed(threshold, tuple(outliers), share, errors(exact, plain), errors(exact, mixed))
 

@@ -87,21 +87,28 @@ def parse(text: str) -> np.ndarray:
     one. Two or more lines of the same length, longer than 1, are a matrix (rows, columns); anything else is one row
     after the other, (n,). float32.
 
-    Raises PlaygroundError: no numbers, too many, an entry that is no number, infinite, or beyond float32.
+    Raises PlaygroundError: no numbers, too many, an entry that is empty, no number, infinite, or beyond float32, and for
+    a line such as "0,5 1,2", whose commas may be decimal ones.
     """
     if len(text) > settings.MAX_OWN_NUMBERS_BYTES:
         raise PlaygroundError("too_many_numbers", maximum=settings.MAX_OWN_NUMBERS)
     decimal_comma = ";" in text or "\t" in text
-    separators = r"[;\s]+" if decimal_comma else r"[,\s]+"
+    separator = ";" if decimal_comma else ","
     rows: list[list[float]] = []
     count = 0
     for number, line in enumerate(text.splitlines(), 1):
-        entries = [entry for entry in re.split(separators, line) if entry]
+        entries = [entry for entry in re.split(rf"[{separator}\s]+", line) if entry]
         count += len(entries)
         if count > settings.MAX_OWN_NUMBERS:
             raise PlaygroundError("too_many_numbers", maximum=settings.MAX_OWN_NUMBERS)
         if entries:
-            rows.append([_number(entry.replace(",", ".") if decimal_comma else entry, number) for entry in entries])
+            if re.search(rf"(^|{separator})\s*{separator}", line):
+                raise PlaygroundError("empty_entry", line=number)
+            parts = line.split()
+            unclear = [part for part in parts if "," in part.strip(",")] if len(parts) > 1 and not decimal_comma else []
+            if unclear:
+                raise PlaygroundError("unclear_comma", entry=unclear[0].strip(",")[:40], line=number)
+            rows.append([_number(entry, number, decimal_comma) for entry in entries])
     if not rows:
         raise PlaygroundError("no_numbers")
     width = len(rows[0])
@@ -110,9 +117,10 @@ def parse(text: str) -> np.ndarray:
     return np.array([entry for row in rows for entry in row], dtype=np.float32)
 
 
-def _number(entry: str, line: int) -> float:
+def _number(entry: str, line: int, decimal_comma: bool) -> float:
+    plain = entry.replace("−", "-").replace("_", "no digit")  # the minus sign of print; 1_000 is Python's alone
     try:
-        value = float(entry)
+        value = float(plain.replace(",", ".") if decimal_comma else plain)
     except ValueError as error:
         raise PlaygroundError("not_a_number", entry=entry[:40], line=line) from error
     with np.errstate(over="ignore"):

@@ -43,7 +43,7 @@ class Layout:
             return 0
         numbers = math.prod(shape)
         size = {"tensor": numbers, "channel": shape[-1] if shape else 1, "block": self.block}[self.granularity]
-        return -(-numbers // size)
+        return -(-numbers // max(size, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class Format:
     id: str
     kind: str
     source: str
-    code_bits: float  # of one number, scales aside
+    code_bits: float  # of one number, scales aside; no fewer can do, where they are no whole number
     accumulates_in: str  # what hardware adds products up in: see playground.accumulators
     quantize: Callable[[Format, torch.Tensor, Layout], Quantized]
     largest: float
@@ -124,7 +124,11 @@ class Format:
         return Layout(granularity, block, layout.zero_point and self.zero_points)
 
     def bits_per_parameter(self, shape: tuple[int, ...] = ENDLESS, layout: Layout | None = None) -> float:
-        """All that is stored for a tensor of this shape, scales and zero-points included, per number of it."""
+        """
+        All that is stored for a tensor of this shape, scales and zero-points included, per number of it.
+
+        For ternary a lower bound, log₂ 3 = 1.58 bits a code as its paper counts; who packs five codes in a byte stores 1.6.
+        """
         layout = layout or self.layout
         self.check(layout)
         numbers = math.prod(shape)
@@ -140,7 +144,7 @@ class Format:
 
         What is beyond the format's largest number becomes the largest (of either sign), as accelerators convert: the
         casts of torch give infinity, NaN or the largest, by format and version. Raises PlaygroundError for a layout
-        that this format does not have, for no numbers, infinity, NaN and what no float32 can hold.
+        that this format does not have, for no numbers, infinity, NaN, what no float32 can hold, and codes in bytes.
         """
         layout = layout or self.layout
         self.check(layout)
@@ -155,7 +159,12 @@ def refuse(name: str, value: object, choices: tuple) -> None:
 
 
 def finite(weights: torch.Tensor) -> torch.Tensor:
-    """The same numbers as float32 on the CPU. Raises PlaygroundError if there are none, or one is infinite or NaN."""
+    """
+    The same numbers as float32 on the CPU. Raises PlaygroundError if there are none, if one is infinite or NaN, and for
+    integers of one byte: they are codes, such as the packed ones of bitsandbytes, and no weights.
+    """
+    if weights.element_size() == 1 and not weights.is_floating_point():
+        raise PlaygroundError("codes_not_weights")
     weights = weights.detach().float().cpu().contiguous()
     if not weights.numel():
         raise PlaygroundError("no_numbers")

@@ -9,8 +9,9 @@ nothing about models, adapters or the page.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 from playground import settings
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 NESTED = 256  # scales of a double quantization that share a scale (Dettmers et al. 2023, section 3)
-FOUR_BIT_BLOCKS = (32, 64, 128, 256, 512, 1024)  # bitsandbytes has 2048 and 4096 too, but takes seconds on a CPU
+FOUR_BIT_BLOCKS = (32, 64, 128, 256, 512, 1024, 2048, 4096)  # all that bitsandbytes has
 
 # What bitsandbytes.functional.get_4bit_type gives (a test compares), in the order of the codes
 NF4 = (
@@ -30,6 +31,7 @@ NF4 = (
     -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
     0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
 )  # fmt: skip
+# Not quite the E2M1 of the QLoRA paper, whose smallest level is 1/12 and not 0.0625/12; the others are the same.
 FP4 = tuple(sign * level / 12 for sign in (1.0, -1.0) for level in (0, 0.0625, 8, 12, 4, 6, 2, 3))
 
 
@@ -41,6 +43,7 @@ def _double_scales(groups: int) -> int:
 # The registry
 
 _AFFINE, _QLORA = "Krishnamoorthi 2018, arXiv 1806.08342", "Dettmers et al. 2023, arXiv 2305.14314"
+_BITSANDBYTES = "bitsandbytes.functional.get_4bit_type"
 _FP8 = "Micikevicius et al. 2022, arXiv 2209.05433"
 
 
@@ -57,11 +60,12 @@ def _integer(id: str, bits: int, layout: Layout, source: str = _AFFINE) -> Forma
     )  # fmt: skip
 
 
-def _table(id: str, levels: tuple[float, ...], scale_bits: Callable[[int], int] = plain_scales) -> Format:
+def _table(id: str, kind: str, levels: tuple[float, ...], source: str, double: bool = False) -> Format:
     """Read back before it is computed with, hence added up as the floats are."""
     return Format(
-        id, "table", _QLORA, 4, "float32", four_bit, 1.0, levels=levels, layout=Layout("block", 64),
-        granularities=("block",), blocks=FOUR_BIT_BLOCKS, scale_bits=scale_bits,
+        id, "table", source, 4, "float32", partial(four_bit, kind=kind, double=double), 1.0, levels=levels,
+        layout=Layout("block", 64), granularities=("block",), blocks=FOUR_BIT_BLOCKS,
+        scale_bits=_double_scales if double else plain_scales,
     )  # fmt: skip
 
 
@@ -80,9 +84,9 @@ FORMATS: dict[str, Format] = {
             layout=Layout("channel"), granularities=("channel",),
         ),
         _integer("int4", 4, Layout("block", 64), "Dettmers & Zettlemoyer 2022, arXiv 2212.09720"),
-        _table("nf4", NF4),
-        _table("nf4_double", NF4, _double_scales),
-        _table("fp4", FP4),
+        _table("nf4", "nf4", NF4, _QLORA),
+        _table("nf4_double", "nf4", NF4, _QLORA, double=True),
+        _table("fp4", "fp4", FP4, _BITSANDBYTES),
         Format(
             "ternary", "integer", "Ma et al. 2024, arXiv 2402.17764", math.log2(3), "int32", ternary, 1,
             layout=Layout("tensor"), granularities=("tensor",),
@@ -113,7 +117,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class Statistics(Errors):
-    """Of one format on one tensor. `bytes` is all that is stored; `zeros` the share that became 0."""
+    """Of one format on one tensor. `bytes` is all that is stored, for ternary at least; `zeros` the share that became 0."""
 
     format: str
     bits_per_parameter: float
@@ -123,9 +127,12 @@ class Statistics(Errors):
 
 
 def errors(exact: torch.Tensor, found: torch.Tensor) -> Errors:
-    """Of two tensors of one shape. Sums are taken in float64."""
+    """Of two tensors of one shape. Sums are taken in float64. Raises PlaygroundError for two shapes."""
     import torch
 
+    if exact.shape != found.shape:
+        raise PlaygroundError("shapes_differ", one=list(exact.shape), other=list(found.shape))
+    exact, found = exact.detach(), found.detach()
     off, double = (found - exact).abs(), torch.float64
     noise, signal = (float(torch.linalg.vector_norm(part, dtype=double)) for part in (off, exact))
     return Errors(
@@ -163,17 +170,20 @@ class Histogram:
 
 def histogram(values: torch.Tensor, bins: int = 101, low: float | None = None, high: float | None = None) -> Histogram:
     """Without a range, from the least to the greatest value. Raises PlaygroundError: too many bins, an empty range."""
-    if not isinstance(bins, int) or not 1 <= bins <= settings.MAX_HISTOGRAM_BINS:
+    if not isinstance(bins, Integral) or isinstance(bins, bool) or not 1 <= bins <= settings.MAX_HISTOGRAM_BINS:
         raise PlaygroundError("out_of_range", name="bins", value=bins, minimum=1, maximum=settings.MAX_HISTOGRAM_BINS)
+    for name, end in (("low", low), ("high", high)):
+        if not isinstance(end, Real | None):
+            raise PlaygroundError("out_of_range", name=name, value=str(end)[:60], minimum=-LARGEST, maximum=LARGEST)
     values = finite(values).reshape(-1)
-    low = float(values.min()) if low is None else low
-    high = float(values.max()) if high is None else high
+    low = float(values.min() if low is None else low)
+    high = float(values.max() if high is None else high)
     if low == high:  # one value, or a range of no width: a bin around it
         low, high = low - max(1.0, abs(low)) / 2, high + max(1.0, abs(high)) / 2
     if not (low < high and math.isfinite(high - low)):
         raise PlaygroundError("out_of_range", name="high", value=high, minimum=low, maximum=LARGEST)
     values = values.double()  # or torch would round the ends to float32 where it compares with them, but not in histc
-    counts = tuple(values.histc(bins, low, high).int().tolist())
+    counts = tuple(values.histc(int(bins), low, high).int().tolist())
     outside = values.numel() - sum(counts)
     below = int((values < low).sum()) if outside else 0
     return Histogram(low, high, counts, below, outside - below)

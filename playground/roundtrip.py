@@ -1,7 +1,7 @@
 """
 Round trips: weights to codes and back, one function for each way to round.
 
-torch does the casts of the float formats, bitsandbytes NF4, FP4 and vector-wise int8; the others are ours. Neither is
+torch does the casts of the float formats, bitsandbytes the codes of NF4, FP4 and vector-wise int8; the rest is ours. Neither is
 imported before it is needed. Weights come in as finite, contiguous float32 on the CPU and are not written to.
 """
 
@@ -64,24 +64,27 @@ def integers(format: Format, weights: torch.Tensor, layout: Layout) -> Quantized
 def ternary(format: Format, weights: torch.Tensor, layout: Layout) -> Quantized:
     """Ma et al. 2024, equations 1 to 3: divide by the mean of |w|, round, clip to −1, 0, 1."""
     scale = weights.abs().double().mean().float().clamp(min=SMALLEST)
-    codes = (weights / scale).round().clamp(-1, 1)
-    return Quantized(format, layout, codes * scale, codes.int(), scale.view(1))
+    wanted = (weights / scale).round()
+    codes = wanted.clamp(-1, 1)
+    return Quantized(format, layout, codes * scale, codes.int(), scale.view(1), saturated=int((wanted != codes).sum()))
 
 
-def four_bit(format: Format, weights: torch.Tensor, layout: Layout) -> Quantized:
-    """bitsandbytes.functional.quantize_4bit and back; "nf4_double" quantizes the scales as well."""
+def four_bit(format: Format, weights: torch.Tensor, layout: Layout, kind: str, double: bool = False) -> Quantized:
+    """
+    bitsandbytes.functional.quantize_4bit with its `kind` "nf4" or "fp4"; `double` quantizes the scales as well.
+
+    Read back as level · scale, which is what its dequantize_4bit computes. That one, on CPUs, compiles its fallback for
+    a minute at blocks of 2048 and rows of odd length, and takes a neighbour's scale in rows that no block divides.
+    """
     import torch
-    from bitsandbytes.functional import dequantize_4bit, dequantize_blockwise, quantize_4bit
+    from bitsandbytes.functional import dequantize_blockwise, quantize_4bit
 
-    kind, _, double = format.id.partition("_")
-    # As one row: bitsandbytes 0.50 on CPUs with AVX-512 reads back rows that no block divides with a neighbour's scale.
-    # Of even length, or it would compile its fallback: a zero more changes no block's absmax.
-    flat = torch.nn.functional.pad(weights.reshape(1, -1), (0, weights.numel() % 2))
-    packed, state = quantize_4bit(flat, blocksize=layout.block, quant_type=kind, compress_statistics=bool(double))
-    values = dequantize_4bit(packed, state).view(-1)
+    packed, state = quantize_4bit(weights.view(-1), blocksize=layout.block, quant_type=kind, compress_statistics=double)
     scales = dequantize_blockwise(state.absmax, state.state2) + state.offset if double else state.absmax
-    codes = torch.stack([packed.view(-1) >> 4, packed.view(-1) & 15], dim=1).view(-1)  # the first of two is the high half
-    codes, values = (part[: weights.numel()].view(weights.shape) for part in (codes.int(), values))
+    codes = torch.stack([packed.view(-1) >> 4, packed.view(-1) & 15], dim=1)  # the first of two is the high half
+    codes = codes.view(-1)[: weights.numel()].view(weights.shape).int()
+    levels = _grouped(torch.tensor(format.levels)[codes], layout)
+    values = (levels * scales[:, None]).view(-1)[: weights.numel()].view(weights.shape)
     return Quantized(format, layout, values, codes, scales)
 
 

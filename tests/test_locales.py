@@ -74,7 +74,7 @@ SAME_IN_BOTH = {
     "hyperparameters.dora", "pane.dora", "hyperparameters.dropout", "decoding.top_p", "tasks.json.name",  # terms of art
     "pane.tokens_one", "pane.tokens", "pane.speed",  # "token" is the Spanish word too
     "tokens.below", "module.delta",  # signs
-    *(f"formats.{name}" for name in FORMATS if words("en")[f"formats.{name}"] == name.replace("_", " ", 1) != "ternary"),  # names
+    *(f"formats.{name}" for name in FORMATS if words("en")[f"formats.{name}"] == name.replace("_", " ") != "ternary"),
     "formats.nf4", "formats.fp4", "tensor.source.normal", "tensor.source.laplace", "tensor.elsewhere.normal",
     "wholemodel.how.real", "wholemodel.column.sqnr", "wholemodel.column.bits", "wholemodel.column.kl", "tensor.sqnr",
     "tensor.mae", "tensor.rmse", "tensor.elsewhere.embedding",  # terms of art

@@ -24,7 +24,7 @@ from playground.methods import METHODS
 from playground.plots.qlora import curves
 from playground.ui import actions, lab
 from playground.ui.arithmetic import Part, bar
-from playground.ui.compare import HIDDEN, STREAM, alarm
+from playground.ui.compare import HIDDEN, STREAM, alarm, note
 from playground.ui.components import escape, heading, pane_title, training_status, words
 from playground.ui.lab import Section, headed
 from playground.ui.train import RATES
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 PLACE, MERGE, ANSWERS = "qlora", "qlora-merge", "qlora-answers"  # places of the session's runs
 DEFAULT_TASK, STEPS, MOST_STEPS = "pirate", 10, 40
-CLOCK = "pirate-lora"  # ready-made: how long its steps took is the first estimate
+READY_MADE = ("pirate-lora", "pirate-qlora")  # one recipe: what is shown until a visitor trains
 NAMES = ("lora", "qlora")
 NAMES_SHOWN = ("LoRA", "QLoRA")
 
@@ -189,9 +189,31 @@ def draw(language: str, key: str, base_id: str, *recipe: Any) -> list[Any]:
     return [_estimate(key, language, recipe[3]), *drawn, done, run.id if run else ""]
 
 
+def ready_made(base_id: str) -> Pair | None:
+    """The pair that came with the page, for the base that it was trained on."""
+    from playground.qlora import Pair, Side
+
+    found = [adapters.examples()[one] for one in READY_MADE]
+    if split_id(base_id)[0] != split_id(found[0].record.base)[0]:
+        return None
+    lora, qlora = (
+        Side(
+            one.record.method, tuple((step, loss) for step, loss in one.record.losses),
+            tuple((step, loss) for step, loss in one.record.held_out), one.record.seconds, None, "finished", one,
+        )
+        for one in found
+    )  # fmt: skip
+    return Pair(found[0].record.steps, lora, qlora)
+
+
 def _empty(key: str, language: str, base_id: str) -> list[Any]:
-    chart = curves({}, {}, NAMES_SHOWN, STEPS, text(language, "qlora.empty"), language)
-    said = f"{lab.soft(language, 'qlora.empty')}{chart}"
+    """Nothing trained in this session: the ready-made pair, if it is of this base."""
+    pair = ready_made(base_id)
+    if pair:
+        said = note(language, "qlora.ready", hardware=pair.lora.adapter.record.hardware) + _curves(pair, language)
+    else:
+        chart = curves({}, {}, NAMES_SHOWN, STEPS, text(language, "qlora.empty"), language)
+        said = f"{lab.soft(language, 'qlora.empty')}{chart}"
     return ["", said, "", gr.skip(), gr.skip(), _choices(key, language, base_id)]
 
 
@@ -243,7 +265,7 @@ def _curves(pair: Pair, language: str) -> str:
     chart = curves(_points(lora), _points(qlora), NAMES_SHOWN, pair.steps, said, language)
     legend = words(language, "qlora.curves.legend")
     pace = ""
-    if lora.step and qlora.step:
+    if pair.elapsed and lora.step and qlora.step:  # the ready-made ones were not trained together
         times = {side.method: seconds(language, side.seconds / side.step) for side in pair.sides}
         pace = f" {words(language, 'qlora.pace', **times)}"
     said = f'<p class="pp-soft">{escape(said)}{pace}</p>'
@@ -293,9 +315,9 @@ def _estimate(key: str, language: str, steps: Any) -> str:
     if pair and all(side.step for side in pair.sides):
         each = pair.elapsed / min(side.step for side in pair.sides)
         return lab.soft(language, "qlora.estimate.own", time=seconds(language, each * steps))
-    record = adapters.examples()[CLOCK].record
-    time = seconds(language, 2 * steps * record.seconds / record.steps)
-    return lab.soft(language, "qlora.estimate", time=time, hardware=record.hardware)
+    records = [adapters.examples()[one].record for one in READY_MADE]
+    time = seconds(language, steps * sum(record.seconds / record.steps for record in records))
+    return lab.soft(language, "qlora.estimate", time=time, hardware=records[0].hardware)
 
 
 # Answers
@@ -319,8 +341,8 @@ def rivals(key: str, language: str, base_id: str, chosen: str) -> tuple[str, Seq
     from playground.qlora import four_bit_id, merged
 
     run = SESSIONS.get(key).runs.get(PLACE)
-    pair = run.events[-1] if run and run.events else None
     plain = split_id(base_id)[0].id
+    pair = run.events[-1] if run and run.events else ready_made(plain)
     if pair and pair.ended and split_id(pair.lora.adapter.record.base)[0].id == plain:
         named = [replace(side.adapter, name=text(language, f"methods.{side.method}.name")) for side in pair.sides]
         return plain, [None, *named, merged(pair.qlora.adapter, text(language, "qlora.pane.merged"))]
