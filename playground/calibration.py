@@ -101,8 +101,8 @@ def _calibrated(
         **vars(errors(activations, found)),
         method=method,
         static=static,
-        clip=clip if isinstance(clip, float) else float(clip.mean()),
-        scale=scale if isinstance(scale, float) else float(scale.mean()),
+        clip=clip if isinstance(clip, float) else float(clip.double().mean()),
+        scale=scale if isinstance(scale, float) else float(scale.double().mean()),
         clipped=float((activations.abs() > clip).double().mean()),
         zeros=float((found == 0).double().mean()),
     )

@@ -1,8 +1,8 @@
 """
 Round trips: weights to codes and back, one function for each way to round.
 
-torch does the casts of the float formats, bitsandbytes the codes of NF4, FP4 and vector-wise int8; the rest is ours. Neither is
-imported before it is needed. Weights come in as finite, contiguous float32 on the CPU and are not written to.
+torch does the casts of the float formats, bitsandbytes the codes of NF4, FP4 and vector-wise int8; the rest is ours. Neither
+is imported before it is needed. Weights come in as finite, contiguous float32 on the CPU and are not written to.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def four_bit(format: Format, weights: torch.Tensor, layout: Layout, kind: str, d
     bitsandbytes.functional.quantize_4bit with its `kind` "nf4" or "fp4"; `double` quantizes the scales as well.
 
     Read back as level · scale, which is what its dequantize_4bit computes. That one, on CPUs, compiles its fallback for
-    a minute at blocks of 2048 and rows of odd length, and takes a neighbour's scale in rows that no block divides.
+    a minute at blocks of 2048 or more and rows of odd length, and takes a neighbour's scale in rows that no block divides.
     """
     import torch
     from bitsandbytes.functional import dequantize_blockwise, quantize_4bit

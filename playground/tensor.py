@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 THRESHOLD = 6.0  # from which LLM.int8() keeps a feature in 16 bits (Dettmers et al. 2022, section 3.2)
 PROBE, PROBE_BLOCK = "int8", 64  # what the damage of outliers is measured with
-STOPS = ("tensor", "channel", 1024, 512, 256, 128, 64, 32)  # ever fewer numbers that share a scale
+STOPS = ("tensor", "channel", 4096, 1024, 256, 128, 64, 32)  # ever fewer numbers that share a scale
 BINS, ERROR_BINS, OWN_BINS = 151, 151, 75
 GRID = 300  # numbers of a grid that are listed
 REACH = 3.0  # largest root mean square errors that the common histograms reach to either side

@@ -13,7 +13,7 @@ from playground.errors import PlaygroundError
 from playground.formats import Layout
 from playground.quantization import FORMATS
 
-law = settings(max_examples=80, deadline=None)
+law = settings(max_examples=60, deadline=None)
 FLOATS = {
     "float32": (torch.float32, torch.int32),
     "float16": (torch.float16, torch.int16),
@@ -74,6 +74,17 @@ def test_every_number_of_eight_bit_floats_has_its_neighbours(name):
         assert found.upper == (numbers[place + 1] if place + 1 < len(numbers) else None)
 
 
+@law
+@given(st.floats(-1.25, 1.25, width=32) | st.floats(-400, 400, width=32), st.sampled_from(list(FORMATS)))
+def test_an_error_is_half_the_gap_to_a_neighbour_at_most(value, name):
+    found = anatomy(name, value)
+    if not found.saturated:
+        towards = found.lower if found.error > 0 else found.upper
+        gap = abs((found.lower if towards is None else towards) - found.stored) if found.error else 0.0
+        exact = 0 if name in FLOATS else 2.0**-22 * abs(value)  # of the division by the scale, and the product
+        assert abs(found.error) <= gap / 2 + exact
+
+
 def test_kinds_of_float_numbers():
     assert anatomy("float16", 2.0**-15).number == "subnormal"
     assert anatomy("float16", 2.0**-14).number == "normal"
@@ -116,6 +127,21 @@ def test_codes_with_a_zero_point_are_those_of_a_round_trip(weights):
     for place, value in enumerate(weights.tolist()):
         found = anatomy("int8", value, quantized.scales.item(), quantized.zero_points.item())
         assert (found.code, found.stored) == (quantized.codes[place].item(), quantized.values[place].item())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "scale", "zero_point"),
+    [
+        ("int8", 3e38, 2e38, None), ("int8", -3e38, 2e38, None), ("int8", 3e38, 2e38, -5), ("int4", 3.4e38, 3e38, None),
+        ("int16", 1.0, 3.4e38, -32768), ("ternary", 3.4e38, 3.4e38, None), ("nf4", -3.4e38, 3.4e38, None),
+    ],
+)  # fmt: skip
+def test_what_float32_cannot_hold_is_its_largest_number_as_in_a_round_trip(name, value, scale, zero_point):
+    found = anatomy(name, value, scale, zero_point)
+    for number in (found.stored, found.error, found.lower, found.upper):
+        assert number is None or math.isfinite(number)
+    assert found.lower is None or found.lower < found.stored
+    assert found.upper is None or found.upper > found.stored
 
 
 def test_bits_of_codes():

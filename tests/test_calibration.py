@@ -49,7 +49,7 @@ def test_the_mse_clip_is_the_best_of_a_dense_search(activations, format):
     largest = float(activations.abs().max())
     dense = min(
         errors(activations, rounded(activations, largest * fraction, FORMATS[format])).rmse
-        for fraction in np.linspace(0.01, 1, 400)
+        for fraction in np.linspace(0.01, 1, 100)
     )
     assert found["mse"].rmse <= 1.03 * dense
     assert all(found["mse"].rmse <= found[method].rmse for method in CALIBRATIONS)
@@ -103,9 +103,28 @@ def test_what_cannot_be_calibrated_is_refused(activations):
         (activations, activations, "int3"),
         (torch.empty(0, 3), activations, "int8"),
         (activations, torch.tensor([math.nan]), "int8"),
+        (activations, activations, "ternary"),
+        (activations, activations, "int8_vectorwise"),
+        (activations[:, :5], activations, "int8"),
     ):
-        with pytest.raises(PlaygroundError):
+        with pytest.raises(PlaygroundError) as error:
             calibrate(seen, x, format)
+        assert error.value.message("es")
+
+
+@pytest.mark.parametrize("size", [1e-25, 1e25, 3e37])
+def test_ranges_of_tiny_and_huge_activations_are_those_of_ordinary_ones(size):
+    x = torch.from_numpy(sample("normal", 20, 50))
+    for one, scaled in zip(calibrate(x, x, "int4"), calibrate(x * size, x * size, "int4"), strict=True):
+        assert scaled.clip == pytest.approx(one.clip * size, rel=1e-5)
+        assert scaled.sqnr_db == pytest.approx(one.sqnr_db, abs=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, 999, 1000, 1001, 41_000, 82_000])
+def test_a_percentile_keeps_no_more_than_it_must(count):
+    found = CALIBRATIONS["percentile"](torch.arange(1, count + 1.0), FORMATS["int8"])
+    assert (count - found) * 1000 <= count  # at least 99.9 % within
+    assert found - 1 < 0.999 * count <= found + 1e-6
 
 
 # LLM.int8()
@@ -165,11 +184,13 @@ def test_nothing_of_the_caller_s_is_changed(activations, weights):
 
 def test_what_does_not_fit_is_refused(activations, weights):
     for x, w, threshold, key in (
-        (activations[:, :5], weights, 6.0, "shapes_differ"),
-        (activations[0], weights, 6.0, "shapes_differ"),
+        (activations[:, :5], weights, 6.0, "columns_differ"),
+        (activations[0], weights, 6.0, "columns_differ"),
         (activations, weights, 0.0, "out_of_range"),
+        (activations, weights, "6", "out_of_range"),
         (activations, weights, math.nan, "out_of_range"),
         (activations / 0, weights, 6.0, "numbers_not_finite"),
+        (activations * 1e36, weights * 1e36, 6.0, "numbers_not_finite"),
     ):
         with pytest.raises(PlaygroundError) as error:
             llm_int8(x, w, threshold)

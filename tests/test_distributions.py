@@ -97,6 +97,10 @@ def test_lines_of_one_length_are_a_matrix_others_a_row(rows):
         ("1\n2\n3", [1, 2, 3]),
         ("7", [7]),
         ("1e-45", [1e-45]),
+        ("−0.5, −1e−3", [-0.5, -0.001]),
+        (";;\n1;2;\n", [1, 2]),
+        (" 1,2,3 \n4, 5, 6", [[1, 2, 3], [4, 5, 6]]),
+        ("1 , 2 ,3", [1, 2, 3]),
     ],
 )
 def test_separators_and_decimal_commas(text, expected):
@@ -116,6 +120,14 @@ def test_separators_and_decimal_commas(text, expected):
         ("1\n-inf", "number_not_finite", {"entry": "-inf", "line": 2}),
         ("1e39", "number_not_finite", {"entry": "1e39", "line": 1}),
         ("1e999", "number_not_finite", {"entry": "1e999", "line": 1}),
+        ("1_000", "not_a_number", {"entry": "1_000", "line": 1}),
+        ("1.234,5;2", "not_a_number", {"entry": "1.234,5", "line": 1}),
+        ("−1e39; 2", "number_not_finite", {"entry": "−1e39", "line": 1}),
+        ("1\n0,5 1,2", "unclear_comma", {"entry": "0,5", "line": 2}),
+        ("0,5, 1,2", "unclear_comma", {"entry": "0,5", "line": 1}),
+        ("1\n1,,2", "empty_entry", {"line": 2}),
+        ("1; ;2", "empty_entry", {"line": 1}),
+        (",1,2", "empty_entry", {"line": 1}),
     ],
 )
 def test_what_is_no_number_is_refused_with_its_place(text, key, values):

@@ -17,7 +17,7 @@ from playground.formats import Layout
 from playground.quantization import FORMATS, errors
 from playground.tensor import STOPS, layout_at, report, with_outliers
 
-law = hypothesis_settings(max_examples=25, deadline=None)
+law = hypothesis_settings(max_examples=15, deadline=None)
 STOP_OF = {shared: place for place, shared in enumerate(STOPS)}
 
 
@@ -47,7 +47,7 @@ def refused(call):
     [
         ("tensor", {"int8": "38.9", "int4": "13.7", "nf4": "20.7", "fp4": "18.3", "ternary": "5.8", "float16": "73.7"}),
         ("channel", {"int8": "42.1", "int4": "16.9", "int8_vectorwise": "42.1", "bfloat16": "55.6"}),
-        (64, {"int8": "44.5", "int4": "19.4", "nf4": "20.7", "fp4": "18.3"}),
+        (64, {"int8": "44.5", "int4": "19.4", "nf4": "20.7", "fp4": "18.3", "ternary": "5.8"}),
     ],
 )
 def test_the_slider_reaches_the_reference_figures(gaussian, shared, sqnr):
@@ -69,7 +69,7 @@ def test_the_line_meets_what_equal_steps_over_the_whole_range_give(gaussian):
 
 
 def test_worth_their_bits_are_those_that_no_other_beats(gaussian):
-    formats = ["int8", "int4", "nf4", "fp4", "ternary"]
+    formats = ["int8", "int4", "nf4", "fp4", "ternary"]  # as above: one report
     best = report(gaussian, formats, layout_at(STOP_OF[64])).worth(formats)
     assert [one.format for one in best] == ["ternary", "nf4", "int8"]  # int4 and FP4 take as many bits as NF4
     twins = report(gaussian, ["int8", "int8_vectorwise"], layout_at(STOP_OF["channel"])).worth(["int8", "int8_vectorwise"])

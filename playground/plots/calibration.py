@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from playground.locales import NO_BREAK, number, percent, significant, text
+from playground.plots.anatomy import raised
 from playground.plots.loss import UNITS, x_axis
 from playground.plots.toy import drawing
 
@@ -39,7 +40,9 @@ LOWEST_ERROR, HIGHEST_ERROR = -4, 1  # powers of ten that the errors' axis spans
 
 
 def power(language: str, exponent: int) -> str:
-    """10 to a whole number, as a number: 0.01, 1, 1,000."""
+    """10 to a whole number: 0.01, 1, 100, 10³, 10⁻⁴."""
+    if abs(exponent) > 2:
+        return f"10{raised(exponent)}"
     return number(language, 10.0**exponent, max(0, -exponent))
 
 

@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 from playground.locales import number, percent, significant, size, text, trimmed
+from playground.plots.anatomy import raised
 
 Values = Mapping[str, Any]
 NONE, WAITING = "–", "…"
@@ -69,8 +70,7 @@ def short(language: str, value: float) -> str:
     if value < 1e6:
         return number(language, value, 1 if value < 1000 else 0)
     mantissa, _, exponent = f"{value:.1e}".partition("e+")
-    raised = str(int(exponent)).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{number(language, float(mantissa), 1)} × 10{raised}"
+    return f"{number(language, float(mantissa), 1)} × 10{raised(int(exponent))}"
 
 
 def network(modules: Sequence[Values], language: str) -> str:

@@ -76,21 +76,17 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
                 )  # fmt: skip
             with gr.Column(min_width=0):
                 measured, cost = html("", elem_id="qlora-merge-notice"), html("", elem_id="qlora-merge")
-    found = gr.State("")  # the run that a page which is opened later finds
-    trained, shown = (
-        [status, curve, memory, go, stop, chosen],
-        [estimate, status, curve, memory, go, stop, chosen, cost, found],
-    )
+    trained = [status, curve, memory, go, stop, chosen]
+    shown = [estimate, *trained, cost, notice, panes]
     inputs = [visitor, base, *recipe]
     go.click(begin, [visitor, language, base, *recipe], trained, **STREAM)
-    found.change(follow_again, [visitor, language, base, found], trained, **STREAM)
     stop.click(lambda key: SESSIONS.stop(key, PLACE), visitor, None, **HIDDEN)
     gr.on([steps.change, task.change], _estimate, [visitor, language, steps], estimate, trigger_mode="always_last", **HIDDEN)
     task.change(_question, task, prompt, **HIDDEN)
     gr.on([ask.click, prompt.submit], answer, [visitor, language, base, prompt, chosen], [notice, panes], **STREAM)
     weigh.click(merge, [visitor, language, chosen], [measured, cost], **STREAM)
     base.change(_choices, [visitor, language, base], chosen, **HIDDEN)
-    return Section(inputs, shown, draw)
+    return Section(inputs, shown, draw, attach)
 
 
 def _controls(wording: Wording) -> list[Any]:
@@ -173,12 +169,17 @@ def follow(run: Run, key: str, language: str, base_id: str) -> Iterator[list[Any
         yield _drawn(run, key, language, base_id)
 
 
-def follow_again(key: str, language: str, base_id: str, found: str) -> Iterator[list[Any]]:
-    """After a reload: what the session trains or has trained here."""
-    run = SESSIONS.get(key).runs.get(PLACE)
-    yield [gr.skip()] * 6
-    if found and run:
-        yield from follow(run, key, language, base_id)
+def attach(language: str, key: str, base_id: str, *recipe: Any) -> Iterator[list[Any]]:
+    """Follow what still trains or answers, or does so again after a reload."""
+    runs = SESSIONS.get(key).runs
+    training, answering = runs.get(PLACE), runs.get(ANSWERS)
+    yield [gr.skip()] * 10
+    if answering:
+        for part in lab.follow_answers(answering, language):
+            yield [*[gr.skip()] * 8, *part]
+    if training:
+        for drawn in follow(training, key, language, base_id):
+            yield [gr.skip(), *drawn, *[gr.skip()] * 3]
 
 
 def draw(language: str, key: str, base_id: str, *recipe: Any) -> list[Any]:
@@ -186,7 +187,7 @@ def draw(language: str, key: str, base_id: str, *recipe: Any) -> list[Any]:
     run = SESSIONS.get(key).runs.get(PLACE)
     done = lab.soft(language, "qlora.merge.empty")
     drawn = _drawn(run, key, language, base_id) if run else _empty(key, language, base_id)
-    return [_estimate(key, language, recipe[3]), *drawn, done, run.id if run else ""]
+    return [_estimate(key, language, recipe[3]), *drawn, done, gr.skip(), gr.skip()]
 
 
 def ready_made(base_id: str) -> Pair | None:
@@ -210,7 +211,8 @@ def _empty(key: str, language: str, base_id: str) -> list[Any]:
     """Nothing trained in this session: the ready-made pair, if it is of this base."""
     pair = ready_made(base_id)
     if pair:
-        said = note(language, "qlora.ready", hardware=pair.lora.adapter.record.hardware) + _curves(pair, language)
+        hardware = adapters.examples()[READY_MADE[0]].record.hardware
+        said = note(language, "qlora.ready", hardware=hardware) + _curves(pair, language)
     else:
         chart = curves({}, {}, NAMES_SHOWN, STEPS, text(language, "qlora.empty"), language)
         said = f"{lab.soft(language, 'qlora.empty')}{chart}"
@@ -343,9 +345,10 @@ def rivals(key: str, language: str, base_id: str, chosen: str) -> tuple[str, Seq
     run = SESSIONS.get(key).runs.get(PLACE)
     plain = split_id(base_id)[0].id
     pair = run.events[-1] if run and run.events else ready_made(plain)
-    if pair and pair.ended and split_id(pair.lora.adapter.record.base)[0].id == plain:
-        named = [replace(side.adapter, name=text(language, f"methods.{side.method}.name")) for side in pair.sides]
-        return plain, [None, *named, merged(pair.qlora.adapter, text(language, "qlora.pane.merged"))]
+    trained = [side.adapter for side in pair.sides if side.adapter] if pair else []
+    if len(trained) == len(NAMES) and split_id(trained[0].record.base)[0].id == plain:
+        named = [replace(one, name=text(language, f"methods.{one.record.method}.name")) for one in trained]
+        return plain, [None, *named, merged(trained[1], text(language, "qlora.pane.merged"))]
     if not chosen:
         raise PlaygroundError("qlora_nothing_chosen")
     adapter = SESSIONS.get(key).library.get(chosen)

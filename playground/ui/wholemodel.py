@@ -148,7 +148,7 @@ def sentences(seen: Mapping[str, Any], language: str) -> str:
         tokens = locales.number(language, next(iter(read.values()))["tokens"])
         rest = 4 * (seen["parameters"] - seen["linear"])
         said.append(lab.soft(language, "wholemodel.method", tokens=tokens, rest=locales.size(language, rest)))
-    return f'<div class="pp-notes">{"".join(said)}</div>'
+    return f'<div class="pp-read">{"".join(said)}</div>'
 
 
 def perplexities(read: Mapping[str, Mapping[str, float]], name: str, language: str) -> dict[str, str]:

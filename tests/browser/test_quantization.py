@@ -1,0 +1,157 @@
+"""
+The quantization lab with real clicks: the histogram follows its sliders, the accumulator overflows, the model is measured.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import open_page, watch
+from tests.browser.test_page import SLOW, set_slider
+
+
+@pytest.fixture(scope="module")
+def lab(browser, server: str) -> Iterator[Page]:
+    """The lab, opened and drawn once: every test here has a section of its own. At the end nothing went wrong."""
+    with browser.new_context(locale="en-US") as context:
+        page = context.new_page()
+        wrong = watch(page)
+        open_page(page, f"{server}/?tab=quantization")
+        expect(page.locator("#tensor-table tbody tr")).not_to_have_count(0, timeout=SLOW)
+        yield page
+        assert wrong == []
+
+
+def sqnr(lab: Page, name: str) -> float:
+    """What the table says of a format, in dB."""
+    row = lab.locator("#tensor-table tbody tr").filter(has_text=name)
+    return float(re.search(r"([\d.]+)\s*dB", row.inner_text())[1])  # type: ignore[index]
+
+
+def test_the_histogram_follows_its_sliders(lab: Page, artifacts: Path) -> None:
+    histogram, table = lab.locator("#tensor-histogram"), lab.locator("#tensor-table")
+    expect(histogram.get_by_role("img").first).to_be_visible()
+    expect(lab.locator("#tensor-said")).to_contain_text("Q4_1")
+    blocks = sqnr(lab, "int8")
+    lab.locator("#tensor-granularity input[type=range]").fill("0")  # one scale for the whole tensor
+    expect(table.locator("tr").filter(has_text="int8")).to_contain_text("tensor", timeout=SLOW)
+    assert sqnr(lab, "int8") < blocks - 10
+    lab.locator("#tensor-to-normal").click()
+    expect(lab.locator("#tensor-said")).not_to_contain_text("Q4_1", timeout=SLOW)
+    whole = sqnr(lab, "int8")
+    set_slider(lab, "#tensor-outliers", 1)
+    expect(histogram).to_contain_text("30", timeout=SLOW)
+    expect(lab.locator("#tensor-errors")).to_contain_text("dB", timeout=SLOW)
+    assert whole > 30
+    lab.get_by_label("ternary", exact=True).first.click()
+    expect(table.locator("tbody tr")).to_have_count(5, timeout=SLOW)
+    lab.screenshot(path=artifacts / "quantization-tensor.png", full_page=True)
+
+
+def test_own_numbers_are_drawn_and_bad_ones_answered_in_words(lab: Page) -> None:
+    table = lab.locator("#tensor-table")
+    lab.locator("#tensor-source").get_by_text("your own").click()
+    numbers = lab.locator("#tensor-numbers textarea")
+    numbers.fill("1, 2, 3.5, -4")
+    numbers.press("Tab")
+    expect(lab.locator("#tensor-said")).to_contain_text("4", timeout=SLOW)
+    numbers.fill("")
+    numbers.press_sequentially("1, two, 3")
+    expect(lab.locator("#tensor-notice")).to_contain_text("two", timeout=SLOW)
+    expect(table.locator("tbody tr")).not_to_have_count(0)
+
+
+def addition(lab: Page, accumulator: str) -> Locator:
+    return lab.locator(f'#acc-result table[data-accumulator="{accumulator}"]')
+
+
+def test_127_and_127_overflow_an_int8_and_no_int32(lab: Page) -> None:
+    result = lab.locator("#acc-result")
+    expect(result).to_contain_text("254")
+    expect(addition(lab, "int8")).to_contain_text("−2")
+    expect(addition(lab, "int32")).to_contain_text("254")
+    lab.locator("#acc-overflow").get_by_text("saturates").click()
+    expect(addition(lab, "int8")).to_contain_text("= 127", timeout=SLOW)
+    set_slider(lab, "#acc-b", -127)
+    expect(result).to_contain_text("127 + (−127) = 0", timeout=SLOW)
+    dots = lab.locator("#acc-dots")
+    expect(dots).to_contain_text("float16 → float16 at 2,048")
+    lab.locator("#acc-kind").get_by_text("127 · 127").click()
+    expect(dots.locator('figure[data-pair="int8_int16"]')).to_contain_text("overflows at 3", timeout=SLOW)
+    expect(dots.locator('figure[data-pair="int8_int32"]')).to_contain_text("exact")
+
+
+def test_one_number_bit_by_bit(lab: Page) -> None:
+    rows = lab.locator("#number-result li")
+    expect(rows.filter(has_text="int4")).to_contain_text("0.571428")
+    value = lab.locator("#number-value textarea")
+    value.fill("70000")
+    value.press("Tab")
+    expect(lab.locator('#number-result li[data-format="float16"]')).to_contain_text("65,504", timeout=SLOW)
+    value.fill("abc")
+    value.press("Tab")
+    expect(lab.locator("#number-notice")).to_contain_text("abc", timeout=SLOW)
+
+
+def test_activations_are_read_and_a_layer_is_trained_rounded(lab: Page) -> None:
+    expect(lab.locator("#calibration-result")).to_contain_text("RMSE", timeout=SLOW)
+    expect(lab.locator("#calibration-outliers")).to_contain_text("6.0", timeout=SLOW)
+    lab.locator("#aware-go").click()
+    expect(lab.locator("#aware-said")).to_contain_text("200", timeout=SLOW)
+
+
+@pytest.mark.timeout(400)
+def test_the_model_is_measured_and_answers_in_fewer_bits(lab: Page, artifacts: Path) -> None:
+    expect(lab.locator("#wholemodel-notice")).to_contain_text("measured beforehand")
+    expect(lab.locator("#wholemodel-table tbody tr")).to_have_count(13)
+    formats = lab.locator("#wholemodel-formats")
+    for name in ("int8 vector-wise", "FP4", "int4", "ternary"):
+        formats.get_by_label(name, exact=True).click()
+    lab.locator("#wholemodel-go").click()
+    expect(lab.locator("#wholemodel-table tbody tr")).to_have_count(2, timeout=SLOW)
+    expect(lab.locator("#wholemodel-notice")).to_contain_text("Done", timeout=SLOW)
+    expect(lab.locator("#wholemodel-map td")).not_to_have_count(0)
+    lab.locator("#wholemodel-ask").click()
+    panes = lab.locator("#wholemodel-answers .pp-pane")
+    expect(panes).to_have_count(2, timeout=SLOW)
+    expect(panes.nth(1)).to_contain_text("4.5 bits per weight · bitsandbytes")
+    expect(lab.locator("#wholemodel-said")).to_contain_text("Done", timeout=SLOW)
+    lab.reload()  # what was measured and answered is found again
+    expect(lab.locator("#wholemodel-table tbody tr")).to_have_count(2, timeout=SLOW)
+    expect(panes).to_have_count(2, timeout=SLOW)
+    lab.screenshot(path=artifacts / "quantization-model.png", full_page=True)
+
+
+@pytest.mark.timeout(400)
+def test_lora_and_qlora_train_side_by_side_and_survive_a_reload(lab: Page, artifacts: Path) -> None:
+    expect(lab.locator("#qlora-curves")).to_contain_text("Trained beforehand")
+    set_slider(lab, "#qlora-steps", 1)
+    lab.locator("#qlora-go").click()
+    expect(lab.locator("#qlora-status")).to_contain_text("step", timeout=SLOW)
+    lab.reload()
+    expect(lab.locator("#qlora-status")).to_contain_text("1 steps in", timeout=SLOW)
+    expect(lab.locator("#qlora-memory")).to_contain_text("MB")
+    lab.locator("#qlora-merge-go").click()
+    expect(lab.locator("#qlora-merge")).to_contain_text("4-bit codes", timeout=SLOW)
+    lab.screenshot(path=artifacts / "quantization-qlora.png", full_page=True)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1280, "light")])
+def test_a_link_opens_the_lab_in_spanish_and_nothing_overflows(
+    browser, server: str, artifacts: Path, width: int, scheme: str
+) -> None:
+    with browser.new_context(locale="es-ES", color_scheme=scheme, viewport={"width": width, "height": 812}) as context:
+        page = context.new_page()
+        wrong = watch(page)
+        open_page(page, f"{server}/?tab=quantization")
+        expect(page.locator("#number-result")).to_contain_text("vecinos", timeout=SLOW)
+        expect(page.locator("#tensor-table tbody tr")).not_to_have_count(0, timeout=SLOW)
+        expect(page.locator("#calibration-result")).to_contain_text("RMSE", timeout=SLOW)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        page.screenshot(path=artifacts / f"quantization-{width}-{scheme}.png", full_page=True)
+        assert wrong == []
