@@ -7,8 +7,8 @@ run: .venv/run.done  ## install, prepare the embedded base once, serve on http:/
 	$(BIN)/python -m playground.embedded
 	$(BIN)/python app.py
 
-test: .venv/test.done lint  ## everything: style, types, imports, unit, API and browser tests
-	$(BIN)/python -m pytest
+test: .venv/test.done lint  ## everything: style, types, imports, unit, API and browser tests; two files at a time
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/test.done
 	$(BIN)/ruff format --check .

@@ -83,7 +83,7 @@ def measure() -> None:
     """Measure the base in every format, for the quantization lab."""
     *_, found = survey(WholeJob(settings.DEFAULT_BASE, FORMS), BASES.get)
     base = BASES.get(settings.DEFAULT_BASE)
-    content = json.dumps(recording(found, base.spec.name, hardware(base)), ensure_ascii=False)
+    content = json.dumps(recording(found, hardware(base)), ensure_ascii=False)
     (settings.EXAMPLES / "survey.json").write_text(content + "\n", encoding="utf-8")
 
 

@@ -57,16 +57,27 @@ _READ: WeakKeyDictionary[Base, _Read] = WeakKeyDictionary()
 
 
 def modules(base: Base) -> tuple[str, ...]:
-    """The paths of the linear layers inside the decoder, in the order in which they stand; not the output head."""
+    """
+    The paths of the linear layers inside the decoder, in the order in which they stand; not the output head.
+
+    Raises PlaygroundError for a base that has none, such as GPT-2, which is made of Conv1D.
+    """
     head = base.model.get_output_embeddings()
     layers = ((path, module) for path, module in base.model.named_modules() if isinstance(module, torch.nn.Linear))
-    return tuple(path for path, module in layers if module is not head)
+    found = tuple(path for path, module in layers if module is not head)
+    if not found:
+        raise PlaygroundError("no_linear_layers", base=base.spec.name)
+    return found
 
 
-def check(prompts: Sequence[str]) -> None:
-    """Raises PlaygroundError: none or too many of them, an empty one, one that is too long."""
-    if not 1 <= len(prompts) <= settings.MAX_CALIBRATION_PROMPTS:
-        raise PlaygroundError("calibration_prompts", found=len(prompts), maximum=settings.MAX_CALIBRATION_PROMPTS)
+def check(prompts: Sequence[str], more: int = 0) -> None:
+    """
+    Raises PlaygroundError: none of them, too many if `more` are to be looked at with them, an empty one, one that is too
+    long.
+    """
+    most = settings.MAX_CALIBRATION_PROMPTS - more
+    if not 1 <= len(prompts) <= most:
+        raise PlaygroundError("calibration_prompts", found=len(prompts), maximum=most)
     for prompt in prompts:
         if not prompt.strip():
             raise PlaygroundError("empty_prompt")
@@ -152,12 +163,16 @@ def outliers(activations: torch.Tensor, threshold: float = OUTLIER) -> tuple[Fea
 
 @dataclass(frozen=True)
 class Peak:
-    """The largest activation of a module, and the token at which its feature is that large."""
+    """
+    The largest activation of a module, and the token at which its feature is that large. `always`: every prompt begins
+    with that token, and has the feature's largest there.
+    """
 
     value: float
     feature: int
     position: int
     token: str
+    always: bool
 
 
 def peak(base: Base, module: str, prompts: Sequence[str]) -> Peak:
@@ -165,8 +180,10 @@ def peak(base: Base, module: str, prompts: Sequence[str]) -> Peak:
     found = activations(base, module, prompts)
     prompt, sizes = max(zip(prompts, (one.abs() for one in found), strict=True), key=lambda pair: float(pair[1].max()))
     position, feature = divmod(int(sizes.argmax()), sizes.shape[1])
-    token = str(base.tokenizer.decode([tasks.prompt_ids(base.tokenizer, prompt)[position]]))
-    return Peak(float(sizes.max()), feature, position, token)
+    token = tasks.prompt_ids(base.tokenizer, prompt)[position]
+    starts = all(tasks.prompt_ids(base.tokenizer, one)[0] == token for one in prompts)
+    always = starts and all(int(one[:, feature].abs().argmax()) == 0 for one in found)
+    return Peak(float(sizes.max()), feature, position, str(base.tokenizer.decode([token])), always)
 
 
 @dataclass(frozen=True)

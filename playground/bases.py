@@ -239,20 +239,29 @@ class Bases:
 
     def get(self, base_id: str) -> Base:
         """The base, loading it if need be. Raises PlaygroundError with what to do when it cannot be had."""
-        base = self._loaded.get(base_id)  # without the lock: one that is being loaded holds up none that is there
+        base = self._found(base_id)  # without the lock: one that is being loaded holds up none that is there
         if base is None:
             with self._locks[split_id(base_id)[0].id]:
-                base = self._loaded.get(base_id) or self._load(base_id)
-                self._loaded[base_id] = base
+                base = self._found(base_id)
+                if base is None:
+                    base = self._load(base_id)
+                    self._keep(base_id, base)
+        return base
+
+    def _found(self, base_id: str) -> Base | None:
+        with self._tidying:
+            if base_id in self._loaded:
+                self._loaded.move_to_end(base_id)  # the most recently used is the last
+            return self._loaded.get(base_id)
+
+    def _keep(self, base_id: str, base: Base) -> None:
         with self._tidying:
             self._loaded[base_id] = base
-            self._loaded.move_to_end(base_id)  # the most recently used is the last
             plain = [one for one in self._loaded if ":" not in one]
             forms = [one for one in self._loaded if ":" in one]
             for dropped in [*plain[: -settings.MAX_LOADED_BASES], *forms[: -settings.MAX_LOADED_FORMS]]:
-                self._loaded.pop(dropped, None)
+                del self._loaded[dropped]
                 self._status.pop(dropped, None)
-        return base
 
     def _load(self, base_id: str) -> Base:
         def report(stage: str, fraction: float | None) -> None:
@@ -262,6 +271,9 @@ class Bases:
             base = load(base_id, report)
         except PlaygroundError as error:
             self._status[base_id] = Status("failed", error=error)
+            raise
+        except BaseException:  # out of memory while rounding, say: nothing is loading any more
+            self._status.pop(base_id, None)
             raise
         self._status[base_id] = Status("ready", device=base.device_name, dtype=base.dtype)
         return base

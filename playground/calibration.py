@@ -122,29 +122,52 @@ class Mixed:
     mixed: Errors
 
 
-def llm_int8(activations: torch.Tensor, weights: torch.Tensor, threshold: float = OUTLIER) -> Mixed:
+@dataclass(frozen=True, eq=False)
+class Product:
+    """What no threshold changes: x Wᵀ, `exact` (tokens, out) float64, and how far off it is with all of it in int8."""
+
+    exact: torch.Tensor
+    plain: Errors
+
+
+def product(activations: torch.Tensor, weights: torch.Tensor) -> Product:
+    """Of x (tokens, in) and W (out, in). Raises PlaygroundError as `llm_int8`."""
+    activations, weights = _fitting(activations, weights)
+    exact = finite(activations.double() @ weights.double().T)
+    plain = finite(_int8_product(*vectorwise_codes(activations)[:2], *vectorwise_codes(weights)[:2]))
+    return Product(exact, errors(exact, plain))
+
+
+def _fitting(activations: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    activations, weights = finite(activations), finite(weights)
+    if activations.dim() != 2 or weights.dim() != 2 or activations.shape[1] != weights.shape[1]:
+        raise PlaygroundError("columns_differ", one=list(activations.shape), other=list(weights.shape))
+    return activations, weights
+
+
+def llm_int8(
+    activations: torch.Tensor, weights: torch.Tensor, threshold: float = OUTLIER, known: Product | None = None
+) -> Mixed:
     """
     Dettmers et al. 2022, section 3: x (tokens, in) times Wᵀ for W (out, in). Every row of x and of W has its own scale,
     products are added up as integers. Features with outliers stay out of that, with the weights that they meet. (The
-    layer of bitsandbytes keeps only the int8 weights, and reads those back for the outliers.)
+    layer of bitsandbytes keeps only the int8 weights, and reads those back for the outliers.) `known` is their `product`,
+    where that is at hand.
 
     Raises PlaygroundError: no numbers, infinity, NaN (of a product too), shapes that do not fit, a threshold that is not
     above 0.
     """
-    activations, weights = finite(activations), finite(weights)
-    if activations.dim() != 2 or weights.dim() != 2 or activations.shape[1] != weights.shape[1]:
-        raise PlaygroundError("columns_differ", one=list(activations.shape), other=list(weights.shape))
+    activations, weights = _fitting(activations, weights)
     if not isinstance(threshold, Real) or not 0 < threshold < math.inf:
         raise PlaygroundError("out_of_range", name="threshold", value=str(threshold)[:60], minimum=0, maximum=1e38)
-    exact = finite(activations.double() @ weights.double().T)  # (tokens, out)
+    known = known or product(activations, weights)
     codes, sizes, outliers = vectorwise_codes(activations, threshold)
-    plain = finite(_int8_product(*vectorwise_codes(activations)[:2], *vectorwise_codes(weights)[:2]))
     without = weights.clone()
     without[:, outliers] = 0.0  # what stays in float does not stretch the others' range
     mixed = _int8_product(codes, sizes, *vectorwise_codes(without)[:2])
     mixed = finite(mixed + activations[:, outliers] @ weights[:, outliers].T)
     share = len(outliers) / activations.shape[1]
-    return Mixed(threshold, tuple(outliers), share, errors(exact, plain), errors(exact, mixed))
+    return Mixed(threshold, tuple(outliers), share, known.plain, errors(known.exact, mixed))
 
 
 def _int8_product(x: torch.Tensor, x_max: torch.Tensor, w: torch.Tensor, w_max: torch.Tensor) -> torch.Tensor:

@@ -20,8 +20,8 @@ from playground import settings
 from playground.adapters import Library
 from playground.errors import PlaygroundError
 
-TRAIN, COMPARE, LAB = "train", "compare", "lab"
-SHARES = {COMPARE: 3.0, LAB: 3.0, TRAIN: 1.0}  # of the worker's time, while several lanes have work
+TRAIN, COMPARE, LAB, MEASURE = "train", "compare", "lab", "measure"
+SHARES = {COMPARE: 3.0, LAB: 3.0, MEASURE: 1.0, TRAIN: 1.0}  # of the worker's time, while several lanes have work
 ENDED = ("finished", "stopped", "failed")
 Start = Callable[[Callable[[], bool]], Iterator[Any]]  # takes "shall I stop?", gives the events
 

@@ -17,7 +17,7 @@ from peft.utils.integrations import dequantize_bnb_weight
 from torch import nn
 from torch.nn import functional
 
-from playground import adapters, tasks
+from playground import adapters, settings, tasks
 from playground.adapters import LESS, Adapter
 from playground.bases import Base, _tensors, split_id
 from playground.errors import PlaygroundError
@@ -50,12 +50,20 @@ class PairJob:
 
     def trainings(self) -> tuple[TrainingJob, TrainingJob]:
         """The checked job of each method. Raises PlaygroundError if they cannot be served."""
+        steps = self.steps
+        if not isinstance(steps, int) or isinstance(steps, bool):  # None would be each method's own, and no pair any more
+            raise PlaygroundError("out_of_range", name="steps", value=steps, minimum=1, maximum=settings.MAX_STEPS)
         base, values = split_id(self.base)[0].id, METHODS["qlora"].complete(self.hyperparameters)
         shared = {name: value for name, value in values.items() if name != "double_quantization"}
         return (
             TrainingJob(base, "lora", self.task, shared, self.steps, self.seed).checked(),
             TrainingJob(base, "qlora", self.task, values, self.steps, self.seed).checked(),
         )
+
+    def bases(self) -> tuple[str, str]:
+        """The base that each method trains on. Raises PlaygroundError as `trainings`."""
+        lora, qlora = self.trainings()
+        return lora.base, METHODS["qlora"].base_id(qlora.base, qlora.hyperparameters)
 
 
 @dataclass(frozen=True)
@@ -121,6 +129,7 @@ def train_pair(job: PairJob, get_base: Callable[[str], Base], stop: Callable[[],
     """
     trainings, asked = job.trainings(), False
     pair, started = Pair(job.steps), time.perf_counter()
+    used = dict(zip(COMPARED, job.bases(), strict=True))
     under_way = {one.method: train(one, get_base, lambda: asked) for one in trainings}
     while under_way:
         asked = asked or stop()
@@ -131,8 +140,7 @@ def train_pair(job: PairJob, get_base: Callable[[str], Base], stop: Callable[[],
             if event is None:
                 del under_way[method_id]
                 continue
-            used = METHODS[method_id].base_id(trainings[0].base, trainings[1].hyperparameters)
-            side = _advanced(getattr(pair, method_id), event, now - begin, get_base, used)
+            side = _advanced(getattr(pair, method_id), event, now - begin, get_base, used[method_id])
             sides: dict[str, Any] = {method_id: side}
             pair = replace(pair, **sides, elapsed=now - started)
             yield pair

@@ -335,12 +335,15 @@ def rows(base: Base, module: str = "", format_ids: Sequence[str] = (), layout: L
     Raises PlaygroundError: a module or a format that does not exist.
     """
     formats = chosen(format_ids)
+    if layout is not None and layout.granularity not in GRANULARITIES:
+        refuse("granularity", layout.granularity, GRANULARITIES)
     module = module or default_module(base)
     numbers = module_weight(base, module)
     found = []
     for format in formats:
         quantized = format.round_trip(numbers.weights, format.fitting(layout) if layout else None)
-        found.append({"module": module, **asdict(_statistics(numbers, quantized))})
+        scales = {"granularity": quantized.layout.granularity, "block": quantized.layout.block}
+        found.append({"module": module, **asdict(_statistics(numbers, quantized)), **scales, "rows": numbers.rows})
     return found
 
 

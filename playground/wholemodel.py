@@ -15,7 +15,9 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -25,6 +27,7 @@ from playground import settings
 from playground.adapters import attached
 from playground.arithmetic import held_bytes
 from playground.bases import BITSANDBYTES, Base, linear_layers, split_id
+from playground.errors import PlaygroundError
 from playground.generation import at_least_zero
 from playground.quantization import errors, format_of
 from playground.updates import kind_of, layer_of, weight_of
@@ -37,19 +40,21 @@ CHUNK = 128  # tokens whose distributions are held against each other at a time
 WAIT_SECONDS = 0.2
 
 GetBase = Callable[[str], Base]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class WholeJob:
-    """Measure a base as it is and in some of its forms. `base` is a plain id."""
+    """Measure a base as it is and in some of its forms, each once. `base` is a plain id."""
 
     base: str
     formats: tuple[str, ...]
 
-    def check(self) -> None:
-        """Raises PlaygroundError for a base or a form that does not exist."""
-        for name in self.formats:
-            split_id(f"{self.base}:{name}")
+    def checked(self) -> WholeJob:
+        """The same job with every format once. Raises PlaygroundError for a base or a format that does not exist."""
+        spec, _ = split_id(self.base)
+        names = dict.fromkeys(format_of(name).id for name in self.formats)
+        return WholeJob(spec.id, tuple(name for name in names if name != PLAIN))
 
 
 @dataclass(frozen=True)
@@ -100,13 +105,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Survey:
-    """All formats so far, the base first; `working` is the one being measured, `fraction` of the whole job is done."""
+    """
+    All formats of `base` so far, itself first; `working` is the one being measured, `fraction` of the whole job is done.
+    `dtype` is what the base was loaded in, `rest` the bytes of what stays so: embeddings and norms.
+    """
 
+    base: str
+    dtype: str = PLAIN
     found: tuple[Measured, ...] = ()
     working: Measured | None = None
     fraction: float = 0.0
-    parameters: int = 0
-    linear: int = 0  # of which in linear layers
+    rest: int = 0
 
 
 _KNOWN: WeakKeyDictionary[Base, dict[str, Measured]] = WeakKeyDictionary()
@@ -117,12 +126,11 @@ def survey(job: WholeJob, get_base: GetBase) -> Iterator[Survey]:
     Surveys that grow, often, so that other work has its turn. What was measured before is not measured again. Raises
     PlaygroundError before the first for a job that makes no sense.
     """
-    job.check()
-    wanted = (PLAIN, *(name for name in job.formats if name != PLAIN))
-    plain = yield from _loaded(get_base, job.base, Survey())
-    layers = {path: layer.weight.numel() for path, layer in linear_layers(plain.model).items()}
+    job = job.checked()
+    wanted = (PLAIN, *job.formats)
+    plain = yield from _beside(partial(get_base, job.base), Survey(job.base))
     known = _KNOWN.setdefault(plain, {})
-    done = Survey(parameters=plain.architecture.parameters, linear=sum(layers.values()))
+    done = Survey(job.base, plain.dtype, rest=computed_bytes(plain, PLAIN) - linear_bytes(plain, PLAIN))
     windows = text_windows(plain)
     there: list[torch.Tensor] = []  # the base's own log-probabilities of each window
     for window in windows if any(name not in known for name in wanted) else ():
@@ -143,7 +151,10 @@ def _measure(
     real = name == PLAIN or name in BITSANDBYTES
     one = Measured(name, real, bits_of(plain, name))
     yield replace(done, working=one)
-    base = plain if name == PLAIN else (yield from _loaded(get_base, f"{plain.id}:{name}", replace(done, working=one)))
+    if name == PLAIN:
+        base = plain
+    else:
+        base = yield from _beside(partial(get_base, f"{plain.id}:{name}"), replace(done, working=one))
     for place, path in enumerate(linear_layers(plain.model)):
         one = replace(one, modules=(*one.modules, module_error(plain, base, path)))
         if place % EVERY == 0:
@@ -156,19 +167,22 @@ def _measure(
     tokens = sum(len(window) - 1 for window in windows)
     loss, divergence, same = (sums / tokens).tolist()
     reading = Reading(tokens, loss, math.exp(loss), at_least_zero(divergence), same)
-    memory, disk = (held_bytes(base.model), file_bytes(base)) if real else (computed_bytes(plain, name),) * 2
-    return replace(one, reading=reading, memory=memory, disk=disk)
+    if not real:
+        computed = computed_bytes(plain, name)
+        return replace(one, reading=reading, memory=computed, disk=computed)
+    disk = yield from _beside(partial(file_bytes, base), replace(done, working=one))
+    return replace(one, reading=reading, memory=held_bytes(base.model), disk=disk)
 
 
-def _loaded(get_base: GetBase, base_id: str, meanwhile: Survey) -> Generator[Survey, None, Base]:
-    """A base, loaded beside the worker: rounding every layer takes seconds in which others could have their turn."""
+def _beside(work: Callable[[], Result], meanwhile: Survey) -> Generator[Survey, None, Result]:
+    """What `work` gives, done beside the worker: loading, rounding, writing take seconds in which others have their turn."""
     pool = ThreadPoolExecutor(1)
     try:
-        loading = pool.submit(get_base, base_id)
-        while not loading.done():
+        doing = pool.submit(work)
+        while not doing.done():
             yield meanwhile
-            wait([loading], WAIT_SECONDS)
-        return loading.result()
+            wait([doing], WAIT_SECONDS)
+        return doing.result()
     finally:
         pool.shutdown(wait=False)
 
@@ -179,6 +193,8 @@ def _loaded(get_base: GetBase, base_id: str, meanwhile: Survey) -> Generator[Sur
 def bits_of(plain: Base, name: str) -> float:
     """Per weight of this base's linear layers, scales included; of the base itself those of its own floats."""
     layers = linear_layers(plain.model).values()
+    if not layers:
+        raise PlaygroundError("no_linear_layers", base=plain.spec.name)
     if name == PLAIN:
         return 8.0 * plain.model.dtype.itemsize
     stored = sum(format_of(name).bits_per_parameter(tuple(layer.weight.shape)) * layer.weight.numel() for layer in layers)
@@ -186,16 +202,30 @@ def bits_of(plain: Base, name: str) -> float:
 
 
 def computed_bytes(plain: Base, name: str) -> int:
-    """The linear layers in that many bits, everything else as it is held."""
-    linear = sum(layer.weight.numel() for layer in linear_layers(plain.model).values())
-    return math.ceil(linear * bits_of(plain, name) / 8) + held_bytes(plain.model) - linear * plain.model.dtype.itemsize
+    """The linear layers in that format, everything else as it is held."""
+    return linear_bytes(plain, name) + held_bytes(plain.model) - linear_bytes(plain, PLAIN)
+
+
+def linear_bytes(plain: Base, name: str) -> int:
+    """What the linear layers take in a format."""
+    return math.ceil(sum(layer.weight.numel() for layer in linear_layers(plain.model).values()) * bits_of(plain, name) / 8)
 
 
 def file_bytes(base: Base) -> int:
-    """What transformers writes for this model, in safetensors files."""
+    """The safetensors files of a base: of a plain one its own, of a form those that transformers writes for it."""
+
+    def total(folder: Path) -> int:
+        return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+
+    if base.id == base.spec.id and total(base.folder):
+        return total(base.folder)
     with tempfile.TemporaryDirectory() as folder:
-        base.model.save_pretrained(folder)
-        return sum(file.stat().st_size for file in Path(folder).glob("*.safetensors"))
+        try:
+            base.model.save_pretrained(folder)
+        except OSError as error:
+            needed = f"{held_bytes(base.model) / 1e9:.1f}"
+            raise PlaygroundError("disk_full", folder=tempfile.gettempdir(), needed=needed) from error
+        return total(Path(folder))
 
 
 def module_error(plain: Base, base: Base, path: str) -> Module:

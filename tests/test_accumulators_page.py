@@ -1,6 +1,7 @@
 """The page's accumulators: columns of bits that add up, charts that stay in their frame, and sentences with the numbers."""
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -52,6 +53,14 @@ def test_the_course_s_example_on_the_page():
     assert "pp-error" in page.draw_addition("en", 128, 0, "wrap")
 
 
+@pytest.mark.parametrize(("a", "b"), [(-128, -128), (-128, -1), (-100, -100)])
+def test_a_negative_sum_that_wraps_lost_a_carry_and_got_none(a, b):
+    assert "both sign bits are 1" in page.draw_addition("en", a, b, "wrap")
+    assert "turned over" not in page.draw_addition("en", a, b, "wrap")
+    found = add(a, b)
+    assert (found.bits_a[0], found.bits_b[0], found.carries[0], found.bits_result[0]) == ("1", "1", "0", "0")
+
+
 # Dot products
 
 
@@ -74,6 +83,15 @@ def test_the_sentences_say_where_sums_stop_and_overflow():
     assert "∞" in largest
     *_, short = page.grow("es", "ones", 0, "wrap", 0)
     assert "Exactos hasta el final: int8 → int8" in short
+
+
+def test_a_sum_that_is_right_again_at_its_end_was_not_exact_to_the_end():
+    found = dot("float16_float32", "positive", 64)
+    assert found.sums == found.exact
+    strayed = replace(found, sums=(*found.sums[:-2], found.sums[-2] + 1, found.sums[-1]))
+    assert "Exact to the end" in " ".join(page._happened("en", [found]))
+    assert "Exact to the end" not in " ".join(page._happened("en", [strayed]))
+    assert "rounded, no stall" in page._chart("en", strayed, 0, 1e6)
 
 
 def test_a_length_that_is_too_long_is_a_sentence():

@@ -1,11 +1,13 @@
 """Activations: what PyTorch's own hooks see, and no trace left in the base that was read with."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from transformers import LlamaForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
 
 from playground import settings, tasks
-from playground.activations import Cell, activations, modules, network, outliers, peak, systematic
+from playground.activations import Cell, activations, check, modules, network, outliers, peak, systematic
 from playground.errors import PlaygroundError
 from tests.conftest import load_tiny
 
@@ -76,6 +78,32 @@ def test_the_peak_is_a_token_of_the_prompt(tiny):
     assert found.value == every[prompt].abs().max() == every[prompt][found.position, found.feature].abs()
     ids = tasks.prompt_ids(tiny.tokenizer, PROMPTS[prompt])
     assert found.token == tiny.tokenizer.decode([ids[found.position]])
+
+
+def test_a_peak_is_always_there_if_every_prompt_begins_with_its_token_and_has_it_there(tiny):
+    begins = {prompt: tasks.prompt_ids(tiny.tokenizer, prompt)[0] for prompt in PROMPTS}
+    assert len(set(begins.values())) == 1  # the chat template's
+    for module in modules(tiny):
+        found = peak(tiny, module, PROMPTS)
+        places = [int(one[:, found.feature].abs().argmax()) for one in activations(tiny, module, PROMPTS)]
+        assert found.always == (places == [0] * len(PROMPTS))
+
+
+def test_a_base_without_linear_layers_is_a_sentence(tiny):
+    config = GPT2Config(vocab_size=300, n_embd=16, n_layer=1, n_head=2, n_positions=64)
+    gpt2 = replace(tiny, model=GPT2LMHeadModel(config).eval())
+    for call in (lambda: modules(gpt2), lambda: network(gpt2, PROMPTS), lambda: activations(gpt2, "h.0", PROMPTS)):
+        with pytest.raises(PlaygroundError) as error:
+            call()
+        assert error.value.key == "no_linear_layers"
+        assert "Tiny" in error.value.message("es")
+
+
+def test_prompts_may_have_to_leave_room_for_more():
+    check(["a"] * (settings.MAX_CALIBRATION_PROMPTS - 1), more=1)
+    with pytest.raises(PlaygroundError) as error:
+        check(["a"] * settings.MAX_CALIBRATION_PROMPTS, more=1)
+    assert error.value.values["maximum"] == settings.MAX_CALIBRATION_PROMPTS - 1
 
 
 def test_outliers_reach_the_threshold_and_know_in_how_many_tokens():

@@ -109,6 +109,34 @@ def test_examples_draw_well_formed_pieces_in_both_languages(language, value):
     assert len(strips) == len(FORMATS) - 2
 
 
+# What each format is
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_format_has_a_record_with_its_source(language):
+    table = ElementTree.fromstring(f"<div>{page.records(language)}</div>")
+    assert len(table.findall(".//thead/tr/th")) == len(page.RECORD)
+    for format, row in zip(FORMATS.values(), table.findall(".//tbody/tr"), strict=True):
+        *others, source = row
+        assert all("".join(cell.itertext()) for cell in others)
+        number = re.search(r"arXiv ([\d.]+)", format.source)
+        links = [link.get("href") for link in source.iter("a")]
+        assert links == ([f"https://arxiv.org/abs/{number[1]}"] if number else [])
+        assert "".join(source.itertext()) == format.source
+
+
+def test_records_of_known_formats():
+    table = ElementTree.fromstring(f"<div>{page.records('en')}</div>")
+    found = {
+        format: ["".join(cell.itertext()).replace("\N{NO-BREAK SPACE}", " ") for cell in row][1:5]
+        for format, row in zip(FORMATS, table.findall(".//tbody/tr"), strict=True)
+    }
+    assert found["int8"] == ["8", "the tensor", "42.1 dB", "int32"]  # 20 log₁₀ 127
+    assert found["float8_e4m3"] == ["8", "no scale", "107.2 dB", "float32"]  # 448 over 2⁻⁹
+    assert found["nf4_double"][:2] == ["4.13", "blocks of 64"]
+    assert found["ternary"] == ["1.58", "the tensor", "0.0 dB", "int32"]
+
+
 # Drawings
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from playground.calibration import CALIBRATIONS, calibrate, llm_int8, rounded
+from playground.calibration import CALIBRATIONS, calibrate, llm_int8, product, rounded
 from playground.distributions import sample
 from playground.errors import PlaygroundError
 from playground.quantization import FORMATS, errors
@@ -136,6 +136,12 @@ def test_outlier_features_ruin_int8_and_the_decomposition_mends_it(activations, 
     assert found.float_share == 3 / 160
     assert found.mixed.sqnr_db > found.plain.sqnr_db + 10
     assert found.mixed.max_error < found.plain.max_error
+
+
+def test_a_product_at_hand_changes_nothing(activations, weights):
+    known = product(activations, weights)
+    for threshold in (1.0, 6.0, 70.0):
+        assert llm_int8(activations, weights, threshold, known) == llm_int8(activations, weights, threshold)
 
 
 def test_without_outliers_both_are_the_same(weights):

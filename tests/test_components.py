@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from playground.adapters import quantized
 from playground.locales import LANGUAGES, text, words
 from playground.methods import METHODS
 from playground.ui import components
@@ -503,3 +504,18 @@ def test_every_cell_carries_its_columns_head_for_narrow_screens():
 
 def test_without_questions_the_card_says_what_will_appear():
     assert text("en", "samples.empty") in Page(components.samples(training(questions=[]), "en")).text
+
+
+# Panes in fewer bits
+
+
+@pytest.mark.parametrize(
+    ("form", "cost", "width"),
+    [("nf4", "4.5 bits per weight · bitsandbytes", "14.1"), ("int4", "4.5 bits per weight · simulated", "14.1"),
+     ("ternary", "1.58 bits per weight · simulated", "5.0"), ("int8_vectorwise", "8 bits per weight · bitsandbytes", "25.0")],
+)  # fmt: skip
+def test_a_pane_in_fewer_bits_says_how_many_and_whether_they_are_real(form, cost, width):
+    summary = quantized(f"smollm2-135m:{form}").summary()
+    assert components.pane_title(summary, "en") == f"Base model · {words('en')[f'formats.{form}']}"
+    assert components.cost(summary, "en") == cost
+    assert f"width:{width}%" in components.cost_bar(summary, 1000, "en")

@@ -24,6 +24,7 @@ from playground.plots.wholemodel import COLUMNS
 from playground.quantization import FORMATS
 from playground.tensor import STOPS
 from playground.toy import TARGETS as TOYS
+from playground.ui.anatomy import RECORD
 from playground.ui.compare import DECODING_NAMES, recorded
 from playground.ui.overlap import SIDES
 from playground.ui.tensor import ELSEWHERE, SOURCES
@@ -126,6 +127,7 @@ EXPANSIONS = {
     "module.{}.help": FACTS,
     "formats.{}": list(FORMATS),
     "anatomy.{}": ["sign", "exponent", "mantissa", "code"],
+    "anatomy.formats.{}": list(RECORD),
     "accumulators.{}": ["a", "b"],
     "accumulators.overflow.{}": OVERFLOWS,
     "accumulators.kind.{}": OPERANDS,

@@ -140,11 +140,26 @@ def test_a_survey_that_is_left_takes_nothing_with_it(get_base):
     assert last.found[-1].reading is not None
 
 
-@pytest.mark.parametrize("formats", [("int3",), ("int4", "nope"), ("float32",)])
-def test_a_format_that_no_base_can_have_is_refused(get_base, formats):
+@pytest.mark.parametrize(("base", "formats", "key"), [
+    ("local", ("int3",), "not_a_choice"), ("local", ("int4", "nope"), "not_a_choice"), ("nope", ("int4",), "unknown_base"),
+])  # fmt: skip
+def test_a_format_or_a_base_that_does_not_exist_is_refused(get_base, base, formats, key):
     with pytest.raises(PlaygroundError) as refused:
-        next(survey(WholeJob("local", formats), get_base))
-    assert refused.value.key == "unknown_base"
+        next(survey(WholeJob(base, formats), get_base))
+    assert refused.value.key == key
+
+
+def test_every_format_is_measured_once_and_the_base_itself_anyway(get_base, found):
+    job = WholeJob("local:nf4", ("int4", "float32", "int4", "nf4")).checked()
+    assert job == WholeJob("local", ("int4", "nf4"))
+
+
+def test_a_base_without_linear_layers_is_refused_in_words(get_base):
+    plain = dataclasses.replace(get_base("local"), model=torch.nn.Module())
+    plain.model.get_output_embeddings = lambda: None
+    with pytest.raises(PlaygroundError) as refused:
+        wholemodel.bits_of(plain, "int4")
+    assert refused.value.key == "no_linear_layers"
 
 
 def test_every_form_can_be_measured(get_base):

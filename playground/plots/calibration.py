@@ -18,6 +18,7 @@ import numpy as np
 from playground.locales import NO_BREAK, number, percent, significant, text
 from playground.plots.anatomy import raised
 from playground.plots.loss import UNITS, x_axis
+from playground.plots.tensor import decibels
 from playground.plots.toy import drawing
 
 if TYPE_CHECKING:
@@ -125,10 +126,6 @@ def products(plain: Errors, mixed: Errors, language: str) -> str:
     )
 
 
-def decibels(language: str, value: float | None) -> str:
-    return "–" if value is None else number(language, value, 1) + NO_BREAK + "dB"
-
-
 def share(language: str, value: float) -> str:
     """A part of 1 in percent; 99.97 % stays below 100 %."""
     if 0.99 < value < 1:
@@ -201,20 +198,29 @@ def _apart(named: list[int], count: int) -> list[int]:
     return kept
 
 
+def named(kind: str, layer: int | None, language: str) -> str:
+    """A module; one outside of the layers by its own name alone."""
+    return kind if layer is None else text(language, "calibration.module.name", layer=layer, kind=kind)
+
+
 def network(cells: Sequence[Cell], chosen: str, language: str) -> str:
-    """The largest |activation| that every module reads, on a log scale: kinds down, layers across."""
+    """
+    The largest |activation| that every module reads, on a log scale: kinds down, layers across, in the last column what
+    lies outside of them.
+    """
     kinds = list(dict.fromkeys(cell.kind for cell in cells))
-    layers = sorted({cell.layer for cell in cells if cell.layer is not None})
+    layers: list[int | None] = [*sorted({cell.layer for cell in cells if cell.layer is not None})]
+    layers += [None] if any(cell.layer is None for cell in cells) else []
     known = {(cell.kind, cell.layer): cell for cell in cells}
     found = [cell.largest for cell in cells if cell.largest > 0] or [1.0]
     low, span = math.log(min(found)), math.log(max(found) / min(found)) or 1.0
-    heads = "".join(f"<th>{layer if layer % 5 == 0 else ''}</th>" for layer in layers)
+    heads = "".join(f"<th>{'' if layer is None or layer % 5 else layer}</th>" for layer in layers)
 
     def drawn(cell: Cell | None) -> str:
         if cell is None:
             return "<td></td>"
         largest = significant(language, cell.largest, 2)
-        name = escape(text(language, "calibration.cell", layer=cell.layer, kind=cell.kind, largest=largest))
+        name = escape(text(language, "calibration.cell", name=named(cell.kind, cell.layer, language), largest=largest))
         strength = (math.log(cell.largest) - low) / span if cell.largest > 0 else 0.0
         mark = ' class="pp-chosen"' if cell.module == chosen else ""
         return f'<td{mark} style="--v:{strength:.3f}" title="{name}"><span>{largest}</span></td>'

@@ -11,7 +11,9 @@ import math
 from collections.abc import Callable, Sequence
 from html import escape
 
+from playground.formats import Layout
 from playground.locales import NO_BREAK, number, significant, size, text
+from playground.plots.anatomy import raised
 from playground.plots.loss import UNITS, nice_step
 from playground.plots.toy import drawing
 from playground.quantization import Histogram, Statistics
@@ -22,7 +24,6 @@ DASHES = {  # of one hue
     "float32": "2 3", "ternary": "9 3 2 3",
 }  # fmt: skip
 LABEL = 6.2  # percent of the height that keeps two lines of text apart
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 Height = Callable[[float], float]  # a count → a share of the height
 
 
@@ -31,10 +32,11 @@ def figure(language: str, value: float, figures: int = 3) -> str:
     if not value or 1e-5 <= abs(value) < 1e7:
         return significant(language, value, figures).replace("-", "−")
     power = math.floor(math.log10(abs(value)))
-    return f"{number(language, value / 10.0**power, figures - 1)}·10{str(power).translate(SUPERSCRIPTS)}".replace("-", "−")
+    return f"{number(language, value / 10.0**power, figures - 1)}·10{raised(power)}".replace("-", "−")
 
 
 def decibels(language: str, value: float | None) -> str:
+    """A ratio; None is one without any error (what has no signal is rounded without one too)."""
     return "∞" if value is None else number(language, value, 1).replace("-", "−") + NO_BREAK + "dB"
 
 
@@ -115,14 +117,13 @@ def multiple(outcome: Outcome, language: str) -> str:
         drawn = f'<p class="pp-none">{escape(text(language, "tensor.exact"))}</p>'
     return (
         f'<figure class="pp-multiple" {coloured(found.format)}><figcaption>{title} '
-        f"<span>{escape(shared(outcome, language))}</span></figcaption>{drawn}<dl>{facts}</dl></figure>"
+        f"<span>{escape(shared(outcome.layout, language))}</span></figcaption>{drawn}<dl>{facts}</dl></figure>"
     )
 
 
-def shared(outcome: Outcome, language: str) -> str:
+def shared(layout: Layout, language: str) -> str:
     """What shares a scale, in a word or two."""
-    values = {"block": number(language, outcome.layout.block)}
-    return text(language, f"tensor.shared.{outcome.layout.granularity}", **values)
+    return text(language, f"tensor.shared.{layout.granularity}", block=number(language, layout.block))
 
 
 def steps(shown: Histogram, rise: Height, filled: bool = True) -> str:
@@ -153,7 +154,7 @@ def scaled(top: float, logarithmic: bool, language: str) -> tuple[Height, list[t
 
 def power(count: int, language: str) -> str:
     """1, 10, … 10,000, and then 10⁵: there is no room for more."""
-    return number(language, count) if count < 10**5 else "10" + str(len(str(count)) - 1).translate(SUPERSCRIPTS)
+    return number(language, count) if count < 10**5 else "10" + raised(len(str(count)) - 1)
 
 
 def axis(low: float, high: float, title: str, language: str) -> str:
@@ -259,7 +260,7 @@ def table(report: Report, format_ids: Sequence[str], language: str) -> str:
 def row(outcome: Outcome, best: bool, language: str) -> str:
     found = outcome.statistics
     cells = [
-        escape(shared(outcome, language)),
+        escape(shared(outcome.layout, language)),
         number(language, found.bits_per_parameter, 3).rstrip("0").rstrip(".,"),
         *(figure(language, value) for value in (found.mae, found.rmse, found.max_error)),
         decibels(language, found.sqnr_db),

@@ -12,6 +12,7 @@ from typing import Any
 
 from playground.locales import number, percent, significant, size, text, trimmed
 from playground.plots.anatomy import raised
+from playground.quantization import FORMATS
 
 Values = Mapping[str, Any]
 NONE, WAITING = "–", "…"
@@ -20,21 +21,24 @@ SMALLEST = 0.001  # nats; below it the table says "less than"
 COLUMNS = ("format", "bits", "memory", "disk", "sqnr", "loss", "perplexity", "kl", "same")
 
 
-def table(found: Sequence[Values], working: Values | None, language: str) -> str:
-    """One row a format; the one being measured is filled as far as it is known."""
+def table(survey: Values, language: str) -> str:
+    """One row a format, with how it shares its scales; the one being measured is filled as far as it is known."""
     heads = "".join(
         f'<th scope="col" title="{escape(text(language, f"wholemodel.column.{name}.help"))}">'
         f"{escape(text(language, f'wholemodel.column.{name}'))}</th>"
         for name in COLUMNS
     )
-    rows = "".join(_row(one, language) for one in (*found, *([working] if working else [])))
+    measured = (*survey["found"], *([survey["working"]] if survey["working"] else []))
+    rows = "".join(_row(one, survey["dtype"], language) for one in measured)
     head, body = f"<thead><tr>{heads}</tr></thead>", f"<tbody>{rows}</tbody>"
     return f'<div class="pp-scroll"><table class="pp-formats">{head}{body}</table></div>'
 
 
-def _row(one: Values, language: str) -> str:
+def _row(one: Values, dtype: str, language: str) -> str:
     reading = one["reading"]
-    name = escape(text(language, f"formats.{one['format']}"))
+    name = escape(text(language, f"formats.{dtype if one['format'] == PLAIN else one['format']}"))
+    layout = FORMATS[one["format"]].layout
+    scales = escape(text(language, f"wholemodel.scales.{layout.granularity}", block=number(language, layout.block)))
     how = escape(text(language, f"wholemodel.how.{origin(one)}"))
     decibels = mean_db(one)
     sqnr = NONE if decibels is None else f"{number(language, decibels, 1)} dB"
@@ -46,7 +50,7 @@ def _row(one: Values, language: str) -> str:
         cells += [number(language, reading["loss"], 2), short(language, reading["perplexity"])]
         cells += [nats(language, reading["kl_from_base"]), percent(language, 100 * reading["same_top"])]
     drawn = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-    return f'<tr><th scope="row">{name} <small>{how}</small></th>{drawn}</tr>'
+    return f'<tr><th scope="row">{name} <small>{how}{scales}</small></th>{drawn}</tr>'
 
 
 def origin(one: Values) -> str:

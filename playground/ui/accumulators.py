@@ -147,7 +147,8 @@ def _became(language: str, found: Sequence[Addition]) -> Iterator[str]:
             yield words(language, "accumulators.sum.saturates", **values)
         elif one.overflowed:
             turn = ("− " if one.exact > 0 else "+ ") + number(language, 2 ** len(one.bits_a))
-            yield words(language, "accumulators.sum.wraps", sum=signed(language, one.exact), turn=turn, **values)
+            key = "accumulators.sum.wraps" if one.exact > 0 else "accumulators.sum.wraps_below"
+            yield words(language, key, sum=signed(language, one.exact), turn=turn, **values)
     if not first.overflowed and first.carry_out:
         yield words(language, "accumulators.sum.carry")
 
@@ -178,7 +179,7 @@ def _happened(language: str, found: Sequence[DotProduct]) -> Iterator[str]:
     stalled = [_event(language, one, one.stall_at, one.sums[-1]) for one in found if one.stall_at]
     if stalled:
         yield words(language, "accumulators.dots.stall", events="; ".join(stalled))
-    right = [_pair(one) for one in found if one.sums[-1] == one.exact[-1] and not one.overflow_at]
+    right = [_pair(one) for one in found if one.sums == one.exact and not one.overflow_at]
     if right:
         yield words(language, "accumulators.dots.right", names=", ".join(right))
 
@@ -201,7 +202,7 @@ def _chart(language: str, one: DotProduct, low: float, high: float) -> str:
         note = locales.text(language, "accumulators.dots.overflows_at", length=number(language, one.overflow_at))
     elif one.stall_at:
         note = locales.text(language, "accumulators.dots.stalls_at", length=number(language, one.stall_at))
-    elif one.sums[-1] != one.exact[-1]:
+    elif one.sums != one.exact:
         note = locales.text(language, "accumulators.dots.rounds")
     kind = "pp-error" if one.overflow_at or one.stall_at else "pp-soft"
     drawn = partial_sums(one, low, high, language, f"{_pair(one)}: {note}")

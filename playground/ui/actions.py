@@ -64,7 +64,7 @@ def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) ->
     }
 
 
-def _have(base_id: str) -> None:
+def have(base_id: str) -> None:
     """Load a base here, in the request's thread: a download or rounding to fewer bits must not hold up the worker."""
     spec, form = split_id(base_id)
     if spec.source != "embedded" or form:
@@ -83,7 +83,7 @@ def start_training(
     """Queue a training for a session. Raises PlaygroundError at once if it cannot be served."""
     from playground.training import Ended, TrainingJob, train
 
-    _have(base_id)
+    have(base_id)
     job = TrainingJob(base_id, method_id, task, dict(values), steps, seed).checked()
     session = SESSIONS.get(key)
 
@@ -129,7 +129,7 @@ def start_answers(
     job = CompareJob(base_id, prompt, tuple(chosen), Decoding(**decoding))
     job.check()
     for needed in (base_id, *(adapters.base_id(adapter, base_id) for adapter in chosen if adapter is not None)):
-        _have(needed)
+        have(needed)
     return SESSIONS.submit(key, lane, lambda stop: compare(job, BASES.get), subject or job, place)
 
 

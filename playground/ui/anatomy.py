@@ -3,11 +3,13 @@ One number of the quantization lab: what each format keeps of it, bit by bit, an
 
 Controls on the left, a row for each format on the right, the rulers below. Everything is empty until `Section.draw` is
 called. Formats that keep a number in the same way share a row: they differ in what shares a scale, which one number does
-not show.
+not show. A fold at the end has what each format is: bits, scales, dynamic range, accumulator, source.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,8 +20,9 @@ from playground import locales
 from playground.anatomy import Anatomy, Ruler, anatomy, code_range, grid
 from playground.errors import PlaygroundError
 from playground.formats import LARGEST, SMALLEST, Format
-from playground.locales import NO_BREAK, number
+from playground.locales import NO_BREAK, number, trimmed
 from playground.plots.anatomy import axis, cells, raised, ruler, written
+from playground.plots.tensor import decibels, shared
 from playground.quantization import FORMATS
 from playground.ui.compare import HIDDEN, alarm
 from playground.ui.components import escape, words
@@ -72,6 +75,8 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
                 notice = html("", elem_id="number-notice")
                 rows = html("", elem_id="number-result")
         rulers = html("", elem_id="number-rulers")
+        with wording.make(gr.Accordion, {"label": "anatomy.formats"}, open=False, elem_id="number-formats"):
+            wording.make(html, {"value": records})
     shown = [notice, rows, rulers]
     changed = [event for one in fields for event in (one.input, one.submit, one.blur)]  # `input` alone misses a paste
     gr.on(changed, draw, [language, *fields], shown, trigger_mode="always_last", **HIDDEN)
@@ -297,3 +302,40 @@ def _strip(language: str, row: Row) -> str:
     said = locales.text(language, "anatomy.rulers.count" if row.ruler.values else "anatomy.rulers.dense", **values)
     drawn = ruler(row.ruler.values, row.ruler.half, row.found.value, row.found.stored, f"{_names(language, row)}: {said}")
     return f'<span class="pp-ruler-name"><b>{escape(_names(language, row))}</b> <small>{escape(said)}</small></span>{drawn}'
+
+
+# What each format is
+
+
+def _source(language: str, format: Format) -> str:
+    """Who described it; an arXiv number leads there."""
+    source = escape(format.source)
+    return re.sub(r"arXiv (\d{4}\.\d{5})", lambda found: _linked(found[1], found[0]), source)
+
+
+def _linked(number_: str, said: str) -> str:
+    return f'<a href="https://arxiv.org/abs/{number_}" target="_blank" rel="noopener">{said}</a>'
+
+
+RECORD: dict[str, Callable[[str, Format], str]] = {  # columns: (language, format) → a cell's HTML
+    "format": lambda language, format: words(language, f"formats.{format.id}"),
+    "bits": lambda language, format: trimmed(language, format.bits_per_parameter()),
+    "scale": lambda language, format: escape(shared(format.layout, language)),
+    "range": lambda language, format: decibels(language, format.dynamic_range_db),
+    "accumulator": lambda language, format: words(language, f"formats.{format.accumulates_in}"),
+    "source": _source,
+}
+
+
+def records(language: str) -> str:
+    """A table of every format in the registry, and what its columns mean."""
+    head = "".join(f'<th scope="col">{words(language, f"anatomy.formats.{column}")}</th>' for column in RECORD)
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{cell(language, format)}</td>' for cell in RECORD.values())}</tr>"
+        for format in FORMATS.values()
+    )
+    return (
+        f'<div class="pp-scroll" role="region" tabindex="0" aria-label="{words(language, "anatomy.formats")}">'
+        f'<table class="pp-entries pp-even"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<p class="pp-soft pp-small">{words(language, "anatomy.formats.help")}</p>'
+    )

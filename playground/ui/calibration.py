@@ -1,8 +1,9 @@
 """
 Activations: what a layer reads of a few prompts, ranges for it, and the few features that are far larger than the rest.
 
-Opening the tab draws nothing itself: it asks for what a button would, so that a base still loading and a few forward
-passes hold up nobody. They run in the lab's lane. Knows nothing about how activations are had.
+Opening the tab draws nothing itself: it asks for what a button would. A base from the hub loads where it was asked for, so
+that a download holds up nobody else; the forward passes run in the lab's lane, one prompt after the other, so that other
+lanes have their turns between. Knows nothing about how activations are had.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -19,7 +21,7 @@ from playground.bases import BASES, split_id
 from playground.errors import PlaygroundError
 from playground.jobs import LAB, SESSIONS
 from playground.locales import number, significant
-from playground.ui import aware
+from playground.ui import actions, aware
 from playground.ui.compare import HIDDEN, STREAM, alarm, note
 from playground.ui.components import VISIBLE_SPACES, words
 from playground.ui.lab import Section, follow, headed, soft
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from playground.activations import Cell, Feature, Peak
-    from playground.calibration import Calibrated, Mixed
+    from playground.calibration import Calibrated, Mixed, Product
     from playground.quantization import Histogram
 
 PLACE = "calibration"  # of the session's runs
@@ -40,6 +42,9 @@ CALIBRATE, TEST = (
 )  # shipped tasks whose first held-out prompts are read
 THRESHOLD, LOWEST, HIGHEST = 6.0, 0.5, 60.0
 MOSTLY = 0.5  # of the numbers become 0: SQNR hides that
+MASSIVE = 100.0, 1000.0  # Sun et al. 2024, section 2: as large, and as many times the median
+GAIN = 1.05  # times less error, from which on there is one to speak of
+PRODUCTS = 3  # of a layer and prompts that are remembered while the threshold moves
 
 
 @dataclass(frozen=True)
@@ -102,8 +107,9 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
         trigger_mode="multiple", **STREAM,
     )  # fmt: skip
     threshold.input(
-        decompose, [language, base, seen, test, module, threshold], outside, trigger_mode="always_last", **HIDDEN
-    )
+        decompose, [language, base, seen, test, module, threshold], outside,
+        trigger_mode="always_last", **{**STREAM, "concurrency_limit": 2},
+    )  # fmt: skip
     base.change(lambda before: str(time.time()) if before else gr.skip(), asked, asked, **HIDDEN)
 
     def draw(lang: str, steps: int) -> list[Any]:
@@ -148,25 +154,30 @@ def show(
 ) -> Iterator[list[Any]]:
     """[notice, module, ranges, outliers, map] once the base has read the prompts."""
     nothing = [gr.skip()] * 4
+    loading = note(language, "calibration.loading")
     try:
         spec = split_id(base_id)[0]
-        prompts = lines(seen)
-        run = SESSIONS.submit(key, LAB, lambda stopped: find(spec.id, prompts, test, module, format, threshold), place=PLACE)
+        prompts = read_from(seen, test)
+        waits = not BASES.is_loaded(spec.id)
+        if waits:
+            yield [loading, *nothing]
+        actions.have(spec.id)
+        run = SESSIONS.submit(key, LAB, lambda stopped: find(spec.id, prompts, module, format, threshold), place=PLACE)
     except PlaygroundError as error:
         yield [alarm(error.message(language)), *nothing]
         return
-    loading = "" if BASES.is_loaded(spec.id) else note(language, "calibration.loading")
-    for said, drawn in follow(run, language, lambda found: drawings(found, language)):
-        yield [loading if loading and not run.ended else said, *(drawn if isinstance(drawn, list) else nothing)]
+    for said, drawn in follow(run, language, lambda found: drawings(found, language) if found else nothing):
+        waits = waits and not run.events and not run.ended
+        yield [loading if waits else said, *(drawn if isinstance(drawn, list) else nothing)]
 
 
 def decompose(language: str, base_id: str, seen: str, test: str, module: str | None, threshold: float) -> Any:
     """The outliers' card for another threshold: what was read is remembered, so this takes a moment."""
-    spec = split_id(base_id)[0]
-    if not module or not BASES.is_loaded(spec.id):
-        return gr.skip()
     try:
-        return outside_html(_outside(spec.id, [*lines(seen), test.strip()], module, threshold), language)
+        spec = split_id(base_id)[0]
+        if not module or not BASES.is_loaded(spec.id):
+            return gr.skip()
+        return outside_html(_outside(spec.id, read_from(seen, test), module, threshold), language)
     except PlaygroundError as error:
         return alarm(error.message(language))
 
@@ -176,31 +187,46 @@ def lines(prompts: str) -> list[str]:
     return [line.strip() for line in (prompts or "").splitlines() if line.strip()]
 
 
-def find(base_id: str, seen: list[str], test: str, module: str | None, format: str, threshold: float) -> Iterator[Found]:
-    """Reads, calibrates and multiplies. Without a module, or with one of another base, the one with the largest number."""
+def read_from(seen: str, test: str) -> list[str]:
+    """The prompts to calibrate on and, last, the one to test on. Raises PlaygroundError as `activations.check`."""
+    from playground import activations
+
+    prompts, last = lines(seen), [(test or "").strip()]
+    activations.check(prompts, more=1)
+    activations.check(last)
+    return prompts + last
+
+
+def find(base_id: str, prompts: list[str], module: str | None, format: str, threshold: float) -> Iterator[Found | None]:
+    """
+    Reads, calibrates on all prompts but the last, and multiplies. Without a module, or with one of another base, the one
+    with the largest number. Yields nothing between the steps, so that other jobs have their turn.
+    """
     import torch
 
     from playground import activations, calibration
     from playground.quantization import histogram
 
-    activations.check(seen)
-    test = test.strip()
-    prompts = [*seen, test]
-    activations.check(prompts)
     base = BASES.get(base_id)
+    for prompt in prompts:
+        yield None
+        activations.network(base, [prompt])  # what it saw is remembered
     cells = activations.network(base, prompts)
     known = activations.modules(base)
     chosen = module if module in known else max(cells, key=lambda cell: cell.largest).module
     read = activations.activations(base, chosen, prompts)
     before = torch.cat(read[:-1])
     sizes = before.abs().flatten()
+    yield None
+    ranges = calibration.calibrate(before, read[-1], format)
+    yield None
     yield Found(
         known,
         chosen,
         activations.peak(base, chosen, prompts),
         float(sizes.median()),
         histogram(sizes[sizes > sizes.max() * 1e-9].log10(), bins=90, low=_floor(sizes)),
-        calibration.calibrate(before, read[-1], format),
+        ranges,
         cells,
         _outside(base_id, prompts, chosen, threshold),
     )
@@ -219,10 +245,22 @@ def _outside(base_id: str, prompts: list[str], module: str, threshold: float) ->
 
     base = BASES.get(base_id)
     read, weight = torch.cat(activations.activations(base, module, prompts)), weight_of(base, module)
-    mixed = calibration.llm_int8(read, weight, threshold)
+    mixed = calibration.llm_int8(read, weight, threshold, _product(base_id, module, tuple(prompts)))
     largest, weights = read.abs().amax(0).numpy(), weight.abs().amax(0).numpy()
     found = activations.outliers(read, threshold)
     return Outside(threshold, largest, weights, found, mixed, base.spec.source == "embedded")
+
+
+@lru_cache(maxsize=PRODUCTS)
+def _product(base_id: str, module: str, prompts: tuple[str, ...]) -> Product:
+    """By the base's id: a base that was dropped would not go as long as it is a key."""
+    import torch
+
+    from playground import activations, calibration
+    from playground.updates import weight_of
+
+    base = BASES.get(base_id)
+    return calibration.product(torch.cat(activations.activations(base, module, prompts)), weight_of(base, module))
 
 
 # Pieces
@@ -261,17 +299,12 @@ def outside_html(found: Outside, language: str) -> str:
                 common=number(language, common), **values,
             )
         )  # fmt: skip
-        said.append(
-            words(
-                language, "calibration.said.mixed", plain=significant(language, mixed.plain.rmse),
-                mixed=significant(language, mixed.mixed.rmse), share=locales.percent(language, 100 * mixed.float_share),
-                times=significant(language, mixed.plain.rmse / (mixed.mixed.rmse or 1.0)),
-            )
-        )  # fmt: skip
+        said.append(_gained(mixed, language))
     else:
         said.append(words(language, "calibration.said.no_outliers", **values))
-    values = {"largest": _spread(language, found.largest), "weights": _spread(language, found.weights)}
-    flat = words(language, "calibration.said.weights", **values)
+    spread, flatter = _spread(found.largest), _spread(found.weights)
+    key = "calibration.said.weights" if spread > flatter else "calibration.said.weights_as_far"
+    flat = words(language, key, largest=_two_figures(language, spread), weights=_two_figures(language, flatter))
     stored = soft(language, "formats.q4_1") if found.embedded else ""
     return (
         plots.features(found.largest, found.weights, found.threshold, language)
@@ -281,20 +314,37 @@ def outside_html(found: Outside, language: str) -> str:
     )
 
 
-def _spread(language: str, sizes: np.ndarray) -> str:
+def _gained(mixed: Mixed, language: str) -> str:
+    """What the outliers in float bring for the product."""
+    plain, left = mixed.plain.rmse, mixed.mixed.rmse
+    values = {
+        "plain": significant(language, plain), "mixed": significant(language, left),
+        "share": locales.percent(language, 100 * mixed.float_share),
+    }  # fmt: skip
+    if not left or plain < GAIN * left:
+        return words(language, "calibration.said.mixed_no_gain", **values)
+    return words(language, "calibration.said.mixed", times=_two_figures(language, plain / left), **values)
+
+
+def _spread(sizes: np.ndarray) -> float:
     """How many times the middle column's size the largest one has."""
-    return _about_times(language, float(sizes.max()), float(sorted(sizes.tolist())[len(sizes) // 2]))
+    return _times(float(sizes.max()), float(sorted(sizes.tolist())[len(sizes) // 2]))
 
 
-def _about_times(language: str, large: float, small: float) -> str:
-    """One over the other to two figures: 49,000."""
-    return significant(language, float(f"{large / (small or 1.0):.2g}"))
+def _times(large: float, small: float) -> float:
+    return large / (small or 1.0)
+
+
+def _two_figures(language: str, times: float) -> str:
+    """49,000, 3.4."""
+    return significant(language, float(f"{times:.2g}"))
 
 
 def _name(module: str, language: str) -> str:
+    from playground.plots.calibration import named
     from playground.updates import kind_of, layer_of
 
-    return locales.text(language, "calibration.module.name", layer=layer_of(module), kind=kind_of(module))
+    return named(kind_of(module), layer_of(module), language)
 
 
 def _sentences(sentences: Sequence[str]) -> str:
@@ -308,12 +358,13 @@ def _about(found: Found, language: str) -> list[str]:
         words(
             language, "calibration.said.peak", name=_name(found.module, language),
             largest=significant(language, peak.value, 3), median=significant(language, found.median),
-            times=_about_times(language, peak.value, found.median), feature=number(language, peak.feature),
+            times=_two_figures(language, _times(peak.value, found.median)), feature=number(language, peak.feature),
             token=peak.token.translate(VISIBLE_SPACES),
         )
     ]  # fmt: skip
-    if peak.position == 0 and peak.value > 100:
-        said.append(words(language, "calibration.said.massive"))
+    large, times = MASSIVE
+    if peak.value > large and peak.value > times * found.median:
+        said.append(words(language, "calibration.said.massive" if peak.always else "calibration.said.massive_here"))
     return said
 
 

@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 
 from playground.adapters import QUANTIZED
-from playground.bases import BITSANDBYTES
+from playground.bases import BITSANDBYTES, split_id
 from playground.locales import LANGUAGES, NO_BREAK, number, percent, seconds, significant, size, text, trimmed
 from playground.quantization import format_of
 
@@ -249,6 +249,10 @@ def probability(language: str, value: float) -> str:
 def legend(known: list[Values], frame: Values, language: str) -> str:
     """What the bars mean, and which pane begins farthest from the base model."""
     sentences = [words(language, "tokens.bars", total=number(language, frame["base_parameters"]))]
+    if any(pane["method"] == QUANTIZED for pane in known):
+        sentences.append(words(language, "tokens.bits"))
+        if split_id(frame["base"])[0].source == "embedded":
+            sentences.append(words(language, "formats.q4_1"))
     measured = [pane for pane in known if pane["kl_from_base"] is not None]
     if len(measured) > 1:
         farthest = max(measured, key=lambda pane: pane["kl_from_base"])

@@ -12,7 +12,7 @@ import gradio as gr
 
 from playground import locales
 from playground.bases import BASES, FORMS, split_id
-from playground.jobs import LAB, SESSIONS
+from playground.jobs import MEASURE, SESSIONS
 from playground.quantization import FORMATS
 from playground.ui.api import explained, key_of, result
 
@@ -67,7 +67,8 @@ def quantize(
         base: a base id
         module: the module's path in the base; empty: a middle MLP one
         formats: format ids; empty: all
-        granularity: "tensor", "channel" or "block" where a format has it; empty: each format's own
+        granularity: what shares a scale, "tensor", "channel" (a row) or "block", where a format has it; empty: each
+            format's own, whatever block and zero_point say
         block: numbers that share a scale
         zero_point: whether ranges need not be symmetric, where a format has it
     """
@@ -130,9 +131,8 @@ def survey(base: str, request: gr.Request, formats: list = []) -> list:  # type:
     from playground.wholemodel import survey as measure
 
     with explained(request):
-        job = WholeJob(split_id(base)[0].id, tuple(formats or FORMS))
-        job.check()
-        run = SESSIONS.submit(key_of(request), LAB, lambda stop: measure(job, BASES.get), job, "survey")
+        job = WholeJob(split_id(base)[0].id, tuple(formats or FORMS)).checked()
+        run = SESSIONS.submit(key_of(request), MEASURE, lambda stop: measure(job, BASES.get), job, "survey")
         yield from _surveys(run)
 
 

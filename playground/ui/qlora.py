@@ -18,7 +18,7 @@ from playground import adapters, tasks
 from playground.adapters import Adapter
 from playground.bases import BASES, split_id
 from playground.errors import PlaygroundError
-from playground.jobs import LAB, SESSIONS, TRAIN, Run
+from playground.jobs import LAB, MEASURE, SESSIONS, TRAIN, Run
 from playground.locales import NO_BREAK, number, seconds, significant, size, text
 from playground.methods import METHODS
 from playground.plots.qlora import curves
@@ -146,9 +146,8 @@ def start(key: str, job: Any) -> Run:
     """Queue a pair of trainings; the adapters join the session's. Raises PlaygroundError at once if it cannot be served."""
     from playground.qlora import train_pair
 
-    job.trainings()
-    if split_id(job.base)[0].source != "embedded":
-        BASES.get(job.base)  # a download must not hold up the worker
+    for needed in job.bases():
+        actions.have(needed)
     library = SESSIONS.get(key).library
 
     def events(stop: Any) -> Iterator[Pair]:
@@ -369,7 +368,7 @@ def _choices(key: str, language: str, base_id: str) -> Any:
 
 def merge(key: str, language: str, chosen: str) -> Iterator[list[Any]]:
     """[notice, numbers] of merging the chosen adapter into NF4."""
-    from playground.qlora import MergeJob, merging
+    from playground.qlora import MergeJob, four_bit_id, merging
 
     try:
         if not chosen:
@@ -379,7 +378,8 @@ def merge(key: str, language: str, chosen: str) -> Iterator[list[Any]]:
         if task is None:
             raise PlaygroundError("no_held_out")
         job = MergeJob(adapter, task)
-        run = SESSIONS.submit(key, LAB, lambda stop: merging(job, BASES.get), chosen, MERGE)
+        actions.have(four_bit_id(adapter))
+        run = SESSIONS.submit(key, MEASURE, lambda stop: merging(job, BASES.get), chosen, MERGE)
     except PlaygroundError as error:
         yield [alarm(error.message(language)), gr.skip()]
         return

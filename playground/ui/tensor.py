@@ -156,13 +156,14 @@ def _formats(wording: Wording) -> list[Any]:
 def draw(language: str, chosen: str, *controls: Any) -> list[Any]:
     """[base, module, *results] when the tab is opened: the chosen base, and the module in its middle."""
     source, _, _, *rest = controls
-    used = split_id(chosen)[0].id
+    used = ""
     try:
+        used = split_id(chosen)[0].id
         base = BASES.get(used)
         module = tensor.default_module(base)
         choices = gr.update(choices=module_choices(base, language), value=module)
     except PlaygroundError as error:
-        return [base_choices(chosen, used), gr.skip(), gr.skip(), alarm(error.message(language)), *[gr.skip()] * 5]
+        return [base_choices(chosen, used) if used else gr.skip(), gr.skip(), *refused(error, language)]
     return [base_choices(chosen, used), choices, *redraw(language, source, used, module, *rest)]
 
 
@@ -185,7 +186,10 @@ def go_to(what: str, language: str, source: str, used: str, module: str, *rest: 
             base = BASES.get(used)
             embedding = base.model.get_input_embeddings()
             outside = [one for one in tensor.modules(base) if not any(part.isdigit() for part in one.split("."))]
-            wanted = [one for one in outside if (base.model.get_submodule(one) is embedding) == (what == "embedding")]
+            if what == "embedding":
+                wanted = [one for one in outside if base.model.get_submodule(one) is embedding]
+            else:  # an output head of its own is no norm
+                wanted = [one for one in outside if len(tensor.shape_of(base, one)) == 1]
             module = wanted[-1] if wanted else module
     except PlaygroundError as error:
         return [gr.skip(), gr.skip(), *[gr.skip()] * 3, *refused(error, language)]
@@ -193,12 +197,14 @@ def go_to(what: str, language: str, source: str, used: str, module: str, *rest: 
 
 
 def redraw(
-    language: str, source: str, used: str, module: str, text: str, file: str | None, seed: int, stop: int, zero_point: bool,
-    share: float, size: float, columns: bool, formats: list[str], grid: str, logarithmic: bool,
+    language: str, source: str, used: str | None, module: str | None, text: str, file: str | None, seed: int, stop: int,
+    zero_point: bool, share: float, size: float, columns: bool, formats: list[str], grid: str, logarithmic: bool,
 ) -> list[Any]:  # fmt: skip
     """[stops, notice, said, histogram, errors, table, rates]; what is wrong is said, and the last drawing stays."""
+    if source == MODULE and not used:  # moved before the first drawing, which chooses a base
+        return [gr.skip()] * 7
     try:
-        numbers, stored = read(source, used, module, text, file, seed)
+        numbers, module, stored = read(source, used, module, text, file, seed)
         share = share / 100 if isinstance(share, int | float) else share
         numbers = tensor.with_outliers(numbers, share, size, columns)
         if not formats:
@@ -231,15 +237,17 @@ def refused(error: PlaygroundError, language: str) -> list[Any]:
     return [gr.skip(), alarm(error.message(language)), *[gr.skip()] * 5]
 
 
-def read(source: str, used: str, module: str, text: str, file: str | None, seed: int) -> tuple[Numbers, str]:
-    """The numbers that are asked for, and how the base had stored them. Raises PlaygroundError."""
+def read(
+    source: str, used: str | None, module: str | None, text: str, file: str | None, seed: int
+) -> tuple[Numbers, str, str]:
+    """The numbers that are asked for, of which module, and how the base had stored them. Raises PlaygroundError."""
     if source == OWN:
-        return tensor.own_numbers(text or "", file), ""
+        return tensor.own_numbers(text or "", file), "", ""
     if source != MODULE:
-        return tensor.drawn(source, seed), ""
-    base = BASES.get(used)
-    numbers = tensor.module_weight(base, module)
-    return numbers, tensor.stored_in(base, module or tensor.default_module(base))
+        return tensor.drawn(source, seed), "", ""
+    base = BASES.get(used or "")
+    module = module or tensor.default_module(base)
+    return tensor.module_weight(base, module), module, tensor.stored_in(base, module)
 
 
 def visible(source: str) -> list[Any]:
@@ -337,6 +345,7 @@ def damage(report: Report, language: str) -> list[str]:
     counts = {
         "columns": number(language, found.columns), "all": number(language, found.all_columns),
         "count": number(language, found.outliers), "crest": number(language, report.crest, 1),
+        "threshold": number(language, tensor.THRESHOLD, 1),
     }  # fmt: skip
     kind = "none" if not found.columns else "all" if found.mixed is None else "some"
     return [

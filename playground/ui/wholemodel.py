@@ -18,8 +18,8 @@ import gradio as gr
 from playground import locales, settings
 from playground.bases import BASES, FORMS, split_id
 from playground.errors import PlaygroundError
-from playground.jobs import LAB, SESSIONS, Run
-from playground.ui import actions, lab
+from playground.jobs import LAB, MEASURE, SESSIONS, Run
+from playground.ui import actions, components, lab
 from playground.ui.compare import HIDDEN, STREAM, alarm, note
 from playground.ui.lab import Section
 from playground.ui.wording import Wording, html
@@ -99,7 +99,7 @@ def draw(language: str, key: str, format_id: str | None) -> list[Any]:
     seen = latest(key)
     line = ""
     if seen is recorded():
-        line = note(language, "wholemodel.recorded", base=seen["name"], machine=seen["machine"])
+        line = note(language, "wholemodel.recorded", machine=seen["machine"])
     return [line, *drawn(seen, format_id, language), gr.skip(), gr.skip()]
 
 
@@ -112,7 +112,8 @@ def drawn(seen: Mapping[str, Any], format_id: str | None, language: str) -> list
     chosen = next((one for one in (format_id, FIRST, *ids[-1:]) if one in ids), None)
     offered = gr.update(choices=choices(language, ids), value=chosen)
     modules = next((one["modules"] for one in known if one["format"] == chosen), ())
-    table = wholemodel.table(seen["found"], seen["working"], language) + sentences(seen, language)
+    name = f'<h3 class="pp-name">{components.escape(split_id(seen["base"])[0].name)}</h3>'
+    table = name + wholemodel.table(seen, language) + sentences(seen, language)
     return [table, offered, where_html(modules, language)]
 
 
@@ -144,10 +145,11 @@ def sentences(seen: Mapping[str, Any], language: str) -> str:
     if "ternary" in read:
         said.append(lab.soft(language, "wholemodel.said.ternary", **perplexities(read, "ternary", language)))
     if read:
-        said.append(lab.soft(language, "formats.q4_1"))
+        if split_id(seen["base"])[0].source == "embedded":
+            said.append(lab.soft(language, "formats.q4_1"))
         tokens = locales.number(language, next(iter(read.values()))["tokens"])
-        rest = 4 * (seen["parameters"] - seen["linear"])
-        said.append(lab.soft(language, "wholemodel.method", tokens=tokens, rest=locales.size(language, rest)))
+        values = {"tokens": tokens, "rest": locales.size(language, seen["rest"]), "dtype": seen["dtype"]}
+        said.append(lab.soft(language, "wholemodel.method", **values))
     return f'<div class="pp-read">{"".join(said)}</div>'
 
 
@@ -176,9 +178,8 @@ def measure(key: str, language: str, base_id: str, formats: list[str]) -> Iterat
     try:
         if not formats:
             raise PlaygroundError("no_formats")
-        job = WholeJob(split_id(base_id)[0].id, tuple(form for form in FORMS if form in formats))
-        job.check()
-        run = SESSIONS.submit(key, LAB, lambda stop: survey(job, BASES.get), job, SURVEY)
+        job = WholeJob(split_id(base_id)[0].id, tuple(form for form in FORMS if form in formats)).checked()
+        run = SESSIONS.submit(key, MEASURE, lambda stop: survey(job, BASES.get), job, SURVEY)
     except PlaygroundError as error:
         yield [alarm(error.message(language)), gr.skip(), gr.skip(), gr.skip()]
         return
@@ -238,13 +239,15 @@ def attach(language: str, key: str, format_id: str | None) -> Iterator[list[Any]
     surveying, answering = runs.get(SURVEY), runs.get(ANSWERS)
     yield [gr.skip()] * 6
     if answering:
-        for part in lab.follow_answers(answering, language):
-            yield [gr.skip(), gr.skip(), gr.skip(), gr.skip(), *part]
+        yield [*[gr.skip()] * 4, *next(lab.follow_answers(answering, language))]
     if surveying:
         for seen in watched(surveying, language):
             yield [*seen, gr.skip(), gr.skip()]
+    if answering:
+        for part in lab.follow_answers(answering, language):
+            yield [*[gr.skip()] * 4, *part]
 
 
-def recording(survey: Survey, name: str, machine: str) -> dict[str, Any]:
-    """What examples/record.py writes: the survey with the base's name and the machine that it ran on."""
-    return {"name": name, "machine": machine, **asdict(survey)}
+def recording(survey: Survey, machine: str) -> dict[str, Any]:
+    """What examples/record.py writes: the survey and the machine that it ran on."""
+    return {"machine": machine, **asdict(survey)}

@@ -14,7 +14,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import open_page, watch
 
-SLOW = 60_000  # milliseconds; a bound for failing, not a wait
+SLOW = 180_000  # milliseconds; a bound for failing, not a wait
 
 
 def tab(page: Page, place: int) -> None:
