@@ -253,7 +253,7 @@ def test_65_billion_parameters_take_what_the_qlora_paper_says():
     assert [one.way for one in (full, lora, qlora)] == ["full_fine_tuning", "lora", "qlora"]
 
 
-@pytest.mark.parametrize(("form", "bits"), [("nf4", 4.5), ("nf4_double", 4.127)])
+@pytest.mark.parametrize(("form", "bits"), [("nf4", 4.5), ("nf4_double", 4.126953125)])
 def test_four_bit_weights_take_the_bits_of_the_qlora_paper(form, bits):
     """Dettmers et al. 2023, section 3: a constant for 64 weights, in 32 bits or in 8 and a 32-bit one for 256 of them."""
     only_linear = Architecture(1000, (Linear("q_proj", 1000, 1000, 8),), 8_000_000)

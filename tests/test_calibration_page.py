@@ -11,7 +11,7 @@ from playground import settings, tensor
 from playground.activations import Cell, Peak, network
 from playground.bases import BASES, CATALOGUE
 from playground.calibration import Mixed
-from playground.locales import text
+from playground.locales import significant, text
 from playground.plots import calibration as plots
 from playground.quantization import Errors
 from playground.ui import actions
@@ -98,9 +98,8 @@ def outside(largest, weights, plain=1.0, mixed=1.0):
 def test_which_spreads_wider_is_compared(language):
     wide, flat = [1.0, 1.0, 1.0, 90.0], [1.0, 1.0, 1.0, 2.0]
     assert "90" in page.outside_html(outside(wide, flat), language)
-    only, as_far = (
-        text(language, f"calibration.said.{key}", largest=2, weights=90) for key in ("weights", "weights_as_far")
-    )
+    values = {"largest": significant(language, 2.0), "weights": "90"}
+    only, as_far = (text(language, f"calibration.said.{key}", **values) for key in ("weights", "weights_as_far"))
     assert only not in page.outside_html(outside(flat, wide), language)
     assert as_far in page.outside_html(outside(flat, wide), language)
 

@@ -511,9 +511,13 @@ def test_without_questions_the_card_says_what_will_appear():
 
 @pytest.mark.parametrize(
     ("form", "cost", "width"),
-    [("nf4", "4.5 bits per weight · bitsandbytes", "14.1"), ("int4", "4.5 bits per weight · simulated", "14.1"),
-     ("ternary", "1.58 bits per weight · simulated", "5.0"), ("int8_vectorwise", "8 bits per weight · bitsandbytes", "25.0")],
-)  # fmt: skip
+    [
+        ("nf4", "4.5 bits per weight · bitsandbytes", "14.1"),
+        ("int4", "4.5 bits per weight · simulated", "14.1"),
+        ("ternary", "1.58 bits per weight · simulated", "5.0"),
+        ("int8_vectorwise", "8 bits per weight · bitsandbytes", "25.0"),
+    ],
+)
 def test_a_pane_in_fewer_bits_says_how_many_and_whether_they_are_real(form, cost, width):
     summary = quantized(f"smollm2-135m:{form}").summary()
     assert components.pane_title(summary, "en") == f"Base model · {words('en')[f'formats.{form}']}"

@@ -141,6 +141,7 @@ EXPANSIONS = {
     "tensor.shared.{}": ["none", *GRANULARITIES],
     "tensor.threshold.{}": ["none", "some", "all"],
     "tensor.{}": ["outliers", "size", *TENSOR_COLUMNS],
+    "wholemodel.scales.{}": GRANULARITIES,
     "wholemodel.column.{}": COLUMNS,
     "wholemodel.column.{}.help": COLUMNS,
     "wholemodel.how.{}": ["loaded", "real", "simulated"],

@@ -235,9 +235,12 @@ def test_rows_are_bitsandbytes_own(tiny):
 
 
 def test_rows_are_what_a_report_shows(tiny):
-    found = report(tensor.module_weight(tiny), ["int4", "fp4"])
-    shown = [{"module": tensor.default_module(tiny), **asdict(one.statistics)} for one in found.outcomes]
+    numbers = tensor.module_weight(tiny)
+    found = report(numbers, ["int4", "fp4"])
+    scales = {"module": tensor.default_module(tiny), "granularity": "block", "block": 64, "rows": numbers.rows}
+    shown = [{**scales, **asdict(one.statistics)} for one in found.outcomes]
     assert tensor.rows(tiny, "", ["int4", "fp4"]) == shown
+    assert refused(lambda: tensor.rows(tiny, "", ["int4"], Layout("rows"))) == "not_a_choice"
 
 
 def test_of_a_large_tensor_some_rows_are_looked_at_with_the_largest_number(monkeypatch):

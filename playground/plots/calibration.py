@@ -59,8 +59,8 @@ def sizes(found: Histogram, clips: Mapping[str, float], language: str) -> str:
     )
     exponents = range(math.ceil(low), math.floor(high) + 1)
     ticks = "".join(
-        f'<text class="pp-axis" x="{100 * (here - low) / span:.2f}%" y="100%" dy="1.5em" text-anchor="middle">'
-        f"{power(language, here)}</text>"
+        f'<text class="pp-axis pp-tick{" pp-odd" * (here % 2)}" x="{100 * (here - low) / span:.2f}%" y="100%" dy="1.5em" '
+        f'text-anchor="middle">{power(language, here)}</text>'
         for here in exponents
     )
     name = escape(text(language, "calibration.sizes.axis"))

@@ -38,7 +38,10 @@ def _row(one: Values, dtype: str, language: str) -> str:
     reading = one["reading"]
     name = escape(text(language, f"formats.{dtype if one['format'] == PLAIN else one['format']}"))
     layout = FORMATS[one["format"]].layout
-    scales = escape(text(language, f"wholemodel.scales.{layout.granularity}", block=number(language, layout.block)))
+    scales = ""
+    if layout.granularity != "none":
+        shared = text(language, f"wholemodel.scales.{layout.granularity}", block=number(language, layout.block))
+        scales = escape(f" · {shared}")
     how = escape(text(language, f"wholemodel.how.{origin(one)}"))
     decibels = mean_db(one)
     sqnr = NONE if decibels is None else f"{number(language, decibels, 1)} dB"

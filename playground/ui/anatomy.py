@@ -322,7 +322,7 @@ RECORD: dict[str, Callable[[str, Format], str]] = {  # columns: (language, forma
     "bits": lambda language, format: trimmed(language, format.bits_per_parameter()),
     "scale": lambda language, format: escape(shared(format.layout, language)),
     "range": lambda language, format: decibels(language, format.dynamic_range_db),
-    "accumulator": lambda language, format: words(language, f"formats.{format.accumulates_in}"),
+    "accumulator": lambda language, format: escape(format.accumulates_in),
     "source": _source,
 }
 

@@ -107,7 +107,7 @@ def test_activations_are_read_and_a_layer_is_trained_rounded(lab: Page) -> None:
 
 @pytest.mark.timeout(400)
 def test_the_model_is_measured_and_answers_in_fewer_bits(lab: Page, artifacts: Path) -> None:
-    expect(lab.locator("#wholemodel-notice")).to_contain_text("measured beforehand")
+    expect(lab.locator("#wholemodel-notice")).to_contain_text("Measured beforehand")
     expect(lab.locator("#wholemodel-table tbody tr")).to_have_count(13)
     formats = lab.locator("#wholemodel-formats")
     for name in ("int8 vector-wise", "FP4", "int4", "ternary"):
