@@ -7,8 +7,9 @@ run: .venv/run.done  ## install, prepare the embedded base once, serve on http:/
 	$(BIN)/python -m playground.embedded
 	$(BIN)/python app.py
 
-test: .venv/test.done lint  ## everything: style, types, imports, unit, API and browser tests; two files at a time
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+test: .venv/test.done lint  ## everything: style, types, imports, unit, API and browser tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/api --ignore tests/browser
+	$(BIN)/python -m pytest tests/api tests/browser
 
 lint: .venv/test.done
 	$(BIN)/ruff format --check .

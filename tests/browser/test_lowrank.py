@@ -124,7 +124,7 @@ def test_the_checkpoints_of_an_own_run_drive_the_lab(page: Page) -> None:
     expect(page.locator("#lab-network")).to_contain_text("Most changed", timeout=SLOW)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1280, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [(375, "dark")])
 def test_a_link_opens_the_lab_in_spanish_and_nothing_overflows(
     browser, server: str, artifacts: Path, width: int, scheme: str
 ) -> None:

@@ -136,12 +136,10 @@ def test_lora_and_qlora_train_side_by_side_and_survive_a_reload(lab: Page, artif
     lab.reload()
     expect(lab.locator("#qlora-status")).to_contain_text("1 steps in", timeout=SLOW)
     expect(lab.locator("#qlora-memory")).to_contain_text("MB")
-    lab.locator("#qlora-merge-go").click()
-    expect(lab.locator("#qlora-merge")).to_contain_text("4-bit codes", timeout=SLOW)
     lab.screenshot(path=artifacts / "quantization-qlora.png", full_page=True)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(375, "dark"), (1280, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [(375, "dark")])
 def test_a_link_opens_the_lab_in_spanish_and_nothing_overflows(
     browser, server: str, artifacts: Path, width: int, scheme: str
 ) -> None:
