@@ -174,8 +174,7 @@ def test_spanish_comes_from_the_browser_or_the_address_and_reaches_errors(browse
         assert wrong == []
 
 
-@pytest.mark.parametrize(("width", "height"), [(375, 812), (1024, 768), (1280, 900)])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height", "scheme"), [(375, 812, "light"), (1024, 768, "dark"), (1280, 900, "light")])
 def test_nothing_overflows_and_pictures_are_kept(
     browser, server: str, artifacts: Path, width: int, height: int, scheme: str
 ) -> None:
