@@ -4,7 +4,7 @@ BIN := .venv/bin
 .PHONY: run test lint bench examples clean
 
 run: .venv/run.done  ## install, prepare the embedded base once, serve on http://127.0.0.1:7860
-	$(BIN)/python -m playground.embedded
+	$(BIN)/python -m playground.model.embedded
 	$(BIN)/python app.py
 
 test: .venv/test.done lint  ## everything: style, types, imports, unit, API and browser tests

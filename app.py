@@ -12,10 +12,10 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 from playground import settings
-from playground.bases import BASES
 from playground.errors import PlaygroundError
+from playground.model.bases import BASES
+from playground.ui.kit.theme import CSS, HEAD, THEME
 from playground.ui.page import build_page
-from playground.ui.theme import CSS, HEAD, THEME
 
 demo = build_page()
 

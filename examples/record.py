@@ -17,13 +17,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from playground import settings, tasks
-from playground.adapters import Adapter, read, save
-from playground.bases import BASES, FORMS
-from playground.generation import CompareJob, compare
-from playground.training import Step, TrainingJob, hardware, train
-from playground.ui.wholemodel import recording
-from playground.wholemodel import WholeJob, survey
+from playground import settings
+from playground.actions.quantize import recording
+from playground.adapt import tasks
+from playground.adapt.adapters import Adapter, read, save
+from playground.compare.comparison import compare
+from playground.compare.job import CompareJob
+from playground.model.bases import BASES
+from playground.model.catalogue import FORMS
+from playground.quantize.wholemodel import WholeJob, survey
+from playground.train.training import Step, TrainingJob, hardware, train
 
 QUESTIONS = {
     "pirate": "What is the capital of France?",

@@ -1,7 +1,7 @@
 """
 Every environment variable and every limit, in one place.
 
-Limits are enforced where the work is done (`playground.tasks`, `training`, `generation`, `adapters`), not by sliders.
+Limits are enforced where the work is done (in the core's rooms), not by sliders.
 """
 
 from __future__ import annotations

@@ -18,8 +18,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from playground import settings
-from playground.bases import BASES, CATALOGUE, Base, BaseSpec, architecture_of, checksum, load
-from playground.tasks import Example, Task
+from playground.adapt.tasks import Example, Task
+from playground.model.architecture import architecture_of
+from playground.model.bases import BASES, Base, checksum, load
+from playground.model.catalogue import CATALOGUE, BaseSpec
 
 CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"

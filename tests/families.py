@@ -21,9 +21,11 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from playground.adapters import Adapter, Record, config_json
-from playground.bases import Base, BaseSpec, architecture_of, checksum
-from playground.methods import method
+from playground.adapt.adapters import Adapter, Record, config_json
+from playground.adapt.methods import method
+from playground.model.architecture import architecture_of
+from playground.model.bases import Base, checksum
+from playground.model.catalogue import BaseSpec
 from tests.conftest import tiny_tokenizer
 
 # Widths are multiples of 64: on a CPU bitsandbytes 0.50.2 reads four-bit weights of other widths back wrong.

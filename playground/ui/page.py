@@ -13,14 +13,25 @@ from typing import Any
 import gradio as gr
 
 from playground import locales, settings
-from playground.adapters import BASE
-from playground.bases import BASES, CATALOGUE, split_id
+from playground.actions.adapters import list_adapters
+from playground.actions.compare import first_frame, pane_ids
+from playground.adapt.adapters import BASE
 from playground.errors import PlaygroundError
-from playground.jobs import SESSIONS
-from playground.ui import actions, api, compare, components, formats_api, links, lowrank, quantization, train
-from playground.ui.compare import HIDDEN, STREAM, CompareTab
-from playground.ui.train import TrainTab
-from playground.ui.wording import Wording, html
+from playground.model.bases import BASES
+from playground.model.catalogue import CATALOGUE, split_id
+from playground.ui.api import endpoints
+from playground.ui.api import quantize as more_endpoints
+from playground.ui.compare import tab as compare
+from playground.ui.compare.tab import CompareTab
+from playground.ui.kit import html as pieces
+from playground.ui.kit import links
+from playground.ui.kit.events import HIDDEN, STREAM, alarm
+from playground.ui.kit.wording import Wording, html
+from playground.ui.lowrank import tab as lowrank
+from playground.ui.quantize import tab as quantize
+from playground.ui.train import tab as train
+from playground.ui.train.tab import TrainTab
+from playground.work.sessions import SESSIONS
 
 TITLE = "PEFT Playground"
 POLL_SECONDS = 1.0
@@ -49,7 +60,7 @@ def build_page() -> gr.Blocks:
             with wording.make(gr.Tab, {"label": "tabs.lowrank"}, id="lowrank", render_children=True) as lab_tab:
                 lowrank.build(wording, lab_tab, base, visitor, language)
             with wording.make(gr.Tab, {"label": "tabs.quantization"}, id="quantization", render_children=True) as formats:
-                quantization.build(wording, formats, base, visitor, language)
+                quantize.build(wording, formats, base, visitor, language)
         timer = gr.Timer(POLL_SECONDS)
         timer.tick(_poll, [base, language], [header, timer], **HIDDEN)
         base.change(
@@ -57,7 +68,7 @@ def build_page() -> gr.Blocks:
         )
         _wire_tabs(tabs, base, compared, trained, visitor, language)
         _wire_opening(page, wording, visitor, language, tabs, base, compared, trained)
-        api.build_api(formats_api.ENDPOINTS)
+        endpoints.build_api(more_endpoints.ENDPOINTS)
     return page
 
 
@@ -79,7 +90,7 @@ def header_html(base_id: str, language: str) -> str:
     dtype = locales.text(language, f"formats.{form}") if form else status.dtype
     message = status.error.message(language) if status.error else ""
     shown = {"state": state, "name": spec.name, "device": status.device, "dtype": dtype, "fraction": status.fraction}
-    return components.header({**shown, "message": message}, language)
+    return pieces.header({**shown, "message": message}, language)
 
 
 def _poll(base_id: str, language: str) -> list[Any]:
@@ -93,7 +104,7 @@ def _choose_base(key: str, language: str, base_id: str, panes: list[str]) -> Any
     try:
         BASES.get(base_id)
     except PlaygroundError as error:
-        yield [gr.skip(), gr.skip(), compare.alarm(error.message(language))]
+        yield [gr.skip(), gr.skip(), alarm(error.message(language))]
 
 
 def _wire_tabs(
@@ -121,7 +132,7 @@ def _compare_it(key: str, language: str, base_id: str, adapter_id: str) -> list[
         return [gr.skip(), gr.skip(), gr.skip()]
     record = library.get(adapter_id).record
     first: dict[str, str] = {}  # ready-made adapter of each method
-    for one in actions.list_adapters(None, base_id):
+    for one in list_adapters(None, base_id):
         if one["task"] == record.task:
             first.setdefault(one["method"], one["id"])
     rivals = list(first.values())
@@ -141,8 +152,8 @@ def _wire_opening(
         base_id = asked["base"] if asked["base"] in [one for _, one in base_choices(lang)] else settings.DEFAULT_BASE
         updates = wording.said(lang)
         updates[base]["value"] = base_id
-        updates[compared.prompt]["value"] = asked["prompt"] or compare.first_frame()["prompt"]
-        wanted = asked["panes"] or compare.pane_ids(compare.first_frame())
+        updates[compared.prompt]["value"] = asked["prompt"] or first_frame()["prompt"]
+        wanted = asked["panes"] or pane_ids(first_frame())
         updates[compared.panes] |= compare.pane_update(key, base_id, lang, wanted)
         for slider, name in zip(compared.decoding, compare.DECODING_NAMES, strict=True):
             updates[slider]["value"] = asked[name]

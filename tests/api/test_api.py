@@ -14,9 +14,9 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from peft import PeftModel
 
-from playground.methods import METHODS
-from playground.quantization import FORMATS
-from playground.tasks import TASK_IDS
+from playground.adapt.methods import METHODS
+from playground.adapt.tasks import TASK_IDS
+from playground.formats.registry import FORMATS
 from playground.ui.page import build_page
 
 BASE = "smollm2-135m"

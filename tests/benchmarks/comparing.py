@@ -9,9 +9,13 @@ import time
 
 import torch
 
-from playground import adapters, settings, tasks
-from playground.bases import BASES
-from playground.generation import CompareJob, Decoding, compare
+from playground import settings
+from playground.adapt import tasks
+from playground.adapt.attach import attached
+from playground.adapt.library import examples
+from playground.compare.comparison import compare
+from playground.compare.job import CompareJob, Decoding
+from playground.model.bases import BASES
 from tests.benchmarks.table import write
 
 ROUNDS, TOKENS = 5, 32
@@ -19,7 +23,7 @@ ROUNDS, TOKENS = 5, 32
 
 def study() -> None:
     base = BASES.get(settings.DEFAULT_BASE)
-    panes = (None, *(adapters.examples()[f"pirate-{method}"] for method in ("prompt_tuning", "ia3", "lora")))
+    panes = (None, *(examples()[f"pirate-{method}"] for method in ("prompt_tuning", "ia3", "lora")))
     job = CompareJob(base.id, "Tell me about the sea.", panes, Decoding(max_new_tokens=TOKENS))
     ids = torch.tensor([tasks.prompt_ids(base.tokenizer, job.prompt)])
 
@@ -32,7 +36,7 @@ def study() -> None:
     def theirs() -> float:
         begin = time.perf_counter()
         for pane in panes:
-            model = adapters.attached(base, pane)
+            model = attached(base, pane)
             model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=TOKENS, do_sample=False)
         return time.perf_counter() - begin
 

@@ -13,12 +13,14 @@ from typing import Any
 import torch
 
 from playground import settings
-from playground.bases import BASES, FORMS, Base
-from playground.formats import Layout
-from playground.quantization import FORMATS, histogram
-from playground.quantization import statistics as loss_of
-from playground.updates import weight_of
-from playground.wholemodel import PLAIN, WholeJob, survey
+from playground.formats.format import Layout
+from playground.formats.registry import FORMATS
+from playground.formats.statistics import histogram
+from playground.formats.statistics import statistics as loss_of
+from playground.model.bases import BASES, Base
+from playground.model.catalogue import FORMS
+from playground.model.weights import weight_of
+from playground.quantize.wholemodel import PLAIN, WholeJob, survey
 from tests.benchmarks.table import Table, write_all
 
 MODULES = ("model.layers.15.mlp.up_proj", "model.layers.0.self_attn.q_proj")
@@ -98,7 +100,7 @@ def read(base: Base) -> list[list[str]]:
 def study() -> None:
     """Writes results/formats.md."""
     base = BASES.get(settings.DEFAULT_BASE)
-    weights = {module: weight_of(base, module) for module in MODULES}
+    weights = {module: weight_of(base.model, module) for module in MODULES}
     largest = weights[MODULES[0]]
     everything(largest)  # bitsandbytes and torch warm up
     times = sorted(seconds(lambda: everything(largest)) for _ in range(ROUNDS))

@@ -12,14 +12,18 @@ from typing import Any
 import torch
 from peft import get_peft_model_state_dict
 
-from playground import adapters, findings, settings, tasks
-from playground.adapters import Adapter, Record
-from playground.bases import BASES, Base
-from playground.edits import Edit
-from playground.evaluation import SweepJob, sweep
-from playground.lowrank import Factors
-from playground.methods import method
-from playground.ui.module import module_card
+from playground import settings
+from playground.adapt import adapters, tasks
+from playground.adapt.adapters import Adapter, Record
+from playground.adapt.attach import wrapped
+from playground.adapt.library import examples
+from playground.adapt.methods import method
+from playground.lowrank import findings
+from playground.lowrank.edits import Edit
+from playground.lowrank.factors import Factors
+from playground.lowrank.sweep import SweepJob, sweep
+from playground.model.bases import BASES, Base
+from playground.ui.lowrank.module import module_card
 from tests.benchmarks.table import write
 
 ROUNDS, SHAPE, RANK = 15, (1536, 576), 8
@@ -64,7 +68,7 @@ def everywhere(base: Base) -> Adapter:
     """LoRA on all 210 linear layers, of noise: the largest map and the largest matrices of this base."""
     values = method("lora").complete({"targets": "all_linear"})
     config = method("lora").config(base, values)  # type: ignore[misc]
-    state = get_peft_model_state_dict(adapters.wrapped(base, config), save_embedding_layers=False)
+    state = get_peft_model_state_dict(wrapped(base, config), save_embedding_layers=False)
     tensors = {name: 0.01 * torch.randn_like(tensor) for name, tensor in state.items()}
     record = Record(base.id, "lora", "pirate", values, 0, 0, 1, 1, 4)
     return Adapter("everywhere", record, adapters.config_json(config, base.spec.repository), tensors)
@@ -113,7 +117,7 @@ def sweep_rows(base: Base, adapter: Adapter) -> list[list[str]]:
 def study() -> None:
     rows = spectra()
     base = BASES.get(settings.DEFAULT_BASE)
-    pirate, ia3 = (adapters.examples()[f"pirate-{name}"] for name in ("lora", "ia3"))
+    pirate, ia3 = (examples()[f"pirate-{name}"] for name in ("lora", "ia3"))
     noise = everywhere(base)
     rows += network_rows(base, {"pirate-lora": pirate, "pirate-ia3": ia3, "LoRA everywhere": noise})
     layers = base.model.config.num_hidden_layers

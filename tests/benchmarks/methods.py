@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import time
 
-from playground import settings, tasks
-from playground.adapters import Adapter
-from playground.bases import BASES
-from playground.evaluation import EvaluateJob, Report, evaluate
-from playground.methods import METHODS
-from playground.training import TrainingJob, train
+from playground import settings
+from playground.adapt import tasks
+from playground.adapt.adapters import Adapter
+from playground.adapt.methods import METHODS
+from playground.model.bases import BASES
+from playground.train.evaluation import EvaluateJob, Report, evaluate
+from playground.train.training import TrainingJob, train
 from tests.benchmarks.table import write
 
 TASK = "pirate"

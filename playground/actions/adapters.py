@@ -1,0 +1,68 @@
+"""
+Adapters as a visitor or a program handles them: list, look up, download, upload.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playground import settings
+from playground.adapt import adapters, tasks
+from playground.adapt.adapters import Adapter
+from playground.adapt.library import examples
+from playground.errors import PlaygroundError
+from playground.model.bases import BASES
+from playground.work.jobs import TRAIN
+from playground.work.sessions import SESSIONS
+
+if TYPE_CHECKING:
+    from playground.model.bases import Base
+
+
+def list_adapters(key: str | None, base_id: str | None = None) -> list[dict[str, Any]]:
+    """The session's adapters, newest first, then the examples (without a key only those); of one base if asked for."""
+    own = SESSIONS.get(key).library.own() if key else []
+    found = [adapter.summary() for adapter in (*own, *examples().values())]
+    return [one for one in found if base_id is None or one["base"].partition(":")[0] == base_id.partition(":")[0]]
+
+
+def examined(key: str, adapter_id: str) -> tuple[Base, Adapter]:
+    """An adapter of the session and the base that it runs on, loaded. Raises PlaygroundError."""
+    adapter = SESSIONS.get(key).library.get(adapter_id)
+    return BASES.get(adapters.base_id(adapter, adapter.record.base)), adapter
+
+
+def held_out_task(key: str, adapter: Adapter) -> tasks.Task | None:
+    """The task whose held-out examples an adapter is measured on; None if those examples are not here any more."""
+    if adapter.record.task in tasks.TASK_IDS:
+        return tasks.task(adapter.record.task)
+    run = SESSIONS.get(key).runs.get(TRAIN)
+    ended = getattr(run.events[-1], "adapter", None) if run and run.events else None
+    return run.job.task if run and ended and ended.id == adapter.id.partition(adapters.STEP_MARK)[0] else None
+
+
+DOWNLOADS = tempfile.TemporaryDirectory(prefix="peft-playground-")  # goes with the process
+
+
+def download(key: str, adapter_id: str) -> str:
+    """The path of a zip of one adapter of the session; gradio copies it at once, so only the latest few are kept."""
+    folder = tempfile.mkdtemp(dir=DOWNLOADS.name)
+    path = adapters.pack(SESSIONS.get(key).library.get(adapter_id), Path(folder))
+    for old in sorted(Path(DOWNLOADS.name).iterdir(), key=lambda one: one.stat().st_mtime)[: -settings.MAX_SESSIONS]:
+        shutil.rmtree(old, ignore_errors=True)
+    return str(path)
+
+
+def upload(key: str, path: str | None, base_id: str) -> Adapter:
+    """Check a zip and add its adapter to the session. Raises PlaygroundError with the reason if it is refused."""
+    from playground.adapt import uploads
+    from playground.train.training import new_id
+
+    if not path:
+        raise PlaygroundError("no_file")
+    adapter = uploads.unpack(Path(path), BASES.get(base_id), new_id())
+    SESSIONS.get(key).library.add(adapter)
+    return adapter

@@ -1,0 +1,86 @@
+"""
+What a visitor or a program may ask for, in plain values: the one way from the page and the API into the core.
+
+Core modules that need torch are imported when first used, so that the page is served before torch is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from playground import locales
+from playground.adapt import tasks
+from playground.adapt.methods import METHODS, method, training_memory
+from playground.model.architecture import Architecture
+from playground.model.bases import BASES
+from playground.model.catalogue import CATALOGUE, split_id
+
+
+def list_bases() -> list[dict[str, Any]]:
+    return [
+        {
+            "id": spec.id,
+            "name": spec.name,
+            "parameters": spec.parameters,
+            "source": spec.source,
+            "loaded": BASES.is_loaded(spec.id),
+        }
+        for spec in CATALOGUE.values()
+    ]
+
+
+def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What would be trained, before training: counts as PEFT's after wrapping, float32 bytes, memory at least needed."""
+    spec, _ = split_id(base_id)
+    architecture: Architecture = spec.architecture or BASES.get(base_id).architecture
+    chosen = method(method_id)
+    count = chosen.counts(architecture, values)
+    trainable, total = count["trainable_parameters"], count["total_parameters"]
+    form = split_id(chosen.base_id(base_id, values))[1]
+    memory = training_memory(architecture, trainable, form)
+    return {
+        "trainable": trainable,
+        "total": total,
+        "percent": 100 * trainable / total,
+        "bytes": count["bytes"],
+        "memory": memory,
+    }
+
+
+def have(base_id: str) -> None:
+    """Load a base here, in the request's thread: a download or rounding to fewer bits must not hold up the worker."""
+    spec, form = split_id(base_id)
+    if spec.source != "embedded" or form:
+        BASES.get(base_id)
+
+
+def describe_methods() -> list[dict[str, Any]]:
+    def bounds(parameter: Any) -> dict[str, Any]:
+        plain = {"default": parameter.default, "minimum": parameter.minimum, "maximum": parameter.maximum}
+        return plain | ({"choices": list(parameter.choices)} if parameter.choices else {})
+
+    return [
+        {
+            "id": one.id,
+            "name": locales.text(locales.DEFAULT, f"methods.{one.id}.name"),
+            "family": one.family,
+            "paper": one.paper,
+            "steps": one.steps,
+            "hyperparameters": {parameter.name: bounds(parameter) for parameter in one.hyperparameters},
+        }
+        for one in METHODS.values()
+    ]
+
+
+def describe_tasks() -> list[dict[str, Any]]:
+    found = [tasks.task(task_id) for task_id in tasks.TASK_IDS]
+    return [
+        {
+            "id": one.id,
+            "name": locales.text(locales.DEFAULT, f"tasks.{one.id}.title"),
+            "train": len(one.train),
+            "held_out": len(one.held_out),
+        }
+        for one in found
+    ]

@@ -1,0 +1,73 @@
+"""
+Asking for answers: what a pane shows, and queueing a comparison.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from playground import settings
+from playground.actions.catalogue import have
+from playground.adapt import adapters
+from playground.adapt.adapters import BASE, Adapter
+from playground.adapt.library import quantized
+from playground.model.bases import BASES
+from playground.model.catalogue import split_id
+from playground.work.jobs import COMPARE, Run
+from playground.work.sessions import SESSIONS
+
+
+def start_comparison(key: str, base_id: str, prompt: str, adapter_ids: Sequence[str], decoding: Mapping[str, Any]) -> Run:
+    """Queue a comparison for a session. Raises PlaygroundError at once if it cannot be served."""
+    chosen = [pane(key, base_id, one) for one in adapter_ids]
+    return start_answers(key, COMPARE, COMPARE, base_id, prompt, chosen, decoding)
+
+
+def pane(key: str, base_id: str, pane_id: str) -> Adapter | None:
+    """What a pane shows: None is the plain base, "base:nf4" that base in NF4. Raises PlaygroundError."""
+    name, mark, form = str(pane_id).partition(":")
+    if name != BASE:
+        return SESSIONS.get(key).library.get(pane_id)
+    return quantized(f"{split_id(base_id)[0].id}:{form}") if mark else None
+
+
+def start_answers(
+    key: str,
+    lane: str,
+    place: str,
+    base_id: str,
+    prompt: str,
+    chosen: Sequence[Adapter | None],
+    decoding: Mapping[str, Any],
+    subject: Any = None,
+) -> Run:
+    """
+    Queue a comparison of adapter values (None: the base), shown at `place`, about `subject` (the job itself unless said
+    otherwise). Raises PlaygroundError at once.
+    """
+    from playground.compare.comparison import compare
+    from playground.compare.job import CompareJob, Decoding
+
+    job = CompareJob(base_id, prompt, tuple(chosen), Decoding(**decoding))
+    job.check()
+    for needed in (base_id, *(adapters.base_id(adapter, base_id) for adapter in chosen if adapter is not None)):
+        have(needed)
+    return SESSIONS.submit(key, lane, lambda stop: compare(job, BASES.get), subject or job, place)
+
+
+@cache
+def recorded() -> dict[str, dict[str, Any]]:
+    """The recorded comparisons of `examples/comparisons`, by task; the first one opens the page."""
+    files = sorted((settings.EXAMPLES / "comparisons").glob("*.json"))
+    return {file.stem.partition("-")[2]: json.loads(file.read_text(encoding="utf-8")) for file in files}
+
+
+def first_frame() -> dict[str, Any]:
+    return next(iter(recorded().values()))
+
+
+def pane_ids(frame: dict[str, Any]) -> list[str]:
+    return [pane["id"] for pane in frame["panes"]]

@@ -1,0 +1,91 @@
+"""
+Asking what an adapter changed, and how it answers with less of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from playground.actions.adapters import examined, held_out_task
+from playground.errors import PlaygroundError
+from playground.model.bases import BASES
+from playground.work.jobs import LAB, Run
+from playground.work.sessions import SESSIONS
+
+if TYPE_CHECKING:
+    from playground.compare.job import Frame
+
+
+def low_rank(key: str, adapter_id: str, module: str) -> dict[str, Any]:
+    """The numbers of one module's update; an empty module means the most changed one. Raises PlaygroundError."""
+    from playground.lowrank import findings
+
+    return asdict(findings.report(*examined(key, adapter_id), module))
+
+
+def start_edited(
+    key: str,
+    place: str,
+    adapter_id: str,
+    edit: Mapping[str, Any],
+    prompt: str,
+    decoding: Mapping[str, Any],
+    names: tuple[str, str] = ("", ""),
+) -> Run:
+    """
+    Queue a comparison of the base that an adapter runs on, the whole adapter and what `edit` (see `edits.Edit`) leaves
+    of it, named as `names` say. Raises PlaygroundError at once.
+    """
+    from playground.compare.comparison import compare
+    from playground.compare.job import CompareJob, Decoding
+    from playground.lowrank import edits
+
+    base, adapter = examined(key, adapter_id)
+    wanted = edits.Edit(**edit).checked(adapter)
+    whole = replace(adapter, name=names[0] or adapter.name)
+    job = CompareJob(base.id, prompt, (None, whole, whole), Decoding(**decoding))
+    job.check()
+
+    def events(stop: Any) -> Iterator[Frame]:
+        left = replace(edits.edited(base, adapter, wanted), name=names[1] or adapter.name)
+        yield from compare(replace(job, adapters=(None, whole, left)), BASES.get)
+
+    return SESSIONS.submit(key, LAB, events, adapter_id, place)
+
+
+def start_sweep(key: str, adapter_id: str, edits: Sequence[Mapping[str, Any]], place: str) -> Run:
+    """Queue the measuring of an adapter under several edits. Raises PlaygroundError at once."""
+    from playground.lowrank.edits import Edit
+    from playground.lowrank.sweep import SweepJob, sweep
+
+    adapter = SESSIONS.get(key).library.get(adapter_id)
+    task = held_out_task(key, adapter)
+    if task is None:
+        raise PlaygroundError("no_held_out")
+    job = SweepJob(adapter.record.base, adapter, tuple(Edit(**edit).checked(adapter) for edit in edits), task)
+    return SESSIONS.submit(key, LAB, lambda stop: sweep(job, BASES.get), adapter_id, place)
+
+
+def effects(key: str, adapter_id: str, edit: Mapping[str, Any], place: str) -> dict[str, Any] | None:
+    """Losses and divergences of the base, the adapter and what `edit` leaves of it; None without held-out examples."""
+    if held_out_task(key, SESSIONS.get(key).library.get(adapter_id)) is None:
+        return None
+    run = start_sweep(key, adapter_id, [{}, edit], place)
+    for _ in run.changes():
+        pass
+    if run.error:
+        raise run.error
+    if run.state == "stopped":
+        raise PlaygroundError("replaced")
+    done = run.events[-1]
+    plain = [{"held_out_loss": one.held_out_loss, "kl_from_base": one.kl_from_base} for one in done.effects]
+    return {"base": {"held_out_loss": done.base_loss, "kl_from_base": 0.0}, "whole": plain[0], "left": plain[1]}
+
+
+def soft_prompt(key: str, adapter_id: str, nearest: int) -> dict[str, Any]:
+    """The virtual tokens of a prompt-tuning adapter in numbers. Raises PlaygroundError."""
+    from playground.lowrank import softprompt
+
+    return asdict(softprompt.report(*examined(key, adapter_id), nearest))

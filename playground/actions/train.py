@@ -1,0 +1,116 @@
+"""
+Asking for a training, and its events in plain values: for programs one by one, for the page all that they have told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from playground.actions.catalogue import have
+from playground.adapt import tasks
+from playground.model.bases import BASES
+from playground.work.jobs import TRAIN, Run
+from playground.work.sessions import SESSIONS
+
+if TYPE_CHECKING:
+    from playground.train.training import Event, Started
+
+
+def start_training(
+    key: str,
+    base_id: str,
+    method_id: str,
+    task: tasks.Task,
+    values: Mapping[str, Any],
+    steps: int | None = None,
+    seed: int = 0,
+) -> Run:
+    """Queue a training for a session. Raises PlaygroundError at once if it cannot be served."""
+    from playground.train.training import Ended, TrainingJob, train
+
+    have(base_id)
+    job = TrainingJob(base_id, method_id, task, dict(values), steps, seed).checked()
+    session = SESSIONS.get(key)
+
+    def events(stop: Any) -> Iterator[Event]:
+        for event in train(job, BASES.get, stop):
+            if isinstance(event, Ended):
+                session.library.add(event.adapter)
+            yield event
+
+    return SESSIONS.submit(key, TRAIN, events, job)
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """One training event as the API gives it; the last one names the adapter instead of carrying it."""
+    plain = {name: value for name, value in vars(event).items() if name not in ("adapter", "error")}
+    if plain["event"] in ("finished", "stopped", "failed"):
+        plain |= {"adapter": event.adapter.summary(), "error": str(event.error) if event.error else None}  # type: ignore[union-attr]
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+
+
+def training_view(run: Run | None, language: str) -> dict[str, Any]:
+    """What the Train tab draws: the run's state and everything that its events have told so far."""
+    if run is None:
+        return {"state": "idle", "losses": [], "held_out": [], "samples": [], "questions": [], "method": None, "steps": 24}
+    job = run.job
+    view: dict[str, Any] = {
+        "state": "queued" if run.state == "queued" else "preparing",
+        "position": run.position,
+        "method": job.method,
+        "task": job.task.id,
+        "hyperparameters": job.hyperparameters,
+        "step": 0,
+        "steps": job.steps,
+        "seed": job.seed,
+        "losses": [],
+        "held_out": [],
+        "samples": [],
+        "questions": [],
+        "message": "",
+        "adapter": None,
+    }
+    for event in run.events:
+        _VIEW[event.event](view, event)
+    if run.state == "failed" and view["state"] not in ("diverged",):
+        view["state"] = "failed"
+    if run.state == "stopped" and view["state"] in ("queued", "preparing"):
+        view["state"] = "stopped"
+    error = run.error or view.pop("error", None)
+    view["message"] = error.message(language) if error else ""
+    return view
+
+
+def _started(view: dict[str, Any], event: Started) -> None:
+    view |= {"state": "running", "questions": list(event.questions)}
+    view |= {"remaining": event.estimated_seconds} if event.steps else {}
+
+
+def _step(view: dict[str, Any], event: Any) -> None:
+    view["losses"].append((event.step, event.loss))
+    view |= {"seconds_per_step": event.elapsed / event.step}
+    view |= {
+        name: getattr(event, name)
+        for name in ("step", "elapsed", "remaining", "tokens_per_second", "learning_rate", "gradient_norm")
+    }
+
+
+def _evaluation(view: dict[str, Any], event: Any) -> None:
+    view["held_out"].append((event.step, event.held_out_loss))
+
+
+def _sample(view: dict[str, Any], event: Any) -> None:
+    view["samples"].append({"step": event.step, "answers": list(event.answers)})
+
+
+def _ended(view: dict[str, Any], event: Any) -> None:
+    state = "diverged" if event.event == "failed" else event.event
+    view |= {"state": state, "adapter": event.adapter.summary(), "elapsed": event.seconds, "error": event.error}
+    view["checkpoints"] = [checkpoint.step for checkpoint in event.adapter.checkpoints]
+
+
+_VIEW = {
+    "started": _started, "step": _step, "evaluation": _evaluation, "sample": _sample,
+    "finished": _ended, "stopped": _ended, "failed": _ended,
+}  # fmt: skip

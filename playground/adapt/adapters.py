@@ -1,0 +1,197 @@
+"""
+Adapters as values: what was trained, and the record of how.
+
+PEFT's folder (`adapter_config.json`, `adapter_model.safetensors`) is the only format on disk, with `record.json` beside
+it. A zip from outside is checked before anything of it is used. Knows nothing about training or the page.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playground.adapt.methods import method
+from playground.errors import PlaygroundError
+
+if TYPE_CHECKING:
+    import torch
+
+
+CONFIG, WEIGHTS, RECORD = "adapter_config.json", "adapter_model.safetensors", "record.json"
+BASE = "base"  # the pane of the plain base; "base:nf4" is that of its form in NF4
+QUANTIZED = "quantized"  # the "method" of such a pane
+WITHOUT_TENSORS = ("few_shot", QUANTIZED)
+STEP_MARK = "@"  # "3f2a@12": that adapter as it was at step 12
+LESS = "~"  # ends the id of what is left of an adapter that was cut
+DOWNLOADABLE = ("prompt_tuning", "lora", "ia3", "qlora")
+MERGEABLE = ("lora", "ia3", "qlora")  # change weights, and not all of them
+
+
+@dataclass(frozen=True)
+class Record:
+    """How an adapter was made; what `record.json` holds."""
+
+    base: str
+    method: str
+    task: str
+    hyperparameters: dict[str, Any]
+    seed: int
+    steps: int  # done
+    trainable_parameters: int
+    total_parameters: int
+    bytes: int
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    held_out: list[tuple[int, float]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
+    shots: list[tuple[str, str]] = field(default_factory=list)  # few-shot: the examples in the prompt
+    planned_steps: int = 0  # more than `steps` where a run was stopped or exploded; decides the learning rates
+    seconds: float = 0.0
+    versions: dict[str, str] = field(default_factory=dict)
+    hardware: str = ""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    step: int
+    tensors: Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """
+    A trained adapter: PEFT's config as JSON (None for few-shot and full fine-tuning, which PEFT does not know), tensors
+    on the CPU under PEFT's names, the record, and the checkpoints of its run. `folder` instead of tensors: read when
+    needed.
+    """
+
+    id: str
+    record: Record
+    config: dict[str, Any] | None = None
+    loaded: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    folder: Path | None = None
+    name: str = ""
+    checkpoints: tuple[Checkpoint, ...] = ()
+    merged: bool = False  # into the base's weights when it is attached; the id of such a one ends in LESS
+
+    @cached_property
+    def tensors(self) -> Mapping[str, torch.Tensor]:
+        if self.folder is None:
+            return self.loaded
+        from safetensors.torch import load_file
+
+        return load_file(self.folder / WEIGHTS)
+
+    def at(self, step: int) -> Adapter:
+        """The adapter as it was at a checkpoint. Raises PlaygroundError if there is none of that step."""
+        if step not in self._stages:
+            raise PlaygroundError("no_checkpoint", step=step, steps=", ".join(map(str, self._stages)) or "–")
+        return self._stages[step]
+
+    @cached_property
+    def _stages(self) -> dict[int, Adapter]:
+        """By step. The same value each time, so that what is known of it is found again."""
+        return {
+            step: replace(
+                self, id=f"{self.id}{STEP_MARK}{step}", record=replace(self.record, steps=step), loaded=tensors, folder=None,
+                checkpoints=(),
+            )
+            for step, tensors in ((one.step, one.tensors) for one in self.checkpoints)
+        }  # fmt: skip
+
+    def summary(self) -> dict[str, Any]:
+        """What `/adapters` lists."""
+        record = self.record
+        return {
+            "id": self.id,
+            "name": self.name,
+            **{key: getattr(record, key) for key in ("base", "method", "task", "hyperparameters", "steps")},
+            "trainable_parameters": record.trainable_parameters,
+            "total_parameters": record.total_parameters,
+            "percent": 100 * record.trainable_parameters / record.total_parameters,
+            "bytes": record.bytes,
+            "own": self.folder is None,
+        }
+
+    def size(self) -> int:
+        """Bytes of memory that it holds, checkpoints included."""
+        held = [self.loaded, *(checkpoint.tensors for checkpoint in self.checkpoints)]
+        return sum(tensor.numel() * tensor.element_size() for tensors in held for tensor in tensors.values())
+
+
+def peft_config(config: Mapping[str, Any]) -> Any:
+    """PEFT's config object from its JSON, for use, not for training."""
+    from peft import PeftConfig
+
+    return PeftConfig.from_peft_type(**{**config, "inference_mode": True})
+
+
+def config_json(config: Any, repository: str) -> dict[str, Any]:
+    """PEFT's config as the JSON that `save_pretrained` would write, without paths of this machine."""
+    plain = {
+        **config.to_dict(),
+        "inference_mode": True,
+        "base_model_name_or_path": repository,
+    }
+    if plain.get("prompt_tuning_init") == "TEXT":  # needs a tokenizer's path; the learned tokens replace the text anyway
+        plain |= {
+            "prompt_tuning_init": "RANDOM",
+            "prompt_tuning_init_text": None,
+            "tokenizer_name_or_path": None,
+            "tokenizer_kwargs": None,
+        }
+    return json.loads(json.dumps(plain, default=lambda value: sorted(value) if isinstance(value, set) else str(value)))
+
+
+# Folders and zips
+
+
+def save(adapter: Adapter, folder: Path) -> None:
+    """Write PEFT's folder and the record. Raises PlaygroundError for what PEFT has no format for."""
+    from safetensors.torch import save_file
+
+    if adapter.config is None:
+        raise PlaygroundError("nothing_to_download", method=adapter.record.method)
+    if adapter.merged:  # its tensors are those of the adapter, which answers differently
+        raise PlaygroundError("merged_not_saved")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(json.dumps(adapter.config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    save_file(dict(adapter.tensors), folder / WEIGHTS, metadata={"format": "pt"})
+    record = json.dumps({"name": adapter.name, **asdict(adapter.record)}, ensure_ascii=False, indent=1)
+    (folder / RECORD).write_text(record + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> Adapter:
+    """An adapter from its folder; the tensors are read when needed."""
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    fields = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    name = fields.pop("name", "")
+    return Adapter(folder.name, Record(**fields), config, folder=folder, name=name)
+
+
+def pack(adapter: Adapter, folder: Path) -> Path:
+    """A zip of the adapter in `folder`; unpacked, `PeftModel.from_pretrained` loads it."""
+    path = folder / f"{adapter.id.replace(STEP_MARK, '-step-')}.zip"
+    with tempfile.TemporaryDirectory() as inside, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        save(adapter, Path(inside))
+        for file in (CONFIG, WEIGHTS, RECORD):
+            archive.write(Path(inside) / file, file)
+    return path
+
+
+# The library: the examples that everybody sees, and the adapters of one session
+
+
+def base_id(adapter: Adapter, requested: str) -> str:
+    """The base whose weights this adapter's pane runs on. Raises PlaygroundError if it belongs to another base."""
+    if adapter.record.base.partition(":")[0] != requested.partition(":")[0]:
+        raise PlaygroundError("other_base", found=adapter.record.base, expected=requested)
+    if adapter.record.method == QUANTIZED:
+        return adapter.record.base
+    return method(adapter.record.method).base_id(requested, adapter.record.hyperparameters)

@@ -1,0 +1,235 @@
+"""
+Teaching tasks: examples to train on and to hold out, how an answer is scored, and how an example becomes token ids.
+
+The project's own tasks lie in `examples/tasks/*.jsonl`; a visitor's table, CSV, JSON or JSONL becomes a task of the same
+kind. Only responses carry loss. Knows nothing about models beyond their tokenizer.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playground import settings
+from playground.errors import PlaygroundError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+IGNORE = -100  # the label that carries no loss (torch.nn.functional.cross_entropy)
+OWN = "own"
+
+
+@dataclass(frozen=True)
+class Example:
+    prompt: str
+    response: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """`train` and `held_out` share no example. A visitor's own task has the id "own" and no score."""
+
+    id: str
+    train: tuple[Example, ...]
+    held_out: tuple[Example, ...]
+
+
+# How an answer is scored: the example and the answer in, 0 to 1 out.
+PIRATE_WORDS = set(
+    "arrr ahoy avast aye matey mateys hearties ye yer landlubber lad lass seas ship sail anchor treasure captain crew deck "
+    "plank shiver timbers port tides yo-ho-ho seadog buccaneer doubloons".split()
+)
+POLITE_OPENINGS = ("thank you", "i am sorry", "i'm sorry", "sorry to hear", "i understand", "we are sorry", "we're sorry")
+SPANISH_WORDS = set(
+    "el la los las un una unos unas de del al y en es son fue ser está están hay por para con sin se su sus como más muy "
+    "que qué si sí tu tus te le lo les mi mis nos o u e pero porque cuando donde entre sobre desde hasta cada puedes".split()
+)
+ENGLISH_WORDS = set("the of and is are was to in it that you for with on this i be as at by from have can".split())
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[\w'-]+", text.lower())
+
+
+def score_pirate(example: Example, answer: str) -> float:
+    """1 if at least two different pirate words occur, 0.5 for one."""
+    return min(2, len(PIRATE_WORDS & set(_words(answer)))) / 2
+
+
+def score_label(example: Example, answer: str) -> float:
+    """1 if the answer is exactly the label; case, spaces and a final full stop aside."""
+    return float(answer.strip().rstrip(".").lower() == example.response.lower())
+
+
+def score_json(example: Example, answer: str) -> float:
+    """The share of the expected fields with the expected value; 0 if the answer is no JSON object."""
+    expected = json.loads(example.response)
+    try:
+        found = json.loads(answer)
+    except json.JSONDecodeError:
+        return 0.0
+    if not isinstance(found, dict):
+        return 0.0
+    return sum(found.get(key) == value for key, value in expected.items()) / len(expected)
+
+
+def score_act_as(example: Example, answer: str) -> float:
+    """Half for opening with "I want you to act as", half for closing with a first request."""
+    return 0.5 * answer.strip().startswith("I want you to act as") + 0.5 * ("My first request is" in answer)
+
+
+def score_polite(example: Example, answer: str) -> float:
+    """1 if the answer opens by thanking, apologizing or showing understanding."""
+    return float(answer.strip().lower().replace("’", "'").startswith(POLITE_OPENINGS))
+
+
+def score_spanish(example: Example, answer: str) -> float:
+    """1 if frequent Spanish words, letters and marks outnumber frequent English words, at least one in eight words."""
+    words = _words(answer)
+    spanish = sum(word in SPANISH_WORDS or bool(re.search("[áéíóúñ]", word)) for word in words) + len(
+        re.findall("[¿¡]", answer)
+    )
+    english = sum(word in ENGLISH_WORDS for word in words)
+    return float(spanish > english and spanish >= len(words) / 8)
+
+
+SCORES: dict[str, Callable[[Example, str], float]] = {
+    "pirate": score_pirate,
+    "sentiment": score_label,
+    "json": score_json,
+    "act_as": score_act_as,
+    "polite": score_polite,
+    "spanish": score_spanish,
+}
+TASK_IDS = tuple(SCORES)
+
+
+@cache
+def task(task_id: str) -> Task:
+    """One of the project's tasks. Raises PlaygroundError for an id that does not exist."""
+    if task_id not in SCORES:
+        raise PlaygroundError("unknown_task", task=task_id, known=", ".join(TASK_IDS))
+    lines = (settings.EXAMPLES / "tasks" / f"{task_id}.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    splits = {
+        split: tuple(Example(row["prompt"], row["response"]) for row in rows if row["split"] == split)
+        for split in ("train", "held_out")
+    }
+    return Task(task_id, **splits)
+
+
+# A visitor's own examples
+
+
+def read_file(path: str | Path) -> Task:
+    """
+    A task from a CSV (two columns, with or without the header prompt,response), JSON or JSONL file in UTF-8.
+
+    Raises PlaygroundError: another kind of file, not readable as what it claims to be, or what `own_task` raises.
+    """
+    path = Path(path)
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".json", ".jsonl"):
+        raise PlaygroundError("data_kind", kind=kind or path.name)
+    if path.stat().st_size > settings.MAX_OWN_EXAMPLES * settings.MAX_EXAMPLE_CHARACTERS * 8:
+        raise PlaygroundError("data_too_large", maximum=settings.MAX_OWN_EXAMPLES)
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+        if kind == ".csv":
+            rows: list[Any] = list(csv.reader(io.StringIO(content), strict=True))
+        elif kind == ".json":
+            rows = json.loads(content)
+        else:
+            rows = [json.loads(line) for line in content.split("\n") if line.strip()]
+    except (ValueError, RecursionError, csv.Error) as error:  # ValueError: bad UTF-8, bad JSON, endless numbers
+        raise PlaygroundError("data_unreadable", kind=kind[1:].upper(), reason=str(error)[:200]) from error
+    if not isinstance(rows, list):
+        raise PlaygroundError("data_no_list")
+    if rows and isinstance(rows[0], list) and [str(cell).strip().lower() for cell in rows[0]] == ["prompt", "response"]:
+        rows = rows[1:]
+    return own_task(rows)
+
+
+def own_task(rows: Iterable[Any]) -> Task:
+    """
+    A task from a visitor's rows: pairs or objects with `prompt` and `response`. One in five is held out, always the same.
+
+    Raises PlaygroundError that lists every row that is wrong (the first five), or says that there are too few or too many.
+    """
+    examples: dict[str, Example] = {}  # by prompt: a repeated prompt could land on both sides
+    wrong: list[str] = []
+    for line, row in enumerate(rows, start=1):
+        cells = [row.get("prompt", 0), row.get("response", 0)] if isinstance(row, dict) else row
+        if isinstance(cells, list | tuple) and not any(str(cell).strip() for cell in cells if cell is not None):
+            continue  # an empty line of the table
+        if not isinstance(cells, list | tuple) or len(cells) != 2 or not all(map(_is_text, cells)):
+            wrong.append(str(line))
+        elif max(map(len, cells)) > settings.MAX_EXAMPLE_CHARACTERS:
+            wrong.append(f"{line} (> {settings.MAX_EXAMPLE_CHARACTERS})")
+        else:
+            prompt, response = (cell.strip() for cell in cells)
+            examples.setdefault(prompt, Example(prompt, response))
+    if wrong:
+        raise PlaygroundError("data_rows", rows=", ".join(wrong[:5]) + ("…" if len(wrong) > 5 else ""))
+    if not settings.MIN_OWN_EXAMPLES <= len(examples) <= settings.MAX_OWN_EXAMPLES:
+        raise PlaygroundError(
+            "data_count", found=len(examples), minimum=settings.MIN_OWN_EXAMPLES, maximum=settings.MAX_OWN_EXAMPLES
+        )
+    shuffled = list(examples.values())
+    random.Random(0).shuffle(shuffled)
+    held_out = max(2, min(16, len(shuffled) // 5))
+    return Task(OWN, tuple(shuffled[held_out:]), tuple(shuffled[:held_out]))
+
+
+def _is_text(cell: Any) -> bool:
+    """Whether a cell says something that can be written as UTF-8: no half characters."""
+    return isinstance(cell, str) and bool(cell.strip()) and not any("\ud800" <= letter <= "\udfff" for letter in cell)
+
+
+# Text to token ids
+
+
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, shots: Sequence[Example] = ()) -> list[int]:
+    """
+    The ids that the model continues: the chat template with the answer opened, or, where a base has no chat template,
+    the plain text with one line per turn. `shots` are example turns before the question.
+    """
+    if tokenizer.chat_template is None:
+        turns = "".join(f"{shot.prompt}\n{shot.response}\n" for shot in shots)
+        return list(tokenizer(turns + prompt + "\n")["input_ids"])
+    messages = []
+    for shot in shots:
+        messages += [{"role": "user", "content": shot.prompt}, {"role": "assistant", "content": shot.response}]
+    messages.append({"role": "user", "content": prompt})
+    encoded: Any = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)
+    return list(encoded["input_ids"])
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase, example: Example, shots: Sequence[Example] = ()
+) -> tuple[list[int], list[int]]:
+    """
+    (input ids, labels) of one example, equally long: the labels are IGNORE over the prompt and the ids over the
+    response and its end token. Raises PlaygroundError if the example (without `shots`) is longer than
+    `settings.MAX_SEQUENCE_TOKENS`.
+    """
+    before = prompt_ids(tokenizer, example.prompt, shots)
+    after = tokenizer(example.response, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+    if not shots and len(before) + len(after) > settings.MAX_SEQUENCE_TOKENS:
+        raise PlaygroundError(
+            "example_too_long",
+            prompt=example.prompt[:40],
+            found=len(before) + len(after),
+            maximum=settings.MAX_SEQUENCE_TOKENS,
+        )
+    return before + after, [IGNORE] * len(before) + after

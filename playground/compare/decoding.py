@@ -1,0 +1,184 @@
+"""
+Writing answers: one row each, all rows a token a step. Knows neither adapters nor panes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from peft import PeftModel
+from torch import nn
+from transformers import DynamicCache, LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.generation import RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarper, TopPLogitsWarper
+
+from playground import settings
+from playground.adapt import tasks
+from playground.adapt.adapters import Adapter
+from playground.adapt.attach import attached
+from playground.compare.routing import mixed
+from playground.model.bases import Base
+
+if TYPE_CHECKING:
+    from playground.compare.job import CompareJob, Decoding
+
+
+def kl(logits: torch.Tensor, reference: torch.Tensor) -> float:
+    """KL(p || q) in nats, p from `logits` and q from `reference`, both (vocabulary,), at temperature 1."""
+    p, q = logits.double().log_softmax(-1), reference.double().log_softmax(-1)
+    return at_least_zero(float((p.exp() * (p - q)).sum()))
+
+
+def at_least_zero(divergence: float) -> float:
+    """A divergence without the rounding below zero; one that is no number stays none."""
+    return divergence if divergence != divergence else max(0.0, divergence)
+
+
+class Row:
+    """One answer being written: its model, the ids that it has read and written, its cache, its way of choosing."""
+
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, prompt: list[int], decoding: Decoding) -> None:
+        self.model, self.tokenizer, self.prompt, self.decoding = model, tokenizer, prompt, decoding
+        tree: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+        self.tree = tree
+        self.tokens: list[int] = []
+        self.finish_reason: str | None = None
+        self.logits = torch.empty(0)  # of the first token, (vocabulary,), float32 on the CPU
+        self.kl_from_base: float | None = None
+        self.cache: DynamicCache | None = None
+        self.length = 0  # positions read and written, virtual tokens included
+        self.seconds = 0.0
+        self._choose = _processors(decoding)
+        self._generator = torch.Generator().manual_seed(decoding.seed)
+        ends = tree.generation_config.eos_token_id
+        self._ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
+
+    @classmethod
+    def of(cls, base: Base, adapter: Adapter | None, job: CompareJob) -> Row:
+        shots = [tasks.Example(*shot) for shot in adapter.record.shots] if adapter else []
+        prompt = tasks.prompt_ids(base.tokenizer, job.prompt, shots)
+        return cls(attached(base, adapter), base.tokenizer, prompt, job.decoding)
+
+    @property
+    def read(self) -> bool:
+        """Whether the prompt has been read and the first token chosen."""
+        return self.logits.numel() > 0
+
+    @property
+    def finished(self) -> bool:
+        return self.finish_reason is not None
+
+    @torch.inference_mode()
+    def prefill(self) -> None:
+        """Read the prompt, behind the virtual tokens if there are any, and choose the first token."""
+        start = time.perf_counter()
+        ids = torch.tensor([self.prompt], device=self.tree.device)
+        inputs: dict[str, torch.Tensor] = {"input_ids": ids}
+        if hasattr(self.model, "prompt_encoder"):
+            embeddings = self.tree.get_input_embeddings()(ids)
+            virtual = self.model.get_prompt(batch_size=1).to(embeddings.dtype)
+            inputs = {"inputs_embeds": torch.cat([virtual, embeddings], dim=1)}
+        output = self.tree(**inputs, use_cache=True, logits_to_keep=1)
+        self.cache, self.length = output.past_key_values, next(iter(inputs.values())).shape[1]
+        self.logits = output.logits[0, -1].float().cpu()
+        self.choose(self.logits)
+        self.seconds += time.perf_counter() - start
+
+    def choose(self, logits: torch.Tensor) -> None:
+        """Append the next token, chosen from `logits` (vocabulary,), or finish."""
+        read: Any = torch.tensor([self.prompt + self.tokens])
+        scores: Any = self._choose(read, logits[None].clone())
+        if self.decoding.temperature:
+            token = int(torch.multinomial(scores.softmax(-1), 1, generator=self._generator))
+        else:
+            token = int(scores.argmax(-1))
+        if token in self._ends:
+            self.finish_reason = "stop"
+            return
+        self.tokens.append(token)
+        if len(self.tokens) == self.decoding.max_new_tokens:
+            self.finish_reason = "length"
+
+    def text(self, count: int | None = None) -> str:
+        """The first `count` tokens as text; a character that still lacks bytes is left out."""
+        text: Any = self.tokenizer.decode(self.tokens[:count], skip_special_tokens=True)
+        return text.rstrip("\N{REPLACEMENT CHARACTER}")
+
+    def span(self, index: int | None) -> tuple[int, int] | None:
+        """Where in the text the token at `index` stands; a byte of a character marks the whole character."""
+        if index is None:
+            return None
+        start = len(self.text(index))
+        ends = (len(self.text(count)) for count in range(index + 1, len(self.tokens) + 1))
+        end = next((end for end in ends if end > start), None)
+        return None if end is None else (start, end)
+
+    @cached_property
+    def top_tokens(self) -> tuple[dict[str, Any], ...]:
+        """The likeliest first tokens with their probabilities at temperature 1."""
+        top = self.logits.softmax(-1).topk(settings.TOP_TOKENS)
+        pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
+        return tuple({"token": self.tokenizer.decode([token]), "probability": p} for token, p in pairs)
+
+
+def _processors(decoding: Decoding) -> LogitsProcessorList:
+    """transformers' own, in the order of its `generate`."""
+    chain = LogitsProcessorList()
+    if decoding.repetition_penalty != 1.0:
+        chain.append(RepetitionPenaltyLogitsProcessor(decoding.repetition_penalty))
+    if decoding.temperature:
+        chain.append(TemperatureLogitsWarper(decoding.temperature))
+        if decoding.top_p < 1.0:
+            chain.append(TopPLogitsWarper(decoding.top_p))
+    return chain
+
+
+def write(rows: Sequence[Row]) -> Iterator[None]:
+    """Continue prefilled rows together, one token each per step, until all are finished."""
+    rows = [row for row in rows if not row.finished]
+    if not rows:
+        return
+    tree = mixed([row.tree for row in rows])
+    cache, mask = _join(rows)
+    while not all(row.finished for row in rows):
+        start = time.perf_counter()
+        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+        logits = _column(tree, rows, cache, mask)
+        spent = time.perf_counter() - start
+        for row, row_logits in zip(rows, logits, strict=True):
+            row.length += 1
+            if not row.finished:
+                row.seconds += spent
+                row.choose(row_logits)
+        yield
+
+
+@torch.inference_mode()
+def _column(tree: PreTrainedModel, rows: Sequence[Row], cache: DynamicCache, mask: torch.Tensor) -> torch.Tensor:
+    """One more token a row: (rows, vocabulary) logits on the CPU. A finished row repeats its last token, unheard."""
+    device = mask.device
+    ids = torch.tensor([[(row.tokens or row.prompt)[-1]] for row in rows], device=device)
+    positions = torch.tensor([[row.length] for row in rows], device=device)
+    output = tree(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
+    return output.logits[:, -1].float().cpu()
+
+
+@torch.inference_mode()
+def _join(rows: Sequence[Row]) -> tuple[DynamicCache, torch.Tensor]:
+    """The caches of rows as one batch, shorter ones padded on the left, and the mask (rows, longest) over them."""
+    longest = max(row.length for row in rows)
+    mask = torch.zeros(len(rows), longest, dtype=torch.long, device=rows[0].tree.device)
+    for row, line in zip(rows, mask, strict=True):
+        line[longest - row.length :] = 1
+    layers = []
+    for layer in zip(*(row.cache.layers for row in rows), strict=True):  # type: ignore[union-attr]
+        # (1, heads, positions, head size) each
+        keys = [nn.functional.pad(one.keys, (0, 0, longest - one.keys.shape[2], 0)) for one in layer]
+        values = [nn.functional.pad(one.values, (0, 0, longest - one.values.shape[2], 0)) for one in layer]
+        layers.append((torch.cat(keys), torch.cat(values)))
+    for row in rows:
+        row.cache = None
+    return DynamicCache(layers), mask

@@ -1,0 +1,90 @@
+"""
+What a comparison is asked and what it gives: a frozen description in, frozen frames out. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from playground import settings
+from playground.adapt.adapters import Adapter
+from playground.bounds import Bound
+from playground.errors import PlaygroundError
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How tokens are chosen; temperature 0 is greedy. Raises PlaygroundError if out of range."""
+
+    max_new_tokens: int = 64
+    temperature: float = 0.0
+    top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for bounds in DECODING:
+            object.__setattr__(self, bounds.name, bounds.check(getattr(self, bounds.name)))
+
+
+DECODING = (
+    Bound("max_new_tokens", 64, 1, settings.MAX_NEW_TOKENS),
+    Bound("temperature", 0.0, 0.0, 2.0),
+    Bound("top_p", 1.0, 0.05, 1.0),
+    Bound("repetition_penalty", 1.0, 1.0, 2.0),
+    Bound("seed", 0, 0, 2**31 - 1),
+)
+
+
+@dataclass(frozen=True)
+class CompareJob:
+    """`adapters` in the order of the panes; None is the plain base."""
+
+    base: str
+    prompt: str
+    adapters: tuple[Adapter | None, ...]
+    decoding: Decoding = Decoding()
+
+    def check(self) -> None:
+        """Raises PlaygroundError if this cannot be served."""
+        if not self.prompt.strip():
+            raise PlaygroundError("empty_prompt")
+        if len(self.prompt) > settings.MAX_PROMPT_CHARACTERS:
+            raise PlaygroundError("prompt_too_long", found=len(self.prompt), maximum=settings.MAX_PROMPT_CHARACTERS)
+        if not 1 <= len(self.adapters) <= settings.MAX_PANES:
+            raise PlaygroundError("pane_count", found=len(self.adapters), maximum=settings.MAX_PANES)
+
+
+@dataclass(frozen=True)
+class Pane:
+    """What one pane shows. `first_divergence` counts generated tokens from 0; `kl_from_base` is in nats."""
+
+    adapter: str
+    summary: dict[str, Any]
+    text: str = ""
+    tokens: int = 0
+    finished: bool = False
+    finish_reason: str | None = None  # "stop" (an end token) or "length"
+    first_divergence: int | None = None
+    divergence_span: tuple[int, int] | None = None
+    tokens_per_second: float | None = None
+    kl_from_base: float | None = None
+    top_tokens: tuple[dict[str, Any], ...] = ()
+    weights_untouched: bool | None = None
+
+
+@dataclass(frozen=True)
+class Frame:
+    base: str
+    base_parameters: int
+    prompt: str
+    decoding: Decoding
+    panes: tuple[Pane, ...]
+    finished: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; a pane's summary lies beside its other fields."""
+        frame = asdict(self)
+        frame["panes"] = [{**pane.pop("summary"), **pane} for pane in frame["panes"]]
+        return frame

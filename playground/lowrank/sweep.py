@@ -1,0 +1,96 @@
+"""
+One adapter under many edits: what each leaves of it loses on held-out responses. Knows nothing about the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from playground import settings
+from playground.adapt import adapters, tasks
+from playground.adapt.adapters import Adapter
+from playground.adapt.attach import attach
+from playground.adapt.tasks import Task
+from playground.compare.decoding import at_least_zero
+from playground.lowrank.edits import Edit, edited
+from playground.model.bases import Base
+from playground.train.evaluation import response_logits
+
+if TYPE_CHECKING:
+    from playground.train.evaluation import Encoded
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """Measure an adapter under several edits, on the held-out examples of a task (at most MAX_SWEEP_EXAMPLES)."""
+
+    base: str
+    adapter: Adapter
+    edits: tuple[Edit, ...]
+    task: Task
+
+
+@dataclass(frozen=True)
+class Effect:
+    """
+    What is left of an adapter under an edit: the loss on held-out responses, and the mean over their tokens of
+    KL(edited ‖ base), both in nats.
+    """
+
+    edit: Edit
+    held_out_loss: float
+    kl_from_base: float
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The base's own loss and the effects so far, in the order of the edits."""
+
+    base_loss: float
+    effects: tuple[Effect, ...] = ()
+
+
+def sweep(job: SweepJob, get_base: Callable[[str], Base]) -> Iterator[Sweep]:
+    """
+    The base's loss, then the effects as they come in. Raises PlaygroundError before the first if an edit makes no sense
+    for the adapter.
+    """
+    edits = [edit.checked(job.adapter) for edit in job.edits]
+    base = get_base(adapters.base_id(job.adapter, job.base))
+    examples = job.task.held_out[: settings.MAX_SWEEP_EXAMPLES]
+    ordered = sorted((tasks.encode(base.tokenizer, example) for example in examples), key=lambda one: len(one[0]))
+    batches = [ordered[start : start + 8] for start in range(0, len(ordered), 8)]
+    reference = [_log_probabilities(base.view().eval(), batch, base) for batch in batches]
+    done = Sweep(_mean([_losses(log, targets) for log, targets in reference]))
+    yield done
+    for edit in edits:
+        model = attach(base, edited(base, job.adapter, edit))
+        losses, divergences = [], []
+        for batch, (there, _) in zip(batches, reference, strict=True):
+            yield done  # now and then, so that other work has its turn and a stop is heard
+            here, targets = _log_probabilities(model, batch, base)
+            losses.append(_losses(here, targets))
+            divergences.append((here.exp() * (here - there)).sum(-1))
+        done = Sweep(done.base_loss, (*done.effects, Effect(edit, _mean(losses), at_least_zero(_mean(divergences)))))
+        yield done
+
+
+@torch.inference_mode()
+def _log_probabilities(model: nn.Module, batch: Sequence[Encoded], base: Base) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of every response token of a batch: (tokens, vocabulary), and which one it is (tokens,)."""
+    logits, targets = response_logits(model, batch, base.tokenizer.pad_token_id)
+    return logits.log_softmax(-1), targets
+
+
+def _losses(log_probabilities: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return functional.nll_loss(log_probabilities, targets, reduction="none")
+
+
+def _mean(parts: Sequence[torch.Tensor]) -> float:
+    return float(torch.cat(list(parts)).double().mean())

@@ -1,0 +1,186 @@
+"""
+What an adapter changed in its base, module by module.
+
+Reads the updates from the adapter's tensors, as PEFT computes with them, and the weights that they change. Knows nothing
+about soft prompts, which change no weight, nor about the page.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from peft.utils.other import get_pattern_key
+
+from playground.adapt.adapters import Adapter, peft_config
+from playground.errors import PlaygroundError
+from playground.lowrank.factors import Factors
+from playground.model.bases import Base
+from playground.model.modules import kind_of, layer_of
+
+WEIGHTLESS = ("prompt_tuning", "few_shot")  # methods that change no weight
+LATEST = 8  # adapters a base remembers what was computed of
+# PEFT's names: base_model.model.<module>.lora_A.weight, <module>.base_layer.bias, <module>.ia3_l; ours: <module>.weight
+TENSOR = re.compile(
+    r"(?:base_model\.model\.)?(.+?)(?:\.base_layer)?\.(lora_A|lora_B|lora_magnitude_vector|ia3_l|weight|bias)(?:\.weight)?"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """
+    What an adapter does to one module's weight W (out, in). LoRA and its variants have `factors`, DoRA also the new
+    length of every row, `magnitude` (out,); IA3 has a `vector` (out, 1) or (1, in); full fine-tuning the new `weight`.
+    """
+
+    module: str  # its path in the base
+    factors: Factors | None = None
+    magnitude: torch.Tensor | None = None
+    vector: torch.Tensor | None = None
+    weight: torch.Tensor | None = None
+
+    @property
+    def kind(self) -> str:
+        """The module's own name, such as q_proj."""
+        return kind_of(self.module)
+
+    @property
+    def layer(self) -> int | None:
+        return layer_of(self.module)
+
+    @property
+    def low_rank(self) -> bool:
+        """Whether the whole update is the product of its factors (DoRA's is not: it also sets lengths)."""
+        return self.factors is not None and self.magnitude is None
+
+    def delta(self, weight: torch.Tensor) -> torch.Tensor:
+        """ΔW (out, in), float32: the weight that the adapter computes with, less the base's."""
+        if self.weight is not None:
+            return self.weight - weight
+        if self.vector is not None:
+            return weight * self.vector - weight
+        assert self.factors is not None
+        product = self.factors.product()
+        if self.magnitude is None:
+            return product
+        turned = weight + product  # DoRA, Liu et al. 2024, equation 5: a direction, and a length for every row
+        return self.magnitude[:, None] * turned / torch.linalg.norm(turned, dim=1, keepdim=True) - weight
+
+    def norm(self, weight: torch.Tensor) -> float:
+        """‖ΔW‖_F."""
+        if self.low_rank:
+            return float(torch.linalg.norm(self.factors.svd.s))  # type: ignore[union-attr]
+        return float(torch.linalg.norm(self.delta(weight)))
+
+
+def split(name: str) -> tuple[str, str]:
+    """A tensor's module and part: `…layers.3.self_attn.q_proj.lora_A.weight` → (`…layers.3.self_attn.q_proj`, `lora_A`)."""
+    found = TENSOR.fullmatch(name)
+    return (found[1], found[2]) if found else (name, "")
+
+
+def kinds_of(adapter: Adapter) -> tuple[str, ...]:
+    """The kinds of modules that an adapter holds tensors for, in the order in which they stand in a layer."""
+    return tuple(dict.fromkeys(kind_of(module) for module, _ in map(split, adapter.tensors)))
+
+
+def layers_of(adapter: Adapter) -> int:
+    """How many layers the adapter reaches into, from the first."""
+    return 1 + max((layer_of(module) or 0 for module, _ in map(split, adapter.tensors)), default=0)
+
+
+def rank_of(adapter: Adapter) -> int:
+    """The largest rank of its factors. Raises PlaygroundError if it has none."""
+    ranks = [tensor.shape[0] for name, tensor in adapter.tensors.items() if split(name)[1] == "lora_A"]
+    if not ranks:
+        raise PlaygroundError("no_factors", method=adapter.record.method)
+    return max(ranks)
+
+
+_READ: WeakKeyDictionary[Base, WeakKeyDictionary[Adapter, dict[str, Update]]] = WeakKeyDictionary()
+
+
+def updates(base: Base, adapter: Adapter) -> dict[str, Update]:
+    """
+    Every adapted module by its path, in the order of the layers; of the latest few adapters they are remembered.
+
+    Raises PlaygroundError for methods that change no weight (prompt tuning, few-shot), and for one that does not fit.
+    """
+    read = _READ.setdefault(base, WeakKeyDictionary())
+    found = read.get(adapter)
+    if found is None:
+        if adapter.record.method in WEIGHTLESS:
+            raise PlaygroundError("no_update", method=adapter.record.method)
+        if not all(bool(tensor.isfinite().all()) for tensor in adapter.tensors.values()):
+            raise PlaygroundError("not_finite")
+        found = read[adapter] = _full(base, adapter) if adapter.config is None else _peft(base, adapter)
+        forget(read)
+    return found  # not read[adapter]: another thread may have pushed it out
+
+
+def forget(remembered: WeakKeyDictionary[Adapter, Any]) -> None:
+    """Keep only the latest few adapters."""
+    for adapter in list(remembered.keys())[:-LATEST]:
+        remembered.pop(adapter, None)
+
+
+def _peft(base: Base, adapter: Adapter) -> dict[str, Update]:
+    """From the tensors alone: wrapping a model would draw from the generator that a training beside this has seeded."""
+    config: Any = peft_config(adapter.config or {})
+    modules: dict[str, dict[str, torch.Tensor]] = {}
+    for name, tensor in adapter.tensors.items():
+        module, part = split(name)
+        modules.setdefault(module, {})[part] = tensor
+    found = {}
+    for module, parts in modules.items():
+        if "lora_A" in parts:
+            a, b = parts["lora_A"].float(), parts["lora_B"].float()
+            factors = Factors(a, b, _scaling(config, module, len(a)))
+            found[module] = Update(module, factors, parts.get("lora_magnitude_vector"))
+            _fits(base, module, factors.shape)
+        elif "ia3_l" in parts:
+            vector = parts["ia3_l"].float()
+            found[module] = Update(module, vector=vector)
+            _fits(base, module, (vector.shape[0], vector.shape[1]), one=True)
+    return found
+
+
+def _scaling(config: Any, module: str, rank: int) -> float:
+    """alpha / r, or alpha / √r for rsLoRA, with the alpha that PEFT's config gives this module."""
+    alpha = config.alpha_pattern.get(get_pattern_key(config.alpha_pattern, module), config.lora_alpha)
+    return alpha / (math.sqrt(rank) if config.use_rslora else rank)
+
+
+def _fits(base: Base, module: str, shape: tuple[int, int], one: bool = False) -> None:
+    """Raises PlaygroundError unless the base has such a module of this shape (out, in); `one`: a side may be 1."""
+    layers: dict[str, Any] = dict(base.model.named_modules())
+    found = (layers[module].out_features, layers[module].in_features) if module in layers else None
+    alike = found and all(size == wanted or (one and size == 1) for size, wanted in zip(shape, found, strict=True))
+    if not alike:
+        raise PlaygroundError("does_not_fit", base=base.spec.name, reason=f"{module}: {shape} ≠ {found}")
+
+
+def _full(base: Base, adapter: Adapter) -> dict[str, Update]:
+    """The linear layers of a fully fine-tuned model; embeddings and norms were trained too, but are not shown."""
+    linear = {name for name, module in base.model.named_modules() if isinstance(module, torch.nn.Linear)}
+    head = base.model.get_output_embeddings()
+    modules = {name.removesuffix(".weight"): tensor for name, tensor in adapter.tensors.items() if tensor.dim() == 2}
+    return {
+        module: Update(module, weight=tensor)
+        for module, tensor in modules.items()
+        if module in linear and base.model.get_submodule(module) is not head
+    }
+
+
+def update_of(base: Base, adapter: Adapter, module: str) -> Update:
+    """Raises PlaygroundError if the adapter did not change such a module."""
+    found = updates(base, adapter)
+    update = found.get(module) if isinstance(module, str) else None
+    if update is None:
+        kinds = ", ".join(sorted({one.kind for one in found.values()}))
+        raise PlaygroundError("unknown_module", module=str(module)[:80], known=kinds)
+    return update

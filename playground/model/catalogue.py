@@ -1,0 +1,74 @@
+"""
+The bases that there are, and the forms in fewer bits that each of them has. Loads nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playground import settings
+from playground.errors import PlaygroundError
+from playground.formats.registry import FORMATS
+from playground.model import embedded
+from playground.model.architecture import bloom, llama
+
+if TYPE_CHECKING:
+    from playground.model.architecture import Architecture
+
+
+FORMS = tuple(name for name in FORMATS if name != "float32")  # "smollm2-135m:nf4" is that base in NF4
+BITSANDBYTES: dict[str, dict[str, Any]] = {  # real modules of that form, by transformers' BitsAndBytesConfig
+    "int8_vectorwise": {"load_in_8bit": True},
+    "nf4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
+    "nf4_double": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True},
+    "fp4": {"load_in_4bit": True, "bnb_4bit_quant_type": "fp4"},
+}
+
+
+@dataclass(frozen=True)
+class BaseSpec:
+    """One line of the catalogue. `repository` names the model on the hub, also for the embedded copy of it."""
+
+    id: str
+    name: str
+    source: str  # "embedded", "hub" or "local"
+    repository: str
+    architecture: Architecture | None  # None: not known before loading
+
+    @property
+    def parameters(self) -> int | None:
+        return self.architecture.parameters if self.architecture else None
+
+
+def _catalogue() -> dict[str, BaseSpec]:
+    smollm_135m = llama(576, 1536, 30, 9, 3, 49152)
+    smollm, qwen = "HuggingFaceTB/SmolLM2-{}-Instruct", "Qwen/Qwen2.5-{}-Instruct"
+    hub = [
+        ("smollm2-135m-hub", smollm.format("135M"), smollm_135m),
+        ("smollm2-360m", smollm.format("360M"), llama(960, 2560, 32, 15, 5, 49152)),
+        ("smollm2-1.7b", smollm.format("1.7B"), llama(2048, 8192, 24, 32, 32, 49152)),
+        ("qwen2.5-0.5b", qwen.format("0.5B"), llama(896, 4864, 24, 14, 2, 151936, qkv_bias=True)),
+        ("qwen2.5-1.5b", qwen.format("1.5B"), llama(1536, 8960, 28, 12, 2, 151936, qkv_bias=True)),
+        ("llama-3.2-1b", "meta-llama/Llama-3.2-1B-Instruct", llama(2048, 8192, 16, 32, 8, 128256)),
+        ("bloomz-560m", "bigscience/bloomz-560m", bloom(1024, 24, 250880)),
+    ]
+    specs = [BaseSpec(embedded.ID, embedded.NAME, "embedded", embedded.REPOSITORY, smollm_135m)]
+    specs += [
+        BaseSpec(id, repository.rpartition("/")[2], "hub", repository, architecture) for id, repository, architecture in hub
+    ]
+    if settings.LOCAL_BASE:
+        specs.append(BaseSpec("local", Path(settings.LOCAL_BASE).name, "local", settings.LOCAL_BASE, None))
+    return {spec.id: spec for spec in specs}
+
+
+CATALOGUE = _catalogue()
+
+
+def split_id(base_id: str) -> tuple[BaseSpec, str | None]:
+    """`smollm2-135m:nf4` → its catalogue line and form. Raises PlaygroundError for an id that does not exist."""
+    name, mark, form = base_id.partition(":")
+    if name not in CATALOGUE or (mark and form not in FORMS):
+        raise PlaygroundError("unknown_base", base=base_id, known=", ".join(CATALOGUE), forms=", ".join(FORMS))
+    return CATALOGUE[name], form or None

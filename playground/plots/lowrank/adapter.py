@@ -1,0 +1,164 @@
+"""
+Drawings of the low-rank lab: spectra, where an adapter learned, what cutting costs, how two adapters overlap.
+
+What moves with a slider is HTML, which changes in place; what stands is plotly. Knows nothing about models or pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from playground.locales import number, percent, significant, text
+from playground.plots.kit.svg import UNITS, y_axis
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+SHOWN = 64  # singular values
+BEYOND = 4  # places behind the last one that show the cliff
+
+
+def spectrum(values: Sequence[float], kept: int, language: str) -> str:
+    """
+    Singular values as bars, those that are kept filled, over the share of energy that the first ones hold as a line;
+    behind the last one the empty places that a higher rank would fill.
+    """
+    shown = list(values[:SHOWN])
+    places = len(shown) + (BEYOND if len(values) <= SHOWN else 0)
+    top = 1.06 * (max(shown, default=0.0) or 1.0)
+    width = 100 / max(1, places)
+    bars = "".join(
+        f'<rect class="{"pp-kept" if index < kept else "pp-cut"}" x="{width * (index + 0.14):.2f}%" '
+        f'width="{width * 0.72:.2f}%" y="{100 * (1 - value / top):.2f}%" height="{100 * value / top:.2f}%">'
+        f"<title>σ{index + 1} = {significant(language, value, 3)}</title></rect>"
+        for index, value in enumerate(shown)
+    )
+    every = max(1, places // 10)
+    ticks = "".join(
+        f'<text class="pp-axis" x="{width * (index + 0.5):.2f}%" y="100%" dy="1.5em" text-anchor="middle">{index + 1}</text>'
+        for index in range(0, places, every)
+    )
+    squares = np.cumsum(np.square(np.asarray(values, dtype=np.float64)))
+    line = ""
+    if len(squares) and squares[-1] > 0:
+        shares = [*(squares / squares[-1])[:SHOWN], *[1.0] * (places - len(shown))]
+        points = " L".join(
+            f"{UNITS * (index + 0.5) / places:.1f} {UNITS * (1 - share / 1.06):.1f}" for index, share in enumerate(shares)
+        )
+        line = f'<path class="pp-energy" vector-effect="non-scaling-stroke" d="M{points}"/>'
+    shares_axis = "".join(
+        f'<text class="pp-axis" x="100%" dx="6" y="{100 * (1 - share / 1.06):.2f}%" dy=".35em">'
+        f"{escape(percent(language, 100 * share))}</text>"
+        for share in (0.5, 1.0)
+        if line
+    )
+    many = "lowrank.spectrum.first" if len(values) > SHOWN else "lowrank.spectrum.axis"
+    name = escape(text(language, many, shown=SHOWN, count=number(language, len(values))))
+    first = significant(language, max(shown, default=0.0), 3)
+    label = escape(text(language, "lowrank.spectrum.label", count=len(values), first=first))
+    return (
+        f'<svg class="pp-loss pp-spectrum" role="img" aria-label="{label}" style="--label:5">{y_axis(top, language)}'
+        f'{bars}<svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%" overflow="visible">'
+        f"{line}</svg>{ticks}{shares_axis}"
+        f'<text class="pp-axis" x="50%" y="100%" dy="2.8em" text-anchor="middle">{name}</text></svg>'
+    )
+
+
+def network(cells: Sequence[Mapping[str, Any]], chosen: str, language: str) -> str:
+    """‖ΔW‖ / ‖W‖ of every module: kinds down, layers across; the chosen module is framed."""
+    kinds = list(dict.fromkeys(cell["kind"] for cell in cells))
+    layers = sorted({cell["layer"] for cell in cells if cell["layer"] is not None})
+    known = {(cell["kind"], cell["layer"]): cell for cell in cells}
+    top = max([cell["relative"] for cell in cells], default=0.0) or 1.0
+    heads = "".join(f"<th>{layer if layer % 5 == 0 else ''}</th>" for layer in layers)
+    rows = "".join(
+        f'<tr><th scope="row">{escape(kind)}</th>'
+        + "".join(_cell(known.get((kind, layer)), top, chosen, language) for layer in layers)
+        + "</tr>"
+        for kind in kinds
+    )
+    return (
+        f'<div class="pp-scroll"><table class="pp-network"><thead><tr><th scope="col">'
+        f"{escape(text(language, 'lowrank.layer'))}</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cell(cell: Mapping[str, Any] | None, top: float, chosen: str, language: str) -> str:
+    if cell is None:
+        return "<td></td>"
+    share = percent(language, 100 * cell["relative"])
+    name = text(language, "lowrank.cell", layer=cell["layer"], kind=cell["kind"], share=share)
+    mark = ' class="pp-chosen"' if cell["module"] == chosen else ""
+    return f'<td{mark} style="--v:{cell["relative"] / top:.3f}" title="{escape(name)}"><span>{escape(share)}</span></td>'
+
+
+def effects(rows: Sequence[Mapping[str, Any]], base_loss: float, language: str) -> str:
+    """A table with a bar each for held-out loss and KL; a row has `label`, `held_out_loss`, `kl_from_base`."""
+    base = {"label": text(language, "lowrank.effects.base"), "held_out_loss": base_loss, "kl_from_base": 0.0}
+    columns = {name: [row[name] for row in (base, *rows)] for name in ("held_out_loss", "kl_from_base")}
+    tops = {
+        name: max((value for value in column if isfinite(value)), default=0.0) or 1.0 for name, column in columns.items()
+    }
+    heads = "".join(
+        f'<th scope="col">{escape(text(language, f"lowrank.effects.{name}"))}</th>' for name in ("edit", "loss", "kl")
+    )
+    body = "".join(
+        f'<tr><th scope="row">{escape(row["label"])}</th>'
+        + "".join(_bar(row[name], tops[name], language) for name in columns)
+        + "</tr>"
+        for row in (base, *rows)
+    )
+    return f'<table class="pp-effects"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _bar(value: float, top: float, language: str) -> str:
+    if not isfinite(value):
+        return "<td>–</td>"
+    written = number(language, value, 2) if value >= 1 else significant(language, value)
+    return f'<td><span class="pp-measure" style="--v:{value / top:.3f}"><i></i>{written}</span></td>'
+
+
+def overlap(values: np.ndarray, names: tuple[str, str], language: str) -> go.Figure:
+    """φ(i, j) as a map: how much of one adapter's first directions lies within the other's."""
+    import plotly.graph_objects as go
+
+    from playground.plots.kit.charts import AMOUNT, styled
+
+    rows, columns = values.shape
+    figure = go.Figure(
+        go.Heatmap(
+            z=np.asarray(values, dtype=np.float32), x=list(range(1, columns + 1)), y=list(range(1, rows + 1)),
+            zmin=0, zmax=1, colorscale=AMOUNT, xgap=1, ygap=1, colorbar={"title": "φ", "thickness": 12, "outlinewidth": 0},
+            hovertemplate="φ(%{y}, %{x}) = %{z:.3f}<extra></extra>",
+        )
+    )  # fmt: skip
+    sides = [
+        text(language, "lowrank.overlap.axis", symbol=symbol, name=name) for symbol, name in zip("ji", names, strict=True)
+    ]
+    return styled(figure, language, height=340, x=sides[1], y=sides[0])
+
+
+def directions(points: Sequence[Mapping[str, Any]], language: str) -> go.Figure:
+    """Length against direction, one point a module, one shape a kind."""
+    import plotly.graph_objects as go
+
+    from playground.plots.kit.charts import COLOURS, styled
+
+    figure = go.Figure()
+    shapes = ("circle", "diamond-open", "square", "x-thin-open", "triangle-up", "star-open", "cross")
+    for kind, shape in zip(dict.fromkeys(point["kind"] for point in points), shapes, strict=False):
+        own = [point for point in points if point["kind"] == kind]
+        figure.add_scatter(
+            x=[point["direction"] for point in own], y=[100 * point["length"] for point in own], mode="markers", name=kind,
+            marker={"symbol": shape, "size": 9, "color": COLOURS["lora"], "line": {"color": COLOURS["lora"], "width": 1.5}},
+            text=[text(language, "lowrank.module", layer=point["layer"], kind=kind) for point in own],
+            hovertemplate="%{text}<br>%{x:.4f} · %{y:.2f} %<extra></extra>",
+        )  # fmt: skip
+    x, y = (text(language, f"lowrank.directions.{axis}") for axis in ("direction", "length"))
+    return styled(figure, language, height=320, x=x, y=y)

@@ -1,0 +1,66 @@
+"""
+A whole model in many formats as HTML: the table of what each takes and loses, and where in the network it loses it.
+
+Takes plain numbers, gives strings that change in place. Knows nothing about models or pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from playground.formats.registry import FORMATS
+from playground.locales import number, percent, size, text, trimmed
+from playground.plots.kit.figures import nats, short
+
+Values = Mapping[str, Any]
+NONE, WAITING = "–", "…"
+PLAIN = "float32"
+COLUMNS = ("format", "bits", "memory", "disk", "sqnr", "loss", "perplexity", "kl", "same")
+
+
+def table(survey: Values, language: str) -> str:
+    """One row a format, with how it shares its scales; the one being measured is filled as far as it is known."""
+    heads = "".join(
+        f'<th scope="col" title="{escape(text(language, f"wholemodel.column.{name}.help"))}">'
+        f"{escape(text(language, f'wholemodel.column.{name}'))}</th>"
+        for name in COLUMNS
+    )
+    measured = (*survey["found"], *([survey["working"]] if survey["working"] else []))
+    rows = "".join(_row(one, survey["dtype"], language) for one in measured)
+    head, body = f"<thead><tr>{heads}</tr></thead>", f"<tbody>{rows}</tbody>"
+    return f'<div class="pp-scroll"><table class="pp-formats">{head}{body}</table></div>'
+
+
+def _row(one: Values, dtype: str, language: str) -> str:
+    reading = one["reading"]
+    name = escape(text(language, f"formats.{dtype if one['format'] == PLAIN else one['format']}"))
+    layout = FORMATS[one["format"]].layout
+    scales = ""
+    if layout.granularity != "none":
+        shared = text(language, f"wholemodel.scales.{layout.granularity}", block=number(language, layout.block))
+        scales = escape(f" · {shared}")
+    how = escape(text(language, f"wholemodel.how.{origin(one)}"))
+    decibels = mean_db(one)
+    sqnr = NONE if decibels is None else f"{number(language, decibels, 1)} dB"
+    cells = [trimmed(language, one["bits"])]
+    if reading is None:
+        cells += [WAITING] * 2 + [sqnr if one["modules"] else WAITING] + [WAITING] * 4
+    else:
+        cells += [size(language, one["memory"]), size(language, one["disk"]), sqnr]
+        cells += [number(language, reading["loss"], 2), short(language, reading["perplexity"])]
+        cells += [nats(language, reading["kl_from_base"]), percent(language, 100 * reading["same_top"])]
+    drawn = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+    return f'<tr><th scope="row">{name} <small>{how}{scales}</small></th>{drawn}</tr>'
+
+
+def origin(one: Values) -> str:
+    """ "loaded", "real" (bitsandbytes' modules) or "simulated"."""
+    return "loaded" if one["format"] == PLAIN else "real" if one["real"] else "simulated"
+
+
+def mean_db(one: Values) -> float | None:
+    """The mean SQNR of the modules that changed, in dB."""
+    known = [module["sqnr_db"] for module in one["modules"] if module["sqnr_db"] is not None]
+    return sum(known) / len(known) if known else None

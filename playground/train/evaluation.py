@@ -1,0 +1,121 @@
+"""
+Measuring a model on a task: loss on held-out responses, and the score of its answers.
+
+Knows nothing about how the model was adapted, nor about the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from playground.adapt import adapters, tasks
+from playground.adapt.adapters import Adapter
+from playground.adapt.attach import attach
+from playground.adapt.tasks import IGNORE, Task
+from playground.compare.decoding import Row, write
+from playground.compare.job import Decoding
+from playground.model.bases import Base
+
+Encoded = tuple[list[int], list[int]]  # (input ids, labels) as `tasks.encode` gives them
+
+
+def response_logits(model: nn.Module, batch: Sequence[Encoded], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Logits and targets of the responses in a batch: (tokens, vocabulary) and (tokens,).
+
+    Rows are padded on the right, as PEFT's prompt tuning needs it; the output head runs only from the end of the
+    shortest prompt on, which saves much of its work.
+    """
+    longest = max(len(ids) for ids, _ in batch)
+    device = next(model.parameters()).device
+    ids = torch.tensor([ids + [pad] * (longest - len(ids)) for ids, _ in batch], device=device)
+    labels = torch.tensor([labels + [IGNORE] * (longest - len(labels)) for _, labels in batch], device=device)
+    mask = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids, _ in batch], device=device)
+    first = int((labels != IGNORE).any(0).nonzero()[0])
+    logits = model(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=longest - first + 1).logits
+    targets = labels[:, first:]
+    wanted = targets != IGNORE
+    return logits[:, :-1][wanted].float(), targets[wanted]
+
+
+def response_loss(model: nn.Module, batch: Sequence[Encoded], pad: int) -> torch.Tensor:
+    """Mean cross-entropy in nats over the response tokens of a batch, a scalar with gradient."""
+    return functional.cross_entropy(*response_logits(model, batch, pad))
+
+
+@torch.no_grad()
+def held_out_loss(model: nn.Module, encoded: Sequence[Encoded], pad: int, batch_size: int = 8) -> float:
+    """Mean cross-entropy in nats over all response tokens of `encoded`; the model's train or eval mode is kept."""
+    training = model.training
+    model.eval()
+    total, count = 0.0, 0
+    ordered = sorted(encoded, key=lambda example: len(example[0]))  # like lengths together: less padding
+    for start in range(0, len(ordered), batch_size):
+        logits, targets = response_logits(model, ordered[start : start + batch_size], pad)
+        total += float(functional.cross_entropy(logits, targets, reduction="sum"))
+        count += len(targets)
+    model.train(training)
+    return total / count
+
+
+def answers(model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_tokens: int) -> list[str]:
+    """Greedy answers of one model to several prompts (token ids), written together; train or eval mode is kept."""
+    training = model.training
+    model.eval()
+    rows = [Row(model, base.tokenizer, prompt, Decoding(max_new_tokens=max_new_tokens)) for prompt in prompts]
+    for row in rows:
+        row.prefill()
+    for _ in write(rows):
+        pass
+    model.train(training)
+    return [row.text() for row in rows]
+
+
+@dataclass(frozen=True)
+class EvaluateJob:
+    """Score an adapter (None: the base) on the held-out examples of a task."""
+
+    base: str
+    adapter: Adapter | None
+    task: Task
+    max_new_tokens: int = 64
+
+
+@dataclass(frozen=True)
+class Score:
+    """One held-out example answered: `score` from 0 to 1 by the task's own rule."""
+
+    prompt: str
+    answer: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Report:
+    scores: tuple[Score, ...]
+    held_out_loss: float
+
+    @property
+    def mean(self) -> float:
+        return sum(score.score for score in self.scores) / len(self.scores)
+
+
+def evaluate(job: EvaluateJob, get_base: Callable[[str], Base]) -> Iterator[Score | Report]:
+    """The scores of the held-out examples, eight at a time, then the Report."""
+    base = get_base(adapters.base_id(job.adapter, job.base) if job.adapter else job.base)
+    shots = [tasks.Example(*shot) for shot in job.adapter.record.shots] if job.adapter else []
+    model = attach(base, job.adapter)
+    rule, scores = tasks.SCORES[job.task.id], []
+    for start in range(0, len(job.task.held_out), 8):
+        examples = job.task.held_out[start : start + 8]
+        prompts = [tasks.prompt_ids(base.tokenizer, example.prompt, shots) for example in examples]
+        for example, answer in zip(examples, answers(model, base, prompts, job.max_new_tokens), strict=True):
+            scores.append(Score(example.prompt, answer, rule(example, answer)))
+            yield scores[-1]
+    encoded = [tasks.encode(base.tokenizer, example, shots) for example in job.task.held_out]
+    yield Report(tuple(scores), held_out_loss(model, encoded, base.tokenizer.pad_token_id))

@@ -1,0 +1,257 @@
+"""
+The named endpoints that programs use: JSON in, JSON out, the same actions as the page.
+
+A program's session is that of its client. Whatever cannot be served comes back as gr.Error with the sentence that the
+page would show, in the language of the Accept-Language header.
+"""
+
+# No postponed annotations here: gradio reads the types of the endpoints from them.
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import gradio as gr
+
+from playground import locales, settings
+from playground.actions import catalogue, lowrank
+from playground.actions.adapters import download, list_adapters, upload
+from playground.actions.compare import start_comparison
+from playground.actions.lowrank import effects, start_edited
+from playground.actions.train import event_json, start_training
+from playground.adapt import tasks
+from playground.errors import PlaygroundError
+from playground.work.jobs import Run
+from playground.work.sessions import SESSIONS
+
+
+def build_api(more: Mapping[str, Callable]) -> None:
+    """Declare the endpoints, these and `more`, inside the current gr.Blocks."""
+    endpoints = {
+        "bases": bases,
+        "methods": methods,
+        "tasks": task_list,
+        "adapters": adapters,
+        "count_parameters": count_parameters,
+        "train": train,
+        "compare": compare,
+        "low_rank": low_rank,
+        "truncate": truncate,
+        "soft_prompt": soft_prompt,
+        **more,
+    }
+    for name, endpoint in endpoints.items():
+        gr.api(endpoint, api_name=name, concurrency_limit=None)
+    adapter, zip_out = gr.Textbox(visible=False, label="adapter"), gr.File(visible=False, label="zip")
+    zip_in, base = (
+        gr.File(visible=False, type="filepath", label="zip"),
+        gr.Textbox(settings.DEFAULT_BASE, visible=False, label="base"),
+    )
+    uploaded = gr.JSON(visible=False, label="adapter")
+    adapter.submit(download_adapter, adapter, zip_out, api_name="download_adapter")
+    zip_in.upload(upload_adapter, [zip_in, base], uploaded, api_name="upload_adapter")
+
+
+def key_of(request: gr.Request) -> str:
+    return f"api-{request.session_hash}"
+
+
+@contextmanager
+def explained(request: gr.Request) -> Iterator[None]:
+    """A PlaygroundError leaves as gr.Error with its sentence."""
+    try:
+        yield
+    except PlaygroundError as error:
+        language = locales.choose(request.headers.get("accept-language"))
+        raise gr.Error(error.message(language), print_exception=False) from error
+
+
+def bases() -> list:
+    """The base models: id, name, parameters, source, and whether it is loaded."""
+    return catalogue.list_bases()
+
+
+def methods() -> list:
+    """The methods: id, name, family, paper, default steps, and the range of every hyperparameter."""
+    return catalogue.describe_methods()
+
+
+def task_list() -> list:
+    """The tasks: id, name, and how many training and held-out examples each has."""
+    return catalogue.describe_tasks()
+
+
+def adapters(request: gr.Request) -> list:
+    """This session's own adapters, newest first, and the ready-made ones."""
+    return list_adapters(key_of(request))
+
+
+def count_parameters(base: str, method: str, request: gr.Request, hyperparameters: dict = {}) -> dict:  # noqa: B006
+    """
+    Trainable parameters before training, as PEFT counts them after wrapping.
+
+    Args:
+        base: a base id, with :nf4, :int8 … for its form in fewer bits
+        method: a method id
+        hyperparameters: what differs from the method's defaults
+    """
+    with explained(request):
+        return catalogue.count_parameters(base, method, hyperparameters)
+
+
+def train(  # type: ignore[misc]
+    base: str,
+    method: str,
+    task: str,
+    request: gr.Request,
+    hyperparameters: dict = {},  # noqa: B006
+    steps: int = 0,
+    seed: int = 0,
+) -> dict:
+    """
+    Train an adapter and watch: a stream of events, the last one with the adapter's summary.
+
+    Args:
+        base: a base id
+        method: a method id
+        task: a task id
+        hyperparameters: what differs from the method's defaults
+        steps: optimizer steps; 0 takes the method's default
+        seed: decides initialization and order; the same seed gives the same adapter
+    """
+    with explained(request):
+        run = start_training(key_of(request), base, method, tasks.task(task), hyperparameters, steps or None, seed)
+        sent = 0
+        for _ in run.changes():
+            for event in run.events[sent:]:
+                yield event_json(event)
+                sent += 1
+        if run.error:
+            raise run.error
+
+
+def compare(  # type: ignore[misc]
+    base: str,
+    prompt: str,
+    adapters: list,
+    request: gr.Request,
+    max_new_tokens: int = 64,
+    temperature: float = 0.0,
+    seed: int = 0,
+    top_p: float = 1.0,
+    repetition_penalty: float = 1.0,
+) -> dict:
+    """
+    Answer one prompt with several adapters at once: a stream of frames with all panes' texts, the last one measured.
+
+    Args:
+        base: a base id
+        prompt: the question
+        adapters: adapter ids; "base" is the plain base, "id@step" a checkpoint
+        max_new_tokens: the longest answer
+        temperature: 0 is greedy
+        seed: decides sampling when the temperature is above 0
+        top_p: nucleus sampling
+        repetition_penalty: 1 is off
+    """
+    decoding = {
+        "max_new_tokens": max_new_tokens,
+        "temperature": temperature,
+        "top_p": top_p,
+        "repetition_penalty": repetition_penalty,
+        "seed": seed,
+    }
+    with explained(request):
+        yield from frames(start_comparison(key_of(request), base, prompt, adapters, decoding))
+
+
+def frames(run: Run) -> Iterator[dict]:
+    """A comparison's frames as they come. Raises the run's error."""
+    for _ in run.changes():
+        if run.events:
+            yield run.events[-1].as_json()
+    result(run)
+
+
+def result(run: Run) -> None:
+    """Raises the error of a run that has ended otherwise than by finishing."""
+    if run.error:
+        raise run.error
+    if run.state == "stopped":
+        raise PlaygroundError("replaced")
+
+
+def low_rank(adapter: str, request: gr.Request, module: str = "") -> dict:
+    """
+    The update that a LoRA made to one module: its singular values, energy, effective rank, norms, amplification.
+
+    Args:
+        adapter: an adapter id, or "id@step" for a checkpoint
+        module: the module's path in the base; empty: the most changed one
+    """
+    with explained(request):
+        return lowrank.low_rank(key_of(request), adapter, module)
+
+
+def truncate(  # type: ignore[misc]
+    adapter: str,
+    prompt: str,
+    request: gr.Request,
+    rank: int = -1,
+    strength: float = 1.0,
+    layers: list = [],  # noqa: B006
+    kinds: list = [],  # noqa: B006
+    max_new_tokens: int = 40,
+) -> dict:
+    """
+    Answer a prompt with the base, an adapter, and what is left of it: a stream of frames as in `compare`. The last one
+    has `effects`: held-out loss and mean KL from the base, in nats, of the whole adapter and of what is left; null if
+    the adapter's held-out examples are not here.
+
+    Args:
+        adapter: an adapter id, or "id@step" for a checkpoint
+        prompt: the question
+        rank: how many directions of every update stay (SVD); -1: all
+        strength: what the update is scaled with, from -1 to 2
+        layers: [first, last] layer that stays on; empty: all
+        kinds: kinds of modules that stay on, such as "q_proj"; empty: all
+        max_new_tokens: the longest answer
+    """
+    edit = {
+        "rank": None if rank == -1 else rank,
+        "strength": strength,
+        "layers": layers or None,
+        "kinds": kinds or None,
+    }
+    key, place = key_of(request), f"truncate-{uuid.uuid4().hex}"  # several at once do not stop each other
+    try:
+        with explained(request):
+            last: dict = {}
+            for last in frames(start_edited(key, place, adapter, edit, prompt, {"max_new_tokens": max_new_tokens})):
+                yield last
+            yield {**last, "effects": effects(key, adapter, edit, place)}
+    finally:
+        SESSIONS.get(key).runs.pop(place, None)
+
+
+def soft_prompt(adapter: str, request: gr.Request, nearest: int = 3) -> dict:
+    """
+    The virtual tokens of a prompt-tuning adapter: norms, nearest vocabulary tokens before and after training.
+
+    Args:
+        adapter: an adapter id, or "id@step" for a checkpoint
+        nearest: how many vocabulary tokens for each
+    """
+    with explained(request):
+        return lowrank.soft_prompt(key_of(request), adapter, nearest)
+
+
+def download_adapter(adapter: str, request: gr.Request) -> str:
+    """A zip that `PeftModel.from_pretrained` loads once unpacked."""
+    with explained(request):
+        return download(key_of(request), adapter)
+
+
+def upload_adapter(zip_file: str, base: str, request: gr.Request) -> dict:
+    """Check a zip and add its adapter to this session."""
+    with explained(request):
+        return upload(key_of(request), zip_file, base).summary()

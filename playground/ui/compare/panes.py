@@ -1,0 +1,220 @@
+"""
+The panes of a comparison as HTML, and their first tokens.
+
+Pure: plain values and a language in, HTML out; what a visitor or a model wrote is escaped here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from playground.adapt.adapters import QUANTIZED
+from playground.formats.registry import format_of
+from playground.locales import NO_BREAK, number, percent, significant, size, text, trimmed
+from playground.model.catalogue import BITSANDBYTES, split_id
+from playground.ui.kit.html import card, colour, words
+from playground.ui.kit.sections import follow
+from playground.work.jobs import Run
+
+if TYPE_CHECKING:
+    from playground.ui.kit.html import Values
+
+
+MAIN_HYPERPARAMETER = {"lora": ("r", "rank"), "qlora": ("r", "rank"), "few_shot": ("k", "examples")}
+COLUMNS = {1: 1, 2: 2, 3: 3, 5: 3, 6: 3}  # panes: columns on a wide screen, otherwise 4
+VISIBLE_SPACES = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})
+SMALLEST_PROBABILITY = 0.1  # percent; below it the page says "less than"
+
+
+def pane_title(summary: Values, language: str) -> str:
+    """The visitor's own title, or method, main hyperparameter and task. Plain text, not yet escaped."""
+    method = summary["method"]
+    if summary.get("name"):
+        return summary["name"]
+    dora = summary.get("hyperparameters", {}).get("dora")
+    plain = "base" if method == QUANTIZED else method
+    title = text(language, "pane.dora" if dora else f"methods.{plain}.name")
+    _, _, form = (summary.get("base") or "").partition(":")
+    if plain == "base" and form:
+        title += " · " + text(language, f"formats.{form}")
+    symbol, name = MAIN_HYPERPARAMETER.get(method, ("", ""))
+    if name in summary.get("hyperparameters", {}):
+        title += f" {symbol} = {number(language, summary['hyperparameters'][name])}"
+    if method == "base" or not summary.get("task"):
+        return title
+    title += " · " + text(language, f"tasks.{summary['task']}.name")
+    if "@" in summary["id"]:
+        return text(language, "pane.own_step", title=title, step=number(language, summary["steps"]))
+    return text(language, "pane.own", title=title) if summary.get("own") else title
+
+
+def panes(frame: Values, language: str) -> str:
+    """All answers of one comparison, side by side."""
+    cards = "".join(pane_card(pane, frame, language) for pane in frame["panes"])
+    return (
+        f'<section class="pp-panes" {columns(frame["panes"])} aria-label="{words(language, "pane.panes")}">{cards}</section>'
+    )
+
+
+def columns(shown: list[Values]) -> str:
+    """The style attribute that says how many stand side by side on a wide screen."""
+    return f'style="--columns:{COLUMNS.get(len(shown), 4)}"'
+
+
+def pane_card(pane: Values, frame: Values, language: str) -> str:
+    """One pane: name, cost, bar, answer, footer."""
+    busy = "false" if pane["finished"] else "true"
+    return (
+        f'<article class="pp-pane" {colour(pane["method"])} aria-busy="{busy}">'
+        f'<h3 class="pp-name">{escape(pane_title(pane, language))}</h3>'
+        f'<p class="pp-cost">{escape(cost(pane, language))}</p>'
+        f"{cost_bar(pane, frame['base_parameters'], language)}"
+        f'<div class="pp-answer">{answer(pane, language)}</div>'
+        f'<div class="pp-foot">{pane_foot(pane, frame, language)}</div></article>'
+    )
+
+
+def cost(pane: Values, language: str) -> str:
+    """`460,800 trained · 0.34 % · 1.8 MB`, or that nothing was trained; of fewer bits how many, and how they are had."""
+    if pane["method"] == QUANTIZED:
+        form = pane["hyperparameters"]["format"]
+        key = "pane.quantized" if form in BITSANDBYTES else "pane.simulated"
+        return text(language, key, bits=bits(pane, language))
+    if not pane["trainable_parameters"]:
+        return text(language, "pane.few_shot" if pane["method"] == "few_shot" else "pane.nothing_trained")
+    count, share = number(language, pane["trainable_parameters"]), percent(language, pane["percent"])
+    return text(language, "pane.cost", count=count, percent=share, size=size(language, pane["bytes"]))
+
+
+def bits(pane: Values, language: str) -> str:
+    """Per weight of a linear layer, scales included: 4.5."""
+    return trimmed(language, format_of(pane["hyperparameters"]["format"]).bits_per_parameter())
+
+
+def cost_bar(pane: Values, full: int, language: str) -> str:
+    """
+    Trained parameters on a logarithmic scale from 1 up to full fine-tuning, which fills the bar; of a base in fewer bits
+    how many of 32.
+    """
+    if pane["method"] == QUANTIZED:
+        share = format_of(pane["hyperparameters"]["format"]).bits_per_parameter() / 32
+        label = words(language, "pane.bits", bits=bits(pane, language))
+        return f'<div class="pp-bar" role="img" aria-label="{label}"><i style="width:{100 * share:.1f}%"></i></div>'
+    trained = pane["trainable_parameters"]
+    share = min(1.0, math.log(trained) / math.log(full)) if trained > 1 and full > 1 else 0.0
+    label = words(language, "pane.bar", count=number(language, trained), total=number(language, full))
+    return f'<div class="pp-bar" role="img" aria-label="{label}"><i style="width:{100 * share:.1f}%"></i></div>'
+
+
+def answer(pane: Values, language: str) -> str:
+    """The text with its point of departure marked and a caret while it grows."""
+    if not pane["text"]:
+        key = "pane.empty" if pane["finished"] else "pane.waiting"
+        return f'<p class="pp-soft">{words(language, key)}</p>'
+    caret = "" if pane["finished"] else '<span class="pp-caret" aria-hidden="true"></span>'
+    return f'<p class="pp-text">{marked(pane, language)}{caret}</p>'
+
+
+def marked(pane: Values, language: str) -> str:
+    """The escaped text, with the first token that differs from the base model's in a <mark>."""
+    if not pane["divergence_span"]:
+        return escape(pane["text"])
+    start, end = pane["divergence_span"]
+    before, token, after = (escape(part) for part in (pane["text"][:start], pane["text"][start:end], pane["text"][end:]))
+    return f'{before}<mark class="pp-part" title="{words(language, "pane.parts_here")}">{token}</mark>{after}'
+
+
+def pane_foot(pane: Values, frame: Values, language: str) -> str:
+    """Tokens and speed, what the pane is worth knowing for, and a line on how it ended if that needs one."""
+    count, speed = pane["tokens"], pane["tokens_per_second"]
+    left = text(language, "pane.tokens_one") if count == 1 else text(language, "pane.tokens", count=number(language, count))
+    if speed is not None:
+        left += " · " + text(language, "pane.speed", speed=significant(language, speed))
+    note = ending(pane, frame, language)
+    note = f'<span class="pp-note">{escape(note)}</span>' if note else ""
+    return f"<span>{escape(left)}</span>{distance(pane, language)}{note}"
+
+
+def distance(pane: Values, language: str) -> str:
+    """How far the first token lies from the base model's; for the base model, that its weights were checked."""
+    if pane["weights_untouched"] is False:
+        return f'<span class="pp-error">{words(language, "pane.touched")}</span>'
+    if pane["weights_untouched"]:
+        return f'<span title="{words(language, "pane.untouched_hint")}">{words(language, "pane.untouched")}</span>'
+    if pane["kl_from_base"] is None:
+        return ""
+    value = words(language, "pane.kl", value=divergence(language, pane["kl_from_base"]))
+    return f'<span title="{words(language, "pane.kl_hint")}">{value}</span>'
+
+
+def divergence(language: str, nats: float) -> str:
+    """10.2, 0.34, 0.0012."""
+    return number(language, nats, 1) if nats >= 1 else significant(language, nats)
+
+
+def ending(pane: Values, frame: Values, language: str) -> str:
+    """Why an answer stopped short, or that it is the base model's word for word; "" if there is nothing to say."""
+    if pane["finish_reason"] == "length":
+        return text(language, "pane.cut", count=number(language, pane["tokens"]))
+    base = next((other for other in frame["panes"] if other["method"] == "base"), None)
+    if base is None or pane is base or not (base["finished"] and pane["finished"]):
+        return ""
+    return text(language, "pane.same") if pane["text"] == base["text"] else ""
+
+
+def first_tokens(frame: Values, language: str) -> str:
+    """How likely each model finds its most likely first tokens, and how to read the page's bars."""
+    known = [pane for pane in frame["panes"] if pane["top_tokens"]]
+    if not known:
+        return card(language, "tokens")
+    lists = "".join(token_list(pane, language) for pane in known)
+    return card(language, "tokens", f'<div class="pp-tokens" {columns(known)}>{lists}{legend(known, frame, language)}</div>')
+
+
+def token_list(pane: Values, language: str) -> str:
+    """One pane's most likely first tokens, with bars as long as they are probable."""
+    rows = "".join(
+        f'<li title="{escape(token["token"])}"><code>{visible(token["token"], language)}</code>'
+        f'<span class="pp-probability" style="--p:{token["probability"]:.4f}"><i></i>'
+        f"{escape(probability(language, token['probability']))}</span></li>"
+        for token in pane["top_tokens"][:3]
+    )
+    title = escape(pane_title(pane, language))
+    return f'<div {colour(pane["method"])}><h3 class="pp-name">{title}</h3><ul>{rows}</ul></div>'
+
+
+def visible(token: str, language: str) -> str:
+    """The escaped token, with the spaces and line breaks around it made visible."""
+    core = token.strip()
+    before, _, after = token.partition(core) if core else (token, "", "")
+    edges = [f'<span class="pp-soft">{part.translate(VISIBLE_SPACES)}</span>' if part else "" for part in (before, after)]
+    return f"{edges[0]}{escape(core)}{edges[1]}" if token else words(language, "tokens.end")
+
+
+def probability(language: str, value: float) -> str:
+    """91 %, 4 %, 0.4 %: one significant figure is enough beside a bar; what is too small to matter is "< 0.1 %"."""
+    rounded = significant(language, max(100 * value, SMALLEST_PROBABILITY), 1) + NO_BREAK + "%"
+    return rounded if 100 * value >= SMALLEST_PROBABILITY else text(language, "tokens.below", value=rounded)
+
+
+def legend(known: list[Values], frame: Values, language: str) -> str:
+    """What the bars mean, and which pane begins farthest from the base model."""
+    sentences = [words(language, "tokens.bars", total=number(language, frame["base_parameters"]))]
+    if any(pane["method"] == QUANTIZED for pane in known):
+        sentences.append(words(language, "tokens.bits"))
+        if split_id(frame["base"])[0].source == "embedded":
+            sentences.append(words(language, "formats.q4_1"))
+    measured = [pane for pane in known if pane["kl_from_base"] is not None]
+    if len(measured) > 1:
+        farthest = max(measured, key=lambda pane: pane["kl_from_base"])
+        value = divergence(language, farthest["kl_from_base"])
+        sentences.append(words(language, "tokens.farthest", title=pane_title(farthest, language), value=value))
+    return f'<p class="pp-legend">{" ".join(sentences)}</p>'
+
+
+def follow_answers(run: Run, language: str) -> Iterator[list[Any]]:
+    """[notice, panes] of a comparison as it is written, until it has ended."""
+    yield from follow(run, language, lambda frame: panes(frame.as_json(), language))

@@ -1,0 +1,38 @@
+"""
+Bars of memory by what holds it, all in one scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from playground import locales
+from playground.locales import NO_BREAK, number
+from playground.ui.kit.html import colour, escape
+
+
+def bytes_text(language: str, count: float) -> str:
+    """As `locales.size`, and from a thousand GB on in TB: a hundred copies of a published model fill a shelf of disks."""
+    if count < 1e12:
+        return locales.size(language, count)
+    return number(language, count / 1e12, 1) + NO_BREAK + "TB"
+
+
+Part = tuple[str, str, int]  # class of its colour, its words, bytes
+
+
+def bar(method_id: str, name: str, parts: Sequence[Part], longest: int, language: str) -> str:
+    """One stacked bar with its name, its total, and its parts in words."""
+    total = bytes_text(language, sum(size for _, _, size in parts))
+    said = [f"{words} {bytes_text(language, size)}" for _, words, size in parts]
+    label = f"{name}: {', '.join(said)}"
+    pieces = "".join(f'<i class="pp-{kind}" style="width:{100 * size / longest:.3f}%"></i>' for kind, _, size in parts)
+    legend = "".join(
+        f'<span class="pp-{kind}">{escape(words)}</span>' for (kind, _, _), words in zip(parts, said, strict=True)
+    )
+    return (
+        f'<div class="pp-budget" {colour(method_id)}>'
+        f"<p><span>{escape(name)}</span><b>{total}</b></p>"
+        f'<div class="pp-stack" role="img" aria-label="{escape(label)}">{pieces}</div>'
+        f'<p class="pp-pieces" aria-hidden="true">{legend}</p></div>'
+    )

@@ -1,0 +1,26 @@
+"""
+How handlers are wired, and the quiet line and the alarm that they answer with.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playground.ui.kit.html import escape, words
+
+HIDDEN: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+STREAM: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+
+
+def lead(language: str, key: str) -> str:
+    return f'<p class="pp-lead">{words(language, key)}</p>'
+
+
+def note(language: str, key: str, **values: object) -> str:
+    """A quiet line above the panes."""
+    return f'<p class="pp-soft" role="status">{words(language, key, **values)}</p>'
+
+
+def alarm(message: str) -> str:
+    """What is wrong and what would be right, where it is seen."""
+    return f'<p class="pp-error" role="alert">{escape(message)}</p>'

@@ -1,0 +1,65 @@
+"""
+The page's own pieces of HTML: header, panes, first tokens, counts, training status and samples.
+
+Pure: the contract's plain values and a language in, HTML out; what a visitor or a model wrote is escaped here.
+Knows nothing about Gradio, models or events. Looks lie in theme.css, words in playground/locales.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from playground.locales import LANGUAGES, NO_BREAK, number, text
+
+Values = Mapping[str, Any]
+
+
+def words(language: str, key: str, **values: object) -> str:
+    """The sentence `key`, escaped."""
+    return escape(text(language, key, **values))
+
+
+def colour(method: str) -> str:
+    """The style attribute with a method's colours: `--m` for marks, `--m-text` for words."""
+    method = method if method.isidentifier() else "base"
+    return f'style="--m:var(--m-{method},var(--m-base));--m-text:var(--m-{method}-text,var(--m-base-text))"'
+
+
+def heading(language: str, key: str) -> str:
+    """The title of a card."""
+    return f'<h2 class="pp-title">{words(language, key)}</h2>'
+
+
+def card(language: str, room: str, body: str = "") -> str:
+    """A card with its title and `body`; without one, the sentence that says what will appear here."""
+    body = body or f'<p class="pp-soft">{words(language, f"{room}.empty")}</p>'
+    return f'<section class="pp-card">{heading(language, f"{room}.title")}{body}</section>'
+
+
+def header(status: Values, language: str) -> str:
+    """The page's title, how the model is doing, the languages, and the switch between light and dark (theme.py)."""
+    current = {language: ' aria-current="true"'}
+    links = (
+        f'<a href="?lang={code}" data-pp-language lang="{code}" title="{name}"{current.get(code, "")}>{code.upper()}</a>'
+        for code, name in LANGUAGES.items()
+    )
+    return (
+        f'<div class="pp-header"><h1>{words(language, "header.title")}</h1>'
+        f'<p class="pp-tagline">{words(language, "header.tagline")}</p>'
+        f'<p class="pp-state pp-{escape(status["state"])}" role="status">{escape(model_state(status, language))}</p>'
+        f'<nav class="pp-languages" aria-label="{words(language, "header.language")}">{"".join(links)}</nav>'
+        f'<button type="button" class="pp-theme" aria-label="{words(language, "header.theme")}">◐</button></div>'
+    )
+
+
+def model_state(status: Values, language: str) -> str:
+    """One line on the model: what runs where, how far loading is, or why it failed."""
+    if status["state"] == "failed":
+        return status.get("message") or text(language, "header.failed")
+    if status["state"] == "ready":
+        return " · ".join(part for part in (status["name"], status["device"], status["dtype"]) if part)
+    fraction = status.get("fraction")
+    done = "" if fraction is None else f" · {number(language, 100 * fraction)}{NO_BREAK}%"
+    return text(language, f"header.{status['state']}", name=status["name"]) + done

@@ -1,0 +1,90 @@
+"""
+What the labs share: cards, sections that are drawn when their tab is opened, and following what runs for a place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from playground import locales
+from playground.ui.kit import html
+from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
+from playground.work.jobs import Run
+from playground.work.sessions import SESSIONS
+
+ANSWER_TOKENS = 40  # long enough to hear a style, short enough to wait for
+
+
+@dataclass(frozen=True)
+class Section:
+    """
+    A part of a lab that is empty until its tab is opened: `draw(language, *inputs)` gives the values of `shown`, and
+    `attach`, if there is one, yields them again while something runs that was started before.
+    """
+
+    inputs: list[Any]
+    shown: list[Any]
+    draw: Callable[..., list[Any]]
+    attach: Callable[..., Iterator[list[Any]]] | None = None
+
+
+def draw_when_opened(tab: gr.Tab, language: gr.BrowserState, section: Section) -> None:
+    """Draw a section at the first visit; later ones keep what the visitor made of it. Follow what runs at every visit."""
+    seen = gr.State(False)
+    drawn = tab.select(
+        lambda lang, drawn, *given: [True, *([gr.skip()] * len(section.shown) if drawn else section.draw(lang, *given))],
+        [language, seen, *section.inputs], [seen, *section.shown], **HIDDEN,
+    )  # fmt: skip
+    if section.attach:
+        drawn.then(section.attach, [language, *section.inputs], section.shown, **STREAM)
+
+
+def contents(language: str, label: str, titles: Mapping[str, str]) -> str:
+    """Links to the sections of a long page: id of the section → key of its title."""
+    links = (f'<a href="#section-{room}">{html.words(language, key)}</a>' for room, key in titles.items())
+    return f'<nav class="pp-contents" aria-label="{html.words(language, label)}">{"".join(links)}</nav>'
+
+
+def headed(title: str, lead: str) -> dict[str, Callable[[str], str]]:
+    """A card's heading and the quiet line below it, by their keys, as `Wording.make` takes them."""
+    return {"value": lambda lang: html.heading(lang, title) + soft(lang, lead)}
+
+
+def soft(language: str, key: str, **values: object) -> str:
+    """A quiet sentence."""
+    return f'<p class="pp-soft">{html.words(language, key, **values)}</p>'
+
+
+def run_of(key: str, place: str, subject: str) -> Run | None:
+    """The session's run of a place, if it is about this subject; another's stops, and whoever shows it looks away."""
+    run = SESSIONS.get(key).runs.get(place)
+    if run is None or run.job == subject:
+        return run
+    if not run.ended:
+        run.replaced = True
+        SESSIONS.stop(key, place)
+    return None
+
+
+def follow(run: Run, language: str, draw: Callable[[Any], Any]) -> Iterator[list[Any]]:
+    """[notice, what `draw` makes of the latest event] of a run, until it has ended."""
+    for _ in run.changes():
+        if run.replaced:  # a newer one is shown in the same place
+            yield [gr.skip(), gr.skip()]
+            return
+        yield [progress(run, language), draw(run.events[-1]) if run.events else gr.skip()]
+
+
+def progress(run: Run, language: str) -> str:
+    """Where a run stands, in one line."""
+    if run.error:
+        return alarm(run.error.message(language))
+    if run.state == "queued" and run.position:
+        return note(language, "lab.queued", position=locales.number(language, run.position))
+    if run.ended:
+        return note(language, f"lab.{run.state}")
+    return note(language, "lab.running" if run.events else "lab.waiting")

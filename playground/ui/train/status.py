@@ -1,0 +1,87 @@
+"""
+A training as HTML: what it will cost, where it stands, what it answers. Pure: plain values and a language in, HTML out.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from playground.locales import number, percent, seconds, size, text
+from playground.ui.kit.html import card, colour, words
+
+if TYPE_CHECKING:
+    from playground.ui.kit.html import Values
+
+STARTS_AS_BASE = ("lora", "ia3", "full_fine_tuning")  # the others begin with a prompt or with rounded weights
+
+
+def parameter_card(count: Values, method: str, language: str) -> str:
+    """What pressing Train will train, and what that costs."""
+    kind = method if method in ("few_shot", "full_fine_tuning") else "rest"
+    values = {"total": number(language, count["total"]), "percent": percent(language, count["percent"])}
+    sizes = {"size": size(language, count["bytes"]), "memory": size(language, count["memory"])}
+    rest = words(language, f"count.{kind}", **values, **sizes)
+    return (
+        f'<div class="pp-count" role="status" {colour(method)}><p class="pp-soft">{words(language, "count.lead")}</p>'
+        f'<p class="pp-figure">{number(language, count["trainable"])}</p><p class="pp-soft">{rest}</p></div>'
+    )
+
+
+def training_status(view: Values, language: str) -> str:
+    """Where a training stands, in one line, over a thin bar."""
+    state, step, steps = view["state"], view.get("step") or 0, view.get("steps") or 0
+    share = 1.0 if state == "finished" else min(1.0, step / steps) if steps else 0.0
+    return (
+        f'<div class="pp-progress pp-{escape(state)}">'
+        f'<p role="status" aria-live="polite">{escape(status_line(view, language))}</p>'
+        f'<div aria-hidden="true"><i style="width:{100 * share:.1f}%"></i></div></div>'
+    )
+
+
+def status_line(view: Values, language: str) -> str:
+    """The sentence for each state of a training. Plain text, not yet escaped."""
+    state, step, steps = view["state"], view.get("step") or 0, view.get("steps") or 0
+    here = {"step": number(language, step), "steps": number(language, steps)}
+    if state in ("diverged", "failed"):
+        return view.get("message") or text(language, f"status.{state}", **here)
+    if state == "queued" and (view.get("position") or 1) > 1:
+        return text(language, "status.queued", position=number(language, view["position"]))
+    if state == "finished" and steps:
+        return text(language, "status.finished", steps=here["steps"], time=seconds(language, view.get("elapsed") or 0))
+    if state != "running":
+        keys = {"queued": "status.queued_next", "finished": "status.ready"}
+        return text(language, keys.get(state, f"status.{state}"), **here)
+    parts = [text(language, "status.step", **here)]
+    for key, name in (("status.pace", "seconds_per_step"), ("status.left", "remaining")):
+        if view.get(name) is not None:
+            parts.append(text(language, key, time=seconds(language, view[name])))
+    return " · ".join(parts)
+
+
+def samples(view: Values, language: str, step: int | None = None) -> str:
+    """Answers to held-out questions before training and at `step` (the last checkpoint up to it; None: the latest)."""
+    if not view.get("questions"):
+        return card(language, "samples")
+    taken = view.get("samples") or []
+    first = next((sample for sample in taken if sample["step"] == 0), None)
+    upto = [sample for sample in taken if (sample["step"] > 0 if step is None else sample["step"] <= step)]
+    shown = [first, upto[-1] if upto else None]
+    same = view.get("method") in STARTS_AS_BASE
+    heads = [text(language, f"samples.{key}") for key in ("question", "first" if same else "start", "now")]
+    if view.get("method") == "few_shot":  # nothing was trained: there is no before
+        heads[1:], shown = [text(language, "samples.answer")], [first]
+    elif upto:
+        heads[2] = text(language, "samples.later", step=number(language, upto[-1]["step"]))
+    filled = [view["questions"], *(sample["answers"] if sample else [] for sample in shown)]
+    rows = "".join(sample_row(row, heads, filled) for row in range(len(view["questions"])))
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
+    table = f'<table class="pp-samples"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return card(language, "samples", table)
+
+
+def sample_row(row: int, heads: list[str], filled: list[list[str]]) -> str:
+    """One question with its answers; "…" where there is none yet. On a phone each cell carries its column's head."""
+    cells = (column[row] if row < len(column) else "…" for column in filled)
+    drawn = (f'<td data-head="{escape(head)}">{escape(cell)}</td>' for head, cell in zip(heads, cells, strict=True))
+    return f"<tr>{''.join(drawn)}</tr>"

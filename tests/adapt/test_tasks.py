@@ -1,0 +1,387 @@
+"""Tasks: what ships, how answers are scored, reading a visitor's own data, and which tokens carry loss."""
+
+import copy
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playground.adapt.tasks import IGNORE, SCORES, TASK_IDS, Example, encode, own_task, prompt_ids, read_file, task
+from playground.errors import PlaygroundError
+from playground.settings import MAX_EXAMPLE_CHARACTERS, MAX_OWN_EXAMPLES, MAX_SEQUENCE_TOKENS, MIN_OWN_EXAMPLES
+from tests.conftest import tiny_tokenizer
+
+LAW = settings(deadline=None, derandomize=True, database=None)
+PAIRS = [(f"question {n}", f"answer {n}") for n in range(10)]
+OBJECTS = [{"prompt": prompt, "response": response} for prompt, response in PAIRS]
+
+
+def examples(one):
+    return {*one.train, *one.held_out}
+
+
+# What ships
+
+
+@pytest.mark.parametrize("task_id", TASK_IDS)
+def test_a_shipped_task_holds_enough_and_holds_out_what_it_does_not_train_on(task_id):
+    shipped = task(task_id)
+    assert len(shipped.train) >= 64
+    assert len(shipped.held_out) >= 16
+    prompts = [example.prompt.strip().lower() for example in (*shipped.train, *shipped.held_out)]
+    assert len(set(prompts)) == len(prompts)
+
+
+@pytest.mark.parametrize("task_id", TASK_IDS)
+def test_a_shipped_task_has_no_empty_side_and_no_stray_spaces(task_id):
+    for example in examples(task(task_id)):
+        for side in (example.prompt, example.response):
+            assert side == side.strip() != ""
+
+
+@pytest.mark.parametrize("task_id", TASK_IDS)
+def test_the_references_of_a_task_score_full_marks(task_id):
+    poor = [one for one in examples(task(task_id)) if SCORES[task_id](one, one.response) < 1]
+    assert poor == []
+
+
+@pytest.mark.parametrize(
+    ("task_id", "neutral"),
+    [
+        ("pirate", "The capital of France is Paris."),
+        ("sentiment", "This review describes a visit to a restaurant and what the customer thought of it."),
+        ("json", "Sure! Here is a summary of the order: two blue mugs, to be shipped to Lima."),
+        ("act_as", "Sure, I can help you with that. What would you like to know first?"),
+        ("polite", "Deliveries usually take three to five working days, depending on where you live."),
+        ("spanish", "The capital of France is Paris, a city on the river Seine."),
+    ],
+)
+def test_an_answer_as_the_base_gives_it_scores_nothing(task_id, neutral):
+    assert {SCORES[task_id](example, neutral) for example in task(task_id).held_out} == {0.0}
+
+
+def test_every_answer_of_another_task_scores_low():
+    """A model that learned the wrong task must not look as if it had learned the right one."""
+    for task_id in TASK_IDS:
+        others = [one.response for other in TASK_IDS if other != task_id for one in task(other).held_out]
+        example = task(task_id).held_out[0]
+        assert sum(SCORES[task_id](example, answer) for answer in others) / len(others) <= 0.15, task_id
+
+
+@pytest.mark.parametrize("task_id", ["", "own", "Pirate", "../tasks/pirate"])
+def test_an_unknown_task_is_refused_with_the_known_ones(task_id):
+    with pytest.raises(PlaygroundError) as refused:
+        task(task_id)
+    assert refused.value.key == "unknown_task"
+    assert all(one in str(refused.value) for one in TASK_IDS)
+
+
+# Scores
+
+ORDER = '{"order": 7, "item": "mug", "quantity": 2, "city": "Lima"}'
+
+
+@pytest.mark.parametrize(
+    ("task_id", "response", "answer", "score"),
+    [
+        ("pirate", "", "Arrr, matey!", 1.0),
+        ("pirate", "", "ARRR! arrr. Arrr", 0.5),  # one word, however often
+        ("pirate", "", "Yo-ho-ho and a treasure", 1.0),
+        ("pirate", "", "Your yearly matrix", 0.0),  # parts of words do not count
+        ("pirate", "", "", 0.0),
+        ("sentiment", "positive", "positive", 1.0),
+        ("sentiment", "positive", " Positive.\n", 1.0),
+        ("sentiment", "positive", "negative", 0.0),
+        ("sentiment", "positive", "positive review", 0.0),
+        ("sentiment", "positive", "", 0.0),
+        ("json", ORDER, ORDER, 1.0),
+        ("json", ORDER, '{"city":"Lima","item":"mug","order":7,"quantity":2}', 1.0),
+        ("json", ORDER, '{"order": "7", "item": "mug", "quantity": 2}', 0.5),
+        ("json", ORDER, "{}", 0.0),
+        ("json", ORDER, "[1]", 0.0),
+        ("json", ORDER, "null", 0.0),
+        ("json", ORDER, "Here you go: " + ORDER, 0.0),
+        ("json", ORDER, ORDER[:-1], 0.0),
+        ("json", ORDER, "", 0.0),
+        ("act_as", "", 'I want you to act as a baker. My first request is "Bread."', 1.0),
+        ("act_as", "", "I want you to act as a baker.", 0.5),
+        ("act_as", "", "Fine. My first request is bread.", 0.5),
+        ("act_as", "", "You act as a baker.", 0.0),
+        ("polite", "", "Thank you for telling us.", 1.0),
+        ("polite", "", "\n I’m sorry about that.", 1.0),
+        ("polite", "", "We do not care. Thank you.", 0.0),
+        ("polite", "", "", 0.0),
+        ("spanish", "", "La capital de Francia es París.", 1.0),
+        ("spanish", "", "No, no, no, no.", 0.0),  # as English as it is Spanish
+        ("spanish", "", "The capital of France is Paris.", 0.0),
+        ("spanish", "", "", 0.0),
+    ],
+)
+def test_scores(task_id, response, answer, score):
+    assert SCORES[task_id](Example("", response), answer) == score
+
+
+@LAW
+@given(answer=st.text(max_size=60))
+def test_a_score_lies_between_nothing_and_full_marks_whatever_the_answer(answer):
+    for task_id, score in SCORES.items():
+        assert 0.0 <= score(Example("", ORDER), answer) <= 1.0, task_id
+
+
+# A visitor's own data
+
+
+def csv_of(pairs):
+    return "".join(f"{prompt},{response}\n" for prompt, response in pairs)
+
+
+def lines_of(objects, gap="\n", **options):
+    return gap.join(json.dumps(one, **options) for one in objects)
+
+
+def reading(folder, name, content):
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_file(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("plain.csv", csv_of(PAIRS)),
+        ("header.csv", "prompt,response\n" + csv_of(PAIRS)),
+        ("proud header.csv", " Prompt , RESPONSE\n" + csv_of(PAIRS)),
+        ("excel.csv", "\ufeffprompt,response\r\n" + csv_of(PAIRS).replace("\n", "\r\n")),
+        ("SHOUT.CSV", csv_of(PAIRS)),
+        ("no last newline.csv", csv_of(PAIRS).rstrip("\n")),
+        ("blank line at the end.csv", csv_of(PAIRS) + "\n"),
+        ("blank lines between.csv", csv_of(PAIRS).replace("\n", "\n\n")),
+        ("empty row.csv", csv_of(PAIRS) + ",\n"),
+        ("pairs.json", json.dumps(PAIRS)),
+        ("objects.json", json.dumps(OBJECTS, indent=1)),
+        ("header pair.json", json.dumps([("prompt", "response"), *PAIRS])),
+        ("more fields.json", json.dumps([{**one, "author": 1} for one in OBJECTS])),
+        ("mark.json", "\ufeff" + json.dumps(OBJECTS)),
+        ("objects.jsonl", lines_of(OBJECTS)),
+        ("pairs.jsonl", lines_of(PAIRS)),
+        ("blank lines.jsonl", lines_of(OBJECTS, gap="\n \n") + "\n\n"),
+        ("windows.jsonl", lines_of(OBJECTS, gap="\r\n")),
+    ],
+    ids=lambda value: value if "." in value[-6:] else "",
+)
+def test_the_same_examples_are_read_from_every_kind_of_file(tmp_path, name, content):
+    assert examples(reading(tmp_path, name, content)) == {Example(*pair) for pair in PAIRS}
+
+
+@pytest.mark.parametrize(
+    ("quoted", "meant"),
+    [
+        ('"one, two"', "one, two"),
+        ('"say ""hi"""', 'say "hi"'),
+        ('"first\nsecond"', "first\nsecond"),
+        ('"first\r\nsecond"', "first\nsecond"),
+        ("¿qué tal? 日本 🏴‍☠️", "¿qué tal? 日本 🏴‍☠️"),
+        ("  spaces around  ", "spaces around"),
+    ],
+)
+def test_a_csv_cell_means_what_it_says(tmp_path, quoted, meant):
+    assert Example(meant, "yes") in examples(reading(tmp_path, "own.csv", csv_of([*PAIRS, (quoted, "yes")])))
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85"], ids=ascii)
+def test_only_a_newline_ends_a_line_of_jsonl(tmp_path, odd):
+    content = lines_of([*OBJECTS, {"prompt": f"before{odd}after", "response": "yes"}], ensure_ascii=False)
+    assert Example(f"before{odd}after", "yes") in examples(reading(tmp_path, "own.jsonl", content))
+
+
+DEEP, LONG_NUMBER = "[" * 100_000, "[" + "1" * 5_000 + "]"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "key"),
+    [
+        ("own.txt", csv_of(PAIRS), "data_kind"),
+        ("own.xlsx", b"PK\x03\x04", "data_kind"),
+        ("own", csv_of(PAIRS), "data_kind"),
+        ("latin.csv", csv_of([*PAIRS, ("año", "sí")]).encode("latin-1"), "data_unreadable"),
+        ("wide.csv", csv_of(PAIRS).encode("utf-16"), "data_unreadable"),
+        ("open quote.csv", csv_of(PAIRS) + '"never closed,x\n', "data_unreadable"),
+        ("broken.json", json.dumps(OBJECTS)[:-1], "data_unreadable"),
+        ("deep.json", DEEP, "data_unreadable"),
+        ("number.json", LONG_NUMBER, "data_unreadable"),
+        ("empty.json", "", "data_unreadable"),
+        ("broken.jsonl", lines_of(OBJECTS) + "\n{", "data_unreadable"),
+        ("deep.jsonl", DEEP, "data_unreadable"),
+        ("object.json", json.dumps(OBJECTS[0]), "data_no_list"),
+        ("word.json", '"prompt"', "data_no_list"),
+        ("nothing.json", "[]", "data_count"),
+        ("nothing.csv", "", "data_count"),
+        ("header only.csv", "prompt,response\n", "data_count"),
+        ("one column.csv", "a\n" * 10, "data_rows"),
+        ("three columns.csv", "a,b,c\n" * 10, "data_rows"),
+        ("semicolons.csv", csv_of(PAIRS).replace(",", ";"), "data_rows"),
+        ("words.json", json.dumps(["ab"] * 10), "data_rows"),
+        ("other names.json", json.dumps([{"question": p, "answer": r} for p, r in PAIRS]), "data_rows"),
+        ("numbers.json", json.dumps([{"prompt": n, "response": n} for n in range(1, 11)]), "data_rows"),
+        ("half a character.jsonl", lines_of([*OBJECTS, {"prompt": "\ud83c", "response": "x"}]), "data_rows"),
+        ("long.csv", csv_of(PAIRS) * 60_000, "data_too_large"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 25 else "",
+)
+def test_a_file_that_is_no_data_is_refused_with_the_reason(tmp_path, name, content, key):
+    with pytest.raises(PlaygroundError) as refused:
+        reading(tmp_path, name, content)
+    assert refused.value.key == key
+    assert refused.value.message("es") != refused.value.message("en")
+
+
+@pytest.mark.parametrize(
+    ("changed", "rows"),
+    [
+        ({2: ("prompt", "")}, "3"),
+        ({0: ("", "response")}, "1"),
+        ({9: ("   ", "response")}, "10"),
+        ({1: ("alone",), 4: ("a", "b", "c")}, "2, 5"),
+        ({1: None, 2: 7, 3: "text"}, "2, 3, 4"),
+        (dict.fromkeys(range(5), ("prompt", None)), "1, 2, 3, 4, 5"),
+        (dict.fromkeys(range(6), ("prompt", None)), "1, 2, 3, 4, 5…"),
+        ({5: ("x" * (MAX_EXAMPLE_CHARACTERS + 1), "y")}, f"6 (> {MAX_EXAMPLE_CHARACTERS})"),
+        ({5: ("x", "y" * (MAX_EXAMPLE_CHARACTERS + 1)), 7: ("x", "")}, f"6 (> {MAX_EXAMPLE_CHARACTERS}), 8"),
+    ],
+)
+def test_wrong_rows_are_listed_by_number(changed, rows):
+    with pytest.raises(PlaygroundError) as refused:
+        own_task([changed.get(n, pair) for n, pair in enumerate(PAIRS)])
+    assert (refused.value.key, refused.value.values["rows"]) == ("data_rows", rows)
+
+
+def test_an_example_of_the_greatest_length_is_taken():
+    longest = ("p" * MAX_EXAMPLE_CHARACTERS, "r" * MAX_EXAMPLE_CHARACTERS)
+    assert Example(*longest) in examples(own_task([*PAIRS, longest]))
+
+
+@pytest.mark.parametrize("empty", [("", ""), (None, None), (" ", "\n"), {"prompt": "", "response": None}])
+def test_an_empty_row_of_the_table_is_no_example_and_no_mistake(empty):
+    assert own_task([*PAIRS, empty]) == own_task(PAIRS)
+
+
+def numbered(count):
+    return [(f"question {n}", f"answer {n}") for n in range(count)]
+
+
+@pytest.mark.parametrize("count", [MIN_OWN_EXAMPLES - 1, MAX_OWN_EXAMPLES + 1])
+def test_too_few_and_too_many_examples_are_refused(count):
+    with pytest.raises(PlaygroundError) as refused:
+        own_task(numbered(count))
+    assert (refused.value.key, refused.value.values["found"]) == ("data_count", count)
+
+
+@pytest.mark.parametrize(("count", "held_out"), [(8, 2), (10, 2), (20, 4), (50, 10), (80, 16), (512, 16)])
+def test_one_in_five_is_held_out_always_the_same(count, held_out):
+    one, again = own_task(numbered(count)), own_task(numbered(count))
+    assert one == again
+    assert (len(one.train), len(one.held_out)) == (count - held_out, held_out)
+    assert examples(one) == {Example(*pair) for pair in numbered(count)}
+
+
+def test_a_repeated_prompt_counts_once_with_its_first_answer():
+    doubled = [*PAIRS, *((f" {prompt}\n", "another answer") for prompt, _ in PAIRS)]
+    assert own_task(doubled) == own_task(PAIRS)
+
+
+def test_repeating_examples_does_not_make_enough_of_them():
+    with pytest.raises(PlaygroundError) as refused:
+        own_task(PAIRS[:3] * 5)
+    assert refused.value.values["found"] == 3
+
+
+# Which tokens carry loss
+
+
+def split(tokenizer, ids, labels):
+    """The text without loss and the text with it."""
+    assert len(ids) == len(labels)
+    assert all(label in (IGNORE, id_) for id_, label in zip(ids, labels, strict=True))
+    silent = [id_ for id_, label in zip(ids, labels, strict=True) if label == IGNORE]
+    heard = [label for label in labels if label != IGNORE]
+    assert silent + heard == ids
+    return tokenizer.decode(silent), tokenizer.decode(heard)
+
+
+def test_the_response_and_its_end_carry_loss_and_nothing_else(base):
+    silent, heard = split(base.tokenizer, *encode(base.tokenizer, Example("What is 2 + 2?", "It is 4.")))
+    assert heard == "It is 4.<|im_end|>"
+    assert silent.endswith("<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n<|im_start|>assistant\n")
+
+
+@pytest.mark.parametrize("task_id", TASK_IDS)
+def test_a_training_example_is_the_conversation_that_the_chat_template_writes(base, task_id):
+    for example in (*task(task_id).train, *task(task_id).held_out):
+        turns = [{"role": "user", "content": example.prompt}, {"role": "assistant", "content": example.response}]
+        whole = base.tokenizer.apply_chat_template(turns, return_dict=True)["input_ids"]
+        ids, _ = encode(base.tokenizer, example)
+        assert ids == whole[: len(ids)]
+        assert base.tokenizer.decode(whole[len(ids) :]).strip() == ""
+
+
+def test_training_sees_the_prompt_exactly_as_answering_does(base):
+    example = Example("What is the capital of France?", "Paris.")
+    ids, labels = encode(base.tokenizer, example)
+    assert ids[: labels.count(IGNORE)] == prompt_ids(base.tokenizer, example.prompt)
+
+
+def test_shots_are_turns_before_the_question_and_carry_no_loss(base):
+    shots = [Example("Red?", "Rojo."), Example("Blue?", "Azul.")]
+    silent, heard = split(base.tokenizer, *encode(base.tokenizer, Example("Green?", "Verde."), shots))
+    assert heard == "Verde.<|im_end|>"
+    places = [silent.index(word) for word in ("Red?", "Rojo.", "Blue?", "Azul.", "Green?")]
+    assert places == sorted(places)
+    assert silent.count("<|im_start|>user") == 3
+
+
+@pytest.fixture
+def plain(tiny):
+    tokenizer = copy.deepcopy(tiny.tokenizer)
+    tokenizer.chat_template = None
+    return tokenizer
+
+
+def test_without_a_chat_template_each_turn_is_a_line(plain):
+    shots = [Example("Red?", "Rojo.")]
+    silent, heard = split(plain, *encode(plain, Example("Green?", "Verde."), shots))
+    assert (silent, heard) == ("Red?\nRojo.\nGreen?\n", "Verde.<|im_end|>")
+
+
+BYTES, PLAIN = tiny_tokenizer(), tiny_tokenizer()
+PLAIN.chat_template = None
+
+
+@LAW
+@given(prompt=st.text(max_size=20), response=st.text(max_size=20))
+def test_no_character_is_lost_on_the_way_to_tokens(prompt, response):
+    for tokenizer in (BYTES, PLAIN):
+        silent, heard = split(tokenizer, *encode(tokenizer, Example(prompt, response)))
+        assert heard == response + tokenizer.eos_token
+        assert prompt in silent
+
+
+def of_length(tokenizer, tokens):
+    """An example that takes exactly so many tokens, one per byte."""
+    ids, _ = encode(tokenizer, Example("p", ""))
+    return Example("p", "r" * (tokens - len(ids)))
+
+
+def test_the_longest_example_fits_and_one_token_more_is_refused(tiny):
+    ids, _ = encode(tiny.tokenizer, of_length(tiny.tokenizer, MAX_SEQUENCE_TOKENS))
+    assert len(ids) == MAX_SEQUENCE_TOKENS
+    with pytest.raises(PlaygroundError) as refused:
+        encode(tiny.tokenizer, of_length(tiny.tokenizer, MAX_SEQUENCE_TOKENS + 1))
+    assert refused.value.key == "example_too_long"
+    assert refused.value.values["found"] == MAX_SEQUENCE_TOKENS + 1
+
+
+def test_shots_may_be_longer_than_a_training_example(tiny):
+    shots = [of_length(tiny.tokenizer, MAX_SEQUENCE_TOKENS)]
+    ids, _ = encode(tiny.tokenizer, Example("p", "r"), shots)
+    assert len(ids) > MAX_SEQUENCE_TOKENS

@@ -1,0 +1,249 @@
+"""QLoRA beside LoRA: in turns is as alone, memory is what tensors hold, and merging is PEFT's and costs what is said."""
+
+import copy
+import math
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+from peft import get_peft_model, set_peft_model_state_dict
+from peft.utils.integrations import dequantize_bnb_weight
+
+from playground import settings
+from playground.adapt import adapters
+from playground.adapt.adapters import LESS, peft_config
+from playground.adapt.attach import attach
+from playground.adapt.tasks import Example, Task, encode
+from playground.compare.comparison import compare
+from playground.compare.job import CompareJob
+from playground.errors import PlaygroundError
+from playground.model.bases import load
+from playground.model.catalogue import CATALOGUE, BaseSpec
+from playground.model.weights import held_tensors, stored_bytes
+from playground.quantize.merging import MergeJob, codes, merged, merging
+from playground.quantize.qlora import PairJob, train_pair
+from playground.train.evaluation import held_out_loss
+from playground.train.training import Ended, TrainingJob, train
+from tests.families import logits, one_thread, tiny_base  # noqa: F401
+
+VALUES = {"rank": 4, "learning_rate": 2e-2, "dropout": 0.2, "targets": "all_linear"}
+WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+TASK = Task("pirate", *(tuple(Example(f"say {word}", f"{word}!") for word in part) for part in (WORDS[:8], WORDS[8:])))
+
+
+@pytest.fixture(scope="module")
+def get_base(tmp_path_factory):
+    """`wide` (64 columns: bitsandbytes reads narrower four-bit weights back wrong) and its forms, loaded as real bases."""
+    folder = tmp_path_factory.mktemp("wide")
+    plain = tiny_base("llama", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CATALOGUE, "wide", BaseSpec("wide", "Wide", "local", str(folder), plain.architecture))
+        patch.setattr(settings, "DEVICE", "cpu")
+        yield cache(load)
+
+
+@pytest.fixture(scope="module")
+def pair(get_base):
+    *_, last = train_pair(PairJob("wide:int8", TASK, VALUES, 6, seed=3), get_base)
+    return last
+
+
+def fingerprint(base):
+    """Every number that the base holds, and what bitsandbytes notes beside its packed weights."""
+    numbers = [tensor.detach().clone() for tensor in held_tensors(base.model)]
+    notes = [
+        (p.bnb_quantized, id(p.module), id(p.quant_state), id(p.data.untyped_storage().data_ptr()) and p.requires_grad)
+        for p in base.model.parameters()
+        if hasattr(p, "bnb_quantized")
+    ]
+    owners = [id(getattr(module, "quant_state", None)) for module in base.model.modules()]
+    return numbers, notes, owners
+
+
+def same(one, other):
+    return len(one[0]) == len(other[0]) and all(map(torch.equal, one[0], other[0])) and one[1:] == other[1:]
+
+
+# Two trainings in turns
+
+
+@pytest.mark.parametrize("method_id", ["lora", "qlora"])
+def test_in_turns_each_adapter_is_the_one_of_a_training_alone(get_base, pair, method_id):
+    *_, alone = train(TrainingJob("wide", method_id, TASK, VALUES, 6, 3), get_base)
+    assert isinstance(alone, Ended)
+    adapter = getattr(pair, method_id).adapter
+    assert set(adapter.tensors) == set(alone.adapter.tensors)
+    assert all(torch.equal(tensor, alone.adapter.tensors[name]) for name, tensor in adapter.tensors.items())
+    assert (adapter.record.losses, adapter.record.held_out) == (alone.adapter.record.losses, alone.adapter.record.held_out)
+
+
+def test_both_have_the_same_recipe_and_start_and_other_weights_below(pair):
+    lora, qlora_ = (side.adapter.record for side in pair.sides)
+    assert {**lora.hyperparameters, "double_quantization": True} == {
+        **qlora_.hyperparameters, "dora": False, "bias": "none"
+    } | {"double_quantization": True}  # fmt: skip
+    assert (lora.steps, lora.seed, lora.task) == (qlora_.steps, qlora_.seed, qlora_.task) == (6, 3, "pirate")
+    assert (lora.base, adapters.base_id(pair.qlora.adapter, "wide")) == ("wide", "wide:nf4_double")
+    assert pair.lora.losses != pair.qlora.losses
+
+
+def test_both_curves_grow_together(get_base):
+    seen = list(train_pair(PairJob("wide", TASK, VALUES, 3), get_base))
+    assert all(abs(one.lora.step - one.qlora.step) <= 1 for one in seen)
+    assert [one.ended for one in seen][-2:] == [False, True]
+    assert len(seen[-1].lora.losses) == len(seen[-1].qlora.losses) == 3
+
+
+def test_a_stop_ends_both_at_the_same_step_and_keeps_what_was_learned(get_base):
+    asked = iter([False] * 5)
+    *_, last = train_pair(PairJob("wide", TASK, VALUES, 40), get_base, lambda: next(asked, True))
+    assert last.lora.state == last.qlora.state == "stopped"
+    assert last.lora.step == last.qlora.step < 40
+    assert None not in (last.lora.adapter, last.qlora.adapter)
+
+
+@pytest.mark.parametrize(
+    ("values", "steps", "key"),
+    [({"rank": 0}, 3, "out_of_range"), ({"dora": True}, 3, "unknown_hyperparameter"), ({}, 0, "out_of_range")],
+)
+def test_what_cannot_be_trained_is_said_before_anything_is(get_base, values, steps, key):
+    with pytest.raises(PlaygroundError) as error:
+        next(train_pair(PairJob("wide", TASK, values, steps), get_base))
+    assert error.value.key == key
+
+
+# Memory
+
+
+def test_memory_is_what_the_loaded_tensors_hold(get_base, pair):
+    plain, packed = get_base("wide"), get_base("wide:nf4_double")
+    assert pair.lora.memory.weights == sum(p.nbytes for p in plain.model.parameters())
+    linear = [m for m in packed.model.modules() if type(m).__name__ == "Linear4bit"]
+    states = [m.weight.quant_state for m in linear]
+    exact = sum(m.weight.nbytes for m in linear) + sum(
+        s.absmax.nbytes + s.state2.absmax.nbytes + s.offset.nbytes for s in states
+    )
+    tables = stored_bytes([t for s in states for t in (s.code, s.state2.code)])
+    rest = pair.qlora.memory.weights - pair.qlora.memory.unquantized
+    assert rest == exact + tables
+    assert pair.lora.memory.unquantized > pair.qlora.memory.unquantized  # embeddings and norms stay in float32
+
+
+def test_optimizer_bytes_are_those_of_adamw(pair):
+    parameters = [torch.nn.Parameter(tensor.clone()) for tensor in pair.lora.adapter.tensors.values()]
+    optimizer = torch.optim.AdamW(parameters)
+    for parameter in parameters:
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    moments = sum(optimizer.state[p][name].nbytes for p in parameters for name in ("exp_avg", "exp_avg_sq"))
+    held = pair.lora.memory
+    assert (held.adapter, held.gradients) == (sum(p.nbytes for p in parameters), sum(p.grad.nbytes for p in parameters))
+    assert held.optimizer == moments
+
+
+# Merging
+
+
+def by_peft(base, adapter):
+    """PEFT's own merge on a copy of the whole model that shares nothing."""
+    model = get_peft_model(copy.deepcopy(base.model), peft_config(adapter.config))
+    set_peft_model_state_dict(model, dict(adapter.tensors))
+    return model.merge_and_unload().eval()
+
+
+@pytest.mark.parametrize("form", ["", ":nf4", ":nf4_double"])
+def test_a_merged_adapter_answers_as_peft_merges(get_base, pair, form):
+    adapter, own = pair.lora.adapter, load(f"wide{form}")  # a model of its own, for PEFT to write to
+    attached = attach(get_base(f"wide{form}"), merged(adapter))
+    assert torch.equal(logits(attached), logits(by_peft(own, adapter)))
+    assert not any("lora" in name for name, _ in attached.named_modules())
+    assert not any(parameter.requires_grad for parameter in attached.parameters())
+
+
+def test_merging_into_float_keeps_the_logits_and_into_nf4_does_not(get_base, pair):
+    def moved(base, adapter):
+        return float((logits(attach(base, merged(adapter))) - logits(attach(base, adapter))).abs().max())
+
+    assert moved(get_base("wide"), pair.lora.adapter) < 1e-4
+    assert moved(get_base("wide:nf4_double"), pair.qlora.adapter) > 1e-2
+
+
+@pytest.mark.parametrize("form", ["", ":nf4", ":nf4_double", ":int8"])
+def test_merging_writes_nothing_to_the_base(get_base, pair, form):
+    base = get_base(f"wide{form}")
+    before, answered = fingerprint(base), logits(base.model)
+    attached = attach(base, merged(pair.lora.adapter))
+    assert not torch.equal(logits(attached), answered)
+    assert base.untouched()
+    assert same(fingerprint(base), before)
+    assert torch.equal(logits(base.model), answered)
+
+
+def test_a_merged_adapter_is_a_pane(get_base, pair):
+    adapter = pair.qlora.adapter
+    *_, frame = compare(CompareJob("wide", "say one", (None, pair.lora.adapter, adapter, merged(adapter, "M"))), get_base)
+    ids = ["base", pair.lora.adapter.id, adapter.id, adapter.id + LESS]
+    assert [pane.adapter for pane in frame.panes] == ids
+    assert frame.panes[3].summary["name"] == "M"
+    assert frame.panes[0].weights_untouched
+    assert frame.panes[2].kl_from_base != frame.panes[3].kl_from_base
+
+
+def test_a_merged_adapter_is_not_saved_as_the_adapter(pair, tmp_path):
+    with pytest.raises(PlaygroundError) as error:
+        adapters.pack(merged(pair.qlora.adapter), tmp_path)
+    assert error.value.key == "merged_not_saved"
+    assert not list(tmp_path.glob("**/*.safetensors"))
+
+
+@pytest.mark.parametrize("method_id", ["prompt_tuning", "few_shot", "full_fine_tuning"])
+def test_what_changes_no_weight_or_all_of_them_is_not_merged(get_base, pair, method_id):
+    record = replace(pair.lora.adapter.record, method=method_id)
+    adapter = replace(pair.lora.adapter, record=record)
+    for refused in (
+        lambda: merged(adapter),
+        lambda: attach(get_base("wide"), replace(adapter, merged=True)),
+        lambda: next(merging(MergeJob(adapter, TASK), get_base)),
+    ):
+        with pytest.raises(PlaygroundError) as error:
+            refused()
+        assert error.value.key == "not_mergeable"
+
+
+@pytest.mark.parametrize("method_id", ["lora", "qlora"])
+def test_what_merging_costs(get_base, pair, method_id):
+    adapter, base = getattr(pair, method_id).adapter, get_base("wide:nf4_double")
+    *_, found = merging(MergeJob(adapter, TASK), get_base)
+    assert found.base == base.id
+    assert len(found.modules) == 14
+    assert 0.5 < found.kept < 1
+    assert 0 < found.rounding < math.inf
+    encoded = [encode(base.tokenizer, example) for example in TASK.held_out]
+    loss = {
+        "base": held_out_loss(base.model, encoded, base.tokenizer.pad_token_id),
+        "adapter": held_out_loss(attach(base, adapter), encoded, base.tokenizer.pad_token_id),
+        "merged": held_out_loss(attach(base, merged(adapter)), encoded, base.tokenizer.pad_token_id),
+        "merged_float": held_out_loss(attach(get_base("wide"), merged(adapter)), encoded, base.tokenizer.pad_token_id),
+    }
+    assert {name: getattr(found.losses, name) for name in loss} == pytest.approx(loss, rel=1e-5)
+    assert found.losses.kl > 1e-4
+    assert found.losses.float_difference < 1e-4
+    assert found.losses.tokens == sum(label != -100 for _, labels in encoded for label in labels)
+
+
+def test_an_update_of_zeros_keeps_every_code(get_base, pair):
+    zeros = {name: torch.zeros_like(tensor) for name, tensor in pair.lora.adapter.tensors.items()}
+    found = list(merging(MergeJob(replace(pair.lora.adapter, loaded=zeros), TASK), get_base))[-1]
+    assert found.kept == 1
+    assert found.rounding is None
+    assert found.losses.kl < 1e-4
+
+
+def test_codes_are_those_that_bitsandbytes_packs(get_base):
+    weight = get_base("wide:nf4").model.model.layers[0].mlp.up_proj.weight
+    state = weight.quant_state
+    first, second = codes(weight)
+    levels = torch.stack([state.code[first.long()], state.code[second.long()]], dim=1).flatten()
+    values = levels.view(-1, state.blocksize) * state.absmax[:, None]
+    assert torch.equal(values.view(state.shape), dequantize_bnb_weight(weight))

@@ -1,0 +1,104 @@
+"""Links: what is written can be read back, and what cannot be read falls back to the default."""
+
+from urllib.parse import parse_qs, parse_qsl
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playground.settings import MAX_NEW_TOKENS, MAX_PANES
+from playground.ui.kit import links
+
+LAW = settings(deadline=None, derandomize=True, database=None)
+DEFAULTS = {field.name: field.default for field in links.FIELDS}
+ADAPTER = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-@", min_size=1, max_size=20)
+STATES = st.fixed_dictionaries(
+    {
+        "tab": st.sampled_from(["compare", "train"]),
+        "base": st.sampled_from(["smollm2-135m", "smollm2-135m:nf4_double", "bloomz-560m"]),
+        "prompt": st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
+        "panes": st.lists(ADAPTER, max_size=MAX_PANES),
+        "max_new_tokens": st.integers(1, MAX_NEW_TOKENS),
+        "temperature": st.floats(0, 2),
+        "top_p": st.floats(0.05, 1),
+        "repetition_penalty": st.floats(1, 2),
+        "seed": st.integers(0, 2**31 - 1),
+    }
+)
+
+
+@LAW
+@given(state=STATES)
+def test_a_link_opens_the_state_that_it_was_made_from(state):
+    assert links.read(dict(parse_qsl(links.write(state)))) == state
+
+
+@LAW
+@given(state=STATES)
+def test_a_link_holds_only_what_differs_from_the_default(state):
+    assert set(parse_qs(links.write(state))) == {name for name, value in state.items() if value != DEFAULTS[name]}
+
+
+def test_the_default_state_needs_no_link():
+    assert links.write(DEFAULTS) == ""
+    assert links.read({}) == DEFAULTS
+
+
+def test_what_is_no_field_is_neither_written_nor_read():
+    assert links.write({"evil": 1, "seed": 3}) == "seed=3"
+    assert links.read({"evil": "1", "lang": "es"}) == DEFAULTS
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_an_empty_value_is_the_default(name):
+    assert links.read({name: ""}) == DEFAULTS
+
+
+@pytest.mark.parametrize("name", ["max_new_tokens", "temperature", "top_p", "repetition_penalty", "seed"])
+@pytest.mark.parametrize("value", ["many", "1,5", "0x10", "--1", "[]", "None", "1e"])
+def test_a_number_that_cannot_be_read_is_the_default(name, value):
+    assert links.read({name: value}) == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", "nan"),
+        ("temperature", "inf"),
+        ("temperature", "-0.5"),
+        ("temperature", "2.5"),
+        ("top_p", "nan"),
+        ("top_p", "0"),
+        ("top_p", "1.5"),
+        ("repetition_penalty", "-inf"),
+        ("repetition_penalty", "0.5"),
+        ("max_new_tokens", "0"),
+        ("max_new_tokens", "1000000"),
+        ("max_new_tokens", "-5"),
+        ("seed", "-1"),
+        ("seed", str(2**31)),
+        ("seed", "9" * 5000),
+    ],
+)
+def test_a_number_that_nothing_can_be_done_with_is_the_default(name, value):
+    assert links.read({name: value}) == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("value", "panes"),
+    [
+        ("base", ["base"]),
+        ("base,pirate-lora", ["base", "pirate-lora"]),
+        (",base,,pirate-lora,", ["base", "pirate-lora"]),
+        (",", []),
+        (",".join("abcdefgh"), list("abcdefgh")[:MAX_PANES]),
+        ("3f2a@12", ["3f2a@12"]),
+    ],
+)
+def test_panes_are_listed_up_to_their_limit(value, panes):
+    assert links.read({"panes": value})["panes"] == panes
+
+
+def test_one_visitor_cannot_change_the_defaults_of_another():
+    links.read({})["panes"].append("mine")
+    assert links.read({})["panes"] == []

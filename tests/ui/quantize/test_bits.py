@@ -1,0 +1,183 @@
+"""The page's one number: what is typed, what each row says, and rulers that are drawn where they should be."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playground.errors import PlaygroundError
+from playground.formats.registry import FORMATS
+from playground.plots.kit.figures import written
+from playground.plots.quantize.bits import axis, cells, ruler, share
+from playground.ui.quantize import bits as page
+
+LANGUAGES = ("en", "es")
+law = settings(max_examples=80, deadline=None)
+
+
+def rows(language, value, scale="", zero_point=""):
+    """The text of each row, by the id of its first format."""
+    notice, drawn, _ = page.draw(language, value, scale, zero_point)
+    assert notice == ""
+    items = ElementTree.fromstring(f"<div>{drawn}</div>").iter("li")
+    return {item.get("data-format"): " ".join("".join(item.itertext()).split()) for item in items}
+
+
+# What is typed
+
+
+@pytest.mark.parametrize(
+    ("language", "entry", "value"),
+    [("en", "0.622", 0.622), ("en", " 1e-5 ", 1e-5), ("en", "−1", -1.0), ("es", "0,622", 0.622), ("es", "0.622", 0.622)],
+)
+def test_numbers_are_read_as_one_types_them(language, entry, value):
+    assert page.read(language, entry, "", "") == page.Asked(value, None, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "key"),
+    [
+        (("", "", ""), "number_typed"),
+        (("0,622", "", ""), "number_typed"),  # a comma is no decimal mark in English, and 1,000 not one
+        (("nan", "", ""), "number_typed"),
+        (("1e39", "", ""), "number_typed"),
+        (("1", "0", ""), "scale_typed"),
+        (("1", "-1", ""), "scale_typed"),
+        (("1", "x", ""), "scale_typed"),
+        (("1", "inf", ""), "scale_typed"),
+        (("1", "", "1.5"), "zero_point_typed"),
+        (("1", "", "40000"), "zero_point_typed"),
+        (("1", "", "nan"), "zero_point_typed"),
+    ],
+)
+def test_what_is_no_number_gets_a_sentence_and_leaves_the_rest(fields, key):
+    with pytest.raises(PlaygroundError) as error:
+        page.read("en", *fields)
+    assert error.value.key == key
+    for language in LANGUAGES:
+        assert error.value.message(language)
+    notice, drawn, rulers = page.draw("en", *fields)
+    assert "pp-error" in notice
+    assert drawn == rulers == {"__type__": "update"}
+
+
+# Rows
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_format_has_a_row_and_formats_that_keep_a_number_alike_share_one(language):
+    asked = page.read(language, "0.622", "", "")
+    together = page.alike([page._row(format, asked) for format in FORMATS.values()])
+    shared = [tuple(format.id for format in row.formats) for row in together]
+    assert sorted(name for names in shared for name in names) == sorted(FORMATS)
+    assert [names for names in shared if len(names) > 1] == [("int8", "int8_vectorwise"), ("nf4", "nf4_double")]
+
+
+def test_the_course_s_number_on_the_page():
+    found = rows("en", "0.622")
+    assert "code 4 × scale 0.1428571" in found["int4"]
+    assert "0.571428597" in found["int4"]
+    assert "code 79 × scale 0.007874016" in found["int8"]
+    assert "0.622047246" in found["int8"]
+    assert "0.440709829 and 0.722956836" in found["nf4"]
+    assert "0 0110 010".replace(" ", "") in found["float8_e4m3"]
+
+
+def test_what_does_not_fit_is_said():
+    found = rows("en", "70000", "0.1", "100")
+    assert "above the largest" in found["float16"]
+    assert "saturated" not in found["bfloat16"]
+    assert "(code 127 − 100) × scale 0.1" in found["int8"]
+    assert "without the zero-point: codes go from −8 to 7" in found["int4"]
+    assert "below the smallest" in rows("en", "-2")["int8"]
+
+
+def test_a_number_that_every_format_has():
+    assert "Every format keeps 1 exactly" in page.draw("en", "1", "", "")[1]
+    assert "Every format keeps 0 exactly" in page.draw("en", "0", "", "")[1]
+
+
+@pytest.mark.parametrize("value", [value for value in page.EXAMPLES if value != "70000"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_examples_draw_well_formed_pieces_in_both_languages(language, value):
+    typed, notice, drawn, rulers = page._try(value, language, "", "")
+    assert page.read(language, typed, "", "").value == float(value)
+    assert notice == ""
+    ElementTree.fromstring(f"<div>{drawn}</div>")
+    strips = ElementTree.fromstring(f"<div>{rulers}</div>").findall(".//svg[@role='img']")
+    assert len(strips) == len(FORMATS) - 2
+
+
+# What each format is
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_format_has_a_record_with_its_source(language):
+    table = ElementTree.fromstring(f"<div>{page.records(language)}</div>")
+    assert len(table.findall(".//thead/tr/th")) == len(page.RECORD)
+    for format, row in zip(FORMATS.values(), table.findall(".//tbody/tr"), strict=True):
+        *others, source = row
+        assert all("".join(cell.itertext()) for cell in others)
+        number = re.search(r"arXiv ([\d.]+)", format.source)
+        links = [link.get("href") for link in source.iter("a")]
+        assert links == ([f"https://arxiv.org/abs/{number[1]}"] if number else [])
+        assert "".join(source.itertext()) == format.source
+
+
+def test_records_of_known_formats():
+    table = ElementTree.fromstring(f"<div>{page.records('en')}</div>")
+    found = {
+        format: ["".join(cell.itertext()).replace("\N{NO-BREAK SPACE}", " ") for cell in row][1:5]
+        for format, row in zip(FORMATS, table.findall(".//tbody/tr"), strict=True)
+    }
+    assert found["int8"] == ["8", "the tensor", "42.1 dB", "int32"]  # 20 log₁₀ 127
+    assert found["float8_e4m3"] == ["8", "no scale", "107.2 dB", "float32"]  # 448 over 2⁻⁹
+    assert found["nf4_double"][:2] == ["4.13", "blocks of 64"]
+    assert found["ternary"] == ["1.58", "the tensor", "0.0 dB", "int32"]
+
+
+# Drawings
+
+
+@law
+@given(st.floats(-1, 1), st.floats(-1, 1))
+def test_marks_stand_where_their_numbers_are(value, stored):
+    drawn = ElementTree.fromstring(ruler([-1.0, 0.0, 1.0], 0.5, value, stored, "<&>"))
+    assert drawn.find("line[@class='pp-value']").get("x1") == share(value)
+    assert drawn.find("circle").get("cx") == share(stored)
+    assert re.findall(r"M([\d.]+) ", drawn.find(".//path").get("d")) == ["0.0", "500.0", "1000.0"]
+
+
+def test_marks_beyond_the_ruler_are_left_out():
+    drawn = ElementTree.fromstring(ruler([], 0.5, 448.5, -448.0, ""))
+    assert drawn.find("line[@class='pp-value']") is None
+    assert drawn.find("circle") is None
+    assert drawn.find(".//rect") is not None
+    ElementTree.fromstring(axis("es"))
+
+
+def test_groups_without_bits_are_left_out():
+    assert cells([("code", "code", "")]).count("<i>") == 0
+    assert cells([("sign", "sign", "1"), ("exponent", "exponent", "0110")]).count("<i>") == 5
+
+
+@law
+@given(st.floats(-(2.0**127), 2.0**127, allow_subnormal=False), st.integers(2, 9))
+def test_written_numbers_read_back(value, figures):
+    entry = written("en", value, figures).replace("\N{NO-BREAK SPACE}", "").replace(",", "").replace("−", "-")
+    factor, _, power = entry.partition("·10")
+    plain = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    assert float(factor + (f"e{power.translate(plain)}" if power else "")) == pytest.approx(value, rel=10.0 ** (1 - figures))
+
+
+@pytest.mark.parametrize(
+    ("value", "figures", "found"),
+    [
+        (0.0, 7, "0"), (-0.0, 7, "0"), (-1.0, 7, "−1"), (0.625, 9, "0.625"), (9.9999999, 7, "10"), (65504.0, 7, "65,504"),
+        (12345678.0, 7, "1.234568 · 10⁷"), (1e-5, 7, "1 · 10⁻⁵"), (0.0001, 2, "0.0001"), (0.99999e-4, 2, "0.0001"),
+    ],
+)  # fmt: skip
+def test_written_numbers(value, figures, found):
+    assert written("en", value, figures).replace("\N{NO-BREAK SPACE}", " ") == found
