@@ -15,8 +15,9 @@ from playground.adapt.adapters import QUANTIZED
 from playground.formats.registry import format_of
 from playground.locales import NO_BREAK, number, percent, significant, size, text, trimmed
 from playground.model.catalogue import BITSANDBYTES, split_id
+from playground.ui.kit.controls import Changes
 from playground.ui.kit.html import card, colour, words
-from playground.ui.kit.sections import follow
+from playground.ui.kit.sections import follow, old_follow
 from playground.work.jobs import Run
 
 if TYPE_CHECKING:
@@ -215,6 +216,10 @@ def legend(known: list[Values], frame: Values, language: str) -> str:
     return f'<p class="pp-legend">{" ".join(sentences)}</p>'
 
 
-def follow_answers(run: Run, language: str) -> Iterator[list[Any]]:
-    """[notice, panes] of a comparison as it is written, until it has ended."""
-    yield from follow(run, language, lambda frame: panes(frame.as_json(), language))
+def follow_answers(run: Run, language: str, notice: Any, shown: Any) -> Iterator[Changes]:
+    """A comparison in `shown` as it is written, until it has ended."""
+    yield from follow(run, language, notice, shown, lambda frame: panes(frame.as_json(), language))
+
+
+def old_follow_answers(run: Run, language: str) -> Iterator[list[Any]]:
+    yield from old_follow(run, language, lambda frame: panes(frame.as_json(), language))

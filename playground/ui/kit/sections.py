@@ -4,7 +4,7 @@ What the labs share: cards, sections that are drawn when their tab is opened, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import gradio as gr
 
 from playground import locales
 from playground.ui.kit import html
+from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
@@ -21,6 +22,43 @@ ANSWER_TOKENS = 40  # long enough to hear a style, short enough to wait for
 
 @dataclass(frozen=True)
 class Section:
+    """
+    A part of a lab that is empty until its tab is opened: `draw` gives the changes of `shown` for the controls' value, and
+    `attach`, if there is one, yields them again while something runs that was started before.
+    """
+
+    controls: Controls[Any]
+    shown: Sequence[Any]
+    draw: Callable[[Any], Changes]
+    attach: Callable[[Any], Iterator[Changes]] | None = None
+
+
+def draw_when_opened(tab: gr.Tab, section: Section) -> None:
+    """Draw a section at the first visit; later ones keep what the visitor made of it. Follow what runs at every visit."""
+    seen = gr.State(False)
+
+    def opened(given: Mapping[Any, Any]) -> Changes:
+        return {seen: True} | ({} if given[seen] else section.draw(section.controls.value(given)))
+
+    drawn = tab.select(opened, section.controls.inputs | {seen}, [seen, *section.shown], **HIDDEN)
+    if section.attach:
+        drawn.then(section.controls.handler(section.attach), section.controls.inputs, list(section.shown), **STREAM)
+
+
+def follow(run: Run, language: str, notice: Any, shown: Any, draw: Callable[[Any], Any]) -> Iterator[Changes]:
+    """
+    Where a run stands in `notice`, and in `shown` what `draw` makes of its latest event, until it has ended or a newer run
+    has taken its place.
+    """
+    for _ in run.changes():
+        if run.replaced:
+            yield unchanged(notice)
+            return
+        yield {notice: progress(run, language)} | ({shown: draw(run.events[-1])} if run.events else {})
+
+
+@dataclass(frozen=True)
+class OldSection:
     """
     A part of a lab that is empty until its tab is opened: `draw(language, *inputs)` gives the values of `shown`, and
     `attach`, if there is one, yields them again while something runs that was started before.
@@ -32,7 +70,7 @@ class Section:
     attach: Callable[..., Iterator[list[Any]]] | None = None
 
 
-def draw_when_opened(tab: gr.Tab, language: gr.BrowserState, section: Section) -> None:
+def draw_old_when_opened(tab: gr.Tab, language: gr.BrowserState, section: OldSection) -> None:
     """Draw a section at the first visit; later ones keep what the visitor made of it. Follow what runs at every visit."""
     seen = gr.State(False)
     drawn = tab.select(
@@ -70,7 +108,7 @@ def run_of(key: str, place: str, subject: str) -> Run | None:
     return None
 
 
-def follow(run: Run, language: str, draw: Callable[[Any], Any]) -> Iterator[list[Any]]:
+def old_follow(run: Run, language: str, draw: Callable[[Any], Any]) -> Iterator[list[Any]]:
     """[notice, what `draw` makes of the latest event] of a run, until it has ended."""
     for _ in run.changes():
         if run.replaced:  # a newer one is shown in the same place

@@ -19,7 +19,7 @@ from playground import locales
 from playground.actions.adapters import examined
 from playground.actions.lowrank import start_edited, start_sweep
 from playground.errors import PlaygroundError
-from playground.ui.compare.panes import follow_answers
+from playground.ui.compare.panes import old_follow_answers
 from playground.ui.kit import sections
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.wording import Wording, html
@@ -171,7 +171,7 @@ def answers(key: str, language: str, chosen: str, prompt: str, *edit: Any) -> It
     except PlaygroundError as error:
         yield [alarm(error.message(language)), gr.skip()]
         return
-    yield from follow_answers(run, language)
+    yield from old_follow_answers(run, language)
 
 
 def sweep(name: str, key: str, language: str, chosen: str) -> Iterator[list[Any]]:
@@ -182,7 +182,7 @@ def sweep(name: str, key: str, language: str, chosen: str) -> Iterator[list[Any]
     except PlaygroundError as error:
         yield [alarm(error.message(language)), gr.skip()]
         return
-    yield from sections.follow(run, language, partial(table, language))
+    yield from sections.old_follow(run, language, partial(table, language))
 
 
 def table(language: str, done: Sweep) -> str:
@@ -199,10 +199,10 @@ def attach(key: str, language: str, chosen: str) -> Iterator[list[Any]]:
     shown = ["", sections.soft(language, "edits.answers.empty"), "", ""]
     yield shown
     if answered:
-        for part in follow_answers(answered, language):
+        for part in old_follow_answers(answered, language):
             yield [*part, gr.skip(), gr.skip()]
     if measured:
-        for part in sections.follow(measured, language, partial(table, language)):
+        for part in sections.old_follow(measured, language, partial(table, language)):
             yield [gr.skip(), gr.skip(), *part]
 
 

@@ -20,7 +20,7 @@ from playground.adapt.adapters import Adapter
 from playground.errors import PlaygroundError
 from playground.locales import number, percent, text
 from playground.ui.compare import panes as cards
-from playground.ui.compare.panes import VISIBLE_SPACES, follow_answers, visible
+from playground.ui.compare.panes import VISIBLE_SPACES, old_follow_answers, visible
 from playground.ui.kit import html as components
 from playground.ui.kit import sections
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
@@ -235,7 +235,7 @@ def answers(key: str, language: str, base_id: str, adapter_id: str, prompt: str,
     except PlaygroundError as error:
         yield [alarm(error.message(language)), gr.skip()]
         return
-    yield from follow_answers(run, language)
+    yield from old_follow_answers(run, language)
 
 
 def measure_all(key: str, language: str, adapter_id: str) -> Iterator[list[Any]]:
@@ -266,7 +266,7 @@ def attach(key: str, language: str, adapter_id: str) -> Iterator[list[Any]]:
 
 def follow_importance(run: Run, language: str) -> Iterator[list[Any]]:
     """[notice, bars, the two buttons] while it is measured."""
-    for shown in sections.follow(run, language, lambda event: importance(event, language)):
+    for shown in sections.old_follow(run, language, lambda event: importance(event, language)):
         yield [*shown, *([gr.skip()] * 2 if run.replaced else buttons(run))]
 
 

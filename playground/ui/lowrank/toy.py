@@ -25,7 +25,7 @@ from playground.plots.kit.matrix import MOST, address, matrix
 from playground.plots.lowrank.toy import error_curve, spectrum
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.html import escape, words
-from playground.ui.kit.sections import Section, headed
+from playground.ui.kit.sections import OldSection, headed
 from playground.ui.kit.wording import Wording, html
 
 SIDE, RANK, KIND, PICTURE_RANK = 50, 2, "random", 8  # the course's example, and a rank at which the ship is a ship
@@ -35,7 +35,7 @@ DRAWN = 124  # pixels of the longer side: six matrices stand in one row of a wid
 REACHED = 0.01  # a trained error this close to the best one, relative or in all, has arrived
 
 
-def build(wording: Wording, language: gr.BrowserState) -> Section:
+def build(wording: Wording, language: gr.BrowserState) -> OldSection:
     """Both cards and their events."""
     with gr.Column(elem_classes="pp-card"):
         wording.make(html, headed("toy.title", "toy.lead"))
@@ -63,7 +63,7 @@ def build(wording: Wording, language: gr.BrowserState) -> Section:
     rank.input(lambda *given: draw_matrices(*given)[1:], [language, *shape], drawn[1:], **moved)
     kept.input(lambda *given: draw_picture(*given)[1:], [language, file, kept], [picture], **moved)
     gr.on([file.upload, file.clear], draw, [language, *inputs], shown, **HIDDEN)
-    return Section(inputs, shown, draw)
+    return OldSection(inputs, shown, draw)
 
 
 def _controls(wording: Wording) -> list[Any]:

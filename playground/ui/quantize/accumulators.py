@@ -23,7 +23,7 @@ from playground.plots.kit.figures import signed
 from playground.plots.quantize.accumulators import addition, both_signs, partial_sums
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.html import escape, words
-from playground.ui.kit.sections import Section, headed
+from playground.ui.kit.sections import OldSection, headed
 from playground.ui.kit.wording import Wording, html
 
 A, B = 127, 127  # the course's example
@@ -32,7 +32,7 @@ KIND = "ones"
 FRAME_SECONDS = 0.4  # a long product shows the pairs that it has so far
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
+def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> OldSection:
     """The three cards and their events."""
     with gr.Column(elem_classes="pp-card"):
         wording.make(html, headed("accumulators.title", "accumulators.lead"))
@@ -54,7 +54,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
         [one.input for one in product], grow, [language, *product], sums,
         trigger_mode="always_last", **{**STREAM, "concurrency_limit": 2},
     )  # fmt: skip
-    return Section([*pair, *product], [result, sums], draw)
+    return OldSection([*pair, *product], [result, sums], draw)
 
 
 def _overflows(language: str) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ from playground.model.catalogue import split_id
 from playground.ui.compare.panes import VISIBLE_SPACES
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import words
-from playground.ui.kit.sections import Section, follow, headed, soft
+from playground.ui.kit.sections import OldSection, headed, old_follow, soft
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import straight_through
 from playground.work.jobs import LAB
@@ -51,7 +51,7 @@ MASSIVE = 100.0, 1000.0  # Sun et al. 2024, section 2: as large, and as many tim
 GAIN = 1.05  # times less error, from which on there is one to speak of
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
+def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> OldSection:
     """The cards and their events."""
     make = wording.make
     with gr.Column(elem_classes="pp-card"):
@@ -93,7 +93,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     def draw(lang: str, steps: int) -> list[Any]:
         return [str(time.time()), note(lang, "calibration.opening"), *straight_through.draw(lang, steps)]
 
-    return Section(trained.inputs, [asked, notice, *trained.shown], draw)
+    return OldSection(trained.inputs, [asked, notice, *trained.shown], draw)
 
 
 def _controls(wording: Wording) -> list[Any]:
@@ -144,7 +144,7 @@ def show(
     except PlaygroundError as error:
         yield [alarm(error.message(language)), *nothing]
         return
-    for said, drawn in follow(run, language, lambda found: drawings(found, language) if found else nothing):
+    for said, drawn in old_follow(run, language, lambda found: drawings(found, language) if found else nothing):
         waits = waits and not run.events and not run.ended
         yield [loading if waits else said, *(drawn if isinstance(drawn, list) else nothing)]
 

@@ -27,7 +27,7 @@ from playground.plots.quantize.bits import axis, cells, ruler
 from playground.plots.quantize.tensor import shared
 from playground.ui.kit.events import HIDDEN, alarm
 from playground.ui.kit.html import escape, words
-from playground.ui.kit.sections import Section, headed
+from playground.ui.kit.sections import OldSection, headed
 from playground.ui.kit.wording import Wording, html
 
 VALUE = "0.622"  # the course's example: code 4 in 4 bits, 79 in 8
@@ -66,7 +66,7 @@ class Row:
     ruler: Ruler
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
+def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> OldSection:
     """The card and its events."""
     with gr.Column(elem_classes="pp-card"):
         wording.make(html, headed("anatomy.title", "anatomy.lead"))
@@ -83,7 +83,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     gr.on(changed, draw, [language, *fields], shown, trigger_mode="always_last", **HIDDEN)
     for value, chip in chips.items():
         chip.click(partial(_try, value), [language, *fields[1:]], [fields[0], *shown], **HIDDEN)
-    return Section(fields, shown, draw)
+    return OldSection(fields, shown, draw)
 
 
 def _controls(wording: Wording) -> tuple[list[gr.Textbox], dict[str, gr.Button]]:

@@ -28,12 +28,12 @@ from playground.locales import NO_BREAK, number, seconds, significant, size, tex
 from playground.model.bases import BASES
 from playground.model.catalogue import split_id
 from playground.plots.quantize.qlora import curves
-from playground.ui.compare.panes import follow_answers, pane_title
+from playground.ui.compare.panes import old_follow_answers, pane_title
 from playground.ui.kit import sections
 from playground.ui.kit.bars import Part, bar
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import escape, heading, words
-from playground.ui.kit.sections import Section, headed
+from playground.ui.kit.sections import OldSection, headed
 from playground.ui.kit.wording import Wording, html
 from playground.ui.train.status import training_status
 from playground.work.jobs import LAB, MEASURE, Run
@@ -50,7 +50,7 @@ NAMES = ("lora", "qlora")
 NAMES_SHOWN = ("LoRA", "QLoRA")
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
+def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> OldSection:
     """The cards and their events."""
     make = wording.make
     with gr.Column(elem_classes="pp-card"):
@@ -96,7 +96,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     gr.on([ask.click, prompt.submit], answer, [visitor, language, base, prompt, chosen], [notice, panes], **STREAM)
     weigh.click(merge, [visitor, language, chosen], [measured, cost], **STREAM)
     base.change(_choices, [visitor, language, base], chosen, **HIDDEN)
-    return Section(inputs, shown, draw, attach)
+    return OldSection(inputs, shown, draw, attach)
 
 
 def _controls(wording: Wording) -> list[Any]:
@@ -164,7 +164,7 @@ def attach(language: str, key: str, base_id: str, *recipe: Any) -> Iterator[list
     training, answering = runs.get(PLACE), runs.get(ANSWERS)
     yield [gr.skip()] * 10
     if answering:
-        for part in follow_answers(answering, language):
+        for part in old_follow_answers(answering, language):
             yield [*[gr.skip()] * 8, *part]
     if training:
         for drawn in follow(training, key, language, base_id):
@@ -322,7 +322,7 @@ def answer(key: str, language: str, base_id: str, prompt: str, chosen: str) -> I
     except PlaygroundError as error:
         yield [alarm(error.message(language)), gr.skip()]
         return
-    yield from follow_answers(run, language)
+    yield from old_follow_answers(run, language)
 
 
 def rivals(key: str, language: str, base_id: str, chosen: str) -> tuple[str, Sequence[Adapter | None]]:
@@ -371,7 +371,7 @@ def merge(key: str, language: str, chosen: str) -> Iterator[list[Any]]:
     except PlaygroundError as error:
         yield [alarm(error.message(language)), gr.skip()]
         return
-    yield from sections.follow(run, language, partial(merge_card, language, adapter.record.method))
+    yield from sections.old_follow(run, language, partial(merge_card, language, adapter.record.method))
 
 
 def merge_card(language: str, method_id: str, found: Merging) -> str:

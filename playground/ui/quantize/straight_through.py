@@ -16,7 +16,7 @@ from playground import locales, settings
 from playground.errors import PlaygroundError
 from playground.ui.kit.events import STREAM, alarm
 from playground.ui.kit.html import words
-from playground.ui.kit.sections import Section, headed, soft
+from playground.ui.kit.sections import OldSection, headed, soft
 from playground.ui.kit.wording import Wording, html
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ FRAME_SECONDS = 0.05  # the eye has to follow a training of half a second
 COSTS_NOTHING = 2.0  # so many times the float layer's error are not much
 
 
-def build(wording: Wording, language: gr.BrowserState) -> Section:
+def build(wording: Wording, language: gr.BrowserState) -> OldSection:
     """The card and its event."""
     make = wording.make
     with gr.Column(elem_classes="pp-card"):
@@ -53,7 +53,7 @@ def build(wording: Wording, language: gr.BrowserState) -> Section:
                 curve = html("", elem_id="aware-curve")
         make(html, {"value": lambda lang: soft(lang, "aware.straight") + soft(lang, "aware.bitnet")})
     go.click(learn, [language, format, steps, seed], [said, curve], **{**STREAM, "concurrency_limit": 2})
-    return Section([steps], [said, curve], draw)
+    return OldSection([steps], [said, curve], draw)
 
 
 def _formats(language: str) -> list[tuple[str, str]]:

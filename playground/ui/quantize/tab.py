@@ -32,4 +32,4 @@ def build(wording: Wording, tab: gr.Tab, base: gr.Dropdown, visitor: gr.BrowserS
     for name, room in SECTIONS.items():
         with gr.Column(elem_id=f"section-{name}"):
             section = room.build(wording, visitor, language, base)
-        sections.draw_when_opened(tab, language, section)
+        sections.draw_old_when_opened(tab, language, section)

@@ -25,7 +25,7 @@ from playground.plots.quantize import tensor as plots
 from playground.quantize import tensor
 from playground.ui.kit.events import HIDDEN, alarm
 from playground.ui.kit.html import words
-from playground.ui.kit.sections import Section, headed, soft
+from playground.ui.kit.sections import OldSection, headed, soft
 from playground.ui.kit.wording import Wording, html
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ TYPED = 20_000  # characters; more comes as a file
 ELSEWHERE = ("embedding", "norm", "normal")  # what never was in 4 bits
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
+def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> OldSection:
     """The card and its events."""
     with gr.Column(elem_classes="pp-card"):
         wording.make(html, headed("tensor.title", "tensor.lead"))
@@ -70,7 +70,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     base.change(lambda lang, chosen, now: base_choices(chosen, now), [language, base, used], used, **HIDDEN)
     for what, chip in elsewhere.items():
         chip.click(partial(go_to, what), inputs, [source, module, *groups, *results], **HIDDEN)
-    return Section([base, *controls], [used, module, *results], draw)
+    return OldSection([base, *controls], [used, module, *results], draw)
 
 
 def _sources(wording: Wording) -> tuple[gr.Radio, list[gr.Column], list[Any], dict[str, gr.Button]]:

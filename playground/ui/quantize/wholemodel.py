@@ -19,11 +19,11 @@ from playground.actions.quantize import recorded
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.model.catalogue import FORMS, split_id
-from playground.ui.compare.panes import follow_answers
+from playground.ui.compare.panes import old_follow_answers
 from playground.ui.kit import sections
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import escape
-from playground.ui.kit.sections import Section
+from playground.ui.kit.sections import OldSection
 from playground.ui.kit.wording import Wording, html
 from playground.work.jobs import LAB, MEASURE, Run
 from playground.work.sessions import SESSIONS
@@ -38,7 +38,7 @@ FIRST = "nf4"  # whose map is shown first
 PROMPT = "What is the capital of France?"
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
+def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> OldSection:
     """The cards and their events."""
     make = wording.make
     with gr.Column(elem_classes="pp-card"):
@@ -76,7 +76,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     shown.input(draw_map, [visitor, language, shown], where, **HIDDEN)
     gr.on([ask.click, prompt.submit], answers, [visitor, language, base, prompt, formats], [said, panes], **STREAM)
     everything = [*seen, said, panes]
-    return Section([visitor, shown], everything, draw, attach)
+    return OldSection([visitor, shown], everything, draw, attach)
 
 
 def choices(language: str, forms: Sequence[str] = FORMS) -> list[tuple[str, str]]:
@@ -230,7 +230,7 @@ def answers(key: str, language: str, base_id: str, prompt: str, formats: list[st
     except PlaygroundError as error:
         yield [alarm(error.message(language)), gr.skip()]
         return
-    yield from follow_answers(run, language)
+    yield from old_follow_answers(run, language)
 
 
 def attach(language: str, key: str, format_id: str | None) -> Iterator[list[Any]]:
@@ -239,10 +239,10 @@ def attach(language: str, key: str, format_id: str | None) -> Iterator[list[Any]
     surveying, answering = runs.get(SURVEY), runs.get(ANSWERS)
     yield [gr.skip()] * 6
     if answering:
-        yield [*[gr.skip()] * 4, *next(follow_answers(answering, language))]
+        yield [*[gr.skip()] * 4, *next(old_follow_answers(answering, language))]
     if surveying:
         for seen in watched(surveying, language):
             yield [*seen, gr.skip(), gr.skip()]
     if answering:
-        for part in follow_answers(answering, language):
+        for part in old_follow_answers(answering, language):
             yield [*[gr.skip()] * 4, *part]

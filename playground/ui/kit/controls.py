@@ -1,0 +1,50 @@
+"""
+The controls of a section, and the one value that they make together.
+
+A handler takes that value and gives back what changes, by component: nothing depends on the order of a list. Knows
+nothing about what the controls are for.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import gradio as gr
+
+Value = TypeVar("Value")
+Changes = dict[Any, Any]  # a component → its new value, or the gr.update of it
+
+
+@dataclass(frozen=True)
+class Controls(Generic[Value]):
+    """`components` by the fields of `kind` that they fill; the visitor's key and the language are two of them."""
+
+    kind: Callable[..., Value]
+    components: Mapping[str, Any]
+
+    @property
+    def inputs(self) -> set[Any]:
+        """For an event's `inputs`: a set, so that gradio gives the values by component."""
+        return set(self.components.values())
+
+    def value(self, given: Mapping[Any, Any]) -> Value:
+        """The value of the section out of gradio's values by component."""
+        return self.kind(**{name: given[component] for name, component in self.components.items()})
+
+    def handler(self, act: Callable[[Value], Any]) -> Callable[[Mapping[Any, Any]], Any]:
+        """`act` on the section's value as an event's function; a generator function stays one, as gradio asks for."""
+        if not inspect.isgeneratorfunction(act):
+            return lambda given: act(self.value(given))
+
+        def stream(given: Mapping[Any, Any]) -> Iterator[Changes]:
+            yield from act(self.value(given))
+
+        return stream
+
+
+def unchanged(component: Any) -> Changes:
+    """Nothing changes: gradio wants at least one component named."""
+    return {component: gr.skip()}
