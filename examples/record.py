@@ -21,6 +21,7 @@ from playground import settings
 from playground.actions.quantize import recording
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter, read, save
+from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob
 from playground.model.bases import BASES
@@ -74,7 +75,8 @@ def train_one(recipe: Recipe) -> None:
 def record(place: int, task_id: str) -> None:
     """Compare the base with the task's adapters and keep the last frame."""
     adapters = [read(settings.EXAMPLES / "adapters" / f"{task_id}-{method_id}") for method_id in METHODS]
-    *_, frame = compare(CompareJob(settings.DEFAULT_BASE, QUESTIONS[task_id], (None, *adapters)), BASES.get)
+    panes = tuple(Variant.of(settings.DEFAULT_BASE, one) for one in (None, *adapters))
+    *_, frame = compare(CompareJob(settings.DEFAULT_BASE, QUESTIONS[task_id], panes), BASES.get)
     folder = settings.EXAMPLES / "comparisons"
     folder.mkdir(exist_ok=True)
     content = json.dumps(frame.as_json(), ensure_ascii=False, indent=1)

@@ -23,6 +23,10 @@ class PlaygroundError(ValueError):
             values["method"] = locales.text(language, method)
         return locales.text(language, f"error.{self.key}", **values)
 
+    def alone(self) -> PlaygroundError:
+        """The same error without its traceback, whose frames would keep alive what they worked on."""
+        return PlaygroundError(self.key, **self.values)
+
     def __str__(self) -> str:
         return self.message(locales.DEFAULT)
 

@@ -17,12 +17,16 @@ CACHE = Path(os.environ.get("PLAYGROUND_CACHE") or Path.home() / ".cache" / "pef
 DEFAULT_BASE = os.environ.get("PLAYGROUND_BASE") or "smollm2-135m"
 LOCAL_BASE = os.environ.get("PLAYGROUND_LOCAL_BASE") or ""  # a folder with a transformers model
 DEVICE = os.environ.get("PLAYGROUND_DEVICE") or ""  # "cpu", "cuda"; empty: the GPU if there is one
+KEPT_BYTES = round(1e9 * float(os.environ.get("PLAYGROUND_MEMORY") or 0))  # of what can be had again; 0: see below
+
+# Memory for what can be had again: bases and their forms, attached models, activations
+KEPT_SHARE = 1 / 20  # of the memory of the machine, or of its cgroup
+LEAST_KEPT_BYTES = 1_400_000_000  # the embedded base in float32 and two simulated forms of it
 
 # Comparing
 MAX_PROMPT_CHARACTERS = 2000
 MAX_NEW_TOKENS = 256
 MAX_PANES = 6
-MAX_ATTACHED = 12  # models with an adapter attached that are kept, per base
 TOP_TOKENS = 5
 
 # Training
@@ -44,14 +48,12 @@ MAX_SWEEP_EXAMPLES = 16  # held-out examples that every edit of an adapter is me
 
 # Sessions
 MAX_SESSIONS = 100
-MAX_PAGES = 1000  # open pages whose small component values gradio remembers
+MAX_PAGES = 300  # open pages whose small component values gradio remembers
 MAX_SESSION_ADAPTERS = 12
-MAX_SESSION_BYTES = 1_200_000_000  # two full fine-tunings of the embedded base
-MAX_ALL_SESSIONS_BYTES = 4_000_000_000
+MAX_SESSION_BYTES = 700_000_000  # a full fine-tuning of the embedded base, and many small adapters
+MAX_ALL_SESSIONS_BYTES = 3_000_000_000
 SESSION_IDLE_SECONDS = 2 * 3600
 MAX_QUEUE = 32
-MAX_LOADED_BASES = 3
-MAX_LOADED_FORMS = 6  # bases in fewer bits: one a pane of a comparison
 
 # The soft-prompt view
 MAX_NEAREST_TOKENS = 10  # shown for each virtual token
@@ -77,5 +79,4 @@ MAX_DOT_LENGTH = 262_144  # products of one dot product
 MAX_AWARE_STEPS = 500  # of quantization-aware training on a small layer
 MAX_CALIBRATION_PROMPTS = 9  # whose activations are looked at together
 MAX_CALIBRATION_CHARACTERS = 400  # of each of them
-MAX_CALIBRATION_BYTES = 256_000_000  # of activations that are remembered, per base
 MAX_TENSOR_NUMBERS = 2**21  # of one tensor; of a larger one some rows are looked at

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -18,10 +19,14 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from playground import settings
+from playground.adapt.adapters import Adapter
+from playground.adapt.attach import attach
 from playground.adapt.tasks import Example, Task
+from playground.adapt.variant import Variant
 from playground.model.architecture import architecture_of
 from playground.model.bases import BASES, Base, checksum, load
 from playground.model.catalogue import CATALOGUE, BaseSpec
+from playground.model.memory import STORE
 
 CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -59,6 +64,32 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Base:
     spec = BaseSpec("tiny", "Tiny", "local", "tests/tiny", architecture)
     model.config._name_or_path = spec.repository
     return Base("tiny", spec, model, tokenizer, architecture, folder, "CPU", checksum(model))
+
+
+def model_of(base: Base, adapter: Adapter | None, edit: Any = None, merged: bool = False) -> Any:
+    """The model that answers as a variant says, freshly attached."""
+    return attach(base, Variant(base.id, adapter, edit, merged)).model
+
+
+def variants(base_id: str, *adapters: Adapter | None) -> tuple[Variant, ...]:
+    """What the panes of these adapters run; None is the plain base."""
+    return tuple(Variant.of(base_id, adapter) for adapter in adapters)
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Base], Base]]:
+    """Puts a base into the catalogue and among the loaded ones, for one test."""
+    kept: list[Base] = []
+
+    def put(base: Base) -> Base:
+        monkeypatch.setitem(CATALOGUE, base.id, base.spec)
+        STORE.keep(base.id, base, 0)
+        kept.append(base)
+        return base
+
+    yield put
+    for base in kept:
+        STORE.forget(base)
 
 
 @pytest.fixture(scope="session")

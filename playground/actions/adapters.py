@@ -13,9 +13,10 @@ from playground import settings
 from playground.adapt import adapters, tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.library import examples
+from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
-from playground.work.jobs import TRAIN
+from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def list_adapters(key: str | None, base_id: str | None = None) -> list[dict[str,
 def examined(key: str, adapter_id: str) -> tuple[Base, Adapter]:
     """An adapter of the session and the base that it runs on, loaded. Raises PlaygroundError."""
     adapter = SESSIONS.get(key).library.get(adapter_id)
-    return BASES.get(adapters.base_id(adapter, adapter.record.base)), adapter
+    return BASES.get(Variant.of(adapter.record.base, adapter).base), adapter
 
 
 def held_out_task(key: str, adapter: Adapter) -> tasks.Task | None:
@@ -63,6 +64,7 @@ def upload(key: str, path: str | None, base_id: str) -> Adapter:
 
     if not path:
         raise PlaygroundError("no_file")
+    SESSIONS.check_room(key, settings.MAX_UNPACKED_BYTES)
     adapter = uploads.unpack(Path(path), BASES.get(base_id), new_id())
-    SESSIONS.get(key).library.add(adapter)
+    SESSIONS.add(key, adapter)
     return adapter

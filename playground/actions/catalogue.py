@@ -14,7 +14,7 @@ from playground.adapt import tasks
 from playground.adapt.methods import METHODS, method, training_memory
 from playground.model.architecture import Architecture
 from playground.model.bases import BASES
-from playground.model.catalogue import CATALOGUE, split_id
+from playground.model.catalogue import CATALOGUE, is_simulated, split_id
 
 
 def list_bases() -> list[dict[str, Any]]:
@@ -49,10 +49,15 @@ def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) ->
 
 
 def have(base_id: str) -> None:
-    """Load a base here, in the request's thread: a download or rounding to fewer bits must not hold up the worker."""
+    """
+    Load a base here, in the request's thread: a download must not hold up the worker. Of a form that is rounded here only
+    the plain base: forms take turns in memory, and are rounded beside the worker when theirs comes.
+    """
     spec, form = split_id(base_id)
-    if spec.source != "embedded" or form:
+    if form and not is_simulated(form):
         BASES.get(base_id)
+    elif spec.source != "embedded":
+        BASES.get(spec.id)
 
 
 def describe_methods() -> list[dict[str, Any]]:

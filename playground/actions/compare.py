@@ -11,51 +11,50 @@ from typing import Any
 
 from playground import settings
 from playground.actions.catalogue import have
-from playground.adapt import adapters
-from playground.adapt.adapters import BASE, Adapter
-from playground.adapt.library import quantized
+from playground.adapt.variant import BASE, Variant
 from playground.model.bases import BASES
 from playground.model.catalogue import split_id
-from playground.work.jobs import COMPARE, Run
-from playground.work.sessions import SESSIONS
+from playground.work.jobs import Lane, Run
+from playground.work.lanes import COMPARE
+from playground.work.sessions import SESSIONS, Place
 
 
-def start_comparison(key: str, base_id: str, prompt: str, adapter_ids: Sequence[str], decoding: Mapping[str, Any]) -> Run:
+def start_comparison(key: str, base_id: str, prompt: str, pane_ids: Sequence[str], decoding: Mapping[str, Any]) -> Run:
     """Queue a comparison for a session. Raises PlaygroundError at once if it cannot be served."""
-    chosen = [pane(key, base_id, one) for one in adapter_ids]
-    return start_answers(key, COMPARE, COMPARE, base_id, prompt, chosen, decoding)
+    return start_answers(key, COMPARE, base_id, prompt, [pane(key, base_id, one) for one in pane_ids], decoding)
 
 
-def pane(key: str, base_id: str, pane_id: str) -> Adapter | None:
-    """What a pane shows: None is the plain base, "base:nf4" that base in NF4. Raises PlaygroundError."""
+def pane(key: str, base_id: str, pane_id: str) -> Variant:
+    """What a pane shows: "base" is the plain base, "base:nf4" that base in NF4, else an adapter. Raises PlaygroundError."""
     name, mark, form = str(pane_id).partition(":")
     if name != BASE:
-        return SESSIONS.get(key).library.get(pane_id)
-    return quantized(f"{split_id(base_id)[0].id}:{form}") if mark else None
+        return Variant.of(base_id, SESSIONS.get(key).library.get(pane_id))
+    return Variant(f"{split_id(base_id)[0].id}:{form}" if mark else base_id)
 
 
 def start_answers(
     key: str,
-    lane: str,
-    place: str,
+    lane: Lane,
     base_id: str,
     prompt: str,
-    chosen: Sequence[Adapter | None],
+    variants: Sequence[Variant],
     decoding: Mapping[str, Any],
+    titles: Sequence[str] = (),
+    place: Place | None = None,
     subject: Any = None,
 ) -> Run:
     """
-    Queue a comparison of adapter values (None: the base), shown at `place`, about `subject` (the job itself unless said
-    otherwise). Raises PlaygroundError at once.
+    Queue a comparison of variants, with their titles, shown at `place` (the lane unless said otherwise) and about
+    `subject`. Raises PlaygroundError at once.
     """
     from playground.compare.comparison import compare
     from playground.compare.job import CompareJob, Decoding
 
-    job = CompareJob(base_id, prompt, tuple(chosen), Decoding(**decoding))
+    job = CompareJob(base_id, prompt, tuple(variants), Decoding(**decoding), tuple(titles))
     job.check()
-    for needed in (base_id, *(adapters.base_id(adapter, base_id) for adapter in chosen if adapter is not None)):
+    for needed in dict.fromkeys((base_id, *(one.base for one in variants))):
         have(needed)
-    return SESSIONS.submit(key, lane, lambda stop: compare(job, BASES.get), subject or job, place)
+    return SESSIONS.submit(key, lane, lambda stop: compare(job, BASES.get), subject, place)
 
 
 @cache

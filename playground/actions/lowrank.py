@@ -4,18 +4,21 @@ Asking what an adapter changed, and how it answers with less of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from playground.actions.adapters import examined, held_out_task
+from playground.actions.compare import start_answers
+from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
-from playground.work.jobs import LAB, Run
+from playground.work.jobs import Run
+from playground.work.lanes import LAB
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
-    from playground.compare.job import Frame
+    pass
 
 
 def low_rank(key: str, adapter_id: str, module: str) -> dict[str, Any]:
@@ -38,21 +41,37 @@ def start_edited(
     Queue a comparison of the base that an adapter runs on, the whole adapter and what `edit` (see `edits.Edit`) leaves
     of it, named as `names` say. Raises PlaygroundError at once.
     """
-    from playground.compare.comparison import compare
-    from playground.compare.job import CompareJob, Decoding
-    from playground.lowrank import edits
+    from playground.lowrank.edits import Edit
 
     base, adapter = examined(key, adapter_id)
-    wanted = edits.Edit(**edit).checked(adapter)
-    whole = replace(adapter, name=names[0] or adapter.name)
-    job = CompareJob(base.id, prompt, (None, whole, whole), Decoding(**decoding))
-    job.check()
+    whole = Variant(base.id, adapter)
+    left = replace(whole, edit=Edit(**edit).checked(adapter))
+    variants, titles = (Variant(base.id), whole, left), ("", *names)
+    return start_answers(key, LAB, base.id, prompt, variants, decoding, titles, place, adapter_id)
 
-    def events(stop: Any) -> Iterator[Frame]:
-        left = replace(edits.edited(base, adapter, wanted), name=names[1] or adapter.name)
-        yield from compare(replace(job, adapters=(None, whole, left)), BASES.get)
 
-    return SESSIONS.submit(key, LAB, events, adapter_id, place)
+def start_without(
+    key: str,
+    place: str,
+    adapter_id: str,
+    positions: Sequence[int],
+    prompt: str,
+    decoding: Mapping[str, Any],
+    names: tuple[str, str] = ("", ""),
+) -> Run:
+    """
+    Queue a comparison of the base, a soft prompt and what is left of it without the virtual tokens at `positions`, named
+    as `names` say. Raises PlaygroundError at once.
+    """
+    from playground.lowrank.softprompt import LeftOut, without
+
+    if not positions:
+        raise PlaygroundError("nothing_left_out")
+    adapter = SESSIONS.get(key).library.get(adapter_id)
+    without(adapter, positions)  # raises if it makes no sense
+    whole = Variant.of(adapter.record.base, adapter)
+    variants = (Variant(whole.base), whole, replace(whole, edit=LeftOut(tuple(positions))))
+    return start_answers(key, LAB, whole.base, prompt, variants, decoding, ("", *names), place, adapter_id)
 
 
 def start_sweep(key: str, adapter_id: str, edits: Sequence[Mapping[str, Any]], place: str) -> Run:

@@ -14,7 +14,8 @@ from playground import settings
 from playground.actions import catalogue
 from playground.model.bases import BASES
 from playground.model.weights import weight_of
-from playground.work.jobs import TRAIN, Run
+from playground.work.jobs import Run
+from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -135,16 +136,15 @@ def start(key: str, job: Any) -> Run:
 
     for needed in job.bases():
         catalogue.have(needed)
-    library = SESSIONS.get(key).library
 
     def events(stop: Any) -> Iterator[Pair]:
         kept: set[str] = set()
         for pair in train_pair(job, BASES.get, stop):
             for side in pair.sides:
                 if side.adapter and side.method not in kept:
-                    library.add(side.adapter)
+                    SESSIONS.add(key, side.adapter)
                     kept.add(side.method)
-            yield pair
+            yield pair.outline()
 
     return SESSIONS.submit(key, TRAIN, events, job, PLACE)
 

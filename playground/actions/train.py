@@ -5,12 +5,15 @@ Asking for a training, and its events in plain values: for programs one by one, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from playground.actions.catalogue import have
+from playground.actions.catalogue import count_parameters, have
 from playground.adapt import tasks
+from playground.adapt.methods import method
 from playground.model.bases import BASES
-from playground.work.jobs import TRAIN, Run
+from playground.work.jobs import Run
+from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -27,16 +30,17 @@ def start_training(
     seed: int = 0,
 ) -> Run:
     """Queue a training for a session. Raises PlaygroundError at once if it cannot be served."""
-    from playground.train.training import Ended, TrainingJob, train
+    from playground.train.training import Ended, TrainingJob, kept_bytes, train
 
-    have(base_id)
     job = TrainingJob(base_id, method_id, task, dict(values), steps, seed).checked()
-    session = SESSIONS.get(key)
+    have(method(method_id).base_id(base_id, job.hyperparameters))
+    SESSIONS.check_room(key, kept_bytes(count_parameters(base_id, method_id, job.hyperparameters)["trainable"]))
 
     def events(stop: Any) -> Iterator[Event]:
         for event in train(job, BASES.get, stop):
             if isinstance(event, Ended):
-                session.library.add(event.adapter)
+                gone = SESSIONS.add(key, event.adapter)
+                event = replace(event, adapter=event.adapter.outline(), gave_way=tuple(one.summary() for one in gone))
             yield event
 
     return SESSIONS.submit(key, TRAIN, events, job)

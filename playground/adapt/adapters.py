@@ -16,21 +16,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playground.adapt.methods import method
 from playground.errors import PlaygroundError
+from playground.model.weights import stored_bytes
 
 if TYPE_CHECKING:
     import torch
 
 
 CONFIG, WEIGHTS, RECORD = "adapter_config.json", "adapter_model.safetensors", "record.json"
-BASE = "base"  # the pane of the plain base; "base:nf4" is that of its form in NF4
-QUANTIZED = "quantized"  # the "method" of such a pane
-WITHOUT_TENSORS = ("few_shot", QUANTIZED)
 STEP_MARK = "@"  # "3f2a@12": that adapter as it was at step 12
-LESS = "~"  # ends the id of what is left of an adapter that was cut
 DOWNLOADABLE = ("prompt_tuning", "lora", "ia3", "qlora")
-MERGEABLE = ("lora", "ia3", "qlora")  # change weights, and not all of them
 
 
 @dataclass(frozen=True)
@@ -78,7 +73,6 @@ class Adapter:
     folder: Path | None = None
     name: str = ""
     checkpoints: tuple[Checkpoint, ...] = ()
-    merged: bool = False  # into the base's weights when it is attached; the id of such a one ends in LESS
 
     @cached_property
     def tensors(self) -> Mapping[str, torch.Tensor]:
@@ -90,13 +84,13 @@ class Adapter:
 
     def at(self, step: int) -> Adapter:
         """The adapter as it was at a checkpoint. Raises PlaygroundError if there is none of that step."""
-        if step not in self._stages:
-            raise PlaygroundError("no_checkpoint", step=step, steps=", ".join(map(str, self._stages)) or "–")
-        return self._stages[step]
+        if step not in self.stages:
+            raise PlaygroundError("no_checkpoint", step=step, steps=", ".join(map(str, self.stages)) or "–")
+        return self.stages[step]
 
     @cached_property
-    def _stages(self) -> dict[int, Adapter]:
-        """By step. The same value each time, so that what is known of it is found again."""
+    def stages(self) -> dict[int, Adapter]:
+        """It at each of its checkpoints, by step. The same value each time, so that what is known of it is found again."""
         return {
             step: replace(
                 self, id=f"{self.id}{STEP_MARK}{step}", record=replace(self.record, steps=step), loaded=tensors, folder=None,
@@ -105,9 +99,13 @@ class Adapter:
             for step, tensors in ((one.step, one.tensors) for one in self.checkpoints)
         }  # fmt: skip
 
-    def summary(self) -> dict[str, Any]:
-        """What `/adapters` lists."""
-        record = self.record
+    def outline(self) -> Adapter:
+        """The same without its tensors: what a page has to know of it. The checkpoints keep their steps."""
+        return replace(self, loaded={}, checkpoints=tuple(Checkpoint(one.step, {}) for one in self.checkpoints))
+
+    def summary(self, record: Record | None = None) -> dict[str, Any]:
+        """What `/adapters` lists; with another record what is said of a part of the adapter."""
+        record = record or self.record
         return {
             "id": self.id,
             "name": self.name,
@@ -122,7 +120,7 @@ class Adapter:
     def size(self) -> int:
         """Bytes of memory that it holds, checkpoints included."""
         held = [self.loaded, *(checkpoint.tensors for checkpoint in self.checkpoints)]
-        return sum(tensor.numel() * tensor.element_size() for tensors in held for tensor in tensors.values())
+        return stored_bytes(tensor for tensors in held for tensor in tensors.values())
 
 
 def peft_config(config: Mapping[str, Any]) -> Any:
@@ -158,8 +156,6 @@ def save(adapter: Adapter, folder: Path) -> None:
 
     if adapter.config is None:
         raise PlaygroundError("nothing_to_download", method=adapter.record.method)
-    if adapter.merged:  # its tensors are those of the adapter, which answers differently
-        raise PlaygroundError("merged_not_saved")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(adapter.config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     save_file(dict(adapter.tensors), folder / WEIGHTS, metadata={"format": "pt"})
@@ -186,12 +182,3 @@ def pack(adapter: Adapter, folder: Path) -> Path:
 
 
 # The library: the examples that everybody sees, and the adapters of one session
-
-
-def base_id(adapter: Adapter, requested: str) -> str:
-    """The base whose weights this adapter's pane runs on. Raises PlaygroundError if it belongs to another base."""
-    if adapter.record.base.partition(":")[0] != requested.partition(":")[0]:
-        raise PlaygroundError("other_base", found=adapter.record.base, expected=requested)
-    if adapter.record.method == QUANTIZED:
-        return adapter.record.base
-    return method(adapter.record.method).base_id(requested, adapter.record.hyperparameters)

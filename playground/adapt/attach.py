@@ -7,42 +7,76 @@ PEFT does the work on a view, so the base never notices. Knows nothing about ses
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
-from playground import settings
-from playground.adapt.adapters import LESS, MERGEABLE, WITHOUT_TENSORS, peft_config
+from playground.adapt.adapters import peft_config
+from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
+from playground.model.memory import STORE
+from playground.model.weights import own_bytes
 
 if TYPE_CHECKING:
     import torch
     from peft import PeftConfig
     from transformers import PreTrainedModel
 
-    from playground.adapt.adapters import Adapter
+    from playground.adapt.adapters import Adapter, Record
     from playground.model.bases import Base
 
 
-def attach(base: Base, adapter: Adapter | None) -> PreTrainedModel:
-    """
-    A private model that answers as `adapter` says, in eval mode: a view of the base with PEFT around it. None or
-    few-shot: the plain view. Full fine-tuning: a view whose parameters are the trained ones. One to be merged: a plain
-    tree with what PEFT's `merge_and_unload` writes into the weights, rounded again where they are quantized.
+FEW_SHOT = "few_shot"  # nothing is attached: its examples stand in the prompt
 
-    Raises PlaygroundError if the tensors do not fit the base, or if a method that changes no weight is to be merged.
+
+@dataclass(frozen=True, eq=False)
+class Attached:
+    """A private model that answers as a variant says, in eval mode, and the record of what it has of the adapter."""
+
+    model: PreTrainedModel
+    record: Record | None
+
+
+def attached(base: Base, variant: Variant) -> Attached:
+    """`attach`, kept within the store's budget: with it go the base and the adapter, as long as they are there."""
+    adapter = variant.adapter
+    if adapter is not None and adapter.record.method == FEW_SHOT:
+        return Attached(attached(base, Variant(variant.base)).model, adapter.record)
+    key = (base, variant)
+    found: Attached | None = STORE.find(key)
+    if found is None:
+        found = attach(base, variant)
+        beside = adapter.tensors.values() if adapter else ()
+        size = own_bytes(found.model, base.model, beside=beside)
+        STORE.keep(key, found, size, of=(base, *([adapter] if adapter else [])))
+    return found
+
+
+def attach(base: Base, variant: Variant) -> Attached:
     """
-    if adapter is not None and adapter.merged and adapter.record.method not in MERGEABLE:
-        raise PlaygroundError("not_mergeable", method=adapter.record.method)
-    if adapter is None or adapter.record.method in WITHOUT_TENSORS:
-        return base.view().eval()
+    A view of the base with PEFT around it. Without an adapter, or for few-shot, the plain view. Full fine-tuning: a view
+    whose parameters are the trained ones. Merged: a plain tree with what PEFT's `merge_and_unload` writes into the
+    weights, rounded again where they are quantized.
+
+    Raises PlaygroundError if the adapter's tensors do not fit the base, or if the edit makes no sense for it.
+    """
+    adapter = variant.adapter
+    if adapter is None or adapter.record.method == FEW_SHOT:
+        return Attached(base.view().eval(), adapter.record if adapter else None)
+    if variant.edit:
+        adapter = variant.edit.applied(base, adapter)
     if adapter.config is None:
-        return _with_parameters(base.view(), adapter.tensors).eval()
+        return Attached(_with_parameters(base.view(), adapter.tensors).eval(), adapter.record)
+    model = _with_adapter(base, adapter)
+    return Attached((_merged(model) if variant.merged else model).requires_grad_(False).eval(), adapter.record)
+
+
+def _with_adapter(base: Base, adapter: Adapter) -> Any:
+    """PEFT around a view, with the adapter's tensors. Raises PlaygroundError if they do not fit."""
     from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
     try:
-        model = wrapped(base, peft_config(adapter.config))
+        model = wrapped(base, peft_config(adapter.config or {}))
     except ValueError as error:
         raise PlaygroundError("does_not_fit", base=base.spec.name, reason=str(error)[:200]) from error
     expected = {
@@ -55,7 +89,7 @@ def attach(base: Base, adapter: Adapter | None) -> PreTrainedModel:
             "does_not_fit", base=base.spec.name, reason=f"{name}: {found.get(name)} ≠ {expected.get(name)}"
         )
     set_peft_model_state_dict(model, dict(adapter.tensors))
-    return (_merged(model) if adapter.merged else model).requires_grad_(False).eval()
+    return model
 
 
 def _merged(model: Any) -> PreTrainedModel:
@@ -75,27 +109,6 @@ def _merged(model: Any) -> PreTrainedModel:
             elif type(layer.weight).__name__ != "Int8Params":
                 layer.weight = torch.nn.Parameter(layer.weight.detach().clone(), requires_grad=False)
     return model.merge_and_unload()
-
-
-_ATTACHED: WeakKeyDictionary[Base, OrderedDict[Adapter | None, PreTrainedModel]] = WeakKeyDictionary()
-
-
-def attached(base: Base, adapter: Adapter | None) -> PreTrainedModel:
-    """
-    `attach`, remembering the latest few per base; both are immutable values, told apart by identity. What is left of a
-    cut adapter is used once.
-    """
-    if adapter is not None and adapter.id.endswith(LESS):
-        return attach(base, adapter)
-    if adapter is not None and adapter.record.method in WITHOUT_TENSORS:
-        adapter = None
-    models = _ATTACHED.setdefault(base, OrderedDict())
-    if adapter not in models:
-        models[adapter] = attach(base, adapter)
-    models.move_to_end(adapter)
-    while len(models) > settings.MAX_ATTACHED:
-        models.popitem(last=False)
-    return models[adapter]
 
 
 def wrapped(base: Base, config: PeftConfig) -> Any:

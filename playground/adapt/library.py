@@ -9,11 +9,11 @@ from collections import OrderedDict
 from functools import lru_cache
 
 from playground import settings
-from playground.adapt.adapters import BASE, QUANTIZED, RECORD, STEP_MARK, Adapter, Record, read
+from playground.adapt.adapters import RECORD, STEP_MARK, Adapter, read
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import TASK_IDS
 from playground.errors import PlaygroundError
-from playground.model.catalogue import split_id
+from playground.model.memory import STORE, Store
 
 
 @lru_cache
@@ -26,34 +26,50 @@ def examples() -> dict[str, Adapter]:
     return {adapter.id: adapter for adapter in found}
 
 
-@lru_cache
-def quantized(base_id: str) -> Adapter:
-    """
-    The pane of a base in fewer bits, such as "smollm2-135m:nf4": nothing is trained, the base itself is another one (see
-    `bases.load`). Raises PlaygroundError for a form that does not exist.
-    """
-    spec, form = split_id(base_id)
-    record = Record(base_id, QUANTIZED, "", {"format": form}, 0, 0, 0, spec.parameters or 1, 0)
-    return Adapter(f"{BASE}:{form}", record)
+def check_room(size: int) -> None:
+    """Raises PlaygroundError if an adapter of so many bytes is more than a session may hold."""
+    if size > settings.MAX_SESSION_BYTES:
+        raise PlaygroundError(
+            "adapter_too_large", needed=f"{size / 1e6:.0f}", maximum=settings.MAX_SESSION_BYTES // 1_000_000
+        )
 
 
 class Library:
     """The adapters that one session sees: the examples, and its own, of which it keeps the latest few."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store = STORE) -> None:
+        self._store = store
         self._own: OrderedDict[str, Adapter] = OrderedDict()
 
-    def add(self, adapter: Adapter) -> None:
-        """Keep an adapter; the oldest give way when there are too many or they hold too much memory."""
+    def add(self, adapter: Adapter) -> list[Adapter]:
+        """
+        Keep an adapter. Returns those that gave way to it: the oldest go when there are too many or they hold too much
+        memory; the newest stays, so whoever makes one asks `check_room` before.
+        """
         self._own[adapter.id] = adapter
+        gone = []
         while len(self._own) > 1 and (
             len(self._own) > settings.MAX_SESSION_ADAPTERS or self.size() > settings.MAX_SESSION_BYTES
         ):
-            self._own.popitem(last=False)
+            gone.append(self._drop(next(iter(self._own))))
+        return gone
+
+    def _drop(self, adapter_id: str) -> Adapter:
+        adapter = self._own.pop(adapter_id)
+        for one in (adapter, *adapter.stages.values()):
+            self._store.forget(one)
+        return adapter
+
+    def clear(self) -> None:
+        """Let go of the session's own adapters and of all that was attached of them."""
+        for adapter_id in list(self._own):
+            self._drop(adapter_id)
 
     def size(self) -> int:
-        """Bytes of memory that the session's own adapters hold."""
-        return sum(adapter.size() for adapter in list(self._own.values()))
+        """Bytes of memory that the session's own adapters hold, with what is attached of them."""
+        parts = [(one, *one.stages.values()) for one in list(self._own.values())]
+        attached = sum(self._store.held_of(part) for stages in parts for part in stages)
+        return attached + sum(adapter.size() for adapter, *_ in parts)
 
     def own(self) -> list[Adapter]:
         """The session's own adapters, newest first."""

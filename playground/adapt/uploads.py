@@ -19,6 +19,7 @@ from playground.adapt.adapters import CONFIG, RECORD, WEIGHTS, Adapter, Record
 from playground.adapt.attach import attach
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN, TASK_IDS
+from playground.adapt.variant import Variant
 from playground.bounds import Bound
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
@@ -61,7 +62,7 @@ def unpack(path: Path, base: Base, new_id: str) -> Adapter:
     name = told.get("name")
     name = name if isinstance(name, str) and name.strip() else path.stem
     adapter = Adapter(new_id, record, kept, tensors, name=name.strip()[: settings.MAX_ADAPTER_NAME])
-    attach(base, adapter)  # raises if it does not fit
+    attach(base, Variant.of(base.id, adapter))  # raises if it does not fit
     return adapter
 
 

@@ -3,27 +3,25 @@ Comparing: one prompt, many panes, one decode loop.
 
 Every pane reads the prompt alone (so that its first-token distribution is exactly its own model's), then all of them
 write together: one row of a batch each, through a tree of modules in which only what differs between panes is routed
-row by row. Greedy rows equal what PEFT's own `generate` gives for the same adapter. Knows nothing about training or
-the page.
+row by row. Panes whose bases do not fit into memory together take turns as groups. Greedy rows equal what PEFT's own
+`generate` gives for the same adapter. Knows nothing about training or the page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
 
-from playground.adapt import adapters
-from playground.adapt.adapters import Adapter
 from playground.compare.decoding import Row, kl, write
-from playground.compare.job import Frame, Pane
-from playground.model.bases import Base
+from playground.compare.job import CompareJob, Frame, Pane
+from playground.model import memory
+from playground.model.bases import Base, expected_bytes
+from playground.model.beside import beside
 
-if TYPE_CHECKING:
-    from playground.compare.job import CompareJob
+GetBase = Callable[[str], Base]
 
 
-def compare(job: CompareJob, get_base: Callable[[str], Base]) -> Iterator[Frame]:
+def compare(job: CompareJob, get_base: GetBase) -> Iterator[Frame]:
     """
     Frames with every pane's text so far, from the first token on; the last frame also has the measurements.
 
@@ -32,39 +30,73 @@ def compare(job: CompareJob, get_base: Callable[[str], Base]) -> Iterator[Frame]
     """
     job.check()
     base = get_base(job.base)
-    plain = _Shown(None, Row.of(base, None, job))
-    shown = [plain if adapter is None else _adapted(adapter, job, get_base) for adapter in job.adapters]
-    rows = [plain.row, *(one.row for one in shown if one is not plain)]
-
-    def frame(finished: bool = False, untouched: bool | None = None) -> Frame:
-        panes = tuple(one.pane(plain.row, base, untouched) for one in shown)
-        return Frame(job.base, base.architecture.parameters, job.prompt, job.decoding, panes, finished)
-
-    for row in rows:
-        row.prefill()
-        row.kl_from_base = kl(row.logits, rows[0].logits)
-        yield frame()
-    for _ in write(rows):
-        yield frame()
-    yield frame(finished=True, untouched=base.untouched())
-
-
-def _adapted(adapter: Adapter, job: CompareJob, get_base: Callable[[str], Base]) -> _Shown:
-    return _Shown(adapter, Row.of(get_base(adapters.base_id(adapter, job.base)), adapter, job))
+    shown = _Shown(job, base)
+    for group in groups(job, base):
+        for place in group:
+            used = yield from beside(partial(get_base, job.variants[place].base), shown.frame)
+            shown.add(place, used)
+        del used  # the rows hold what they need, and let it go when they have ended
+        rows = [shown.plain, *(shown.rows[place] for place in group)]
+        rows = [row for row in dict.fromkeys(rows) if not row.read]
+        for row in rows:
+            row.prefill()
+            row.kl_from_base = kl(row.logits, shown.plain.logits)
+            yield shown.frame()
+        for _ in write(rows):
+            yield shown.frame()
+        for row in rows:
+            row.release()
+    yield shown.frame(finished=True, untouched=base.untouched())
 
 
-@dataclass(frozen=True)
+def groups(job: CompareJob, base: Base) -> list[list[int]]:
+    """
+    The places of the panes that can be in memory together, by what their bases add to the plain one; those on the plain
+    base come first. A base that is too large for the rest of the budget is a group of its own.
+    """
+    room = memory.budget() - expected_bytes(base.spec, None, base.architecture)
+    found: list[list[int]] = []
+    held: dict[str | None, int] = {}  # by the form, in the group that is being filled
+    for place in sorted(range(len(job.variants)), key=lambda one: job.variants[one].base != job.base):
+        form = job.variants[place].form
+        added = expected_bytes(base.spec, form, base.architecture) if form and form not in held else 0
+        if not found or (added and held and sum(held.values()) + added > room):
+            found.append([])
+            held = {}
+        held.setdefault(form, added)
+        found[-1].append(place)
+    return [sorted(group) for group in found]
+
+
 class _Shown:
-    adapter: Adapter | None
-    row: Row
+    """The panes of a comparison as far as they are written; rows come group by group."""
 
-    def pane(self, base_row: Row, base: Base, untouched: bool | None) -> Pane:
-        row, divergence = self.row, None
-        if self.adapter is not None and base_row.read and row.read:
-            divergence = first_difference(row.tokens, base_row.tokens, row.finished and base_row.finished)
+    def __init__(self, job: CompareJob, base: Base) -> None:
+        self.job, self.base = job, base
+        self.plain = Row.of(base, job.reference, job)
+        self.rows: dict[int, Row] = {}
+
+    def add(self, place: int, used: Base) -> None:
+        variant = self.job.variants[place]
+        self.rows[place] = self.plain if variant == self.job.reference else Row.of(used, variant, self.job)
+
+    def frame(self, finished: bool = False, untouched: bool | None = None) -> Frame:
+        job, parameters = self.job, self.base.architecture.parameters
+        panes = tuple(self.pane(place, untouched) for place in range(len(job.variants)))
+        return Frame(job.base, parameters, job.prompt, job.decoding, panes, finished)
+
+    def pane(self, place: int, untouched: bool | None) -> Pane:
+        variant, row = self.job.variants[place], self.rows.get(place)
+        summary = variant.summary(self.base.architecture.parameters, row.record if row else None)
+        summary |= {"name": self.job.title(place) or summary["name"]}
+        if row is None:
+            return Pane(variant.id, summary)
+        reference, divergence = row is self.plain, None
+        if not reference and self.plain.read and row.read:
+            divergence = first_difference(row.tokens, self.plain.tokens, row.finished and self.plain.finished)
         return Pane(
-            adapter=self.adapter.id if self.adapter else adapters.BASE,
-            summary=self.adapter.summary() if self.adapter else base_summary(base),
+            adapter=variant.id,
+            summary=summary,
             text=row.text(),
             tokens=len(row.tokens),
             finished=row.finished,
@@ -72,17 +104,10 @@ class _Shown:
             first_divergence=divergence,
             divergence_span=row.span(divergence),
             tokens_per_second=len(row.tokens) / row.seconds if row.finished and row.seconds else None,
-            kl_from_base=row.kl_from_base if self.adapter else None,
+            kl_from_base=None if reference else row.kl_from_base,
             top_tokens=row.top_tokens if row.read else (),
-            weights_untouched=untouched if self.adapter is None else None,
+            weights_untouched=untouched if reference else None,
         )
-
-
-def base_summary(base: Base) -> dict[str, Any]:
-    parameters = base.architecture.parameters
-    numbers = {"trainable_parameters": 0, "total_parameters": parameters, "percent": 0.0, "bytes": 0}
-    named = {"id": adapters.BASE, "name": "", "base": base.id, "method": "base", "task": None}
-    return {**named, "hyperparameters": {}, "steps": 0, **numbers}
 
 
 def first_difference(tokens: Sequence[int], others: Sequence[int], both_finished: bool) -> int | None:

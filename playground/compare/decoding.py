@@ -17,8 +17,9 @@ from transformers.generation import RepetitionPenaltyLogitsProcessor, Temperatur
 
 from playground import settings
 from playground.adapt import tasks
-from playground.adapt.adapters import Adapter
+from playground.adapt.adapters import Record
 from playground.adapt.attach import attached
+from playground.adapt.variant import Variant
 from playground.compare.routing import mixed
 from playground.model.bases import Base
 
@@ -40,8 +41,16 @@ def at_least_zero(divergence: float) -> float:
 class Row:
     """One answer being written: its model, the ids that it has read and written, its cache, its way of choosing."""
 
-    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, prompt: list[int], decoding: Decoding) -> None:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        prompt: list[int],
+        decoding: Decoding,
+        record: Record | None = None,
+    ) -> None:
         self.model, self.tokenizer, self.prompt, self.decoding = model, tokenizer, prompt, decoding
+        self.record = record  # of what is left of an adapter
         tree: Any = model.get_base_model() if isinstance(model, PeftModel) else model
         self.tree = tree
         self.tokens: list[int] = []
@@ -57,10 +66,11 @@ class Row:
         self._ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
 
     @classmethod
-    def of(cls, base: Base, adapter: Adapter | None, job: CompareJob) -> Row:
-        shots = [tasks.Example(*shot) for shot in adapter.record.shots] if adapter else []
+    def of(cls, base: Base, variant: Variant, job: CompareJob) -> Row:
+        found = attached(base, variant)
+        shots = [tasks.Example(*shot) for shot in found.record.shots] if found.record else []
         prompt = tasks.prompt_ids(base.tokenizer, job.prompt, shots)
-        return cls(attached(base, adapter), base.tokenizer, prompt, job.decoding)
+        return cls(found.model, base.tokenizer, prompt, job.decoding, found.record)
 
     @property
     def read(self) -> bool:
@@ -101,6 +111,10 @@ class Row:
         self.tokens.append(token)
         if len(self.tokens) == self.decoding.max_new_tokens:
             self.finish_reason = "length"
+
+    def release(self) -> None:
+        """Let go of the model and the cache of an answer that has ended; what was written and measured stays."""
+        self.model = self.tree = self.cache = None
 
     def text(self, count: int | None = None) -> str:
         """The first `count` tokens as text; a character that still lacks bytes is left out."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from playground import settings
-from playground.adapt.adapters import Adapter
+from playground.adapt.variant import Variant
 from playground.bounds import Bound
 from playground.errors import PlaygroundError
 
@@ -39,12 +39,24 @@ DECODING = (
 
 @dataclass(frozen=True)
 class CompareJob:
-    """`adapters` in the order of the panes; None is the plain base."""
+    """
+    One question for several variants, in the order of their panes, with their titles beside them ("": what the page calls
+    such a one). Divergence is measured from `base`.
+    """
 
     base: str
     prompt: str
-    adapters: tuple[Adapter | None, ...]
+    variants: tuple[Variant, ...]
     decoding: Decoding = Decoding()
+    titles: tuple[str, ...] = ()
+
+    @property
+    def reference(self) -> Variant:
+        """What divergence is measured from."""
+        return Variant(self.base)
+
+    def title(self, place: int) -> str:
+        return self.titles[place] if place < len(self.titles) else ""
 
     def check(self) -> None:
         """Raises PlaygroundError if this cannot be served."""
@@ -52,8 +64,8 @@ class CompareJob:
             raise PlaygroundError("empty_prompt")
         if len(self.prompt) > settings.MAX_PROMPT_CHARACTERS:
             raise PlaygroundError("prompt_too_long", found=len(self.prompt), maximum=settings.MAX_PROMPT_CHARACTERS)
-        if not 1 <= len(self.adapters) <= settings.MAX_PANES:
-            raise PlaygroundError("pane_count", found=len(self.adapters), maximum=settings.MAX_PANES)
+        if not 1 <= len(self.variants) <= settings.MAX_PANES:
+            raise PlaygroundError("pane_count", found=len(self.variants), maximum=settings.MAX_PANES)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from playground.adapt.adapters import LESS, Adapter
+from playground.adapt.adapters import Adapter
 from playground.bounds import Bound
 from playground.errors import PlaygroundError
 from playground.lowrank.updates import WEIGHTLESS, kinds_of, layers_of, rank_of, split, update_of
@@ -40,6 +40,10 @@ class Edit:
         inside = self.layers is None or (layer is not None and self.layers[0] <= layer <= self.layers[1])
         return inside and (self.kinds is None or kind in self.kinds)
 
+    def applied(self, base: Base, adapter: Adapter) -> Adapter:
+        """The adapter with only what this leaves of it. Raises PlaygroundError if it makes no sense for the adapter."""
+        return _edited(base, adapter, self.checked(adapter))
+
     def checked(self, adapter: Adapter) -> Edit:
         """The same with checked values. Raises PlaygroundError if it makes no sense for this adapter."""
         if adapter.record.method in WEIGHTLESS:
@@ -60,14 +64,13 @@ class Edit:
         return Edit(rank, STRENGTH.check(self.strength), layers, kinds)
 
 
-def edited(base: Base, adapter: Adapter, edit: Edit) -> Adapter:
+def _edited(base: Base, adapter: Adapter, edit: Edit) -> Adapter:
     """
     The adapter with only what `edit` leaves of it. Strength goes from the base (0) to the adapter (1) in every tensor,
     so that 0 is the base for DoRA and biases too; a cut in rank concerns the product of the factors alone.
 
     Raises PlaygroundError if the edit makes no sense for this adapter.
     """
-    edit = edit.checked(adapter)
     tensors, count = dict(adapter.tensors), 0
     if edit.rank is not None:
         for name in adapter.tensors:
@@ -83,7 +86,7 @@ def edited(base: Base, adapter: Adapter, edit: Edit) -> Adapter:
             start = START[part](base, module, tensor)
             tensors[name] = start + strength * (tensor - start) if strength else start.clone()
     record = replace(adapter.record, trainable_parameters=count, bytes=4 * count)
-    return replace(adapter, id=adapter.id + LESS, record=record, loaded=tensors, folder=None, checkpoints=())
+    return replace(adapter, record=record, loaded=tensors, folder=None, checkpoints=())
 
 
 def _left(tensor: torch.Tensor, part: str, rank: int | None) -> int:

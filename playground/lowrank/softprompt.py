@@ -18,9 +18,10 @@ from torch.nn.functional import cosine_similarity, normalize
 
 from playground import settings
 from playground.adapt import tasks
-from playground.adapt.adapters import LESS, Adapter
+from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
 from playground.adapt.tasks import Example
+from playground.adapt.variant import Variant
 from playground.bounds import Bound
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
@@ -291,6 +292,17 @@ def projection(base: Base, adapter: Adapter, sample: int = 400, seed: int = 0) -
 # Leaving virtual tokens out
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """An edit of a variant: the virtual tokens at `positions` (from 1) are left out."""
+
+    positions: tuple[int, ...]
+
+    def applied(self, base: Base, adapter: Adapter) -> Adapter:
+        """Raises PlaygroundError as `without`."""
+        return without(adapter, self.positions)
+
+
 def without(adapter: Adapter, positions: Sequence[int]) -> Adapter:
     """
     The same adapter with the virtual tokens at `positions` (from 1) left out, as an adapter of its own. Its record no
@@ -315,8 +327,7 @@ def without(adapter: Adapter, positions: Sequence[int]) -> Adapter:
         bytes=rows.numel() * rows.element_size(),
     )
     config = {**(adapter.config or {}), "num_virtual_tokens": len(kept)}
-    cut = dataclasses.replace(adapter, id=adapter.id + LESS, record=record, config=config, loaded={TENSOR: rows})
-    return dataclasses.replace(cut, folder=None, checkpoints=())
+    return dataclasses.replace(adapter, record=record, config=config, loaded={TENSOR: rows}, folder=None, checkpoints=())
 
 
 def importance(base: Base, adapter: Adapter, examples: Sequence[Example]) -> Iterator[Importance]:
@@ -331,7 +342,7 @@ def importance(base: Base, adapter: Adapter, examples: Sequence[Example]) -> Ite
     if not examples:
         raise PlaygroundError("no_held_out")
     encoded = [tasks.encode(base.tokenizer, example) for example in examples[: settings.MAX_IMPORTANCE_EXAMPLES]]
-    model: Any = attach(base, adapter)  # private: the prompt is cut inside it
+    model: Any = attach(base, Variant(base.id, adapter)).model  # private: the prompt is cut inside it
     prompt = model.prompt_encoder[model.active_adapter].embedding
     whole, pad = prompt.weight.detach(), base.tokenizer.pad_token_id
     event = Importance(count, len(encoded), held_out_loss(model, encoded, pad))

@@ -5,7 +5,7 @@ One adapter under many edits: what each leaves of it loses on held-out responses
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,12 +13,13 @@ from torch import nn
 from torch.nn import functional
 
 from playground import settings
-from playground.adapt import adapters, tasks
+from playground.adapt import tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
 from playground.adapt.tasks import Task
+from playground.adapt.variant import Variant
 from playground.compare.decoding import at_least_zero
-from playground.lowrank.edits import Edit, edited
+from playground.lowrank.edits import Edit
 from playground.model.bases import Base
 from playground.train.evaluation import response_logits
 
@@ -62,7 +63,8 @@ def sweep(job: SweepJob, get_base: Callable[[str], Base]) -> Iterator[Sweep]:
     for the adapter.
     """
     edits = [edit.checked(job.adapter) for edit in job.edits]
-    base = get_base(adapters.base_id(job.adapter, job.base))
+    whole = Variant.of(job.base, job.adapter)
+    base = get_base(whole.base)
     examples = job.task.held_out[: settings.MAX_SWEEP_EXAMPLES]
     ordered = sorted((tasks.encode(base.tokenizer, example) for example in examples), key=lambda one: len(one[0]))
     batches = [ordered[start : start + 8] for start in range(0, len(ordered), 8)]
@@ -70,7 +72,7 @@ def sweep(job: SweepJob, get_base: Callable[[str], Base]) -> Iterator[Sweep]:
     done = Sweep(_mean([_losses(log, targets) for log, targets in reference]))
     yield done
     for edit in edits:
-        model = attach(base, edited(base, job.adapter, edit))
+        model = attach(base, replace(whole, edit=edit)).model
         losses, divergences = [], []
         for batch, (there, _) in zip(batches, reference, strict=True):
             yield done  # now and then, so that other work has its turn and a stop is heard

@@ -11,20 +11,21 @@ import copy
 import errno
 import hashlib
 import threading
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
 from playground.errors import PlaygroundError
 from playground.formats.registry import format_of
-from playground.model import embedded
+from playground.model import embedded, memory
 from playground.model.architecture import architecture_of
-from playground.model.catalogue import BITSANDBYTES, split_id
+from playground.model.catalogue import BITSANDBYTES, is_simulated, split_id
+from playground.model.memory import STORE, Store
 from playground.model.modules import linear_layers
-from playground.model.weights import tensors_of
+from playground.model.weights import is_quantized, own_bytes, tensors_of
 
 if TYPE_CHECKING:
     import torch
@@ -94,57 +95,36 @@ class Status:
 
 
 class Bases:
-    """
-    The bases that are loaded, most recently used last; at most `settings.MAX_LOADED_BASES` plain ones and
-    `settings.MAX_LOADED_FORMS` in fewer bits.
-    """
+    """The bases that are loaded. They are kept in the store, from which what was not used for longest goes first."""
 
-    def __init__(self) -> None:
-        self._loaded: OrderedDict[str, Base] = OrderedDict()
+    def __init__(self, store: Store = STORE) -> None:
+        self._store = store
         self._status: dict[str, Status] = {}
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)  # one base's download holds up no other
-        self._tidying = threading.Lock()
+        self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)  # one's download holds up no other
 
     def is_loaded(self, base_id: str) -> bool:
-        return base_id in self._loaded
+        return self._store.holds(base_id)
 
     def status(self, base_id: str) -> Status:
-        return self._status.get(base_id, Status())
+        status = self._status.get(base_id, Status())
+        return Status() if status.state == "ready" and not self.is_loaded(base_id) else status  # it gave way meanwhile
 
     def get(self, base_id: str) -> Base:
         """The base, loading it if need be. Raises PlaygroundError with what to do when it cannot be had."""
-        base = self._found(base_id)  # without the lock: one that is being loaded holds up none that is there
+        base = self._store.find(base_id)  # without the lock: one that is being loaded holds up none that is there
         if base is None:
             with self._locks[split_id(base_id)[0].id]:
-                base = self._found(base_id)
-                if base is None:
-                    base = self._load(base_id)
-                    self._keep(base_id, base)
+                base = self._store.find(base_id) or self._load(base_id)
         return base
-
-    def _found(self, base_id: str) -> Base | None:
-        with self._tidying:
-            if base_id in self._loaded:
-                self._loaded.move_to_end(base_id)  # the most recently used is the last
-            return self._loaded.get(base_id)
-
-    def _keep(self, base_id: str, base: Base) -> None:
-        with self._tidying:
-            self._loaded[base_id] = base
-            plain = [one for one in self._loaded if ":" not in one]
-            forms = [one for one in self._loaded if ":" in one]
-            for dropped in [*plain[: -settings.MAX_LOADED_BASES], *forms[: -settings.MAX_LOADED_FORMS]]:
-                del self._loaded[dropped]
-                self._status.pop(dropped, None)
 
     def _load(self, base_id: str) -> Base:
         def report(stage: str, fraction: float | None) -> None:
             self._status[base_id] = Status(stage, fraction)
 
         try:
-            base = load(base_id, report)
+            base = self._made(base_id, report)
         except PlaygroundError as error:
-            self._status[base_id] = Status("failed", error=error)
+            self._status[base_id] = Status("failed", error=error.alone())
             raise
         except BaseException:  # out of memory while rounding, say: nothing is loading any more
             self._status.pop(base_id, None)
@@ -152,30 +132,72 @@ class Bases:
         self._status[base_id] = Status("ready", device=base.device_name, dtype=base.dtype)
         return base
 
+    def _made(self, base_id: str, report: Report) -> Base:
+        """Load a base and keep it. A form shares what it does not change with the plain base, if that is here or needed."""
+        spec, form = split_id(base_id)
+        plain = self.get(spec.id) if is_simulated(form) else self._store.find(spec.id) if form else None
+        self._store.make_room(expected_bytes(spec, form, plain.architecture if plain else None))
+        base = load(base_id, report, plain)
+        shared = (plain.model,) if plain else ()
+        self._store.keep(base_id, base, own_bytes(base.model, *shared), of=(plain,) if plain else ())
+        return base
+
 
 BASES = Bases()
 
 
-def load(base_id: str, report: Report = lambda stage, fraction: None) -> Base:
+def load(base_id: str, report: Report = lambda stage, fraction: None, plain: Base | None = None) -> Base:
     """
     Find the weights of `base_id` and load them: float32 on a CPU; on a GPU bfloat16, the embedded base float32. In one of
     FORMS its linear layers (without the head) hold fewer bits: as bitsandbytes' modules where it has them; otherwise
-    simulated, that is rounded, read back and computed with in float.
+    simulated, that is rounded, read back and computed with in float. What a form does not change (embeddings, norms) it
+    shares with `plain`, the base as it is.
 
     Raises PlaygroundError: unknown id, no network, gated or unknown repository, too little memory, disk full, wrong hash.
     """
     spec, form = split_id(base_id)
+    if is_simulated(form):
+        return _simulated(plain or load(spec.id, report), base_id, report)
     folder = _find(spec, report)
     report("loading", None)
     device, device_name = pick_device()
-    _check_memory(spec, device, form)
+    _check_memory(spec.name, expected_bytes(spec, form), device)
     model, tokenizer = _load_folder(folder, spec, device, form)
-    if form and form not in BITSANDBYTES:
-        _round(model, form, report)
+    if plain:
+        _share(model, plain.model)
     model.name_or_path = model.config._name_or_path = spec.repository  # what PEFT writes into adapter_config.json
     model.requires_grad_(False)
     architecture = spec.architecture or architecture_of(model)
     return Base(base_id, spec, model.eval(), tokenizer, architecture, folder, device_name, checksum(model))
+
+
+def _simulated(plain: Base, base_id: str, report: Report) -> Base:
+    """Every linear layer gets the weight that its round trip leaves of it; the rest stays the plain base's own."""
+    import torch
+
+    form = format_of(split_id(base_id)[1] or "")
+    _check_memory(plain.spec.name, expected_bytes(plain.spec, form.id, plain.architecture), plain.device.type)
+    model = plain.view()
+    layers = linear_layers(model)
+    for done, layer in enumerate(layers.values()):
+        report("rounding", done / len(layers))
+        rounded = form.round_trip(layer.weight).values.to(layer.weight)
+        layer.weight = torch.nn.Parameter(rounded, requires_grad=False)
+    return replace(plain, id=base_id, model=model, loaded_checksum=checksum(model))
+
+
+def _share(model: Any, plain: Any) -> None:
+    """Put the plain base's own parameters where the model has equal ones."""
+    import torch
+
+    theirs = dict(plain.named_parameters(remove_duplicate=False))
+    for path, module in model.named_modules():
+        for name, parameter in list(module._parameters.items()):
+            same = theirs.get(f"{path}.{name}" if path else name)
+            if same is None or is_quantized(parameter) or parameter.dtype != same.dtype:
+                continue
+            if parameter.shape == same.shape and torch.equal(parameter, same):
+                module._parameters[name] = same
 
 
 def pick_device() -> tuple[str, str]:
@@ -185,14 +207,6 @@ def pick_device() -> tuple[str, str]:
     if settings.DEVICE != "cpu" and torch.cuda.is_available():
         return "cuda", torch.cuda.get_device_name()
     return "cpu", "CPU"
-
-
-def _round(model: PreTrainedModel, form: str, report: Report) -> None:
-    """Every linear layer gets the weight that its round trip leaves of it."""
-    layers = linear_layers(model)
-    for done, layer in enumerate(layers.values()):
-        report("rounding", done / len(layers))
-        layer.weight.data = format_of(form).round_trip(layer.weight).values.to(layer.weight)
 
 
 def _load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> tuple[Any, Any]:
@@ -227,17 +241,29 @@ def _bitsandbytes_config(form: str, dtype: torch.dtype) -> Any:
     return BitsAndBytesConfig(**options, **({"bnb_4bit_compute_dtype": dtype} if "load_in_4bit" in options else {}))
 
 
-def _check_memory(spec: BaseSpec, device: str, form: str | None) -> None:
-    import psutil
+def expected_bytes(spec: BaseSpec, form: str | None, architecture: Architecture | None = None) -> int:
+    """
+    Bytes that loading a base adds, a simulated form beyond the plain base; 0 where the architecture is not known yet.
+    """
+    architecture = architecture or spec.architecture
+    if architecture is None:
+        return 0
+    width = 2 if pick_device()[0] == "cuda" and spec.source != "embedded" else 4
+    linear, every = architecture.linear_parameters, architecture.parameters
+    if is_simulated(form):
+        return linear * width
+    held = linear * format_of(form).bits_per_parameter() / 8 if form else linear * width
+    return round(held) + (every - linear) * width
+
+
+def _check_memory(name: str, needed: int, device: str) -> None:
+    """Raises PlaygroundError if there is less memory than is `needed`; what could be let go for it has been already."""
     import torch
 
-    if spec.parameters is None:
-        return
-    width = 1.1 * format_of(form).bits_per_parameter() / 8 if form in BITSANDBYTES else 4 if device == "cpu" else 2
-    needed = int(spec.parameters * width * 1.2)
-    free = torch.cuda.mem_get_info()[0] if device == "cuda" else psutil.virtual_memory().available
+    free = torch.cuda.mem_get_info()[0] if device == "cuda" else memory.available()
+    needed = int(1.2 * needed)
     if needed > free:
-        raise PlaygroundError("too_little_memory", base=spec.name, needed=f"{needed / 1e9:.1f}", free=f"{free / 1e9:.1f}")
+        raise PlaygroundError("too_little_memory", base=name, needed=f"{needed / 1e9:.1f}", free=f"{free / 1e9:.1f}")
 
 
 def _find(spec: BaseSpec, report: Report) -> Path:

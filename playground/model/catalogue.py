@@ -27,6 +27,11 @@ BITSANDBYTES: dict[str, dict[str, Any]] = {  # real modules of that form, by tra
 }
 
 
+def is_simulated(form: str | None) -> bool:
+    """Whether a form is rounded, read back and computed with in float: where bitsandbytes has no modules for it."""
+    return form is not None and form not in BITSANDBYTES
+
+
 @dataclass(frozen=True)
 class BaseSpec:
     """One line of the catalogue. `repository` names the model on the hub, also for the embedded copy of it."""

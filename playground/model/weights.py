@@ -56,6 +56,13 @@ def held_bytes(model: nn.Module) -> int:
     return stored_bytes(held_tensors(model))
 
 
+def own_bytes(model: nn.Module, *others: nn.Module, beside: Iterable[torch.Tensor] = ()) -> int:
+    """What a model holds beyond the tensors that it shares with `others` and with those `beside`."""
+    shared = [tensor for other in others for tensor in (*held_tensors(other), *other.buffers())]
+    storages = {tensor.untyped_storage().data_ptr() for tensor in (*shared, *beside)}
+    return stored_bytes(one for one in held_tensors(model) if one.untyped_storage().data_ptr() not in storages)
+
+
 def weight_of(model: nn.Module, module: str) -> torch.Tensor:
     """W (out, in) of a module, float32 on the CPU; read back from its codes where it is quantized."""
     from peft.utils.integrations import dequantize_bnb_weight

@@ -7,13 +7,11 @@ remembered. Knows nothing about rounding, adapters or the page.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Lock
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import torch
 
@@ -22,12 +20,11 @@ from playground.adapt import tasks
 from playground.errors import PlaygroundError
 from playground.formats.calibration import OUTLIER
 from playground.model.bases import Base
+from playground.model.memory import STORE
 from playground.model.modules import kind_of, layer_of
 
-Taken = TypeVar("Taken")
 COMMON = 0.06  # Dettmers et al. 2022: an outlier reaches OUTLIER in at least this share of the tokens
 SYSTEMATIC = 0.25  # and in at least this share of the layers
-REMEMBERED = 24  # prompts of a base
 
 
 @dataclass
@@ -35,24 +32,13 @@ class _Reading:
     """What was seen while one prompt was read, by the module's path."""
 
     tokens: tuple[int, ...]
-    inputs: dict[str, torch.Tensor] = field(default_factory=dict)  # (tokens, features); dropped if there are too many
+    inputs: dict[str, torch.Tensor] = field(default_factory=dict)  # (tokens, features)
     largest: dict[str, torch.Tensor] = field(default_factory=dict)  # (features,): max |x|
     reached: dict[str, torch.Tensor] = field(default_factory=dict)  # (features,): tokens with |x| ≥ OUTLIER
 
     @property
     def bytes(self) -> int:
         return sum({one.data_ptr(): one.nbytes for one in self.inputs.values()}.values())  # q, k and v share theirs
-
-
-@dataclass
-class _Read:
-    """The readings of one base, the latest last."""
-
-    readings: OrderedDict[str, _Reading] = field(default_factory=OrderedDict)
-    lock: Any = field(default_factory=Lock)
-
-
-_READ: WeakKeyDictionary[Base, _Read] = WeakKeyDictionary()
 
 
 def modules(base: Base) -> tuple[str, ...]:
@@ -95,26 +81,17 @@ def activations(base: Base, module: str, prompts: Sequence[str]) -> list[torch.T
     if module not in modules(base):
         known = ", ".join(dict.fromkeys(map(kind_of, modules(base))))
         raise PlaygroundError("not_a_module", module=module[:80], known=known)
-    return _read(base, prompts, lambda reading: reading.inputs.get(module))
+    return [reading.inputs[module] for reading in _read(base, prompts)]
 
 
-def _read(base: Base, prompts: Sequence[str], take: Callable[[_Reading], Taken | None]) -> list[Taken]:
-    """What `take` finds in the reading of each prompt; those that lack it are read (again)."""
-    read = _READ.setdefault(base, _Read())
-    with read.lock:
-        missing = [one for one in dict.fromkeys(prompts) if one not in read.readings or take(read.readings[one]) is None]
-        read.readings.update(zip(missing, _readings(base, missing), strict=True) if missing else ())
-        found = [take(read.readings[prompt]) for prompt in prompts]
-        for prompt in prompts:
-            read.readings.move_to_end(prompt)
-        while len(read.readings) > REMEMBERED:
-            read.readings.popitem(last=False)
-        held = 0
-        for reading in reversed(read.readings.values()):
-            held += reading.bytes
-            if held > settings.MAX_CALIBRATION_BYTES:
-                reading.inputs.clear()
-        return found  # type: ignore[return-value]
+def _read(base: Base, prompts: Sequence[str]) -> list[_Reading]:
+    """The reading of each prompt; those that are not kept are read (again)."""
+    known: dict[str, Any] = {prompt: STORE.find((base, prompt)) for prompt in dict.fromkeys(prompts)}
+    missing = [prompt for prompt, reading in known.items() if reading is None]
+    for prompt, reading in zip(missing, _readings(base, missing) if missing else (), strict=True):
+        known[prompt] = reading
+        STORE.keep((base, prompt), reading, reading.bytes, of=(base,))
+    return [known[prompt] for prompt in prompts]
 
 
 def _readings(base: Base, prompts: Sequence[str]) -> list[_Reading]:
@@ -203,7 +180,7 @@ class Cell:
 def network(base: Base, prompts: Sequence[str]) -> tuple[Cell, ...]:
     """Every module's largest activations over all prompts, from one pass each. Raises PlaygroundError as `check`."""
     check(prompts)
-    readings = _read(base, prompts, lambda reading: reading)
+    readings = _read(base, prompts)
     tokens = sum(len(reading.tokens) for reading in readings)
     cells = []
     for module in modules(base):

@@ -13,10 +13,11 @@ from peft.utils.integrations import dequantize_bnb_weight
 from torch import nn
 from torch.nn import functional
 
-from playground.adapt import adapters, tasks
-from playground.adapt.adapters import LESS, Adapter
+from playground.adapt import tasks
+from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
 from playground.adapt.tasks import Task
+from playground.adapt.variant import Variant
 from playground.compare.decoding import at_least_zero
 from playground.errors import PlaygroundError
 from playground.lowrank.updates import updates
@@ -27,20 +28,9 @@ from playground.quantize.qlora import BATCH, COMPARED, FOUR_BIT
 from playground.train.evaluation import Encoded, response_logits
 
 
-def merged(adapter: Adapter, name: str = "") -> Adapter:
-    """
-    The same adapter, to be added into the weights where it is attached (see `adapters.attach`).
-
-    Raises PlaygroundError for a method that leaves nothing to add.
-    """
-    if adapter.record.method not in adapters.MERGEABLE:
-        raise PlaygroundError("not_mergeable", method=adapter.record.method)
-    return replace(adapter, id=adapter.id + LESS, name=name or adapter.name, checkpoints=(), merged=True)
-
-
 def four_bit_id(adapter: Adapter) -> str:
     """The NF4 form that an adapter is merged into: QLoRA's own; for one trained on float weights the usual one."""
-    used = adapters.base_id(adapter, adapter.record.base)
+    used = Variant.of(adapter.record.base, adapter).base
     spec, form = split_id(used)
     return used if form in FOUR_BIT else f"{spec.id}:nf4_double"
 
@@ -112,7 +102,7 @@ def merging(job: MergeJob, get_base: Callable[[str], Base]) -> Iterator[Merging]
     if job.adapter.record.method not in COMPARED:
         raise PlaygroundError("not_mergeable", method=job.adapter.record.method)
     base = get_base(four_bit_id(job.adapter))
-    whole = attach(base, merged(job.adapter))
+    whole = attach(base, Variant(base.id, job.adapter, merged=True)).model
     found = Merging(base.id, ())
     for module in updates(base, job.adapter):
         found = replace(found, modules=(*found.modules, merge_of(base, job.adapter, whole, module)))
@@ -141,10 +131,10 @@ def _predictions(found: Merging, job: MergeJob, base: Base, plain: Base, whole: 
     """Batch by batch, so that only one batch's logits are held; yields in between, so that other work has its turn."""
     models = {
         "base": base.view().eval(),
-        "adapter": attach(base, job.adapter),
+        "adapter": attach(base, Variant(base.id, job.adapter)).model,
         "merged": whole,
-        "float": attach(plain, job.adapter),
-        "merged_float": attach(plain, merged(job.adapter)),
+        "float": attach(plain, Variant(plain.id, job.adapter)).model,
+        "merged_float": attach(plain, Variant(plain.id, job.adapter, merged=True)).model,
     }
     encoded = sorted((tasks.encode(base.tokenizer, one) for one in job.task.held_out), key=lambda one: len(one[0]))
     sums, divergence, difference, count = dict.fromkeys(models, 0.0), 0.0, 0.0, 0

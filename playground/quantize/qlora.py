@@ -108,6 +108,11 @@ class Pair:
     def sides(self) -> tuple[Side, Side]:
         return self.lora, self.qlora
 
+    def outline(self) -> Pair:
+        """The same without the adapters' tensors."""
+        lora, qlora = (replace(one, adapter=one.adapter.outline() if one.adapter else None) for one in self.sides)
+        return replace(self, lora=lora, qlora=qlora)
+
     @property
     def ended(self) -> bool:
         return all(side.state != "running" for side in self.sides)

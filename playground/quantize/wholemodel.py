@@ -13,11 +13,9 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -25,11 +23,13 @@ from torch.nn import functional
 
 from playground import settings
 from playground.adapt.attach import attached
+from playground.adapt.variant import Variant
 from playground.compare.decoding import at_least_zero
 from playground.errors import PlaygroundError
 from playground.formats.registry import format_of
 from playground.formats.statistics import errors
 from playground.model.bases import Base
+from playground.model.beside import beside
 from playground.model.catalogue import BITSANDBYTES, split_id
 from playground.model.modules import kind_of, layer_of, linear_layers
 from playground.model.weights import held_bytes, weight_of
@@ -39,9 +39,7 @@ WINDOW = 512  # tokens that are read at a time
 TEXT = settings.EXAMPLES / "texts" / "harbour.txt"
 EVERY = 15  # modules between two looks at the map
 CHUNK = 128  # tokens whose distributions are held against each other at a time
-WAIT_SECONDS = 0.2
 GetBase = Callable[[str], Base]
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ def survey(job: WholeJob, get_base: GetBase) -> Iterator[Survey]:
     """
     job = job.checked()
     wanted = (PLAIN, *job.formats)
-    plain = yield from _beside(partial(get_base, job.base), Survey(job.base))
+    plain = yield from beside(partial(get_base, job.base), lambda: Survey(job.base))
     known = _KNOWN.setdefault(plain, {})
     done = Survey(job.base, plain.dtype, rest=computed_bytes(plain, PLAIN) - linear_bytes(plain, PLAIN))
     windows = text_windows(plain)
@@ -155,7 +153,8 @@ def _measure(
     if name == PLAIN:
         base = plain
     else:
-        base = yield from _beside(partial(get_base, f"{plain.id}:{name}"), replace(done, working=one))
+        started = replace(done, working=one)
+        base = yield from beside(partial(get_base, f"{plain.id}:{name}"), lambda: started)
     for place, path in enumerate(linear_layers(plain.model)):
         one = replace(one, modules=(*one.modules, module_error(plain, base, path)))
         if place % EVERY == 0:
@@ -171,21 +170,9 @@ def _measure(
     if not real:
         computed = computed_bytes(plain, name)
         return replace(one, reading=reading, memory=computed, disk=computed)
-    disk = yield from _beside(partial(file_bytes, base), replace(done, working=one))
+    measured = replace(done, working=one)
+    disk = yield from beside(partial(file_bytes, base), lambda: measured)
     return replace(one, reading=reading, memory=held_bytes(base.model), disk=disk)
-
-
-def _beside(work: Callable[[], Result], meanwhile: Survey) -> Generator[Survey, None, Result]:
-    """What `work` gives, done beside the worker: loading, rounding, writing take seconds in which others have their turn."""
-    pool = ThreadPoolExecutor(1)
-    try:
-        doing = pool.submit(work)
-        while not doing.done():
-            yield meanwhile
-            wait([doing], WAIT_SECONDS)
-        return doing.result()
-    finally:
-        pool.shutdown(wait=False)
 
 
 # Sizes and errors
@@ -247,7 +234,8 @@ def text_windows(base: Base) -> list[torch.Tensor]:
 @torch.inference_mode()
 def log_probabilities(base: Base, window: torch.Tensor) -> torch.Tensor:
     """Of every next token, (tokens - 1, vocabulary) float32 on the CPU: the first token of a window has no context."""
-    logits = attached(base, None)(input_ids=window[None].to(base.device), use_cache=False).logits[0, :-1]
+    model = attached(base, Variant(base.id)).model
+    logits = model(input_ids=window[None].to(base.device), use_cache=False).logits[0, :-1]
     return logits.float().log_softmax(-1).cpu()
 
 

@@ -13,10 +13,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from playground.adapt import adapters, tasks
+from playground.adapt import tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
 from playground.adapt.tasks import IGNORE, Task
+from playground.adapt.variant import Variant
 from playground.compare.decoding import Row, write
 from playground.compare.job import Decoding
 from playground.model.bases import Base
@@ -107,9 +108,10 @@ class Report:
 
 def evaluate(job: EvaluateJob, get_base: Callable[[str], Base]) -> Iterator[Score | Report]:
     """The scores of the held-out examples, eight at a time, then the Report."""
-    base = get_base(adapters.base_id(job.adapter, job.base) if job.adapter else job.base)
+    variant = Variant.of(job.base, job.adapter)
+    base = get_base(variant.base)
     shots = [tasks.Example(*shot) for shot in job.adapter.record.shots] if job.adapter else []
-    model = attach(base, job.adapter)
+    model = attach(base, variant).model
     rule, scores = tasks.SCORES[job.task.id], []
     for start in range(0, len(job.task.held_out), 8):
         examples = job.task.held_out[start : start + 8]

@@ -115,6 +115,7 @@ class Ended:
     adapter: Adapter
     seconds: float
     error: PlaygroundError | None = None
+    gave_way: tuple[dict[str, Any], ...] = ()  # summaries of the adapters that a session had no room for beside it
 
 
 Event = Started | Step | Evaluation | Sample | Ended
@@ -167,8 +168,7 @@ class _Run:
         self.schedule = LambdaLR(self.optimizer, lambda done: rate_factor(done + 1, self.steps))
         self.best: tuple[int, dict[str, torch.Tensor]] = (0, {})
         self.batches = _batches(self.train_set, self.values["batch_size"], job.seed)
-        per_checkpoint = max(1, self.trainable * 4)
-        self.keeps_checkpoints = settings.MAX_CHECKPOINTS * per_checkpoint <= settings.MAX_CHECKPOINT_BYTES
+        self.keeps_checkpoints = checkpoint_bytes(self.trainable) > 0
         least, most = EVALUATIONS
         self.every = math.ceil(self.steps / min(most, max(least, self.steps // 8)))
 
@@ -334,6 +334,17 @@ def _few_shot(job: TrainingJob, base: Base) -> Iterator[Event]:
         seconds=round(time.perf_counter() - begin, 3), versions=_versions(), hardware=hardware(base),
     )  # fmt: skip
     yield Ended("finished", 0, Adapter(new_id(), record), time.perf_counter() - begin)
+
+
+def checkpoint_bytes(trainable: int) -> int:
+    """What the checkpoints of a run may hold, float32; 0 where all of them would be too much, so none is kept."""
+    every = settings.MAX_CHECKPOINTS * max(1, trainable * 4)
+    return every if every <= settings.MAX_CHECKPOINT_BYTES else 0
+
+
+def kept_bytes(trainable: int) -> int:
+    """What a session will hold of a run at most: the adapter in float32 and its checkpoints."""
+    return 4 * trainable + checkpoint_bytes(trainable)
 
 
 def rate_factor(step: int, steps: int) -> float:

@@ -15,7 +15,7 @@ import gradio as gr
 from playground import locales, settings
 from playground.actions.adapters import list_adapters
 from playground.actions.compare import first_frame, pane_ids
-from playground.adapt.adapters import BASE
+from playground.adapt.variant import BASE
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.model.catalogue import CATALOGUE, split_id

@@ -7,15 +7,19 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
-from playground.adapt.library import Library
+from playground.adapt.library import Library, check_room
 from playground.errors import PlaygroundError
-from playground.work.jobs import TRAIN, Jobs
+from playground.work.jobs import Jobs
 
 if TYPE_CHECKING:
-    from playground.work.jobs import Run, Start
+    from playground.adapt.adapters import Adapter
+    from playground.work.jobs import Lane, Run, Start
+
+Place = Hashable  # where a run is shown: a name, or the lane itself where it has one place only
 
 
 class Session:
@@ -23,7 +27,7 @@ class Session:
 
     def __init__(self) -> None:
         self.library = Library()
-        self.runs: dict[str, Run] = {}
+        self.runs: dict[Place, Run] = {}
         self.seen = time.monotonic()
 
     @property
@@ -48,33 +52,60 @@ class Sessions:
             session = self._sessions.setdefault(key, Session())
             session.seen = now
             self._sessions.move_to_end(key)
-            self._make_room(key, now)
+            self._tidy(key, now)
             return session
 
-    def _make_room(self, key: str, now: float) -> None:
-        """Drop idle sessions that are old, or too many, or hold too much together; empty ones first, then the oldest."""
-        idle = [name for name, one in self._sessions.items() if name != key and not one.busy]
-        idle.sort(key=lambda name: bool(self._sessions[name].library.own()))
-        held = sum(one.library.size() for one in self._sessions.values())
+    def _tidy(self, key: str, now: float) -> None:
+        """Drop idle sessions that are old or too many; empty ones first, then the longest idle."""
+        idle = self._idle(key)
         for place, name in enumerate(idle):
-            one = self._sessions[name]
-            too_many = len(idle) - place >= settings.MAX_SESSIONS
-            too_much = held > settings.MAX_ALL_SESSIONS_BYTES and one.library.size() > 0
-            if too_many or too_much or now - one.seen > settings.SESSION_IDLE_SECONDS:
-                held -= one.library.size()
-                del self._sessions[name]
+            if len(idle) - place >= settings.MAX_SESSIONS or now - self._sessions[name].seen > settings.SESSION_IDLE_SECONDS:
+                self._drop(name)
 
-    def submit(self, key: str, lane: str, start: Start, job: Any = None, place: str = "") -> Run:
+    def _idle(self, key: str) -> list[str]:
+        """The keys of the other sessions in which nothing runs; those without adapters first, then the longest idle."""
+        idle = [name for name, one in self._sessions.items() if name != key and not one.busy]
+        return sorted(idle, key=lambda name: bool(self._sessions[name].library.own()))
+
+    def _drop(self, key: str) -> None:
+        self._sessions.pop(key).library.clear()
+
+    def add(self, key: str, adapter: Adapter) -> list[Adapter]:
+        """
+        Keep an adapter for a session; idle sessions give way where all together hold too much. Returns the session's own
+        adapters that gave way.
+        """
+        self._make_room(key, adapter.size())
+        return self.get(key).library.add(adapter)
+
+    def check_room(self, key: str, needed: int) -> None:
+        """Raises PlaygroundError if an adapter of `needed` bytes cannot be held, even when idle sessions have gone."""
+        check_room(needed)
+        held = self._make_room(key, needed)
+        if held + needed > settings.MAX_ALL_SESSIONS_BYTES:
+            raise PlaygroundError("adapters_full", held=f"{held / 1e9:.1f}", needed=f"{needed / 1e6:.0f}")
+
+    def _make_room(self, key: str, needed: int) -> int:
+        """Drop idle sessions until `needed` bytes more can be held, or none is left. Returns what the others hold."""
+        with self._lock:
+            sizes = {name: one.library.size() for name, one in self._sessions.items() if name != key}
+            for name in self._idle(key):
+                if sum(sizes.values()) + needed > settings.MAX_ALL_SESSIONS_BYTES and sizes[name]:
+                    del sizes[name]
+                    self._drop(name)
+            return sum(sizes.values())
+
+    def submit(self, key: str, lane: Lane, start: Start, job: Any = None, place: Place | None = None) -> Run:
         """
         Queue a job for a session. It stops the session's previous one of that place (where it is shown; the lane unless
-        said otherwise); a second training is refused (PlaygroundError) while the first one runs.
+        said otherwise); one that may run long is refused instead (PlaygroundError) while the previous one runs.
         """
         place = place or lane
         with self._lock:
             session = self.get(key)
             previous = session.runs.get(place)
             running = previous if previous and not previous.ended else None
-            if running and lane == TRAIN:
+            if running and lane.long:
                 raise PlaygroundError("already_training")
             session.runs[place] = self.jobs.submit(lane, start, job)  # may be refused: then the previous one goes on
             if running:
@@ -82,7 +113,7 @@ class Sessions:
                 self.jobs.stop(running)
             return session.runs[place]
 
-    def stop(self, key: str, place: str) -> None:
+    def stop(self, key: str, place: Place) -> None:
         """Stop the session's run of a place, if there is one."""
         run = self.get(key).runs.get(place)
         if run and not run.ended:

@@ -14,15 +14,19 @@ from safetensors.torch import load_file, save
 from transformers import AutoModelForCausalLM
 
 from playground import settings
-from playground.adapt import adapters
+from playground.adapt import adapters, attach
 from playground.adapt.adapters import CONFIG, RECORD, WEIGHTS, Adapter, Checkpoint, Record, pack, read
-from playground.adapt.attach import attach, attached
+from playground.adapt.attach import attached
 from playground.adapt.library import Library, examples
 from playground.adapt.tasks import OWN
 from playground.adapt.uploads import unpack
+from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
+from playground.lowrank.edits import Edit
+from playground.model.memory import Store
 from playground.work.jobs import Jobs
 from playground.work.sessions import Sessions
+from tests.conftest import model_of
 from tests.families import logits, one_thread, tiny_base, trained  # noqa: F401
 
 TEXT = {"initialization": "text", "initialization_text": "Talk like a pirate.", "virtual_tokens": 6}
@@ -53,7 +57,7 @@ def qwen(tmp_path):
 def test_an_adapter_answers_the_same_after_saving_and_reading(qwen, tmp_path, method_id, values):
     adapter, model = trained(qwen, method_id, values)
     adapters.save(adapter, tmp_path / "saved")
-    attached = attach(qwen, read(tmp_path / "saved"))
+    attached = model_of(qwen, read(tmp_path / "saved"))
     assert torch.equal(logits(attached), logits(model))
     assert not torch.equal(logits(attached), logits(qwen.model))
 
@@ -71,14 +75,14 @@ def test_peft_itself_reads_the_saved_folder(qwen, tmp_path, method_id, values):
 def test_attaching_leaves_the_base_as_it_was(qwen, method_id, values):
     adapter, _ = trained(qwen, method_id, values)
     before = logits(qwen.model)
-    attach(qwen, adapter)
+    model_of(qwen, adapter)
     assert qwen.untouched()
     assert torch.equal(logits(qwen.model), before)
 
 
 @every_method
 def test_what_was_attached_is_not_trainable(qwen, method_id, values):
-    attached = attach(qwen, trained(qwen, method_id, values)[0])
+    attached = model_of(qwen, trained(qwen, method_id, values)[0])
     assert not attached.training
     assert [name for name, parameter in attached.named_parameters() if parameter.requires_grad] == []
 
@@ -121,7 +125,7 @@ def record_of(method_id="lora", **changed):
 
 @pytest.mark.parametrize("adapter", [None, Adapter("x", record_of("few_shot"))], ids=["base", "few-shot"])
 def test_the_base_and_few_shot_answer_with_the_base_itself(tiny, adapter):
-    view = attach(tiny, adapter)
+    view = model_of(tiny, adapter)
     assert torch.equal(logits(view), logits(tiny.model))
     assert [p.data_ptr() for p in view.parameters()] == [p.data_ptr() for p in tiny.model.parameters()]
 
@@ -133,7 +137,7 @@ def test_full_fine_tuning_answers_with_the_trained_weights_and_leaves_the_base(f
         for parameter in other.model.parameters():
             parameter *= 1.1
     weights = {name: parameter.detach() for name, parameter in other.model.named_parameters()}
-    attached = attach(base, Adapter("x", record_of("full_fine_tuning"), loaded=weights))
+    attached = model_of(base, Adapter("x", record_of("full_fine_tuning"), loaded=weights))
     assert torch.equal(logits(attached), logits(other.model))
     assert not torch.equal(logits(attached), logits(base.model))
     assert base.untouched()
@@ -145,7 +149,7 @@ def test_an_adapter_of_another_architecture_is_refused(qwen, other):
     if other == "wider":
         adapter = replace(adapter, loaded={name: torch.zeros(9, 9) for name in adapter.tensors})
     with pytest.raises(PlaygroundError) as refused:
-        attach(qwen, adapter)
+        model_of(qwen, adapter)
     assert refused.value.key == "does_not_fit"
 
 
@@ -160,22 +164,31 @@ def test_every_tensor_must_have_its_place_and_every_place_its_tensor(qwen, chang
     else:
         tensors.clear()
     with pytest.raises(PlaygroundError) as refused:
-        attach(qwen, replace(adapter, loaded=tensors))
+        model_of(qwen, replace(adapter, loaded=tensors))
     assert refused.value.key == "does_not_fit"
 
 
 def test_an_attached_model_is_remembered_for_its_base_and_its_adapter(shared, lora):
-    first = attached(shared, lora)
-    assert attached(shared, lora) is first
-    assert attached(shared, None) is not first
-    assert attached(tiny_base("qwen2"), lora) is not first
-    assert attached(shared, replace(lora)) is not first  # alike, but another adapter
+    def found(base, adapter, **more):
+        return attached(base, Variant(base.id, adapter, **more))
+
+    first = found(shared, lora)
+    assert found(shared, lora) is first
+    assert found(shared, None) is not first
+    assert found(tiny_base("qwen2"), lora) is not first
+    assert found(shared, replace(lora)) is not first  # alike, but another adapter
+    left = found(shared, lora, edit=Edit(strength=0.5))
+    assert left is not first
+    assert found(shared, lora, edit=Edit(strength=0.5)) is left  # edits are compared by value
+    assert found(shared, lora, merged=True) is not first
 
 
-def test_only_the_latest_attached_models_are_remembered(shared, lora, monkeypatch):
-    monkeypatch.setattr(settings, "MAX_ATTACHED", 2)
-    one, two, three = (replace(lora, id=name) for name in "abc")
+def test_attached_models_are_kept_within_the_budget(shared, lora, monkeypatch):
+    store = Store(lambda: 2 * 4 * lora.record.trainable_parameters)
+    monkeypatch.setattr(attach, "STORE", store)
+    one, two, three = (Variant(shared.id, replace(lora, id=name)) for name in "abc")
     first, second = attached(shared, one), attached(shared, two)
+    assert store.held() == 2 * 4 * lora.record.trainable_parameters  # what the base holds is not counted again
     assert attached(shared, one) is first  # now the latest
     attached(shared, three)
     assert attached(shared, one) is first
@@ -212,7 +225,7 @@ def lora(shared):
 def test_a_packed_adapter_answers_the_same_once_unpacked(qwen, tmp_path, method_id, values):
     adapter, model = trained(qwen, method_id, values)
     again = unpack(pack(replace(adapter, name="mine"), tmp_path), qwen, "new")
-    assert torch.equal(logits(attach(qwen, again)), logits(model))
+    assert torch.equal(logits(model_of(qwen, again)), logits(model))
     assert (again.id, again.name) == ("new", "mine")
     kept = ("method", "task", "seed", "steps", "trainable_parameters", "bytes")
     assert {key: getattr(again.record, key) for key in kept} == {key: getattr(adapter.record, key) for key in kept}
@@ -231,7 +244,7 @@ def test_a_qlora_adapter_goes_back_to_the_weights_that_it_was_trained_on(shared,
     adapter, _ = trained(shared, "qlora", {"double_quantization": double})
     again = unpack(pack(adapter, tmp_path), shared, "new")
     assert again.record.method == "qlora"
-    assert adapters.base_id(again, "tiny-qwen2") == ("tiny-qwen2:nf4_double" if double else "tiny-qwen2:nf4")
+    assert Variant.of("tiny-qwen2", again).base == ("tiny-qwen2:nf4_double" if double else "tiny-qwen2:nf4")
 
 
 def test_peft_reads_the_unpacked_zip(qwen, tmp_path):
@@ -269,7 +282,7 @@ def test_what_peft_saves_is_accepted_flat_or_in_one_folder(shared, lora, tmp_pat
     contents = {**files_of(lora), "README.md": "---\nlibrary_name: peft\n---", RECORD: "{}"}
     path = zipped(tmp_path / "my.zip", {name: contents[Path(name).name] for name in names}, zipfile.ZIP_DEFLATED)
     adapter = unpack(path, shared, "new")
-    assert torch.equal(logits(attach(shared, adapter)), logits(attach(shared, lora)))
+    assert torch.equal(logits(model_of(shared, adapter)), logits(model_of(shared, lora)))
     assert (adapter.name, adapter.record.task) == ("my", OWN)
 
 
@@ -550,7 +563,7 @@ SETTINGS = {
 def outcome(path, base):
     """None if an upload is refused with a sentence or answers; otherwise what went wrong."""
     try:
-        assert logits(attach(base, unpack(path, base, "new"))).shape[-1] == 258
+        assert logits(model_of(base, unpack(path, base, "new"))).shape[-1] == 258
     except PlaygroundError:
         return None
     except Exception as error:  # noqa: BLE001  that nothing else leaves is what is tested
@@ -586,7 +599,7 @@ def test_whatever_a_config_says_the_upload_is_refused_or_answers(shared, tmp_pat
 )
 def test_what_a_config_says_beyond_the_adapter_itself_is_ignored(shared, lora, tmp_path, extra):
     adapter = unpack(zipped(tmp_path / "my.zip", files_of(lora, **extra)), shared, "new")
-    assert torch.equal(logits(attach(shared, adapter)), logits(attach(shared, lora)))
+    assert torch.equal(logits(model_of(shared, adapter)), logits(model_of(shared, lora)))
 
 
 # What a zip must not be able to do
@@ -761,12 +774,12 @@ def test_sessions_do_not_see_each_others_adapters():
     ],
 )
 def test_a_pane_runs_on_the_weights_that_its_adapter_needs(made_for, method_id, asked, used):
-    assert adapters.base_id(Adapter("x", record_of(method_id, base=made_for)), asked) == used
+    assert Variant.of(asked, Adapter("x", record_of(method_id, base=made_for))).base == used
 
 
 def test_an_adapter_of_another_base_cannot_be_a_pane():
     with pytest.raises(PlaygroundError) as refused:
-        adapters.base_id(Adapter("x", record_of(base="smollm2-360m")), "smollm2-135m")
+        Variant.of("smollm2-135m", Adapter("x", record_of(base="smollm2-360m")))
     assert refused.value.key == "other_base"
 
 
@@ -786,5 +799,5 @@ def test_the_ready_made_adapters_are_what_their_records_say(adapter_id):
 
 def test_a_ready_made_adapter_fits_the_embedded_base(base):
     for adapter in examples().values():
-        attach(base, adapter)
+        model_of(base, adapter)
     assert base.untouched()

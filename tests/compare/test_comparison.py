@@ -21,8 +21,8 @@ from playground import settings
 from playground.adapt import adapters
 from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attached
-from playground.adapt.library import quantized
 from playground.adapt.tasks import Example, Task, prompt_ids
+from playground.adapt.variant import BASE, Variant
 from playground.compare.comparison import compare, first_difference
 from playground.compare.decoding import Row, kl
 from playground.compare.job import CompareJob, Decoding, Pane
@@ -32,7 +32,7 @@ from playground.model import bases
 from playground.model.bases import Base
 from playground.model.catalogue import CATALOGUE, FORMS
 from playground.train.training import TrainingJob, train
-from tests.conftest import load_tiny
+from tests.conftest import load_tiny, variants
 
 GetBase = Callable[[str], Base]
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -151,12 +151,13 @@ def compared(job: CompareJob, get_base: GetBase, monkeypatch: pytest.MonkeyPatch
         *_, last = compare(job, get_base)
     base_row, *others = rows
     in_order, panes = iter(others), {pane.adapter: pane for pane in last.panes}
-    ids = [adapter.id if adapter else adapters.BASE for adapter in job.adapters]
-    return [next(in_order) if adapter else base_row for adapter in job.adapters], [panes[one] for one in ids]
+    plain = Variant(job.base)
+    found = [base_row if variant == plain else next(in_order) for variant in job.variants]
+    return found, [panes[variant.id] for variant in job.variants]
 
 
 def job_of(adapter: Callable, group: Sequence[str | None], decoding: Decoding, prompt: str = PROMPT) -> CompareJob:
-    return CompareJob("tiny", prompt, tuple(adapter(name) for name in group), decoding)
+    return CompareJob("tiny", prompt, variants("tiny", *map(adapter, group)), decoding)
 
 
 # A pane is what its label says
@@ -226,7 +227,7 @@ def test_no_tuned_pane_is_the_base(tiny: Base, tiny_forms: GetBase, adapter: Cal
 def test_an_adapter_that_has_learned_nothing_answers_as_the_base(tiny: Base, get_tiny: GetBase, variant: str) -> None:
     name, values = VARIANTS[variant]
     *_, ended = train(TrainingJob("tiny", name, TASK, values), get_tiny, stop=lambda: True)
-    *_, last = compare(CompareJob("tiny", PROMPT, (None, ended.adapter), Decoding(LENGTH)), get_tiny)
+    *_, last = compare(CompareJob("tiny", PROMPT, variants("tiny", None, ended.adapter), Decoding(LENGTH)), get_tiny)
     base, untrained = last.panes
     assert (untrained.text, untrained.kl_from_base, untrained.first_divergence) == (base.text, 0.0, None)
     assert untrained.top_tokens == base.top_tokens
@@ -247,10 +248,8 @@ def test_a_pane_in_fewer_bits_writes_what_that_base_writes(
     tiny: Base, tiny_forms: GetBase, adapter: Callable, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     monkeypatch.setitem(CATALOGUE, "tiny", tiny.spec)
-    pane = quantized(f"tiny:{form}")
-    rows, (plain, rounded, _) = compared(
-        CompareJob("tiny", PROMPT, (None, pane, adapter("lora")), Decoding(LENGTH)), tiny_forms, monkeypatch
-    )
+    panes = (Variant("tiny"), Variant(f"tiny:{form}"), Variant("tiny", adapter("lora")))
+    rows, (plain, rounded, _) = compared(CompareJob("tiny", PROMPT, panes, Decoding(LENGTH)), tiny_forms, monkeypatch)
     ids = prompt_ids(tiny.tokenizer, PROMPT)
     assert rows[1].tokens == generated(tiny_forms(f"tiny:{form}").model, tiny.tokenizer, ids, Decoding(LENGTH))[0]
     assert rows[0].tokens == generated(tiny.model, tiny.tokenizer, ids, Decoding(LENGTH))[0]
@@ -263,7 +262,9 @@ def test_a_checkpoint_answers_as_it_was_then(
     tiny: Base, tiny_forms: GetBase, adapter: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     early = adapter("lora").at(adapter("lora").checkpoints[1].step)
-    rows, _ = compared(CompareJob("tiny", PROMPT, (early, adapter("lora")), Decoding(LENGTH)), tiny_forms, monkeypatch)
+    rows, _ = compared(
+        CompareJob("tiny", PROMPT, variants("tiny", early, adapter("lora")), Decoding(LENGTH)), tiny_forms, monkeypatch
+    )
     model = peft_model(LlamaForCausalLM.from_pretrained(tiny.folder), early, tmp_path)
     assert rows[0].tokens == generated(model, tiny.tokenizer, rows[0].prompt, Decoding(LENGTH))[0]
     assert rows[0].tokens != rows[1].tokens
@@ -303,7 +304,7 @@ def test_the_seed_decides_a_sampled_text(tiny: Base, tiny_forms: GetBase, adapte
 
 
 def test_other_random_numbers_do_not_matter_to_a_sampled_text(tiny: Base, get_tiny: GetBase) -> None:
-    job = CompareJob("tiny", PROMPT, (None,), SAMPLED)
+    job = CompareJob("tiny", PROMPT, variants("tiny", None), SAMPLED)
     *_, expected = compare(job, get_tiny)
     frames = []
     for frame in compare(job, get_tiny):
@@ -346,8 +347,8 @@ def test_no_answer_is_longer_than_asked(tiny: Base, tiny_forms: GetBase, adapter
 def test_an_end_token_ends_an_answer_and_is_not_shown(tiny: Base, get_tiny: GetBase) -> None:
     task = dataclasses.replace(TASK, train=TASK.train + TASK.held_out)
     fluent = trained("tiny", "full_fine_tuning", {"learning_rate": 1e-2}, get_tiny, 60, task)
-    *_, last = compare(CompareJob("tiny", "say nine", (fluent, None), Decoding(LENGTH)), get_tiny)
-    base, pane = sorted(last.panes, key=lambda one: one.adapter != adapters.BASE)
+    *_, last = compare(CompareJob("tiny", "say nine", variants("tiny", fluent, None), Decoding(LENGTH)), get_tiny)
+    base, pane = sorted(last.panes, key=lambda one: one.adapter != BASE)
     assert (pane.text, pane.finish_reason, pane.tokens) == ("nine!", "stop", 5)
     assert base.tokens == LENGTH
 
@@ -538,7 +539,7 @@ def test_what_cannot_be_compared_is_refused_before_the_first_frame(
     tiny: Base, get_tiny: GetBase, prompt: str, panes: int, key: str
 ) -> None:
     with pytest.raises(PlaygroundError) as refusal:
-        next(compare(CompareJob("tiny", prompt, (None,) * panes), get_tiny))
+        next(compare(CompareJob("tiny", prompt, variants("tiny", *[None] * panes)), get_tiny))
     assert refusal.value.key == key
     assert str(refusal.value).strip()
 
@@ -552,14 +553,18 @@ def test_the_longest_prompt_and_the_most_panes_are_served(tiny: Base, tiny_forms
 def test_an_adapter_of_another_base_is_refused(tiny: Base, get_tiny: GetBase, adapter: Callable) -> None:
     foreign = dataclasses.replace(adapter("lora"), record=dataclasses.replace(adapter("lora").record, base="smollm2-360m"))
     with pytest.raises(PlaygroundError) as refusal:
-        next(compare(CompareJob("tiny", PROMPT, (None, foreign)), get_tiny))
+        next(compare(CompareJob("tiny", PROMPT, variants("tiny", None, foreign)), get_tiny))
     assert refusal.value.key == "other_base"
 
 
 def test_an_adapter_that_does_not_fit_is_refused(tiny: Base, get_tiny: GetBase, adapter: Callable) -> None:
     wider = {name: torch.zeros(*tensor.shape[:-1], tensor.shape[-1] + 1) for name, tensor in adapter("lora").tensors.items()}
     with pytest.raises(PlaygroundError) as refusal:
-        next(compare(CompareJob("tiny", PROMPT, (dataclasses.replace(adapter("lora"), loaded=wider),)), get_tiny))
+        next(
+            compare(
+                CompareJob("tiny", PROMPT, variants("tiny", dataclasses.replace(adapter("lora"), loaded=wider))), get_tiny
+            )
+        )
     assert refusal.value.key == "does_not_fit"
 
 
@@ -572,11 +577,12 @@ def routers(tree: torch.nn.Module) -> list[str]:
 
 def trees(base: Base, *adapted: Adapter | None) -> list[torch.nn.Module]:
     decoding = Decoding()
-    return [Row(attached(base, one), base.tokenizer, [0], decoding).tree for one in adapted]
+    models = [attached(base, Variant(base.id, one)).model for one in adapted]
+    return [Row(model, base.tokenizer, [0], decoding).tree for model in models]
 
 
 @pytest.mark.parametrize(
-    ("variants", "parts"),
+    ("panes", "parts"),
     [
         ((None, None), 0),
         (("lora", "lora"), 0),
@@ -590,9 +596,9 @@ def trees(base: Base, *adapted: Adapter | None) -> list[torch.nn.Module]:
     ],
 )
 def test_only_what_differs_between_panes_is_routed(
-    tiny: Base, adapter: Callable, variants: tuple[str | None, ...], parts: int
+    tiny: Base, adapter: Callable, panes: tuple[str | None, ...], parts: int
 ) -> None:
-    tree = mixed(trees(tiny, *map(adapter, variants)))
+    tree = mixed(trees(tiny, *map(adapter, panes)))
     assert len(routers(tree)) == parts * tiny.model.config.num_hidden_layers
 
 
@@ -641,7 +647,7 @@ def test_a_changed_weight_is_noticed(tiny: Base, get_tiny: GetBase, change: str)
     try:
         with torch.no_grad():
             CHANGES[change](weight)
-        *_, last = compare(CompareJob("tiny", PROMPT, (None,), Decoding(1)), get_tiny)
+        *_, last = compare(CompareJob("tiny", PROMPT, variants("tiny", None), Decoding(1)), get_tiny)
         assert not tiny.untouched()
         assert last.panes[0].weights_untouched is False
     finally:
@@ -672,10 +678,10 @@ def test_on_the_real_base_every_pane_writes_what_peft_generates(
 ) -> None:
     monkeypatch.setattr("playground.train.training.SAMPLE_TOKENS", 1)
     decoding = Decoding(12)
-    job = CompareJob(base.id, "¿Qué tal? Tell me a joke.", (None, *real_adapters(base)), decoding)
+    job = CompareJob(base.id, "¿Qué tal? Tell me a joke.", variants(base.id, None, *real_adapters(base)), decoding)
     rows, panes = compared(job, bases.BASES.get, monkeypatch)
     assert len({tuple(row.tokens) for row in rows}) == len(rows), "they differ, or nothing is shown by this"
-    for one, row, pane in zip(job.adapters, rows, panes, strict=True):
+    for one, row, pane in zip((one.adapter for one in job.variants), rows, panes, strict=True):
         quantization = ":nf4_double" if one and one.record.method == "qlora" else ""
         model = bases.load(base.id + quantization).model
         model = peft_model(model, one, tmp_path / one.id) if one else model

@@ -11,15 +11,17 @@ from torch import nn
 
 from playground.adapt import adapters
 from playground.adapt.adapters import Adapter, Checkpoint, Record
-from playground.adapt.attach import attach, wrapped
+from playground.adapt.attach import wrapped
 from playground.adapt.library import examples
+from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob, Decoding
 from playground.errors import PlaygroundError
 from playground.lowrank import updates
-from playground.lowrank.edits import Edit, edited, kinds_of, layers_of, rank_of
+from playground.lowrank.edits import Edit, kinds_of, layers_of, rank_of
 from playground.model.modules import layer_of
 from playground.model.weights import weight_of
+from tests.conftest import model_of
 from tests.families import logits, one_thread, tiny_base, trained  # noqa: F401
 
 FACTORS = {
@@ -66,8 +68,12 @@ def made():
     return make
 
 
+def edited(base, adapter, edit):
+    return edit.applied(base, adapter)
+
+
 def answer(base, adapter, edit=None):
-    return logits(attach(base, edited(base, adapter, edit) if edit else adapter))
+    return logits(model_of(base, adapter, edit))
 
 
 def tokens(base, model):
@@ -84,7 +90,7 @@ def best(matrix, rank):
 
 def with_deltas(base, adapter, change):
     """PEFT's model of an adapter on a copy of everything, `change` called with each of its LoRA layers."""
-    model = copy.deepcopy(attach(base, adapter))
+    model = copy.deepcopy(model_of(base, adapter))
     for layer in model.modules():
         if isinstance(layer, LoraLayer):
             change(layer)
@@ -103,15 +109,15 @@ def test_with_everything_left_it_is_the_adapter_bit_for_bit(made, family, name):
     edits = [Edit(), Edit(rank, 1.0, (0, layers_of(adapter) - 1), kinds_of(adapter))]
     for edit in edits:
         assert torch.equal(answer(base, adapter, edit), whole)
-    model = attach(base, edited(base, adapter, edits[-1]))
-    assert tokens(base, model) == tokens(base, attach(base, adapter))
+    model = model_of(base, adapter, edits[-1])
+    assert tokens(base, model) == tokens(base, model_of(base, adapter))
 
 
 @every_case
 @pytest.mark.parametrize("edit", [Edit(strength=0.0), Edit(kinds=())], ids=["no strength", "no kinds"])
 def test_with_nothing_left_it_is_the_base_bit_for_bit(made, family, name, edit):
     base, adapter = made(family, name)
-    model = attach(base, edited(base, adapter, edit))
+    model = model_of(base, adapter, edit)
     assert torch.equal(logits(model), logits(base.model))
     assert tokens(base, model) == tokens(base, base.view())
     assert base.untouched()
@@ -120,7 +126,7 @@ def test_with_nothing_left_it_is_the_base_bit_for_bit(made, family, name, edit):
 @every_product
 def test_cut_to_rank_zero_it_is_the_base(made, family, name):
     base, adapter = made(family, name)
-    model = attach(base, edited(base, adapter, Edit(rank=0)))
+    model = model_of(base, adapter, Edit(rank=0))
     assert torch.equal(logits(model), logits(base.model))
     assert tokens(base, model) == tokens(base, base.view())
 
@@ -284,7 +290,7 @@ def test_one_module_alone_answers_as_peft_with_the_others_at_zero(made):
         for name, tensor in adapter.tensors.items()
     }
     found = answer(base, adapter, Edit(layers=(1, 1), kinds=("v_proj",)))
-    assert torch.equal(found, logits(attach(base, replace(adapter, loaded=zeros))))
+    assert torch.equal(found, logits(model_of(base, replace(adapter, loaded=zeros))))
 
 
 @pytest.mark.parametrize("family", ["qwen2", "bloom"])
@@ -319,7 +325,6 @@ def test_an_edited_adapter_is_told_from_the_whole_one_and_is_its_own_run_s(made)
     base, adapter = made("llama", "lora")
     run = replace(adapter, checkpoints=(Checkpoint(2, adapter.tensors),))
     left = edited(base, run, Edit(rank=1))
-    assert left.id != run.id
     assert (left.config, left.checkpoints, left.folder) == (run.config, (), None)
     assert replace(left.record, trainable_parameters=0, bytes=0) == replace(run.record, trainable_parameters=0, bytes=0)
 
@@ -424,7 +429,8 @@ def test_whole_numbers_come_from_the_page_as_they_like(made):
 def test_the_ready_made_pirate_cut_to_its_rank_and_to_nothing(base):
     """Rank 8 writes what the adapter writes, rank 0 what the base writes, token by token."""
     pirate = examples()["pirate-lora"]
-    panes = (None, pirate, *(edited(base, pirate, Edit(rank=rank)) for rank in (8, 0)))
+    whole = Variant(base.id, pirate)
+    panes = (Variant(base.id), whole, *(replace(whole, edit=Edit(rank=rank)) for rank in (8, 0)))
     job = CompareJob(base.id, "Tell me about the sea.", panes, Decoding(max_new_tokens=12))
     *_, last = compare(job, lambda base_id: base)
     plain, adapted, whole, nothing = last.panes

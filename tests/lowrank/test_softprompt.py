@@ -15,14 +15,17 @@ import pytest
 import torch
 from peft import PromptTuningConfig, get_peft_model
 
+from playground.actions.lowrank import start_without
 from playground.adapt import adapters, library, tasks
 from playground.adapt.adapters import Adapter, Checkpoint, Record
-from playground.adapt.attach import attach, attached
+from playground.adapt.attach import attached
 from playground.adapt.tasks import Example, Task
+from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.lowrank import softprompt
 from playground.lowrank.softprompt import (
     Importance,
+    LeftOut,
     importance,
     initial,
     nearest,
@@ -39,6 +42,7 @@ from playground.ui.kit import sections
 from playground.ui.lowrank import softprompt as view
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
+from tests.conftest import model_of
 from tests.ui.compare.test_panes import HOSTILE, Page
 
 EXAMPLES = tuple(Example(f"say {word}", f"{word}!") for word in "one two three four five six seven eight nine ten".split())
@@ -139,7 +143,7 @@ def test_the_examples_began_where_their_records_say(base: Base):
     adapter = library.examples()["sentiment-prompt_tuning"]
     start = made(initial(base, adapter))
     encoded = [tasks.encode(base.tokenizer, example) for example in tasks.task("sentiment").held_out]
-    loss = held_out_loss(attach(base, start), encoded, base.tokenizer.pad_token_id)
+    loss = held_out_loss(model_of(base, start), encoded, base.tokenizer.pad_token_id)
     assert adapter.record.held_out[0] == [0, pytest.approx(loss, rel=1e-4)]
 
 
@@ -310,8 +314,7 @@ def test_reports_cross_to_another_process(tiny: Base, soft: Adapter):
 def test_without_is_peft_with_the_other_embeddings(tiny: Base, soft: Adapter, positions: list[int]):
     """By PEFT's own forward and generate, on a model built by hand."""
     kept = [row for row in range(6) if row + 1 not in positions]
-    cut = without(soft, positions)
-    model = attach(tiny, cut)
+    model = model_of(tiny, soft, LeftOut(tuple(positions)))
     config = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=len(kept), base_model_name_or_path="tests/tiny")
     peft = get_peft_model(tiny.view(), config).eval()
     peft.prompt_encoder["default"].embedding.weight.data = virtual_tokens(soft)[kept].clone()
@@ -325,11 +328,10 @@ def test_without_is_peft_with_the_other_embeddings(tiny: Base, soft: Adapter, po
 
 def test_the_rest_is_an_adapter_of_its_own(tiny: Base, soft: Adapter, tmp_path):
     cut = without(soft, [2, 2, 5])
-    assert cut.id != soft.id
     assert cut.checkpoints == ()
     assert cut.folder is None
     assert cut.config["num_virtual_tokens"] == cut.record.hyperparameters["virtual_tokens"] == 4
-    model = attach(tiny, cut)
+    model = model_of(tiny, cut)
     trainable, (_, total) = (
         sum(one.numel() for one in model.prompt_encoder.parameters()),
         model.get_nb_trainable_parameters(),
@@ -366,9 +368,9 @@ def test_importance_is_the_held_out_loss_without_each_token(tiny: Base, soft: Ad
     assert [len(event.losses) for event in events] == [0, 0, 1, 2, 3, 4, 5, 6]
     last = events[-1]
     assert (last.tokens, last.examples) == (6, 2)
-    assert last.whole == held_out_loss(attach(tiny, soft), encoded, pad)
+    assert last.whole == held_out_loss(model_of(tiny, soft), encoded, pad)
     assert last.none == held_out_loss(tiny.view().eval(), encoded, pad)
-    alone = [held_out_loss(attach(tiny, without(soft, [one])), encoded, pad) for one in range(1, 7)]
+    alone = [held_out_loss(model_of(tiny, without(soft, [one])), encoded, pad) for one in range(1, 7)]
     assert list(last.losses) == pytest.approx(alone, rel=1e-6)
     assert len({*alone, last.whole}) == 7
 
@@ -385,7 +387,7 @@ def test_importance_touches_neither_the_base_nor_the_adapter(tiny: Base, soft: A
     list(importance(tiny, soft, TASK.held_out))
     assert tiny.untouched()
     assert torch.equal(virtual_tokens(soft), before)
-    shared = attached(tiny, soft)
+    shared = attached(tiny, Variant(tiny.id, soft)).model
     assert shared.active_peft_config.num_virtual_tokens == 6
 
 
@@ -502,12 +504,11 @@ def test_the_sentence_counts_the_tokens_that_kept_their_neighbour(tiny: Base, so
     assert "5 of 6 still have" in view.change(dataclasses.replace(found, tokens=tuple(same)), "en")
 
 
-def test_a_pane_without_virtual_tokens_says_which(soft: Adapter):
-    assert view.named(soft, [5, 2], "en").name == "Without virtual tokens 2, 5"
-    assert view.named(soft, [3], "es").name == "Sin el token virtual 3"
-    many = made(torch.ones(30, 32))
-    assert view.named(many, list(range(1, 13)), "en").name == "Without 12 virtual tokens"
-    refused("nothing_left_out", view.named, soft, [], "en")
+def test_a_pane_without_virtual_tokens_says_which():
+    assert view.named([5, 2], "en") == "Without virtual tokens 2, 5"
+    assert view.named([3], "es") == "Sin el token virtual 3"
+    assert view.named(list(range(1, 13)), "en") == "Without 12 virtual tokens"
+    refused("nothing_left_out", start_without, "nobody", "here", "pirate-prompt_tuning", [], "Ahoy?", {})
 
 
 def test_a_run_of_another_adapter_is_stopped_and_not_shown():

@@ -12,10 +12,10 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from playground import settings
-from playground.adapt import adapters
 from playground.adapt.adapters import Adapter, Checkpoint, Record
-from playground.adapt.attach import _with_parameters, attach
+from playground.adapt.attach import _with_parameters
 from playground.adapt.methods import IA3_TARGETS, TARGETS
+from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.locales import text
 from playground.lowrank import findings, updates
@@ -25,6 +25,7 @@ from playground.model.catalogue import CATALOGUE, BaseSpec
 from playground.model.modules import kind_of, layer_of
 from playground.model.weights import weight_of
 from playground.train.training import TrainingJob, train
+from tests.conftest import model_of
 from tests.families import logits, one_thread, tiny_base, trained  # noqa: F401
 
 FAMILIES = ["llama", "qwen2", "bloom"]
@@ -150,7 +151,7 @@ def test_a_really_trained_adapter_is_read_as_peft_merges_it(tiny, get_tiny, smal
     for values in ({"dora": True, "learning_rate": 0.05}, {"learning_rate": 0.05}):
         *_, ended = train(TrainingJob("tiny", "lora", small_task, values, 4), get_tiny)
         found = updates.updates(tiny, ended.adapter)
-        merged = copy.deepcopy(attach(tiny, ended.adapter)).merge_and_unload()  # merging writes into the weights
+        merged = copy.deepcopy(model_of(tiny, ended.adapter)).merge_and_unload()  # merging writes into the weights
         for module, update in found.items():
             weight = weight_of(tiny.model, module)
             change = merged.get_submodule(module).weight - weight
@@ -419,7 +420,7 @@ def test_an_adapter_of_another_base_is_refused(made, name):
     base, _, _ = made("bloom", "lora")
     _, adapter, _ = made("llama", name)
     with pytest.raises(PlaygroundError) as refused:
-        adapters.base_id(adapter, base.id)
+        Variant.of(base.id, adapter)
     assert refused.value.key == "other_base"
     assert "tiny-llama" in str(refused.value)
     with pytest.raises(PlaygroundError) as refused:
@@ -495,7 +496,7 @@ def test_a_qlora_adapter_is_shown_on_its_quantized_base(quantized):
 
 def test_a_trained_qlora_adapter_is_shown(tiny, tiny_forms, small_task):
     *_, ended = train(TrainingJob("tiny", "qlora", small_task, {"learning_rate": 0.05}, 3), tiny_forms)
-    base = tiny_forms(adapters.base_id(ended.adapter, "tiny"))
+    base = tiny_forms(Variant.of("tiny", ended.adapter).base)
     assert base.id == "tiny:nf4_double"
     assert all(cell.relative > 0 for cell in findings.network(base, ended.adapter))
     assert base.untouched()

@@ -13,6 +13,7 @@ import pytest
 import torch
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from peft import IA3Config, LoraConfig, PromptTuningConfig, get_peft_model
+from torch import nn
 
 from playground import settings
 from playground.adapt.methods import method
@@ -22,8 +23,9 @@ from playground.model import bases
 from playground.model.architecture import architecture_of
 from playground.model.bases import Bases, checksum, load, pick_device
 from playground.model.catalogue import BITSANDBYTES, CATALOGUE, FORMS, BaseSpec, split_id
+from playground.model.memory import Store
 from playground.model.modules import linear_layers
-from playground.model.weights import weight_of
+from playground.model.weights import own_bytes, weight_of
 from playground.train.training import TrainingJob, train
 from tests.families import logits, one_thread, tiny_base, tiny_model  # noqa: F401
 
@@ -399,14 +401,14 @@ def test_a_local_folder_with_broken_files_is_refused(local, file, content):
     [
         ("smollm2-135m", 0.6e9, "0.6"),
         ("llama-3.2-1b", 5.9e9, "5.9"),
-        ("llama-3.2-1b:nf4", 0.8e9, "0.9"),
-        ("llama-3.2-1b:int8_vectorwise", 1.6e9, "1.6"),
+        ("llama-3.2-1b:nf4", 1.8e9, "1.9"),  # embeddings stay in float32
+        ("llama-3.2-1b:int8_vectorwise", 2.3e9, "2.4"),
         ("llama-3.2-1b:int8", 5.9e9, "5.9"),
     ],
 )
 def test_a_base_that_does_not_fit_into_memory_is_refused_before_loading(monkeypatch, tmp_path, base_id, free, needed):
     monkeypatch.setattr(bases, "_find", lambda spec, report: tmp_path)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=int(free)))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=int(free), total=10**11))
     error = refusal(base_id)
     assert (error.key, error.values["needed"]) == ("too_little_memory", needed)
 
@@ -484,32 +486,39 @@ def loads(monkeypatch):
     """Counts what is loaded; loading the hub's copy of SmolLM2 fails."""
     loaded = []
 
-    def fake(base_id, report):
+    def fake(base_id, report, plain):
         report("downloading", 0.5)
         if base_id == "smollm2-135m-hub":
             raise PlaygroundError("no_network", what=base_id)
         loaded.append(base_id)
-        return SimpleNamespace(id=base_id, device_name="CPU", dtype="float32")
+        model = nn.Linear(10, 10, bias=False)  # 400 bytes
+        return SimpleNamespace(id=base_id, device_name="CPU", dtype="float32", model=model, architecture=None)
 
     monkeypatch.setattr(bases, "load", fake)
+    monkeypatch.setattr(bases, "expected_bytes", lambda *asked: 400)
     return loaded
 
 
+def room_for(count):
+    """The bases that a budget for so many of them keeps."""
+    return Bases(Store(lambda: 400 * count))
+
+
 def test_a_base_is_loaded_once(loads):
-    kept = Bases()
+    kept = room_for(9)
     assert (kept.is_loaded(A), kept.status(A).state) == (False, "waiting")
     assert kept.get(A) is kept.get(A)
     assert (loads, kept.is_loaded(A), kept.status(A).state) == ([A], True, "ready")
 
 
 def test_a_base_and_its_quantized_form_are_two(loads):
-    kept = Bases()
+    kept = room_for(9)
     assert kept.get(A) is not kept.get(f"{A}:nf4")
     assert loads == [A, f"{A}:nf4"]
 
 
 def test_many_visitors_at_once_load_a_base_once(loads):
-    kept = Bases()
+    kept = room_for(9)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(kept.get, [A] * 8))
     assert loads == [A]
@@ -517,8 +526,7 @@ def test_many_visitors_at_once_load_a_base_once(loads):
 
 
 def test_the_least_recently_used_base_gives_way(loads, monkeypatch):
-    monkeypatch.setattr(settings, "MAX_LOADED_BASES", 2)
-    kept = Bases()
+    kept = room_for(2)
     for base_id in (A, B, A, C):
         kept.get(base_id)
     assert [kept.is_loaded(base_id) for base_id in (A, B, C)] == [True, False, True]
@@ -526,9 +534,8 @@ def test_the_least_recently_used_base_gives_way(loads, monkeypatch):
 
 
 def test_forms_do_not_push_out_the_plain_bases(loads, monkeypatch):
-    monkeypatch.setattr(settings, "MAX_LOADED_BASES", 1)
-    monkeypatch.setattr(settings, "MAX_LOADED_FORMS", 2)
-    kept = Bases()
+    """A form is of its plain base, which is in use as long as the form is."""
+    kept = room_for(3)
     forms = [f"{A}:{form}" for form in ("int4", "int8", "nf4")]
     for base_id in (A, *forms):
         kept.get(base_id)
@@ -536,14 +543,14 @@ def test_forms_do_not_push_out_the_plain_bases(loads, monkeypatch):
 
 
 def test_a_base_that_is_there_does_not_wait_for_its_forms(loads, monkeypatch):
-    kept = Bases()
+    kept = room_for(9)
     kept.get(A)
     with kept._locks[A]:  # as while a form is being rounded
         assert ThreadPoolExecutor(1).submit(kept.get, A).result(timeout=60).id == A
 
 
 def test_a_failure_is_told_and_tried_again(loads):
-    kept = Bases()
+    kept = room_for(9)
     for _ in range(2):
         with pytest.raises(PlaygroundError):
             kept.get("smollm2-135m-hub")
@@ -553,19 +560,34 @@ def test_a_failure_is_told_and_tried_again(loads):
 
 
 def test_an_unknown_base_is_not_remembered(loads):
-    kept = Bases()
+    kept = room_for(9)
     with pytest.raises(PlaygroundError):
         kept.get("nope")
     assert (loads, kept.is_loaded("nope")) == ([], False)
 
 
 def test_a_base_that_gave_way_leaves_memory(local, monkeypatch):
-    monkeypatch.setattr(settings, "MAX_LOADED_FORMS", 1)
-    kept = Bases()
+    kept = Bases(Store(lambda: 1))  # nothing but the latest
     model = weakref.ref(kept.get("local:nf4").model)
     kept.get("local:int8")
     gc.collect()
     assert model() is None
+
+
+def test_a_form_shares_what_it_does_not_change(local):
+    """Embeddings, norms and the head are the plain base's own tensors; so the form holds its linear layers alone."""
+    kept = Bases(Store(lambda: 10**9))
+    plain = kept.get("local")
+    linear = {f"{path}.weight" for path in linear_layers(plain.model)}
+    for form in ("int4", "nf4", "int8_vectorwise"):
+        base = kept.get(f"local:{form}")
+        theirs = dict(plain.model.named_parameters())
+        own = {name for name, one in base.model.named_parameters() if one is not theirs[name]}
+        assert own == linear
+        assert base.untouched()
+    assert plain.untouched()
+    simulated = own_bytes(kept.get("local:int4").model, plain.model)
+    assert simulated == 4 * plain.architecture.linear_parameters
 
 
 # The catalogue

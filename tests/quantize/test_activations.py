@@ -9,6 +9,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaForCausalLM
 from playground import settings
 from playground.adapt import tasks
 from playground.errors import PlaygroundError
+from playground.model.memory import STORE
 from playground.quantize.activations import Cell, activations, check, modules, network, outliers, peak, systematic
 from tests.conftest import load_tiny
 
@@ -35,12 +36,11 @@ def test_activations_are_what_a_forward_hook_on_a_fresh_copy_sees(tiny, module):
         assert torch.allclose(tiny.model.get_submodule(module)(found), given, atol=1e-5)
 
 
-def test_what_is_remembered_is_what_is_read_anew(tiny, monkeypatch):
+def test_what_is_remembered_is_what_is_read_anew(tiny):
     once = activations(tiny, MODULES[0], PROMPTS)
     assert all(one is other for one, other in zip(activations(tiny, MODULES[0], PROMPTS), once, strict=True))
-    monkeypatch.setattr(settings, "MAX_CALIBRATION_BYTES", 0)
-    for _ in range(2):  # the first still finds them, and drops them
-        again = activations(tiny, MODULES[0], PROMPTS)
+    STORE.forget(tiny)
+    again = activations(tiny, MODULES[0], PROMPTS)
     assert again[0] is not once[0]
     assert all(torch.equal(one, other) for one, other in zip(again, once, strict=True))
 

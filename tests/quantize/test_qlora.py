@@ -11,20 +11,20 @@ from peft import get_peft_model, set_peft_model_state_dict
 from peft.utils.integrations import dequantize_bnb_weight
 
 from playground import settings
-from playground.adapt import adapters
-from playground.adapt.adapters import LESS, peft_config
-from playground.adapt.attach import attach
+from playground.adapt.adapters import peft_config
 from playground.adapt.tasks import Example, Task, encode
+from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob
 from playground.errors import PlaygroundError
 from playground.model.bases import load
 from playground.model.catalogue import CATALOGUE, BaseSpec
 from playground.model.weights import held_tensors, stored_bytes
-from playground.quantize.merging import MergeJob, codes, merged, merging
+from playground.quantize.merging import MergeJob, codes, merging
 from playground.quantize.qlora import PairJob, train_pair
 from playground.train.evaluation import held_out_loss
 from playground.train.training import Ended, TrainingJob, train
+from tests.conftest import model_of, variants
 from tests.families import logits, one_thread, tiny_base  # noqa: F401
 
 VALUES = {"rank": 4, "learning_rate": 2e-2, "dropout": 0.2, "targets": "all_linear"}
@@ -84,7 +84,7 @@ def test_both_have_the_same_recipe_and_start_and_other_weights_below(pair):
         **qlora_.hyperparameters, "dora": False, "bias": "none"
     } | {"double_quantization": True}  # fmt: skip
     assert (lora.steps, lora.seed, lora.task) == (qlora_.steps, qlora_.seed, qlora_.task) == (6, 3, "pirate")
-    assert (lora.base, adapters.base_id(pair.qlora.adapter, "wide")) == ("wide", "wide:nf4_double")
+    assert (lora.base, Variant.of("wide", pair.qlora.adapter).base) == ("wide", "wide:nf4_double")
     assert pair.lora.losses != pair.qlora.losses
 
 
@@ -155,7 +155,7 @@ def by_peft(base, adapter):
 @pytest.mark.parametrize("form", ["", ":nf4", ":nf4_double"])
 def test_a_merged_adapter_answers_as_peft_merges(get_base, pair, form):
     adapter, own = pair.lora.adapter, load(f"wide{form}")  # a model of its own, for PEFT to write to
-    attached = attach(get_base(f"wide{form}"), merged(adapter))
+    attached = model_of(get_base(f"wide{form}"), adapter, merged=True)
     assert torch.equal(logits(attached), logits(by_peft(own, adapter)))
     assert not any("lora" in name for name, _ in attached.named_modules())
     assert not any(parameter.requires_grad for parameter in attached.parameters())
@@ -163,7 +163,7 @@ def test_a_merged_adapter_answers_as_peft_merges(get_base, pair, form):
 
 def test_merging_into_float_keeps_the_logits_and_into_nf4_does_not(get_base, pair):
     def moved(base, adapter):
-        return float((logits(attach(base, merged(adapter))) - logits(attach(base, adapter))).abs().max())
+        return float((logits(model_of(base, adapter, merged=True)) - logits(model_of(base, adapter))).abs().max())
 
     assert moved(get_base("wide"), pair.lora.adapter) < 1e-4
     assert moved(get_base("wide:nf4_double"), pair.qlora.adapter) > 1e-2
@@ -173,7 +173,7 @@ def test_merging_into_float_keeps_the_logits_and_into_nf4_does_not(get_base, pai
 def test_merging_writes_nothing_to_the_base(get_base, pair, form):
     base = get_base(f"wide{form}")
     before, answered = fingerprint(base), logits(base.model)
-    attached = attach(base, merged(pair.lora.adapter))
+    attached = model_of(base, pair.lora.adapter, merged=True)
     assert not torch.equal(logits(attached), answered)
     assert base.untouched()
     assert same(fingerprint(base), before)
@@ -182,19 +182,13 @@ def test_merging_writes_nothing_to_the_base(get_base, pair, form):
 
 def test_a_merged_adapter_is_a_pane(get_base, pair):
     adapter = pair.qlora.adapter
-    *_, frame = compare(CompareJob("wide", "say one", (None, pair.lora.adapter, adapter, merged(adapter, "M"))), get_base)
-    ids = ["base", pair.lora.adapter.id, adapter.id, adapter.id + LESS]
-    assert [pane.adapter for pane in frame.panes] == ids
+    panes = (*variants("wide", None, pair.lora.adapter, adapter), Variant.of("wide", adapter, merged=True))
+    *_, frame = compare(CompareJob("wide", "say one", panes, titles=("", "", "", "M")), get_base)
+    assert [pane.adapter for pane in frame.panes] == ["base", pair.lora.adapter.id, adapter.id, adapter.id]
+    assert [pane.summary["merged"] for pane in frame.panes] == [False, False, False, True]
     assert frame.panes[3].summary["name"] == "M"
     assert frame.panes[0].weights_untouched
     assert frame.panes[2].kl_from_base != frame.panes[3].kl_from_base
-
-
-def test_a_merged_adapter_is_not_saved_as_the_adapter(pair, tmp_path):
-    with pytest.raises(PlaygroundError) as error:
-        adapters.pack(merged(pair.qlora.adapter), tmp_path)
-    assert error.value.key == "merged_not_saved"
-    assert not list(tmp_path.glob("**/*.safetensors"))
 
 
 @pytest.mark.parametrize("method_id", ["prompt_tuning", "few_shot", "full_fine_tuning"])
@@ -202,8 +196,8 @@ def test_what_changes_no_weight_or_all_of_them_is_not_merged(get_base, pair, met
     record = replace(pair.lora.adapter.record, method=method_id)
     adapter = replace(pair.lora.adapter, record=record)
     for refused in (
-        lambda: merged(adapter),
-        lambda: attach(get_base("wide"), replace(adapter, merged=True)),
+        lambda: Variant("wide", adapter, merged=True),
+        lambda: model_of(get_base("wide"), adapter, merged=True),
         lambda: next(merging(MergeJob(adapter, TASK), get_base)),
     ):
         with pytest.raises(PlaygroundError) as error:
@@ -222,9 +216,11 @@ def test_what_merging_costs(get_base, pair, method_id):
     encoded = [encode(base.tokenizer, example) for example in TASK.held_out]
     loss = {
         "base": held_out_loss(base.model, encoded, base.tokenizer.pad_token_id),
-        "adapter": held_out_loss(attach(base, adapter), encoded, base.tokenizer.pad_token_id),
-        "merged": held_out_loss(attach(base, merged(adapter)), encoded, base.tokenizer.pad_token_id),
-        "merged_float": held_out_loss(attach(get_base("wide"), merged(adapter)), encoded, base.tokenizer.pad_token_id),
+        "adapter": held_out_loss(model_of(base, adapter), encoded, base.tokenizer.pad_token_id),
+        "merged": held_out_loss(model_of(base, adapter, merged=True), encoded, base.tokenizer.pad_token_id),
+        "merged_float": held_out_loss(
+            model_of(get_base("wide"), adapter, merged=True), encoded, base.tokenizer.pad_token_id
+        ),
     }
     assert {name: getattr(found.losses, name) for name in loss} == pytest.approx(loss, rel=1e-5)
     assert found.losses.kl > 1e-4

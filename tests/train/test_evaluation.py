@@ -15,14 +15,14 @@ from torch.nn import functional
 
 from playground import settings
 from playground.adapt.adapters import Adapter
-from playground.adapt.attach import attach
 from playground.adapt.tasks import SCORES, Example, Task, encode, prompt_ids
 from playground.errors import PlaygroundError
-from playground.lowrank.edits import Edit, edited
+from playground.lowrank.edits import Edit
 from playground.lowrank.sweep import SweepJob, sweep
 from playground.model.bases import Base
 from playground.train.evaluation import EvaluateJob, Report, Score, answers, evaluate, held_out_loss
 from playground.train.training import TrainingJob, train
+from tests.conftest import model_of
 
 GetBase = Callable[[str], Base]
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]
@@ -80,7 +80,7 @@ def slow_loss(model: nn.Module, base: Base, examples: Sequence[Example] = EXAMPL
 def test_held_out_loss_is_the_mean_over_all_response_tokens(
     tiny: Base, adapter: Callable, variant: str | None, batch_size: int
 ) -> None:
-    model = attach(tiny, adapter(variant))
+    model = model_of(tiny, adapter(variant))
     found = held_out_loss(model, encoded(tiny), tiny.tokenizer.pad_token_id, batch_size)
     assert found == pytest.approx(slow_loss(model, tiny), rel=1e-5)
 
@@ -93,7 +93,7 @@ def test_held_out_loss_does_not_depend_on_the_order(tiny: Base) -> None:
 def test_held_out_loss_ignores_dropout(tiny: Base, get_tiny: GetBase) -> None:
     values = {"learning_rate": 0.1, "dropout": 0.5}
     *_, ended = train(TrainingJob("tiny", "lora", TASK, values, 3), get_tiny)
-    model = attach(tiny, ended.adapter)
+    model = model_of(tiny, ended.adapter)
     expected = held_out_loss(model, encoded(tiny), 0)
     assert [held_out_loss(model.train(), encoded(tiny), 0) for _ in range(2)] == [expected] * 2
 
@@ -117,7 +117,7 @@ def test_measuring_leaves_no_gradients(tiny: Base) -> None:
 
 @every_model
 def test_answers_to_several_prompts_are_those_to_each_alone(tiny: Base, adapter: Callable, variant: str | None) -> None:
-    model = attach(tiny, adapter(variant))
+    model = model_of(tiny, adapter(variant))
     prompts = [prompt_ids(tiny.tokenizer, text) for text in ("a", "say one, please", "¿qué? " * 9)]
     together = answers(model, tiny, prompts, 12)
     for prompt, answer in zip(prompts, together, strict=True):
@@ -155,7 +155,7 @@ def test_a_report_answers_as_the_adapter_does(
     tiny: Base, tiny_forms: GetBase, adapter: Callable, variant: str | None
 ) -> None:
     base = tiny_forms("tiny:nf4_double" if variant == "qlora" else "tiny")
-    model, shots = attach(base, adapter(variant)), shots_of(adapter(variant))
+    model, shots = model_of(base, adapter(variant)), shots_of(adapter(variant))
     *_, report = evaluate(EvaluateJob("tiny", adapter(variant), TASK, 10), tiny_forms)
     prompts = [prompt_ids(tiny.tokenizer, example.prompt, shots) for example in TASK.held_out]
     alone = [answers(model, tiny, [prompt], 10)[0] for prompt in prompts]
@@ -210,7 +210,7 @@ def test_a_sweep_over_the_rank_goes_from_the_base_to_the_adapter(tiny: Base, get
     *_, done = sweep(SweepJob("tiny", adapter("lora"), edits, TASK), get_tiny)
     nothing, whole = done.effects
     assert (nothing.held_out_loss, nothing.kl_from_base) == (done.base_loss, 0.0)
-    model = attach(tiny, adapter("lora"))
+    model = model_of(tiny, adapter("lora"))
     expected = held_out_loss(model, encoded(tiny), tiny.tokenizer.pad_token_id)
     assert whole.held_out_loss == pytest.approx(expected, rel=1e-6)
     assert whole.held_out_loss < done.base_loss
@@ -236,7 +236,7 @@ def test_every_effect_is_what_the_edited_adapter_alone_gives(
     *_, done = sweep(SweepJob("tiny", adapter(variant), (Edit(strength=0.0), edit), TASK), tiny_forms)
     assert done.base_loss == pytest.approx(slow_loss(base.view().eval(), base), rel=1e-5)
     assert (done.effects[0].held_out_loss, done.effects[0].kl_from_base) == (done.base_loss, 0.0)
-    model = attach(base, edited(base, adapter(variant), edit))
+    model = model_of(base, adapter(variant), edit)
     assert done.effects[1].held_out_loss == pytest.approx(slow_loss(model, base), rel=1e-5)
     assert done.effects[1].kl_from_base == pytest.approx(slow_kl(model, base, base.view().eval()), rel=1e-3, abs=1e-6)
     assert base.untouched()
@@ -248,7 +248,7 @@ def test_a_sweep_uses_at_most_so_many_examples(
     monkeypatch.setattr(settings, "MAX_SWEEP_EXAMPLES", 3)
     *_, done = sweep(SweepJob("tiny", adapter("lora"), (Edit(),), TASK), get_tiny)
     assert done.base_loss == pytest.approx(slow_loss(tiny.model, tiny, EXAMPLES[:3]), rel=1e-5)
-    model = attach(tiny, adapter("lora"))
+    model = model_of(tiny, adapter("lora"))
     assert done.effects[0].held_out_loss == pytest.approx(slow_loss(model, tiny, EXAMPLES[:3]), rel=1e-5)
     assert done.effects[0].kl_from_base == pytest.approx(slow_kl(model, tiny, tiny.model, EXAMPLES[:3]), rel=1e-4)
 

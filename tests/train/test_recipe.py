@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.adapt.adapters import DOWNLOADABLE, Adapter, Record
-from playground.adapt.attach import attach
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN, TASK_IDS, Example, Task, read_file
 from playground.model import bases
 from playground.model.catalogue import CATALOGUE
 from playground.train.recipe import python
 from playground.train.training import TrainingJob, train
+from tests.conftest import model_of
 from tests.families import logits, one_thread, tiny_base  # noqa: F401
 
 LAW = settings(deadline=None, derandomize=True, database=None)
@@ -154,7 +154,7 @@ def test_running_a_few_shot_recipe_picks_the_same_examples(base, lessons):
 def test_the_model_that_a_recipe_ends_with_answers_as_the_pane_does(base, lessons, method_id):
     adapter = trained(base, lessons, method_id, {}, steps=2)
     loaded = run(python(adapter.record))["model"].eval()
-    assert torch.equal(logits(loaded), logits(attach(base, adapter)))
+    assert torch.equal(logits(loaded), logits(model_of(base, adapter)))
 
 
 def test_running_the_recipe_of_a_stopped_run_gives_the_adapter_that_was_kept(base, lessons):

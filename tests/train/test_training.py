@@ -21,7 +21,6 @@ from peft import PeftModel, get_peft_model
 
 from playground import settings
 from playground.adapt.adapters import Adapter
-from playground.adapt.attach import attach
 from playground.adapt.methods import METHODS, method
 from playground.adapt.tasks import IGNORE, Example, Task, encode, prompt_ids
 from playground.compare.comparison import compare
@@ -32,6 +31,7 @@ from playground.model.catalogue import CATALOGUE
 from playground.train import training
 from playground.train.evaluation import answers, held_out_loss, response_logits, response_loss
 from playground.train.training import Ended, Evaluation, Sample, Started, Step, TrainingJob, train
+from tests.conftest import model_of, variants
 
 GetBase = Callable[[str], Base]
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -320,7 +320,7 @@ def test_targets_are_the_responses_and_their_ends_and_nothing_else(tiny: Base, b
 def test_the_loss_is_transformers_own(
     run: Callable, tiny: Base, tiny_forms: GetBase, variant: str | None, batch: str
 ) -> None:
-    model = attach(tiny, result(run(variant)) if variant else None)
+    model = model_of(tiny, result(run(variant)) if variant else None)
     rows, pad = encoded(tiny, BATCHES[batch]), tiny.tokenizer.pad_token_id
     longest = max(len(ids) for ids, _ in rows)
     ids = torch.tensor([ids + [pad] * (longest - len(ids)) for ids, _ in rows])
@@ -334,7 +334,7 @@ def test_the_loss_is_transformers_own(
 
 @pytest.mark.parametrize("variant", [None, "prompt_vocabulary"])
 def test_the_padding_token_does_not_matter(run: Callable, tiny: Base, variant: str | None) -> None:
-    model = attach(tiny, result(run(variant)) if variant else None)
+    model = model_of(tiny, result(run(variant)) if variant else None)
     rows = encoded(tiny, BATCHES["lengths"])
     assert torch.equal(response_loss(model, rows, 0), response_loss(model, rows, 77))
 
@@ -362,7 +362,7 @@ def test_neither_training_nor_attaching_asks_the_hub(tiny: Base, monkeypatch: py
     model.name_or_path = "tests/tiny"  # a base that came from a hub knows its repository, and PEFT likes to look there
     named = dataclasses.replace(tiny, model=model)
     monkeypatch.setattr("peft.utils.save_and_load.check_file_exists_on_hf_hub", lambda *file, **more: asked.append(file))
-    attach(named, result(list(train(job_of(variant, 1), lambda base_id: named))))
+    model_of(named, result(list(train(job_of(variant, 1), lambda base_id: named))))
     assert asked == []
 
 
@@ -389,7 +389,7 @@ def test_a_run_stopped_between_two_looks_is_measured_where_it_stopped(run: Calla
     stopped = result(events)
     assert [event.step for event in of_kind(events, Evaluation)] == [0, 3, 4]
     assert changed(stopped, stopped.at(4)) == []
-    assert loss_of(attach(tiny, stopped), tiny) == stopped.record.held_out[-1][1]
+    assert loss_of(model_of(tiny, stopped), tiny) == stopped.record.held_out[-1][1]
 
 
 def test_a_run_stopped_at_once_has_the_adapter_it_began_with(run: Callable, tiny: Base, get_tiny: GetBase) -> None:
@@ -400,7 +400,7 @@ def test_a_run_stopped_at_once_has_the_adapter_it_began_with(run: Callable, tiny
 
 def test_a_stopped_adapter_answers_in_compare(tiny: Base, get_tiny: GetBase) -> None:
     stopped = result(stopped_after(3, job_of("lora", 12), get_tiny))
-    frames = list(compare(CompareJob("tiny", "say one", (None, stopped), Decoding(max_new_tokens=5)), get_tiny))
+    frames = list(compare(CompareJob("tiny", "say one", variants("tiny", None, stopped), Decoding(5)), get_tiny))
     assert frames[-1].panes[1].kl_from_base > 0
 
 
@@ -414,7 +414,7 @@ def learned_by_heart() -> Callable[[Base], Base]:
     def learn(base: Base) -> Base:
         task = dataclasses.replace(TASK, train=TASK.train + TASK.held_out)
         job = TrainingJob("tiny", "full_fine_tuning", task, {"learning_rate": 1e-2}, 60)
-        model = attach(base, result(list(train(job, lambda base_id: base))))
+        model = model_of(base, result(list(train(job, lambda base_id: base))))
         return dataclasses.replace(base, model=model, loaded_checksum=checksum(model))
 
     return cache(learn)
@@ -434,7 +434,7 @@ def ends_with_its_best(events: Sequence[Any], base: Base) -> None:
     assert ended.adapter.record.steps == best
     assert changed(ended.adapter, ended.adapter.at(best)) == []
     assert all(tensor.isfinite().all() for tensor in ended.adapter.tensors.values())
-    assert loss_of(attach(base, ended.adapter), base) == held_out[best]
+    assert loss_of(model_of(base, ended.adapter), base) == held_out[best]
 
 
 def test_a_run_that_explodes_ends_with_its_best_adapter(fluent: Base) -> None:
@@ -492,7 +492,7 @@ def test_a_run_stopped_shortly_before_its_end_keeps_no_more_checkpoints_than_all
 def test_every_checkpoint_is_what_was_measured_then(run: Callable, tiny_forms: GetBase, tiny: Base, variant: str) -> None:
     base, adapter = base_of(variant, tiny_forms), result(run(variant, 12))
     for step, loss in adapter.record.held_out:
-        assert loss_of(attach(base, adapter.at(step)), base) == loss
+        assert loss_of(model_of(base, adapter.at(step)), base) == loss
 
 
 def test_a_checkpoint_says_how_many_steps_it_has_had(run: Callable, tiny: Base) -> None:
@@ -529,7 +529,7 @@ def test_a_diverged_run_without_checkpoints_hands_out_no_broken_model(fluent: Ba
     assert ended.event == "failed"
     said = ended.error.values["best"]
     held_out = dict(ended.adapter.record.held_out)
-    assert loss_of(attach(fluent, ended.adapter), fluent) == pytest.approx(held_out[said])
+    assert loss_of(model_of(fluent, ended.adapter), fluent) == pytest.approx(held_out[said])
 
 
 # Few-shot

@@ -12,7 +12,8 @@ import pytest
 from playground import settings
 from playground.adapt.adapters import Adapter, Record
 from playground.errors import PlaygroundError
-from playground.work.jobs import COMPARE, LAB, TRAIN, Jobs, Run
+from playground.work.jobs import Jobs, Lane, Run
+from playground.work.lanes import COMPARE, LAB, TRAIN
 from playground.work.sessions import Session, Sessions
 
 BOUND = 20.0  # seconds after which a test has failed; none waits for it when all is well
@@ -77,7 +78,7 @@ def gated() -> Iterator[Gated]:
     job.end()
 
 
-def running(jobs: Jobs, job: Gated, lane: str = TRAIN) -> Run:
+def running(jobs: Jobs, job: Gated, lane: Lane = TRAIN) -> Run:
     """A run that has begun and waits at its first step."""
     run = jobs.submit(lane, job)
     assert job.started.wait(BOUND)

@@ -15,7 +15,7 @@ from playground.formats.registry import FORMATS
 from playground.model.bases import BASES
 from playground.model.catalogue import FORMS, split_id
 from playground.ui.api.endpoints import explained, key_of, result
-from playground.work.jobs import MEASURE
+from playground.work.lanes import MEASURE
 from playground.work.sessions import SESSIONS
 
 

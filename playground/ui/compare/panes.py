@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from playground.adapt.adapters import QUANTIZED
 from playground.formats.registry import format_of
 from playground.locales import NO_BREAK, number, percent, significant, size, text, trimmed
-from playground.model.catalogue import BITSANDBYTES, split_id
+from playground.model.catalogue import is_simulated, split_id
 from playground.ui.kit.controls import Changes
 from playground.ui.kit.html import card, colour, words
 from playground.ui.kit.sections import follow, old_follow
@@ -36,11 +35,9 @@ def pane_title(summary: Values, language: str) -> str:
     if summary.get("name"):
         return summary["name"]
     dora = summary.get("hyperparameters", {}).get("dora")
-    plain = "base" if method == QUANTIZED else method
-    title = text(language, "pane.dora" if dora else f"methods.{plain}.name")
-    _, _, form = (summary.get("base") or "").partition(":")
-    if plain == "base" and form:
-        title += " · " + text(language, f"formats.{form}")
+    title = text(language, "pane.dora" if dora else f"methods.{method}.name")
+    if form_of(summary):
+        title += " · " + text(language, f"formats.{form_of(summary)}")
     symbol, name = MAIN_HYPERPARAMETER.get(method, ("", ""))
     if name in summary.get("hyperparameters", {}):
         title += f" {symbol} = {number(language, summary['hyperparameters'][name])}"
@@ -80,19 +77,19 @@ def pane_card(pane: Values, frame: Values, language: str) -> str:
 
 def cost(pane: Values, language: str) -> str:
     """`460,800 trained · 0.34 % · 1.8 MB`, or that nothing was trained; of fewer bits how many, and how they are had."""
-    if pane["method"] == QUANTIZED:
-        form = pane["hyperparameters"]["format"]
-        key = "pane.quantized" if form in BITSANDBYTES else "pane.simulated"
-        return text(language, key, bits=bits(pane, language))
+    form = form_of(pane)
+    if form:
+        key = "pane.simulated" if is_simulated(form) else "pane.quantized"
+        return text(language, key, bits=trimmed(language, format_of(form).bits_per_parameter()))
     if not pane["trainable_parameters"]:
         return text(language, "pane.few_shot" if pane["method"] == "few_shot" else "pane.nothing_trained")
     count, share = number(language, pane["trainable_parameters"]), percent(language, pane["percent"])
     return text(language, "pane.cost", count=count, percent=share, size=size(language, pane["bytes"]))
 
 
-def bits(pane: Values, language: str) -> str:
-    """Per weight of a linear layer, scales included: 4.5."""
-    return trimmed(language, format_of(pane["hyperparameters"]["format"]).bits_per_parameter())
+def form_of(pane: Values) -> str:
+    """The form of a plain base in fewer bits; "" of anything else."""
+    return (pane.get("base") or "").partition(":")[2] if pane["method"] == "base" else ""
 
 
 def cost_bar(pane: Values, full: int, language: str) -> str:
@@ -100,9 +97,9 @@ def cost_bar(pane: Values, full: int, language: str) -> str:
     Trained parameters on a logarithmic scale from 1 up to full fine-tuning, which fills the bar; of a base in fewer bits
     how many of 32.
     """
-    if pane["method"] == QUANTIZED:
-        share = format_of(pane["hyperparameters"]["format"]).bits_per_parameter() / 32
-        label = words(language, "pane.bits", bits=bits(pane, language))
+    if form_of(pane):
+        bits = format_of(form_of(pane)).bits_per_parameter()
+        share, label = bits / 32, words(language, "pane.bits", bits=trimmed(language, bits))
         return f'<div class="pp-bar" role="img" aria-label="{label}"><i style="width:{100 * share:.1f}%"></i></div>'
     trained = pane["trainable_parameters"]
     share = min(1.0, math.log(trained) / math.log(full)) if trained > 1 and full > 1 else 0.0
@@ -204,7 +201,7 @@ def probability(language: str, value: float) -> str:
 def legend(known: list[Values], frame: Values, language: str) -> str:
     """What the bars mean, and which pane begins farthest from the base model."""
     sentences = [words(language, "tokens.bars", total=number(language, frame["base_parameters"]))]
-    if any(pane["method"] == QUANTIZED for pane in known):
+    if any(map(form_of, known)):
         sentences.append(words(language, "tokens.bits"))
         if split_id(frame["base"])[0].source == "embedded":
             sentences.append(words(language, "formats.q4_1"))

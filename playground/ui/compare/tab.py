@@ -16,8 +16,8 @@ from playground import locales, settings
 from playground.actions import adapters
 from playground.actions.adapters import list_adapters
 from playground.actions.compare import first_frame, pane_ids, recorded, start_comparison
-from playground.adapt.adapters import BASE, STEP_MARK
-from playground.adapt.library import quantized
+from playground.adapt.adapters import STEP_MARK
+from playground.adapt.variant import BASE, Variant
 from playground.errors import PlaygroundError
 from playground.model.catalogue import FORMS, split_id
 from playground.ui.compare import panes as cards
@@ -26,7 +26,8 @@ from playground.ui.kit import links
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, lead, note
 from playground.ui.kit.html import words
 from playground.ui.kit.wording import Wording, html
-from playground.work.jobs import COMPARE, Run
+from playground.work.jobs import Run
+from playground.work.lanes import COMPARE
 from playground.work.sessions import SESSIONS
 
 DECODING_NAMES = ("max_new_tokens", "temperature", "top_p", "repetition_penalty", "seed")
@@ -168,7 +169,7 @@ def decoding_words(language: str, tokens: int, temperature: float, seed: int) ->
 def pane_choices(key: str | None, base_id: str, language: str) -> list[tuple[str, str]]:
     """What a pane can show: the base, the session's own adapters, the ready-made ones, the base in fewer bits."""
     plain = split_id(base_id)[0].id
-    forms = [quantized(f"{plain}:{form}").summary() for form in FORMS]
+    forms = [Variant(f"{plain}:{form}").summary(0) for form in FORMS]
     listed = [(pane_title(one, language), one["id"]) for one in (*list_adapters(key, base_id), *forms)]
     return [(locales.text(language, "methods.base.name"), BASE), *listed]
 

@@ -30,7 +30,7 @@ from playground.ui.kit.bars import bar, bytes_text
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import colour, escape, words
 from playground.ui.kit.wording import Wording, html
-from playground.work.jobs import LAB
+from playground.work.lanes import LAB
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:

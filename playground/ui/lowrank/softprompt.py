@@ -8,15 +8,14 @@ Handlers turn the core's reports into HTML; runs and their places belong to the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from playground.actions.adapters import examined, held_out_task
-from playground.actions.compare import start_answers
-from playground.adapt import adapters
-from playground.adapt.adapters import Adapter
+from playground.actions.lowrank import start_without
+from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.locales import number, percent, text
 from playground.ui.compare import panes as cards
@@ -25,7 +24,8 @@ from playground.ui.kit import html as components
 from playground.ui.kit import sections
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.wording import Wording, html
-from playground.work.jobs import LAB, Run
+from playground.work.jobs import Run
+from playground.work.lanes import LAB
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def draw(key: str, language: str, base_id: str, adapter_id: str, left_out: Seque
     from playground.plots.lowrank.softprompt import projection_figure
 
     try:
-        adapters.base_id(library.get(adapter_id), base_id)  # raises if it is another base's
+        Variant.of(base_id, library.get(adapter_id))  # raises if it is another base's
         base, adapter = examined(key, adapter_id)
         found, points = softprompt.report(base, adapter), softprompt.projection(base, adapter)
     except PlaygroundError as error:
@@ -208,30 +208,21 @@ def choice(token: VirtualToken) -> str:
     return f"{token.position} · {word.strip() or word.translate(VISIBLE_SPACES)}"
 
 
-def named(adapter: Adapter, positions: Sequence[int], language: str) -> Adapter:
-    """The adapter without those virtual tokens, under a name that says so. Raises PlaygroundError."""
-    from playground.lowrank import softprompt
-
-    if not positions:
-        raise PlaygroundError("nothing_left_out")
+def named(positions: Sequence[int], language: str) -> str:
+    """The title of a pane without those virtual tokens."""
     listed = ", ".join(number(language, position) for position in sorted(positions))
     if len(positions) == 1:
-        name = text(language, "softprompt.without_one", position=listed)
-    elif len(positions) <= MOST_NAMED:
-        name = text(language, "softprompt.without", positions=listed)
-    else:
-        name = text(language, "softprompt.without_many", count=number(language, len(positions)))
-    return replace(softprompt.without(adapter, positions), name=name)
+        return text(language, "softprompt.without_one", position=listed)
+    if len(positions) <= MOST_NAMED:
+        return text(language, "softprompt.without", positions=listed)
+    return text(language, "softprompt.without_many", count=number(language, len(positions)))
 
 
 def answers(key: str, language: str, base_id: str, adapter_id: str, prompt: str, left_out: list[int]) -> Iterator[list[Any]]:
     """[notice, panes]: the base, the whole prompt, and what is left of it answer the same question."""
     try:
-        adapter = SESSIONS.get(key).library.get(adapter_id)
-        whole = replace(adapter, name=text(language, "softprompt.whole_name"))
-        chosen = [None, whole, named(adapter, left_out, language)]
-        decoding = {"max_new_tokens": sections.ANSWER_TOKENS}
-        run = start_answers(key, LAB, ANSWERS, adapter.record.base, prompt, chosen, decoding, adapter_id)
+        titles = (text(language, "softprompt.whole_name"), named(left_out, language))
+        run = start_without(key, ANSWERS, adapter_id, left_out, prompt, {"max_new_tokens": sections.ANSWER_TOKENS}, titles)
     except PlaygroundError as error:
         yield [alarm(error.message(language)), gr.skip()]
         return

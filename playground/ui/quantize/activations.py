@@ -28,7 +28,7 @@ from playground.ui.kit.html import words
 from playground.ui.kit.sections import OldSection, headed, old_follow, soft
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import straight_through
-from playground.work.jobs import LAB
+from playground.work.lanes import LAB
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:

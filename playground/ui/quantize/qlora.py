@@ -7,7 +7,7 @@ A training belongs to the session's place PLACE, so that a page that is opened l
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,9 @@ from playground.actions.adapters import held_out_task, list_adapters
 from playground.actions.compare import start_answers
 from playground.actions.quantize import ANSWERS, MERGE, PLACE, start
 from playground.adapt import tasks
-from playground.adapt.adapters import Adapter
 from playground.adapt.library import examples
 from playground.adapt.methods import METHODS
+from playground.adapt.variant import Variant
 from playground.bounds import RATES
 from playground.errors import PlaygroundError
 from playground.locales import NO_BREAK, number, seconds, significant, size, text
@@ -36,7 +36,8 @@ from playground.ui.kit.html import escape, heading, words
 from playground.ui.kit.sections import OldSection, headed
 from playground.ui.kit.wording import Wording, html
 from playground.ui.train.status import training_status
-from playground.work.jobs import LAB, MEASURE, Run
+from playground.work.jobs import Run
+from playground.work.lanes import LAB, MEASURE
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -317,30 +318,35 @@ def _estimate(key: str, language: str, steps: Any) -> str:
 def answer(key: str, language: str, base_id: str, prompt: str, chosen: str) -> Iterator[list[Any]]:
     """[notice, panes]: the base, both adapters and QLoRA's merged; before anything is trained, the adapter to merge."""
     try:
-        base_id, shown = rivals(key, language, base_id, chosen)
-        run = start_answers(key, LAB, ANSWERS, base_id, prompt, shown, {"max_new_tokens": sections.ANSWER_TOKENS}, base_id)
+        used, panes, titles = rivals(key, language, base_id, chosen)
+        decoding = {"max_new_tokens": sections.ANSWER_TOKENS}
+        run = start_answers(key, LAB, used, prompt, panes, decoding, titles, ANSWERS, used)
     except PlaygroundError as error:
         yield [alarm(error.message(language)), gr.skip()]
         return
     yield from old_follow_answers(run, language)
 
 
-def rivals(key: str, language: str, base_id: str, chosen: str) -> tuple[str, Sequence[Adapter | None]]:
-    """The base of a comparison and its panes."""
-    from playground.quantize.merging import four_bit_id, merged
+def rivals(key: str, language: str, base_id: str, chosen: str) -> tuple[str, list[Variant], list[str]]:
+    """The base of a comparison, its panes and their titles."""
+    from playground.quantize.merging import four_bit_id
 
-    run = SESSIONS.get(key).runs.get(PLACE)
+    library, run = SESSIONS.get(key).library, SESSIONS.get(key).runs.get(PLACE)
     plain = split_id(base_id)[0].id
     pair = run.events[-1] if run and run.events else ready_made(plain)
-    trained = [side.adapter for side in pair.sides if side.adapter] if pair else []
+    trained = [side.adapter for side in pair.sides if side.adapter and library.knows(side.adapter.id)] if pair else []
     if len(trained) == len(NAMES) and split_id(trained[0].record.base)[0].id == plain:
-        named = [replace(one, name=text(language, f"methods.{one.record.method}.name")) for one in trained]
-        return plain, [None, *named, merged(trained[1], text(language, "qlora.pane.merged"))]
+        panes = [Variant.of(plain, library.get(one.id)) for one in trained]
+        titles = [text(language, f"methods.{one.record.method}.name") for one in trained]
+        merged = replace(panes[1], merged=True)
+        return plain, [Variant(plain), *panes, merged], ["", *titles, text(language, "qlora.pane.merged")]
     if not chosen:
         raise PlaygroundError("qlora_nothing_chosen")
-    adapter = SESSIONS.get(key).library.get(chosen)
-    below = replace(adapter, name=text(language, "qlora.pane.on_nf4"))
-    return four_bit_id(adapter), [None, below, merged(adapter, text(language, "qlora.pane.adapter_merged"))]
+    adapter = library.get(chosen)
+    used = four_bit_id(adapter)
+    below = Variant(used, adapter)
+    titles = ["", text(language, "qlora.pane.on_nf4"), text(language, "qlora.pane.adapter_merged")]
+    return used, [Variant(used), below, replace(below, merged=True)], titles
 
 
 # Merging

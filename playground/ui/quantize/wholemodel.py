@@ -16,6 +16,7 @@ import gradio as gr
 from playground import locales, settings
 from playground.actions.compare import start_answers
 from playground.actions.quantize import recorded
+from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.model.catalogue import FORMS, split_id
@@ -25,7 +26,8 @@ from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import escape
 from playground.ui.kit.sections import OldSection
 from playground.ui.kit.wording import Wording, html
-from playground.work.jobs import LAB, MEASURE, Run
+from playground.work.jobs import Run
+from playground.work.lanes import LAB, MEASURE
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -219,14 +221,12 @@ def standing(run: Run, seen: Survey, language: str) -> str:
 
 def answers(key: str, language: str, base_id: str, prompt: str, formats: list[str]) -> Iterator[list[Any]]:
     """The base and its forms answering the same prompt."""
-    from playground.adapt.library import quantized
-
     yield [note(language, "wholemodel.preparing"), gr.skip()]
     try:
         plain = split_id(base_id)[0].id
-        chosen = [quantized(f"{plain}:{form}") for form in FORMS if form in formats][: settings.MAX_PANES - 1]
+        chosen = [Variant(f"{plain}:{form}") for form in FORMS if form in formats][: settings.MAX_PANES - 1]
         decoding = {"max_new_tokens": sections.ANSWER_TOKENS}
-        run = start_answers(key, LAB, ANSWERS, plain, prompt, [None, *chosen], decoding)
+        run = start_answers(key, LAB, plain, prompt, [Variant(plain), *chosen], decoding, place=ANSWERS)
     except PlaygroundError as error:
         yield [alarm(error.message(language)), gr.skip()]
         return

@@ -28,7 +28,8 @@ from playground.ui.kit.html import escape, heading
 from playground.ui.kit.wording import Wording, html
 from playground.ui.train import status as cards
 from playground.ui.train.status import parameter_card, training_status
-from playground.work.jobs import TRAIN, Run
+from playground.work.jobs import Run
+from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
 DEFAULT_METHOD, DEFAULT_TASK = "lora", "pirate"

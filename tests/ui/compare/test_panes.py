@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.actions.compare import recorded
-from playground.adapt.library import quantized
 from playground.adapt.methods import METHODS
+from playground.adapt.variant import Variant
 from playground.locales import LANGUAGES, text, words
 from playground.ui.compare import panes as cards
 from playground.ui.compare.panes import (
@@ -531,7 +531,7 @@ def test_without_questions_the_card_says_what_will_appear():
     ],
 )
 def test_a_pane_in_fewer_bits_says_how_many_and_whether_they_are_real(form, cost, width):
-    summary = quantized(f"smollm2-135m:{form}").summary()
+    summary = Variant(f"smollm2-135m:{form}").summary(0)
     assert pane_title(summary, "en") == f"Base model · {words('en')[f'formats.{form}']}"
     assert cards.cost(summary, "en") == cost
     assert f"width:{width}%" in cost_bar(summary, 1000, "en")

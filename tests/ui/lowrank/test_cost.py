@@ -10,7 +10,7 @@ from playground.model.bases import BASES, Status
 from playground.model.catalogue import CATALOGUE, BaseSpec
 from playground.ui.kit.bars import bytes_text
 from playground.ui.lowrank.cost import DEFAULT, HERE, PAPERS, Question, claim, draw, measure, measured_line, precise
-from playground.work.jobs import LAB
+from playground.work.lanes import LAB
 from playground.work.sessions import SESSIONS
 
 LANGUAGES = ("en", "es")
