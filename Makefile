@@ -1,7 +1,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+LINT := lint-format lint-rules lint-types lint-imports
 
-.PHONY: run test lint bench examples clean
+.DELETE_ON_ERROR:
+.PHONY: help run test lint $(LINT) bench examples lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s%s\n", $$1, $$2}' Makefile
 
 run: .venv/run.done  ## install, prepare the embedded base once, serve on http://127.0.0.1:7860
 	$(BIN)/python -m playground.model.embedded
@@ -11,10 +17,18 @@ test: .venv/test.done lint  ## everything: style, types, imports, unit, API and 
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/api --ignore tests/browser
 	$(BIN)/python -m pytest tests/api tests/browser
 
-lint: .venv/test.done
+lint: $(LINT)  ## the four below, which the pre-commit hooks call too
+
+lint-format: .venv/test.done  ## is the code laid out as ruff lays it out?
 	$(BIN)/ruff format --check .
+
+lint-rules: .venv/test.done  ## ruff's rules, those of [tool.ruff.lint]
 	$(BIN)/ruff check .
+
+lint-types: .venv/test.done  ## mypy
 	$(BIN)/mypy
+
+lint-imports: .venv/test.done  ## do imports run downwards only?
 	$(BIN)/lint-imports
 
 bench: .venv/test.done  ## slow studies: tables in tests/benchmarks/results
@@ -23,15 +37,32 @@ bench: .venv/test.done  ## slow studies: tables in tests/benchmarks/results
 examples: .venv/run.done  ## train the ready-made adapters and record the comparisons again
 	$(BIN)/python examples/record.py
 
-clean:
+lock: $(BIN)/python  ## after a change of requirements: pin all that they bring along, in constraints.txt
+	$(PIP) --dry-run --ignore-installed --report .venv/report.json --requirement tests/requirements.txt
+	$(BIN)/python -c "$$CONSTRAINTS" < .venv/report.json > constraints.txt
+
+clean:  ## remove the virtual environment
 	rm -rf .venv
 
-.venv/run.done: requirements.txt
+$(BIN)/python:
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+
+.venv/run.done: requirements.txt constraints.txt | $(BIN)/python
+	$(PIP) --editable . --constraint constraints.txt
 	touch $@
 
-.venv/test.done: tests/requirements.txt requirements.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
-	touch .venv/run.done $@
+.venv/test.done: .venv/run.done tests/requirements.txt
+	$(PIP) --requirement tests/requirements.txt --constraint constraints.txt
+	touch $@
+
+# What pip would install, as constraints that hold on every machine: torch is torch==2.13.0, whatever local version (+cpu)
+# was found here, and what only its CUDA builds bring along stays theirs to choose.
+define CONSTRAINTS
+import json, sys
+pins = {one["metadata"]["name"]: one["metadata"]["version"].partition("+")[0] for one in json.load(sys.stdin)["install"]}
+print("# Everything that the requirements bring along, exactly. Written by `make lock`, not by hand.")
+for name in sorted(pins, key=str.lower):
+    if not name.startswith(("cuda-", "nvidia-", "triton")):
+        print(f"{name}=={pins[name]}")
+endef
+export CONSTRAINTS
