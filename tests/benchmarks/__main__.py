@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import comparing, formats, lowrank, methods, starting
+from tests.benchmarks import comparing, formats, lowrank, memory, methods, starting
 
 STUDIES = {
     "starting": starting.study,
@@ -14,6 +14,7 @@ STUDIES = {
     "methods": methods.study,
     "lowrank": lowrank.study,
     "formats": formats.study,
+    "memory": memory.study,
 }
 
 for name in sys.argv[1:] or STUDIES:

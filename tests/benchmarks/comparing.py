@@ -13,6 +13,7 @@ from playground import settings
 from playground.adapt import tasks
 from playground.adapt.attach import attached
 from playground.adapt.library import examples
+from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob, Decoding
 from playground.model.bases import BASES
@@ -23,7 +24,8 @@ ROUNDS, TOKENS = 5, 32
 
 def study() -> None:
     base = BASES.get(settings.DEFAULT_BASE)
-    panes = (None, *(examples()[f"pirate-{method}"] for method in ("prompt_tuning", "ia3", "lora")))
+    adapters = (None, *(examples()[f"pirate-{method}"] for method in ("prompt_tuning", "ia3", "lora")))
+    panes = tuple(Variant.of(base.id, adapter) for adapter in adapters)
     job = CompareJob(base.id, "Tell me about the sea.", panes, Decoding(max_new_tokens=TOKENS))
     ids = torch.tensor([tasks.prompt_ids(base.tokenizer, job.prompt)])
 
@@ -36,7 +38,7 @@ def study() -> None:
     def theirs() -> float:
         begin = time.perf_counter()
         for pane in panes:
-            model = attached(base, pane)
+            model = attached(base, pane).model
             model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=TOKENS, do_sample=False)
         return time.perf_counter() - begin
 
