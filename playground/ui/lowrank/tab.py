@@ -31,7 +31,7 @@ def build(wording: Wording, tab: gr.Tab, base: gr.Dropdown, visitor: gr.BrowserS
     with gr.Column(elem_id="section-arithmetic"):
         cost.build(wording, visitor, language, base)
 
-    sections.draw_old_when_opened(tab, language, playing)
+    sections.draw_when_opened(tab, playing)
     controls = learned.controls
     tab.select(
         adapter.opened,
