@@ -25,9 +25,9 @@ COUNT = "arithmetic"
 
 
 def run_about(key: str, place: str, adapter_id: str) -> Run | None:
-    """The session's latest run of a place, if it is about this adapter at this checkpoint."""
+    """The session's latest run of a place, if it is about this adapter at this checkpoint and nothing has replaced it."""
     run = SESSIONS.get(key).runs.get(place)
-    return run if run and run.job == adapter_id else None
+    return run if run and run.job == adapter_id and not run.replaced else None
 
 
 def turn_to(key: str, adapter_id: str) -> None:

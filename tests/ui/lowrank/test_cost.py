@@ -7,7 +7,6 @@ import gradio as gr
 import pytest
 
 from playground.adapt import cost as arithmetic
-from playground.model.bases import BASES, Status
 from playground.model.catalogue import CATALOGUE, BaseSpec
 from playground.ui.kit.bars import bytes_text
 from playground.ui.lowrank.cost import DEFAULT, HERE, PAPERS, Asked, Cards, Question
@@ -113,15 +112,6 @@ def test_only_the_settings_of_the_method_are_seen(method_id, used):
 
 
 # Measured
-
-
-@pytest.fixture
-def tiny_here(tiny, monkeypatch):
-    """The tiny base as a loaded line of the catalogue."""
-    monkeypatch.setitem(CATALOGUE, "tiny", tiny.spec)
-    monkeypatch.setitem(BASES._loaded, "tiny", tiny)
-    monkeypatch.setitem(BASES._status, "tiny", Status("ready"))
-    return tiny
 
 
 def last(question, base, language="en"):
