@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -25,8 +25,6 @@ from playground.ui.lowrank.pieces import chip
 from playground.ui.lowrank.shared import Chosen, Shared
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from playground.adapt.adapters import Adapter, Record
 
 
@@ -83,7 +81,7 @@ class Cards:
     def clear(self) -> Changes:
         return {self.said: "", self.figure: gr.update(visible=False)}
 
-    def _drawn(self, said: str, figure: go.Figure) -> Changes:
+    def _drawn(self, said: str, figure: Any) -> Changes:
         return {self.said: said, self.figure: gr.update(value=figure, visible=True)}
 
     def _refused(self, error: PlaygroundError, language: str) -> Changes:
@@ -117,7 +115,7 @@ def sides(language: str) -> list[tuple[str, str]]:
     return [(locales.text(language, f"overlap.side.{one}"), one) for one in SIDES]
 
 
-def compared(pair: Pair) -> tuple[str, go.Figure]:
+def compared(pair: Pair) -> tuple[str, Any]:
     """What is to be said about the overlap of two updates, and its map. Raises PlaygroundError."""
     from playground.lowrank import factors, findings
     from playground.plots.lowrank.adapter import overlap as drawn
