@@ -4,7 +4,7 @@ Asking what an adapter changed, and how it answers with less of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,26 @@ from playground.work.lanes import LAB
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
-    pass
+    from playground.adapt.cost import Measured
+
+
+# Places of the session's runs in the lab: those about the adapter that is looked at, and the calculator's
+CUT, SWEEP, LEFT_OUT, IMPORTANCE = "edits-answers", "edits-sweep", "softprompt-answers", "softprompt-importance"
+COUNT = "arithmetic"
+
+
+def run_about(key: str, place: str, adapter_id: str) -> Run | None:
+    """The session's latest run of a place, if it is about this adapter at this checkpoint and nothing has replaced it."""
+    run = SESSIONS.get(key).runs.get(place)
+    return run if run and run.job == adapter_id and not run.replaced else None
+
+
+def turn_to(key: str, adapter_id: str) -> None:
+    """From now on this adapter is looked at: what runs about another one stops, and whoever shows it looks away."""
+    for place, run in list(SESSIONS.get(key).runs.items()):
+        if place in (CUT, SWEEP, LEFT_OUT, IMPORTANCE) and run.job != adapter_id and not run.ended:
+            run.replaced = True
+            SESSIONS.stop(key, place)
 
 
 def low_rank(key: str, adapter_id: str, module: str) -> dict[str, Any]:
@@ -101,6 +120,27 @@ def effects(key: str, adapter_id: str, edit: Mapping[str, Any], place: str) -> d
     done = run.events[-1]
     plain = [{"held_out_loss": one.held_out_loss, "kl_from_base": one.kl_from_base} for one in done.effects]
     return {"base": {"held_out_loss": done.base_loss, "kl_from_base": 0.0}, "whole": plain[0], "left": plain[1]}
+
+
+def start_importance(key: str, adapter_id: str, place: str) -> Run:
+    """Queue leaving every virtual token of a prompt-tuning adapter out once. Raises PlaygroundError at once."""
+    from playground.lowrank import softprompt
+
+    base, adapter = examined(key, adapter_id)
+    task = held_out_task(key, adapter)
+    if task is None:
+        raise PlaygroundError("no_held_out")
+    return SESSIONS.submit(key, LAB, lambda stop: softprompt.importance(base, adapter, task.held_out), adapter_id, place)
+
+
+def start_count(key: str, base_id: str, method_id: str, values: Mapping[str, Any], place: str) -> Run:
+    """Queue PEFT's own count of a method on a base that is loaded. Raises PlaygroundError at once."""
+    from playground.adapt import cost
+
+    def events(stop: Any) -> Iterator[Measured]:
+        yield cost.measured(BASES.get(base_id), method_id, values)
+
+    return SESSIONS.submit(key, LAB, events, place=place)
 
 
 def soft_prompt(key: str, adapter_id: str, nearest: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from peft import PromptTuningConfig, get_peft_model
 
-from playground.actions.lowrank import start_without
+from playground.actions.lowrank import IMPORTANCE, LEFT_OUT, run_about, start_without, turn_to
 from playground.adapt import adapters, library, tasks
 from playground.adapt.adapters import Adapter, Checkpoint, Record
 from playground.adapt.attach import attached
@@ -38,8 +38,8 @@ from playground.model.bases import Base
 from playground.plots.lowrank.softprompt import HOVER, importance_bars, importance_summary, projection_figure
 from playground.train import training
 from playground.train.evaluation import held_out_loss
-from playground.ui.kit import sections
-from playground.ui.lowrank import softprompt as view
+from playground.ui.lowrank import softprompt_html as view
+from playground.ui.lowrank.softprompt import named
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 from tests.conftest import model_of
@@ -451,7 +451,7 @@ def test_bars_are_sound_before_while_and_after(tokens: int, language: str):
         page = Page(svg)
         assert page.sound
         assert page.count("rect") == measured
-        ticks = re.findall(r'dy="1.4em" text-anchor="middle">(\d+)<', svg)
+        ticks = re.findall(r'dy="1.5em" text-anchor="middle">(\d+)<', svg)
         assert 2 <= len(ticks) <= 11
         assert ticks[-1] == str(tokens)
     assert importance_bars(event(tokens=tokens), language).count("pp-grid") > 0
@@ -505,19 +505,22 @@ def test_the_sentence_counts_the_tokens_that_kept_their_neighbour(tiny: Base, so
 
 
 def test_a_pane_without_virtual_tokens_says_which():
-    assert view.named([5, 2], "en") == "Without virtual tokens 2, 5"
-    assert view.named([3], "es") == "Sin el token virtual 3"
-    assert view.named(list(range(1, 13)), "en") == "Without 12 virtual tokens"
+    assert named([5, 2], "en") == "Without virtual tokens 2, 5"
+    assert named([3], "es") == "Sin el token virtual 3"
+    assert named(list(range(1, 13)), "en") == "Without 12 virtual tokens"
     refused("nothing_left_out", start_without, "nobody", "here", "pirate-prompt_tuning", [], "Ahoy?", {})
 
 
 def test_a_run_of_another_adapter_is_stopped_and_not_shown():
     key = "softprompt-" + "0" * 21
     session = SESSIONS.get(key)
-    run = session.runs[view.IMPORTANCE] = Run("lab", lambda stop: iter(()), "one")
-    assert sections.run_of(key, view.IMPORTANCE, "one") is run
-    assert not run.replaced
-    assert sections.run_of(key, view.IMPORTANCE, "one@3") is None
+    run = session.runs[IMPORTANCE] = Run("lab", lambda stop: iter(()), "one")
+    assert run_about(key, IMPORTANCE, "one") is run
+    assert run_about(key, IMPORTANCE, "one@3") is None
+    turn_to(key, "one")
+    assert not run.replaced  # nor by being looked up for another one
+    turn_to(key, "one@3")
     assert run.replaced
     assert run._stop.is_set()
-    assert sections.run_of(key, view.ANSWERS, "one") is None
+    assert run_about(key, IMPORTANCE, "one") is None
+    assert run_about(key, LEFT_OUT, "one") is None

@@ -3,8 +3,10 @@
 import re
 import struct
 import zlib
+from dataclasses import replace
 from xml.etree import ElementTree
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -19,10 +21,12 @@ from playground.locales import LANGUAGES
 from playground.lowrank import toy
 from playground.plots.lowrank.toy import APART, bars, error_curve, spectrum
 from playground.ui.lowrank import toy as page
+from playground.ui.lowrank.toy_html import percent
 
 LAW = laws(deadline=None, derandomize=True, database=None, max_examples=40)
 every_kind = pytest.mark.parametrize("kind", toy.TARGETS)
-INPUTS = ("random", 50, 50, 2, 0, None)
+ASKED = page.Asked("en", "random", 50, 50, 2, 0, None, 8)
+CARDS = page.Cards(gr.Slider(), gr.HTML(), gr.HTML(), gr.HTML(), gr.Slider(), gr.HTML())
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -413,32 +417,36 @@ def test_drawings_of_nothing_are_well_formed():
 @pytest.mark.parametrize("language", LANGUAGES)
 @every_kind
 def test_the_page_says_the_numbers(language, kind):
-    slider, matrices, values, curve = page.draw_matrices(language, kind, 50, 50, 2, 0, None)
-    assert slider["maximum"] == 50
-    assert slider["value"] == 2
-    assert matrices.count("<img") == 6
-    assert "92" in matrices
-    assert "200" in matrices
-    ElementTree.fromstring(values)
-    ElementTree.fromstring(curve)
+    changes = CARDS.draw_matrices(replace(ASKED, language=language, kind=kind))
+    assert changes[CARDS.rank]["maximum"] == 50
+    assert changes[CARDS.rank]["value"] == 2
+    assert changes[CARDS.matrices].count("<img") == 6
+    assert "92" in changes[CARDS.matrices]
+    assert "200" in changes[CARDS.matrices]
+    ElementTree.fromstring(changes[CARDS.spectrum])
+    ElementTree.fromstring(changes[CARDS.curve])
+
+
+def said(**asked):
+    return CARDS.draw_matrices(replace(ASKED, **asked))[CARDS.matrices]
 
 
 def test_a_rank_above_the_new_shape_is_lowered_and_said():
-    slider, matrices, *_ = page.draw_matrices("en", "random", 20, 50, 40, 0, None)
+    slider = CARDS.draw_matrices(replace(ASKED, rows=20, rank=40))[CARDS.rank]
     assert (slider["maximum"], slider["value"]) == (20, 20)
-    assert "lowered to 20" in matrices
+    assert "lowered to 20" in said(rows=20, rank=40)
 
 
 def test_the_page_says_when_nothing_is_lost_and_when_nothing_is_saved():
-    assert "Error 0: this matrix has rank 4" in page.draw_matrices("en", "low_rank", 50, 50, 4, 0, None)[1]
-    assert "60\N{NO-BREAK SPACE}% more" in page.draw_matrices("en", "random", 50, 50, 40, 0, None)[1]
-    assert "nothing is saved" in page.draw_matrices("en", "random", 50, 50, 25, 0, None)[1]
+    assert "Error 0: this matrix has rank 4" in said(kind="low_rank", rank=4)
+    assert "60\N{NO-BREAK SPACE}% more" in said(rank=40)
+    assert "nothing is saved" in said(rank=25)
 
 
 def test_training_on_the_page_starts_with_the_base_and_ends_at_the_best(monkeypatch):
     monkeypatch.setattr(page, "FIRST_SECONDS", 0.0)
     monkeypatch.setattr(page, "FRAME_SECONDS", 0.0)
-    first, *_, last = frames = [matrices for matrices, _ in page.grow("en", *INPUTS)]
+    first, *_, last = frames = [changes[CARDS.matrices] for changes in CARDS.grow(ASKED)]
     assert 15 <= len(frames) <= 25
     assert "W + BA is W" in first
     w, *_, after = re.findall('src="([^"]+)"', first)
@@ -449,14 +457,18 @@ def test_training_on_the_page_starts_with_the_base_and_ends_at_the_best(monkeypa
 def test_wrong_inputs_are_sentences_on_the_page(tmp_path):
     text = tmp_path / "words.png"
     text.write_text("just words")
-    assert "no picture" in page.draw_picture("en", str(text), 8)[1]
-    assert "no picture" in page.draw_matrices("en", "picture", 50, 50, 2, 0, str(text))[1]
-    assert "pp-error" in page.draw_matrices("en", "random", None, 50, 2, 0, None)[1]
-    assert "pp-error" in page.draw_matrices("en", "random", 50, 50, None, 0, None)[1]
-    assert "pp-error" in next(page.grow("en", "random", 20, 50, 40, 0, None))[0]
+    assert "no picture" in CARDS.draw_picture(replace(ASKED, file=str(text)))[CARDS.picture]
+    assert "no picture" in said(kind="picture", file=str(text))
+    assert "pp-error" in said(rows=None)
+    assert "pp-error" in said(rank=None)
+    assert "pp-error" in next(CARDS.grow(replace(ASKED, rows=20, rank=40)))[CARDS.matrices]
+
+
+def test_an_answer_that_comes_late_does_not_move_the_slider_that_is_held():
+    assert set(page.but(CARDS.rank, CARDS.draw_matrices)(ASKED)) == {CARDS.matrices, CARDS.spectrum, CARDS.curve}
 
 
 def test_a_share_is_0_or_100_percent_only_if_it_is():
-    written_ = [page._percent("en", value, 1).replace("\N{NO-BREAK SPACE}", "_") for value in (0, 100, 99.96, 0.004, 92.0)]
+    written_ = [percent("en", value, 1).replace("\N{NO-BREAK SPACE}", "_") for value in (0, 100, 99.96, 0.004, 92.0)]
     assert written_ == ["0_%", "100_%", "99.96_%", "0.004_%", "92.0_%"]
-    assert page._percent("en", 99.61) == "99.6\N{NO-BREAK SPACE}%"
+    assert percent("en", 99.61) == "99.6\N{NO-BREAK SPACE}%"

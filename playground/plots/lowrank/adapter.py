@@ -15,6 +15,8 @@ import numpy as np
 
 from playground.locales import number, percent, significant, text
 from playground.plots.kit.svg import UNITS, y_axis
+from playground.plots.lowrank.axis import below
+from playground.plots.lowrank.table import row_head, table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 SHOWN = 64  # singular values
 BEYOND = 4  # places behind the last one that show the cliff
+ROOM = 1.06  # the height reaches a little further than the largest value
 
 
 def spectrum(values: Sequence[float], kept: int, language: str) -> str:
@@ -31,42 +34,51 @@ def spectrum(values: Sequence[float], kept: int, language: str) -> str:
     """
     shown = list(values[:SHOWN])
     places = len(shown) + (BEYOND if len(values) <= SHOWN else 0)
-    top = 1.06 * (max(shown, default=0.0) or 1.0)
+    largest = max(shown, default=0.0)
+    top = ROOM * (largest or 1.0)
+    axis = "lowrank.spectrum.first" if len(values) > SHOWN else "lowrank.spectrum.axis"
+    name = text(language, axis, shown=SHOWN, count=number(language, len(values)))
+    first = significant(language, largest, 3)
+    label = escape(text(language, "lowrank.spectrum.label", count=len(values), first=first))
+    line = _energy(values, places)
+    return (
+        f'<svg class="pp-loss pp-spectrum" role="img" aria-label="{label}" style="--label:5">{y_axis(top, language)}'
+        f"{_values(shown, kept, places, top, language)}"
+        f'<svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%" overflow="visible">'
+        f"{line}</svg>{below(range(1, places + 1, max(1, places // 10)), places, name, language)}"
+        f"{_shares(language) if line else ''}</svg>"
+    )
+
+
+def _values(shown: Sequence[float], kept: int, places: int, top: float, language: str) -> str:
+    """A bar for each singular value, as high as its part of `top`."""
     width = 100 / max(1, places)
-    bars = "".join(
+    return "".join(
         f'<rect class="{"pp-kept" if index < kept else "pp-cut"}" x="{width * (index + 0.14):.2f}%" '
         f'width="{width * 0.72:.2f}%" y="{100 * (1 - value / top):.2f}%" height="{100 * value / top:.2f}%">'
         f"<title>σ{index + 1} = {significant(language, value, 3)}</title></rect>"
         for index, value in enumerate(shown)
     )
-    every = max(1, places // 10)
-    ticks = "".join(
-        f'<text class="pp-axis" x="{width * (index + 0.5):.2f}%" y="100%" dy="1.5em" text-anchor="middle">{index + 1}</text>'
-        for index in range(0, places, every)
-    )
+
+
+def _energy(values: Sequence[float], places: int) -> str:
+    """The share of all squares that the first ones hold, as a line; "" if there is nothing to share."""
     squares = np.cumsum(np.square(np.asarray(values, dtype=np.float64)))
-    line = ""
-    if len(squares) and squares[-1] > 0:
-        shares = [*(squares / squares[-1])[:SHOWN], *[1.0] * (places - len(shown))]
-        points = " L".join(
-            f"{UNITS * (index + 0.5) / places:.1f} {UNITS * (1 - share / 1.06):.1f}" for index, share in enumerate(shares)
-        )
-        line = f'<path class="pp-energy" vector-effect="non-scaling-stroke" d="M{points}"/>'
-    shares_axis = "".join(
-        f'<text class="pp-axis" x="100%" dx="6" y="{100 * (1 - share / 1.06):.2f}%" dy=".35em">'
+    if not len(squares) or squares[-1] <= 0:
+        return ""
+    shares = [*(squares / squares[-1])[:places], *[1.0] * (places - len(values))]
+    points = " L".join(
+        f"{UNITS * (index + 0.5) / places:.1f} {UNITS * (1 - share / ROOM):.1f}" for index, share in enumerate(shares)
+    )
+    return f'<path class="pp-energy" vector-effect="non-scaling-stroke" d="M{points}"/>'
+
+
+def _shares(language: str) -> str:
+    """What the line's heights mean, on the right."""
+    return "".join(
+        f'<text class="pp-axis" x="100%" dx="6" y="{100 * (1 - share / ROOM):.2f}%" dy=".35em">'
         f"{escape(percent(language, 100 * share))}</text>"
         for share in (0.5, 1.0)
-        if line
-    )
-    many = "lowrank.spectrum.first" if len(values) > SHOWN else "lowrank.spectrum.axis"
-    name = escape(text(language, many, shown=SHOWN, count=number(language, len(values))))
-    first = significant(language, max(shown, default=0.0), 3)
-    label = escape(text(language, "lowrank.spectrum.label", count=len(values), first=first))
-    return (
-        f'<svg class="pp-loss pp-spectrum" role="img" aria-label="{label}" style="--label:5">{y_axis(top, language)}'
-        f'{bars}<svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%" overflow="visible">'
-        f"{line}</svg>{ticks}{shares_axis}"
-        f'<text class="pp-axis" x="50%" y="100%" dy="2.8em" text-anchor="middle">{name}</text></svg>'
     )
 
 
@@ -76,17 +88,12 @@ def network(cells: Sequence[Mapping[str, Any]], chosen: str, language: str) -> s
     layers = sorted({cell["layer"] for cell in cells if cell["layer"] is not None})
     known = {(cell["kind"], cell["layer"]): cell for cell in cells}
     top = max([cell["relative"] for cell in cells], default=0.0) or 1.0
-    heads = "".join(f"<th>{layer if layer % 5 == 0 else ''}</th>" for layer in layers)
-    rows = "".join(
-        f'<tr><th scope="row">{escape(kind)}</th>'
-        + "".join(_cell(known.get((kind, layer)), top, chosen, language) for layer in layers)
-        + "</tr>"
+    heads = [text(language, "lowrank.layer"), *(str(layer) if layer % 5 == 0 else "" for layer in layers)]
+    rows = (
+        row_head(kind) + "".join(_cell(known.get((kind, layer)), top, chosen, language) for layer in layers)
         for kind in kinds
     )
-    return (
-        f'<div class="pp-scroll"><table class="pp-network"><thead><tr><th scope="col">'
-        f"{escape(text(language, 'lowrank.layer'))}</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    return f'<div class="pp-scroll">{table("pp-network", heads, rows)}</div>'
 
 
 def _cell(cell: Mapping[str, Any] | None, top: float, chosen: str, language: str) -> str:
@@ -105,16 +112,11 @@ def effects(rows: Sequence[Mapping[str, Any]], base_loss: float, language: str) 
     tops = {
         name: max((value for value in column if isfinite(value)), default=0.0) or 1.0 for name, column in columns.items()
     }
-    heads = "".join(
-        f'<th scope="col">{escape(text(language, f"lowrank.effects.{name}"))}</th>' for name in ("edit", "loss", "kl")
+    heads = [text(language, f"lowrank.effects.{name}") for name in ("edit", "loss", "kl")]
+    body = (
+        row_head(row["label"]) + "".join(_bar(row[name], tops[name], language) for name in columns) for row in (base, *rows)
     )
-    body = "".join(
-        f'<tr><th scope="row">{escape(row["label"])}</th>'
-        + "".join(_bar(row[name], tops[name], language) for name in columns)
-        + "</tr>"
-        for row in (base, *rows)
-    )
-    return f'<table class="pp-effects"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    return table("pp-effects", heads, body)
 
 
 def _bar(value: float, top: float, language: str) -> str:

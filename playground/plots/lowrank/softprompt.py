@@ -10,18 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
 from playground.locales import number, percent, significant, text
 from playground.plots.kit import charts
 from playground.plots.kit.svg import nice_step
+from playground.plots.lowrank.axis import below, decimals
 
 if TYPE_CHECKING:
-    from playground.lowrank.softprompt import Importance, Point, Projection
+    from playground.lowrank.softprompt import Importance, Projection
 
 
+Place = tuple[float | None, float | None]  # nowhere ends a line
 COLOUR = charts.COLOURS["prompt_tuning"]
 SMALLEST_SPAN = 0.05  # nats that the bars' axis covers at least: noise shall not fill the figure
 GAP = 0.25  # of a bar's place
@@ -33,28 +35,25 @@ VISIBLE_SPACES = str.maketrans(" \n\t", "␣↵⇥")
 def projection_figure(points: Projection, language: str) -> go.Figure:
     """The vocabulary's sample grey, the virtual tokens hollow at the start and filled now, a line between the two."""
     figure = go.Figure()
-    x, y = columns(points.vocabulary)
-    words = [visible(word) for word in points.words]
-    figure.add_scatter(
-        x=x, y=y, mode="markers", name=text(language, "softprompt.vocabulary"), text=words,
-        hovertemplate=HOVER, marker={"size": 4, "color": charts.COLOURS["base"], "opacity": 0.45},
-    )  # fmt: skip
+
+    def dots(places: Sequence[Place], key: str, labels: Sequence[str], marker: dict[str, Any], **more: Any) -> None:
+        x, y = columns(places)
+        figure.add_scatter(
+            x=x, y=y, name=text(language, key), text=labels, hovertemplate=HOVER, marker=marker,
+            **{"mode": "markers", **more},
+        )  # fmt: skip
+
+    grey = {"size": 4, "color": charts.COLOURS["base"], "opacity": 0.45}
+    dots(points.vocabulary, "softprompt.vocabulary", [visible(word) for word in points.words], grey)
     labels = [number(language, position) for position in range(1, len(points.now) + 1)]
     if points.start:
         pairs = zip(points.start, points.now, strict=True)
         x, y = columns([place for start, now in pairs for place in (start, now, (None, None))])
         line = {"width": 1, "color": COLOUR}
         figure.add_scatter(x=x, y=y, mode="lines", line=line, opacity=0.6, hoverinfo="skip", showlegend=False)
-        x, y = columns(points.start)
-        figure.add_scatter(
-            x=x, y=y, mode="markers", name=text(language, "softprompt.at_start"), text=labels,
-            hovertemplate=HOVER, marker={"size": 9, "symbol": "circle-open", "color": COLOUR},
-        )  # fmt: skip
-    x, y = columns(points.now)
-    figure.add_scatter(
-        x=x, y=y, mode="markers+text", name=text(language, "softprompt.at_now"), text=labels, textposition="top center",
-        textfont={"size": 11}, hovertemplate=HOVER, marker={"size": 9, "color": COLOUR},
-    )  # fmt: skip
+        dots(points.start, "softprompt.at_start", labels, {"size": 9, "symbol": "circle-open", "color": COLOUR})
+    named = {"mode": "markers+text", "textposition": "top center", "textfont": {"size": 11}}
+    dots(points.now, "softprompt.at_now", labels, {"size": 9, "color": COLOUR}, **named)
     names = [
         text(language, "softprompt.axis", axis=number(language, axis), share=percent(language, 100 * share))
         for axis, share in enumerate(points.shares, start=1)
@@ -62,10 +61,14 @@ def projection_figure(points: Projection, language: str) -> go.Figure:
     return charts.styled(figure, language, 420, *names)
 
 
-def columns(points: Sequence[Point] | Sequence[tuple[float | None, float | None]]) -> tuple[list, list]:
+def columns(points: Sequence[Place]) -> tuple[list[float | None], list[float | None]]:
     """x and y, rounded: what is drawn needs no more figures."""
     x, y = zip(*points, strict=True) if points else ((), ())
-    return ([None if value is None else round(value, 3) for value in side] for side in (x, y))  # type: ignore[return-value]
+    return [rounded(value) for value in x], [rounded(value) for value in y]
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def visible(word: str) -> str:
@@ -101,7 +104,7 @@ def importance_bars(event: Importance, language: str) -> str:
 def grid(low: float, high: float, span: float, language: str) -> str:
     """Lines at round differences, zero stronger, with their numbers in nats."""
     step = nice_step(high - low, 4)
-    digits = max(0, math.ceil(-math.log10(step))) + (round(step / 10 ** math.floor(math.log10(step)), 3) == 2.5)
+    digits = decimals(step)
     drawn = []
     for index in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
         y = 100 * (high - index * step) / span
@@ -118,13 +121,7 @@ def ticks(count: int, language: str) -> str:
     """The virtual tokens' numbers, not more than fit on a phone, and what they number."""
     step = max(1, math.ceil(count / MOST_TICKS))
     shown = sorted({1, *range(step, count + 1, step)}) if count < 2 * MOST_TICKS + 1 else range(step, count + 1, step)
-    numbers = "".join(
-        f'<text class="pp-axis" x="{100 * (position - 0.5) / count:.2f}%" y="100%" dy="1.4em" text-anchor="middle">'
-        f"{number(language, position)}</text>"
-        for position in shown
-    )
-    name = escape(text(language, "softprompt.left_out"))
-    return f'{numbers}<text class="pp-axis" x="50%" y="100%" dy="2.8em" text-anchor="middle">{name}</text>'
+    return below(shown, count, text(language, "softprompt.left_out"), language)
 
 
 def signed(language: str, value: float, digits: int = 3) -> str:

@@ -12,6 +12,7 @@ from html import escape
 
 from playground.locales import number, text
 from playground.plots.kit.svg import UNITS, Point, curve, drawing, nice_step, x_axis
+from playground.plots.lowrank.axis import below, decimals
 
 APART = 64  # up to so many bars stand apart
 
@@ -20,19 +21,14 @@ def spectrum(values: Sequence[float], rank: int, language: str, summary: str) ->
     """Singular values, falling, as bars: the first `rank` filled, the rest hollow."""
     top = 1.04 * max(values) or 1.0
     step = nice_step(top, 3)
-    digits = len(f"{step:g}".partition(".")[2])
+    digits = decimals(step)
     lines = [(index * step / top, number(language, index * step, digits)) for index in range(int(top / step) + 1)]
     every = max(1, round(nice_step(len(values), 6)))
-    ticks = "".join(
-        f'<text class="pp-axis" x="{100 * (here - 0.5) / len(values):.2f}%" y="100%" dy="1.5em" text-anchor="middle">'
-        f"{number(language, here)}</text>"
-        for here in sorted({1 if every > 2 else every, *range(every, len(values) + 1, every)})
-    )
-    name = escape(text(language, "toy.spectrum.axis"))
-    axis = f'<text class="pp-axis" x="50%" y="100%" dy="2.8em" text-anchor="middle">{name}</text>'
+    numbered = sorted({1 if every > 2 else every, *range(every, len(values) + 1, every)})
+    axis = below(numbered, len(values), text(language, "toy.spectrum.axis"), language)
     kept = f'<path class="pp-kept" d="{bars(values, 0, rank, top)}"/>'
     cut = f'<path class="pp-cut" vector-effect="non-scaling-stroke" d="{bars(values, rank, len(values), top)}"/>'
-    return drawing(summary, lines, ticks + axis, kept + cut)
+    return drawing(summary, lines, axis, kept + cut)
 
 
 def bars(values: Sequence[float], first: int, last: int, top: float) -> str:

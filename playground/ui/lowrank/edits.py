@@ -17,129 +17,171 @@ import gradio as gr
 
 from playground import locales
 from playground.actions.adapters import examined
-from playground.actions.lowrank import start_edited, start_sweep
+from playground.actions.lowrank import CUT, SWEEP, run_about, start_edited, start_sweep
 from playground.errors import PlaygroundError
-from playground.ui.compare.panes import old_follow_answers
+from playground.ui.compare.panes import follow_answers
 from playground.ui.kit import sections
+from playground.ui.kit.controls import Changes
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.wording import Wording, html
+from playground.ui.lowrank.pieces import chip
+from playground.ui.lowrank.shared import Chosen, Shared
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
     from playground.adapt.adapters import Adapter
     from playground.lowrank.sweep import Sweep
+    from playground.work.jobs import Run
 
 
-CUT, SWEEP = "edits-answers", "edits-sweep"  # places of the session's runs
 FACTORS = ("lora", "qlora")
+SWEEPS = ("rank", "strength", "layers", "kinds")
 STRENGTHS = tuple(step / 2 for step in range(-2, 5))
 BLOCKS = 6  # pieces that the layers are cut into
 
 
 @dataclass(frozen=True)
-class Controls:
-    """Which module is shown, and how much of the adapter is left."""
+class Left(Chosen):
+    """What the controls leave of the chosen adapter, and the question that it is asked; None for an emptied field."""
 
-    module: gr.Dropdown
+    prompt: str
+    rank: int | None
+    strength: float | None
+    first: int | None
+    last: int | None
+    kinds: list[str]
+
+    def edit(self, adapter: Adapter) -> dict[str, Any]:
+        """As `edits.Edit` takes it; None for what leaves everything as it is, an emptied field included."""
+        from playground.lowrank import updates
+
+        cut = adapter.record.method in FACTORS and self.rank is not None and self.rank != updates.rank_of(adapter)
+        end = updates.layers_of(adapter) - 1
+        layers = (0 if self.first is None else self.first, end if self.last is None else self.last)
+        return {
+            "rank": self.rank if cut else None,
+            "strength": 1.0 if self.strength is None else self.strength,
+            "layers": None if layers == (0, end) else layers,
+            "kinds": None if set(self.kinds) == set(updates.kinds_of(adapter)) else tuple(self.kinds),
+        }
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """The controls that leave less of an adapter."""
+
     rank: gr.Slider
     strength: gr.Slider
     first: gr.Slider
     last: gr.Slider
     kinds: gr.CheckboxGroup
-    go: gr.Button
 
-    @property
-    def edit(self) -> list[Any]:
-        """In the order that `values` takes them."""
-        return [self.rank, self.strength, self.first, self.last, self.kinds]
+    def leave_all(self, adapter: Adapter) -> Changes:
+        """Set for an adapter, so that all of it is left."""
+        from playground.lowrank import updates
+
+        most = updates.rank_of(adapter) if adapter.record.method in FACTORS else 0
+        last, kinds = updates.layers_of(adapter) - 1, list(updates.kinds_of(adapter))
+        return {
+            self.rank: gr.update(visible=most > 0, maximum=max(most, 1), value=most),
+            self.strength: 1.0,
+            self.first: gr.update(value=0, maximum=last),
+            self.last: gr.update(value=last, maximum=last),
+            self.kinds: gr.update(choices=kinds, value=kinds),
+        }
 
 
-def controls(wording: Wording) -> Controls:
+@dataclass(frozen=True)
+class Cards:
+    """The answers and the sweep."""
+
+    notice: gr.HTML
+    panes: gr.HTML
+    measured: gr.HTML
+    swept: gr.HTML
+
+    def answers(self, left: Left) -> Iterator[Changes]:
+        """The base, the whole adapter and what the controls leave of it, answering the same prompt."""
+        try:
+            _, adapter = examined(left.key, left.chosen)
+            edit = left.edit(adapter)
+            names = locales.text(left.language, "edits.whole"), label(edit, left.language)
+            decoding = {"max_new_tokens": sections.ANSWER_TOKENS}
+            run = start_edited(left.key, CUT, left.chosen, edit, left.prompt, decoding, names)
+        except PlaygroundError as error:
+            yield {self.notice: alarm(error.message(left.language))}
+            return
+        yield from follow_answers(run, left.language, self.notice, self.panes)
+
+    def sweep(self, name: str, asked: Chosen) -> Iterator[Changes]:
+        """Measure the adapter under every edit of one row of them."""
+        try:
+            _, adapter = examined(asked.key, asked.chosen)
+            run = start_sweep(asked.key, asked.chosen, plan(adapter, name), SWEEP)
+        except PlaygroundError as error:
+            yield {self.measured: alarm(error.message(asked.language))}
+            return
+        yield from self._follow_sweep(run, asked.language)
+
+    def attach(self, asked: Chosen) -> Iterator[Changes]:
+        """What was last asked of the chosen adapter; another one's goes."""
+        empty = sections.soft(asked.language, "edits.answers.empty")
+        yield {self.notice: "", self.panes: empty, self.measured: "", self.swept: ""}
+        answered, measured = (run_about(asked.key, place, asked.chosen) for place in (CUT, SWEEP))
+        if answered:
+            yield from follow_answers(answered, asked.language, self.notice, self.panes)
+        if measured:
+            yield from self._follow_sweep(measured, asked.language)
+
+    def _follow_sweep(self, run: Run, language: str) -> Iterator[Changes]:
+        yield from sections.follow(run, language, self.measured, self.swept, partial(table, language))
+
+
+def knobs(wording: Wording) -> Knobs:
     make = wording.make
-    with gr.Column(elem_classes="pp-card pp-left", min_width=0):
-        module = make(
-            gr.Dropdown, {"label": "updates.module", "info": "updates.module.help"}, choices=[], elem_id="lab-module-picker"
-        )
-        rank = make(
-            gr.Slider, {"label": "edits.rank", "info": "edits.rank.help"}, minimum=0, maximum=8, step=1, value=8,
-            elem_id="lab-rank",
-        )  # fmt: skip
-        strength = make(
-            gr.Slider, {"label": "edits.strength", "info": "edits.strength.help"}, minimum=-1.0, maximum=2.0, step=0.25,
-            value=1.0, elem_id="lab-strength",
-        )  # fmt: skip
-        first, last = (
-            make(gr.Slider, {"label": f"edits.{name}"}, minimum=0, maximum=29, step=1, value=value, elem_id=f"lab-{name}")
-            for name, value in (("first", 0), ("last", 29))
-        )
-        kinds = make(gr.CheckboxGroup, {"label": "edits.kinds"}, choices=[], elem_id="lab-kinds")
-        go = make(gr.Button, {"value": "edits.go"}, variant="primary", elem_id="lab-answer", elem_classes="pp-go")
-    return Controls(module, rank, strength, first, last, kinds, go)
+    rank = make(
+        gr.Slider, {"label": "edits.rank", "info": "edits.rank.help"}, minimum=0, maximum=8, step=1, value=8,
+        elem_id="lab-rank",
+    )  # fmt: skip
+    strength = make(
+        gr.Slider, {"label": "edits.strength", "info": "edits.strength.help"}, minimum=-1.0, maximum=2.0, step=0.25,
+        value=1.0, elem_id="lab-strength",
+    )  # fmt: skip
+    first, last = (
+        make(gr.Slider, {"label": f"edits.{name}"}, minimum=0, maximum=29, step=1, value=value, elem_id=f"lab-{name}")
+        for name, value in (("first", 0), ("last", 29))
+    )
+    return Knobs(
+        rank, strength, first, last, make(gr.CheckboxGroup, {"label": "edits.kinds"}, choices=[], elem_id="lab-kinds")
+    )
 
 
-def results(
-    wording: Wording, controls: Controls, prompt: gr.Textbox, visitor: gr.BrowserState, language: gr.BrowserState,
-    chosen: gr.Textbox,
-) -> list[Any]:  # fmt: skip
-    """Two cards, the answers and the sweeps, and what fills them. Returns what `attach` updates."""
-    make, inputs = wording.make, [visitor, language, chosen]
+def build(wording: Wording, shared: Shared, knobs: Knobs, go: gr.Button) -> dict[str, Any]:
+    """Two cards, the answers and the sweeps, and what fills them. Gives the event that shows what was asked before."""
+    make = wording.make
     with gr.Column(elem_classes="pp-card"):
         make(html, sections.headed("edits.answers.title", "edits.answers.lead"))
-        notice = make(html, {"value": lambda lang: ""}, elem_id="lab-notice")
+        notice = html("", elem_id="lab-notice")
         panes = make(html, {"value": lambda lang: sections.soft(lang, "edits.answers.empty")}, elem_id="lab-panes")
     with gr.Column(elem_classes="pp-card"):
         make(html, sections.headed("edits.sweep.title", "edits.sweep.lead"))
         with gr.Row(elem_classes="pp-chips"):
-            buttons = {
-                name: make(
-                    gr.Button, {"value": f"edits.sweep.{name}"}, size="sm", elem_classes="chip", elem_id=f"sweep-{name}"
-                )
-                for name in ("rank", "strength", "layers", "kinds")
-            }
-            stop = make(gr.Button, {"value": "edits.stop"}, size="sm", elem_classes="chip pp-push", elem_id="lab-stop")
-        measured = make(html, {"value": lambda lang: ""}, elem_id="sweep-notice")
-        swept = make(html, {"value": lambda lang: ""}, elem_id="sweep")
+            buttons = {name: chip(wording, f"edits.sweep.{name}", f"sweep-{name}") for name in SWEEPS}
+            stop = chip(wording, "edits.stop", "lab-stop", elem_classes="chip pp-push")
+        measured = html("", elem_id="sweep-notice")
+        swept = html("", elem_id="sweep")
+    cards = Cards(notice, panes, measured, swept)
+    left, chosen = shared.controls(Left, **vars(knobs)), shared.controls(Chosen)
     gr.on(
-        [controls.go.click, prompt.submit, *(one.input for one in controls.edit)],
-        answers, [*inputs, prompt, *controls.edit], [notice, panes], trigger_mode="multiple", **STREAM,
+        [go.click, shared.prompt.submit, *(one.input for one in vars(knobs).values())],
+        left.handler(cards.answers), left.inputs, [notice, panes], trigger_mode="multiple", **STREAM,
     )  # fmt: skip
     for name, button in buttons.items():
-        button.click(partial(sweep, name), inputs, [measured, swept], **STREAM)
+        button.click(chosen.handler(partial(cards.sweep, name)), chosen.inputs, [measured, swept], **STREAM)
     for place in (CUT, SWEEP):
-        stop.click(lambda key, place=place: SESSIONS.stop(key, place), visitor, None, **HIDDEN)
-    shown = [notice, panes, measured, swept]
-    chosen.change(attach, inputs, shown, **STREAM)
-    return shown
-
-
-def ranges(adapter: Adapter) -> list[Any]:
-    """The controls set for an adapter, leaving all of it, in the order of `Controls.edit`."""
-    from playground.lowrank import updates
-
-    most = updates.rank_of(adapter) if adapter.record.method in FACTORS else 0
-    last, kinds = updates.layers_of(adapter) - 1, list(updates.kinds_of(adapter))
-    return [
-        gr.update(visible=most > 0, maximum=max(most, 1), value=most),
-        1.0,
-        gr.update(value=0, maximum=last),
-        gr.update(value=last, maximum=last),
-        gr.update(choices=kinds, value=kinds),
-    ]
-
-
-def values(adapter: Adapter, rank: Any, strength: Any, first: Any, last: Any, kinds: list[str]) -> dict[str, Any]:
-    """The controls as `edits.Edit` takes them; None for what leaves everything as it is, an emptied field included."""
-    from playground.lowrank import updates
-
-    cut = adapter.record.method in FACTORS and rank is not None and rank != updates.rank_of(adapter)
-    end = updates.layers_of(adapter) - 1
-    layers = (0 if first is None else first, end if last is None else last)
-    return {
-        "rank": rank if cut else None,
-        "strength": 1.0 if strength is None else strength,
-        "layers": None if layers == (0, end) else layers,
-        "kinds": None if set(kinds) == set(updates.kinds_of(adapter)) else tuple(kinds),
-    }
+        stop.click(lambda key, place=place: SESSIONS.stop(key, place), shared.key, None, **HIDDEN)
+    shown = list(vars(cards).values())
+    return {"fn": chosen.handler(cards.attach), "inputs": chosen.inputs, "outputs": shown, **STREAM}
 
 
 def label(edit: Mapping[str, Any], language: str) -> str:
@@ -161,49 +203,12 @@ def label(edit: Mapping[str, Any], language: str) -> str:
     return " · ".join(parts) or said("everything")
 
 
-def answers(key: str, language: str, chosen: str, prompt: str, *edit: Any) -> Iterator[list[Any]]:
-    """The base, the whole adapter and what the controls leave of it, answering the same prompt."""
-    try:
-        _, adapter = examined(key, chosen)
-        left = values(adapter, *edit)
-        names = locales.text(language, "edits.whole"), label(left, language)
-        run = start_edited(key, CUT, chosen, left, prompt, {"max_new_tokens": sections.ANSWER_TOKENS}, names)
-    except PlaygroundError as error:
-        yield [alarm(error.message(language)), gr.skip()]
-        return
-    yield from old_follow_answers(run, language)
-
-
-def sweep(name: str, key: str, language: str, chosen: str) -> Iterator[list[Any]]:
-    """Measure the adapter under every edit of one row of them."""
-    try:
-        _, adapter = examined(key, chosen)
-        run = start_sweep(key, chosen, plan(adapter, name), SWEEP)
-    except PlaygroundError as error:
-        yield [alarm(error.message(language)), gr.skip()]
-        return
-    yield from sections.old_follow(run, language, partial(table, language))
-
-
 def table(language: str, done: Sweep) -> str:
     """The effects so far."""
     from playground.plots.lowrank.adapter import effects
 
     rows = [{**asdict(effect), "label": label(asdict(effect.edit), language)} for effect in done.effects]
     return effects(rows, done.base_loss, language)
-
-
-def attach(key: str, language: str, chosen: str) -> Iterator[list[Any]]:
-    """[notice, panes, notice, table] of what was last asked of the chosen adapter; another one's go."""
-    answered, measured = (sections.run_of(key, place, chosen) for place in (CUT, SWEEP))
-    shown = ["", sections.soft(language, "edits.answers.empty"), "", ""]
-    yield shown
-    if answered:
-        for part in old_follow_answers(answered, language):
-            yield [*part, gr.skip(), gr.skip()]
-    if measured:
-        for part in sections.old_follow(measured, language, partial(table, language)):
-            yield [gr.skip(), gr.skip(), *part]
 
 
 def some(rank: int, most: int = 16) -> list[int]:

@@ -4,20 +4,22 @@ One module's update as a card: its matrices, its spectrum, its figures. Knows no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 
 from playground.adapt.adapters import Adapter
 from playground.locales import number, percent, significant, text
 from playground.lowrank import findings, updates
-from playground.lowrank.factors import effective_rank, energy
+from playground.lowrank.factors import Factors, effective_rank, energy
+from playground.lowrank.findings import ModuleReport
 from playground.model.bases import Base
 from playground.model.weights import weight_of
 from playground.plots.kit.matrix import MOST, full_colour, matrix, shrink
 from playground.plots.lowrank.adapter import spectrum
 from playground.ui.kit import html
+from playground.ui.lowrank.pieces import matrices, small
 
 NONE = "–"
 SIDE = 220  # pixels of the longer side of W
@@ -29,86 +31,64 @@ def module_card(base: Base, adapter: Adapter, module: str, rank: int, language: 
     name = text(language, "lowrank.module", layer=update.layer, kind=update.kind)
     head = f'<h2 class="pp-title">{html.escape(name)}</h2>'
     if update.factors is not None:
-        body = _factors(base, adapter, update, weight, rank, language)
+        report = findings.report(base, adapter, module)
+        body = _factors(update, update.factors, weight, report, rank, language)
     else:
         body = _dense(base, adapter, update, weight, language)
     return f'<section class="pp-card" {html.colour(adapter.record.method)}>{head}{body}</section>'
 
 
-def _factors(base: Base, adapter: Adapter, update: updates.Update, weight: Any, rank: int, language: str) -> str:
-    factors = update.factors
-    assert factors is not None
-    out, inputs = factors.shape
-    longest = max(out, inputs)
-    sizes = {"out": number(language, out), "inputs": number(language, inputs), "rank": number(language, factors.rank)}
-    delta = factors.product().numpy()
-    limit = full_colour(shrink(delta)[0])
-    rank = min(rank, len(factors.svd.s))
-    drawn = [
-        matrix("W", weight.numpy(), text(language, "module.w", **sizes), side=SIDE, longest=longest),
-        matrix("A", factors.a.numpy(), text(language, "module.a", **sizes), side=SIDE, longest=longest),
-        matrix("B", factors.b.numpy(), text(language, "module.b", **sizes), side=SIDE, longest=longest),
-        matrix(
-            "ΔW" if update.low_rank else "s·BA",
-            delta,
-            text(language, "module.delta", scaling=significant(language, factors.scaling)),
-            limit,
-            SIDE,
-            longest,
-        ),
-    ]
-    if rank < len(factors.svd.s):
-        cut = factors.truncated(rank).product().numpy()
-        drawn.append(matrix(f"r = {rank}", cut, text(language, "module.cut"), limit, SIDE, longest))
-    values = factors.svd.s.tolist()
-    kept = energy(factors.svd.s)
-    report = findings.report(base, adapter, update.module)
+def _factors(
+    update: updates.Update, factors: Factors, weight: torch.Tensor, report: ModuleReport, rank: int, language: str
+) -> str:
+    values = factors.svd.s
+    rank = min(rank, len(values))
+    drawn = _products(update, factors, weight, rank, language)
+    kept = energy(values)[rank - 1] if rank else 0.0
     facts = [
         ("relative", percent(language, 100 * report.relative)),
         ("effective", number(language, report.effective_rank, 1)),
-        ("kept", percent(language, 100 * float(kept[rank - 1]) if rank else 0.0) if values[0] else NONE),
-        ("within", _figure(language, report.within)),
-        ("within_own", _figure(language, report.within_own)),
-        ("within_random", _figure(language, report.within_random)),
+        ("kept", percent(language, 100 * float(kept)) if values[0] else NONE),
+        *((name, significant(language, getattr(report, name), 3)) for name in ("within", "within_own", "within_random")),
         ("amplification", NONE if report.amplification is None else number(language, report.amplification, 1)),
     ]
-    lengths = _lengths(update, weight, language) if update.magnitude is not None else ""
-    bars = spectrum(values, rank, language)
-    return f"{_matrices(drawn)}{_shrunk(weight, language)}{bars}{lengths}{_facts(facts, language)}"
+    bars = spectrum(values.tolist(), rank, language)
+    return f"{matrices(drawn)}{_shrunk(weight, language)}{bars}{_lengths(update, weight, language)}{_facts(facts, language)}"
 
 
-def _dense(base: Base, adapter: Adapter, update: updates.Update, weight: Any, language: str) -> str:
+def _products(update: updates.Update, factors: Factors, weight: torch.Tensor, rank: int, language: str) -> Iterator[str]:
+    """W, the two factors, their product, and what a lower rank leaves of it, all in one scale."""
+    draw = partial(matrix, side=SIDE, longest=max(factors.shape))
+    sizes = {**_sizes(factors.shape, language), "rank": number(language, factors.rank)}
+    yield draw("W", weight.numpy(), text(language, "module.w", **sizes))
+    yield draw("A", factors.a.numpy(), text(language, "module.a", **sizes))
+    yield draw("B", factors.b.numpy(), text(language, "module.b", **sizes))
+    delta = factors.product().numpy()
+    limit = full_colour(shrink(delta)[0])
+    note = text(language, "module.delta", scaling=significant(language, factors.scaling))
+    yield draw("ΔW" if update.low_rank else "s·BA", delta, note, limit)
+    if rank < len(factors.svd.s):
+        yield draw(f"r = {rank}", factors.truncated(rank).product().numpy(), text(language, "module.cut"), limit)
+
+
+def _dense(base: Base, adapter: Adapter, update: updates.Update, weight: torch.Tensor, language: str) -> str:
     """IA3's vector and full fine-tuning's weight: the update has every rank, so there are no factors to show."""
     delta = update.delta(weight)
-    longest = max(weight.shape)
-    sizes = {"out": number(language, weight.shape[0]), "inputs": number(language, weight.shape[1])}
-    drawn = [matrix("W", weight.numpy(), text(language, "module.w", **sizes), side=SIDE, longest=longest)]
+    draw = partial(matrix, side=SIDE, longest=max(weight.shape))
+    drawn = [draw("W", weight.numpy(), text(language, "module.w", **_sizes(weight.shape, language)))]
+    relative = float(torch.linalg.norm(delta)) / findings.weight_norm(base, update.module)
+    facts, bars = [("relative", percent(language, 100 * relative))], ""
     if update.vector is not None:
         vector = (update.vector - 1).numpy()
-        note = text(
-            language,
-            "module.vector",
-            count=number(language, vector.size),
-            most=significant(language, float(abs(vector).max())),
-        )
-        drawn.append(matrix("l − 1", vector, note, side=SIDE, longest=longest))
-    drawn.append(
-        matrix(
-            "ΔW",
-            delta.numpy(),
-            text(language, f"module.{'scaled' if update.vector is not None else 'trained'}"),
-            side=SIDE,
-            longest=longest,
-        )
-    )
-    relative = float(torch.linalg.norm(delta)) / findings.weight_norm(base, update.module)
-    facts = [("relative", percent(language, 100 * relative))]
-    bars = ""
-    if update.vector is None:
+        most = significant(language, float(abs(vector).max()))
+        drawn.append(draw("l − 1", vector, text(language, "module.vector", count=number(language, vector.size), most=most)))
+    else:
         values = findings.spectrum(base, adapter, update.module)
         facts.append(("effective", number(language, effective_rank(values), 1)))
         bars = spectrum(values.tolist(), len(values), language)
-    return f"{_matrices(drawn)}{_shrunk(weight, language)}{bars}{_facts(facts, language)}"
+    how = "scaled" if update.vector is not None else "trained"
+    drawn.append(draw("ΔW", delta.numpy(), text(language, f"module.{how}")))
+    return f"{matrices(drawn)}{_shrunk(weight, language)}{bars}{_facts(facts, language)}"
 
 
 def vectors(found: Mapping[str, torch.Tensor], language: str) -> str:
@@ -121,30 +101,27 @@ def vectors(found: Mapping[str, torch.Tensor], language: str) -> str:
             mean=significant(language, float(values.abs().mean())),
         )  # fmt: skip
         drawn.append(matrix(kind, values.numpy(), note, side=2 * SIDE, longest=max(entries, 2 * layers)))
-    return _matrices(drawn) if drawn else ""
+    return matrices(drawn) if drawn else ""
 
 
-def _lengths(update: updates.Update, weight: Any, language: str) -> str:
-    """DoRA: how far each row's length was moved."""
-    assert update.magnitude is not None
+def _lengths(update: updates.Update, weight: torch.Tensor, language: str) -> str:
+    """DoRA: how far each row's length was moved; "" for other methods."""
+    if update.magnitude is None:
+        return ""
     change = update.magnitude / torch.linalg.norm(weight, dim=1) - 1
     note = text(language, "module.lengths", mean=percent(language, 100 * float(change.abs().mean())))
-    return _matrices([matrix("m / ‖w‖ − 1", change[None].numpy(), note, side=2 * SIDE)])
+    return matrices([matrix("m / ‖w‖ − 1", change[None].numpy(), note, side=2 * SIDE)])
 
 
-def _matrices(drawn: list[str]) -> str:
-    return f'<div class="pp-matrices">{"".join(drawn)}</div>'
+def _sizes(shape: Sequence[int], language: str) -> dict[str, str]:
+    return {"out": number(language, shape[0]), "inputs": number(language, shape[1])}
 
 
-def _figure(language: str, value: float) -> str:
-    return significant(language, value, 3)
-
-
-def _shrunk(weight: Any, language: str) -> str:
+def _shrunk(weight: torch.Tensor, language: str) -> str:
     """How large matrices are drawn small."""
     height, width = (-(-size // MOST) for size in weight.shape)
     key = "module.colours" if height == width == 1 else "module.shrunk"
-    return f'<p class="pp-soft pp-small">{html.words(language, key, height=height, width=width)}</p>'
+    return small(html.words(language, key, height=height, width=width))
 
 
 def _facts(facts: list[tuple[str, str]], language: str) -> str:
@@ -154,4 +131,4 @@ def _facts(facts: list[tuple[str, str]], language: str) -> str:
         said, meant = html.words(language, f"module.{name}"), html.words(language, f"module.{name}.help")
         rows.append(f'<div title="{meant}"><dt>{said}</dt><dd>{html.escape(value)}</dd></div>')
     said = html.words(language, "module.facts") if len(facts) > 2 else ""
-    return f'<dl class="pp-facts">{"".join(rows)}</dl><p class="pp-soft pp-small">{said}</p>'
+    return f'<dl class="pp-facts">{"".join(rows)}</dl>{small(said)}'

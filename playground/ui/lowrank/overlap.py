@@ -6,6 +6,8 @@ Both figures stand still, so plotly draws them. Knows nothing about training or 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -15,21 +17,78 @@ from playground.actions.adapters import examined
 from playground.errors import PlaygroundError
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit import sections
+from playground.ui.kit.controls import Changes
 from playground.ui.kit.events import HIDDEN, alarm
 from playground.ui.kit.wording import Wording, html
-from playground.ui.lowrank.adapter import UpdatesSection, choices, ready_made
+from playground.ui.lowrank.adapter import choices, ready_made
+from playground.ui.lowrank.pieces import chip
+from playground.ui.lowrank.shared import Chosen, Shared
 
 if TYPE_CHECKING:
-    from playground.adapt.adapters import Record
+    from playground.adapt.adapters import Adapter, Record
 
 
 SECOND = "sentiment-lora"
 SIDES = ("input", "output")
 
 
-def build(
-    wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown, first: UpdatesSection
-) -> None:
+@dataclass(frozen=True)
+class Pair(Chosen):
+    """The chosen adapter's module beside that of another adapter."""
+
+    base: str
+    module: str | None
+    other: str | None
+    side: str
+
+
+@dataclass(frozen=True)
+class Cards:
+    """A sentence and one of the two figures, each drawn when asked for."""
+
+    other: gr.Dropdown
+    said: gr.HTML
+    figure: gr.Plot
+
+    def overlap(self, pair: Pair) -> Changes:
+        """φ(i, j) of one module's update in two adapters."""
+        try:
+            return self._drawn(*compared(pair))
+        except PlaygroundError as error:
+            return self._refused(error, pair.language)
+
+    def directions(self, chosen: Chosen) -> Changes:
+        """Every module's change of length against its change of direction."""
+        from playground.lowrank import findings
+        from playground.plots.lowrank.adapter import directions as drawn
+
+        language = chosen.language
+        try:
+            turns = findings.turns(*examined(chosen.key, chosen.chosen))
+        except PlaygroundError as error:
+            return self._refused(error, language)
+        length, turned = (sum(getattr(turn, name) for turn in turns) / len(turns) for name in ("length", "direction"))
+        said = {"length": locales.percent(language, 100 * length), "direction": locales.significant(language, turned)}
+        figure = drawn([asdict(turn) for turn in turns], language)
+        return self._drawn(sections.soft(language, "overlap.directions.said", **said), figure)
+
+    def offer(self, pair: Pair) -> Changes:
+        """What can be chosen now, and of what was chosen that which still can."""
+        offered = choices(pair.key, pair.language, pair.base)
+        ids = [one for _, one in offered]
+        return {self.other: gr.update(choices=offered, value=pair.other if pair.other in ids else next(iter(ids), None))}
+
+    def clear(self) -> Changes:
+        return {self.said: "", self.figure: gr.update(visible=False)}
+
+    def _drawn(self, said: str, figure: Any) -> Changes:
+        return {self.said: said, self.figure: gr.update(value=figure, visible=True)}
+
+    def _refused(self, error: PlaygroundError, language: str) -> Changes:
+        return self.clear() | {self.said: alarm(error.message(language))}
+
+
+def build(wording: Wording, shared: Shared) -> None:
     """A card with two figures, each drawn when asked for."""
     make = wording.make
     with gr.Column(elem_classes="pp-card"):
@@ -38,61 +97,53 @@ def build(
             other = make(
                 gr.Dropdown, {"label": "overlap.other", "choices": ready_made}, value=SECOND, elem_id="overlap-other"
             )
-            side = make(
-                gr.Radio,
-                {"label": "overlap.side", "choices": sides},
-                value="input", elem_id="overlap-side",
-            )  # fmt: skip
+            side = make(gr.Radio, {"label": "overlap.side", "choices": sides}, value="input", elem_id="overlap-side")
         with gr.Row(elem_classes="pp-chips"):
-            go = make(gr.Button, {"value": "overlap.go"}, size="sm", elem_classes="chip", elem_id="overlap-go")
-            turn = make(gr.Button, {"value": "overlap.directions"}, size="sm", elem_classes="chip", elem_id="directions-go")
-        said = make(html, {"value": lambda lang: ""}, elem_id="overlap-said")
+            go = chip(wording, "overlap.go", "overlap-go")
+            turn = chip(wording, "overlap.directions", "directions-go")
+        said = html("", elem_id="overlap-said")
         figure = gr.Plot(visible=False, show_label=False, container=False, elem_id="overlap")
-    other.focus(
-        lambda key, lang, base_id: gr.update(choices=choices(key, lang, base_id)),
-        [visitor, language, base],
-        other,
-        **HIDDEN,
-    )
-    gr.on(
-        [go.click, other.input, side.input],
-        overlap, [visitor, language, first.chosen, other, first.controls.module, side], [said, figure], **HIDDEN,
-    )  # fmt: skip
-    gr.on(
-        [first.chosen.change, first.controls.module.change],
-        lambda: ["", gr.update(visible=False)], None, [said, figure], **HIDDEN,
-    )  # fmt: skip
-    turn.click(directions, [visitor, language, first.chosen], [said, figure], **HIDDEN)
+    cards, drawn = Cards(other, said, figure), [said, figure]
+    pair, chosen = shared.controls(Pair, other=other, side=side), shared.controls(Chosen)
+    other.focus(pair.handler(cards.offer), pair.inputs, other, **HIDDEN)
+    gr.on([go.click, other.input, side.input], pair.handler(cards.overlap), pair.inputs, drawn, **HIDDEN)
+    gr.on([shared.chosen.change, shared.module.change], cards.clear, None, drawn, **HIDDEN)
+    turn.click(chosen.handler(cards.directions), chosen.inputs, drawn, **HIDDEN)
 
 
 def sides(language: str) -> list[tuple[str, str]]:
     return [(locales.text(language, f"overlap.side.{one}"), one) for one in SIDES]
 
 
-def overlap(key: str, language: str, one_id: str, other_id: str, module: str, side: str) -> list[Any]:
-    """φ(i, j) of one module's update in two adapters."""
+def compared(pair: Pair) -> tuple[str, Any]:
+    """What is to be said about the overlap of two updates, and its map. Raises PlaygroundError."""
     from playground.lowrank import factors, findings
-    from playground.model.modules import kind_of, layer_of
     from playground.plots.lowrank.adapter import overlap as drawn
 
-    try:
-        base, one = examined(key, one_id)
-        base_of_other, other = examined(key, other_id)
-        if base_of_other.spec.id != base.spec.id:
-            raise PlaygroundError("other_base", found=other.record.base, expected=one.record.base)
-        parts = [findings.directions(base, adapter, module, side) for adapter in (one, other)]
-    except PlaygroundError as error:
-        return [alarm(error.message(language)), gr.update(visible=False)]
+    language, module = pair.language, pair.module or ""
+    base, one = examined(pair.key, pair.chosen)
+    base_of_other, other = examined(pair.key, pair.other or "")
+    if base_of_other.spec.id != base.spec.id:
+        raise PlaygroundError("other_base", found=other.record.base, expected=one.record.base)
+    parts = [findings.directions(base, adapter, module, pair.side) for adapter in (one, other)]
     values = factors.overlap(*parts).numpy()
-    names = pane_title(one.summary(), language), pane_title(other.summary(), language)
     chance = max(parts[0].shape[1], parts[1].shape[1]) / parts[0].shape[0]
     figures = {"first": values[0, 0], "all": values[-1, -1], "chance": chance}
+    names = pane_title(one.summary(), language), pane_title(other.summary(), language)
+    return in_words(pair, one, other, figures), drawn(values, names, language)
+
+
+def in_words(pair: Pair, one: Adapter, other: Adapter, figures: Mapping[str, float]) -> str:
+    """φ of the first directions and of all, beside what chance would give; and whether both had the same start."""
+    from playground.model.modules import kind_of, layer_of
+
+    language, module = pair.language, pair.module or ""
     said = {name: locales.significant(language, float(value)) for name, value in figures.items()}
     place = locales.text(language, "lowrank.module", layer=layer_of(module), kind=kind_of(module))
     line = sections.soft(language, "overlap.said", module=place, **said)
-    if side == "input" and same_start(one.record, other.record):
+    if pair.side == "input" and same_start(one.record, other.record):
         line += sections.soft(language, "overlap.same_seed", seed=one.record.seed)
-    return [line, gr.update(value=drawn(values, names, language), visible=True)]
+    return line
 
 
 def same_start(one: Record, other: Record) -> bool:
@@ -100,20 +151,3 @@ def same_start(one: Record, other: Record) -> bool:
     shared = [getattr(one, name) == getattr(other, name) for name in ("base", "method", "seed", "versions")]
     shaped = [one.hyperparameters.get(name) == other.hyperparameters.get(name) for name in ("rank", "targets")]
     return bool(one.versions) and all((*shared, *shaped))
-
-
-def directions(key: str, language: str, adapter_id: str) -> list[Any]:
-    """Every module's change of length against its change of direction."""
-    from dataclasses import asdict
-
-    from playground.lowrank import findings
-    from playground.plots.lowrank.adapter import directions as drawn
-
-    try:
-        turns = findings.turns(*examined(key, adapter_id))
-    except PlaygroundError as error:
-        return [alarm(error.message(language)), gr.update(visible=False)]
-    length, turned = (sum(getattr(turn, name) for turn in turns) / len(turns) for name in ("length", "direction"))
-    said = {"length": locales.percent(language, 100 * length), "direction": locales.significant(language, turned)}
-    figure = drawn([asdict(turn) for turn in turns], language)
-    return [sections.soft(language, "overlap.directions.said", **said), gr.update(value=figure, visible=True)]

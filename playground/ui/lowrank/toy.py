@@ -7,44 +7,141 @@ computes nothing.
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from playground import locales, settings
 from playground.errors import PlaygroundError
-from playground.locales import NO_BREAK, number
 from playground.lowrank import toy
-from playground.lowrank.toy import Decomposition, Fitted
-from playground.plots.kit.matrix import MOST, address, matrix
-from playground.plots.lowrank.toy import error_curve, spectrum
+from playground.plots.kit.matrix import MOST
+from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
-from playground.ui.kit.html import escape, words
-from playground.ui.kit.sections import OldSection, headed
+from playground.ui.kit.html import words
+from playground.ui.kit.sections import Section, headed
 from playground.ui.kit.wording import Wording, html
+from playground.ui.lowrank import toy_html as drawn
+from playground.ui.lowrank.pieces import small
 
 SIDE, RANK, KIND, PICTURE_RANK = 50, 2, "random", 8  # the course's example, and a rank at which the ship is a ship
 FIRST_SECONDS, FRAME_SECONDS = 1.0, 0.1  # the eye has to follow a fit that takes a quarter of a second
-FULL = 2.0  # root mean squares at which a colour is full; W and ΔW* have one of 1
-DRAWN = 124  # pixels of the longer side: six matrices stand in one row of a wide page, two in one of a phone
-REACHED = 0.01  # a trained error this close to the best one, relative or in all, has arrived
 
 
-def build(wording: Wording, language: gr.BrowserState) -> OldSection:
+@dataclass(frozen=True)
+class Asked:
+    """What the controls of both cards ask for."""
+
+    language: str
+    kind: str
+    rows: int
+    columns: int
+    rank: int
+    seed: int
+    file: str | None  # None: the picture that came with the page
+    kept: int  # rank of the picture
+
+    @property
+    def picture(self) -> Path:
+        return Path(self.file) if self.file else toy.PICTURE
+
+    def scene(self) -> drawn.Scene:
+        """Raises PlaygroundError."""
+        target, decomposition = toy.decomposed(self.kind, self.rows, self.columns, self.seed, self.picture)
+        return drawn.Scene(toy.base_weight(self.rows, self.columns, self.seed), target, decomposition)
+
+
+@dataclass(frozen=True)
+class Cards:
+    """What is drawn, and how it follows what is asked."""
+
+    rank: gr.Slider
+    matrices: gr.HTML
+    spectrum: gr.HTML
+    curve: gr.HTML
+    kept: gr.Slider
+    picture: gr.HTML
+
+    def draw(self, asked: Asked) -> Changes:
+        return self.draw_matrices(asked) | self.draw_picture(asked)
+
+    def draw_matrices(self, asked: Asked) -> Changes:
+        """The best factors of a rank; a rank too high for the shape is lowered, and said."""
+        language = asked.language
+        try:
+            scene = asked.scene()
+            highest = min(scene.target.shape)
+            lowered = isinstance(asked.rank, int) and asked.rank > highest
+            rank = highest if lowered else asked.rank
+            best = scene.decomposition.best(rank)
+        except PlaygroundError as error:
+            return {self.matrices: alarm(error.message(language))}
+        rows, columns = scene.target.shape
+        said = [drawn.count("toy.parameters", rows, columns, rank, language)]
+        if lowered:
+            said.append(words(language, "toy.clipped", rank=rank, rows=rows, columns=columns))
+        said += [drawn.kept(best, language), drawn.about(asked.kind, rank, scene, language)]
+        idle, steps = words(language, "toy.curve.idle"), toy.affordable(rows, columns, rank)
+        return {
+            self.rank: gr.update(maximum=highest, value=rank),
+            self.matrices: drawn.sentences(said) + drawn.figures(scene, best.b, best.a, "toy.legend", language),
+            self.spectrum: drawn.spectrum(scene.decomposition.values, rank, language),
+            self.curve: drawn.curve([], steps, best.error, idle, language),
+        }
+
+    def grow(self, asked: Asked) -> Iterator[Changes]:
+        """The factors while they are trained from B = 0."""
+        language = asked.language
+        try:
+            scene = asked.scene()
+            rows, columns = scene.target.shape
+            best = scene.decomposition.best(asked.rank).error
+            points: list[tuple[int, float]] = []
+            every = 3 if max(rows, columns) > MOST else 1  # large drawings take longer than what they show
+            for frame, fitted in enumerate(toy.fit(scene.target, asked.rank, seed=asked.seed)):
+                began = time.monotonic()
+                points.append((fitted.step, fitted.error))
+                if frame % every and not fitted.ended:
+                    continue
+                count = drawn.count("toy.parameters", rows, columns, asked.rank, language)
+                said = drawn.sentences([count, drawn.step(fitted, best, language)])
+                yield {
+                    self.matrices: said + drawn.figures(scene, fitted.b, fitted.a, "toy.legend_trained", language),
+                    self.curve: drawn.curve(points, fitted.steps, best, drawn.length(fitted, language), language),
+                }
+                held = FRAME_SECONDS if frame else FIRST_SECONDS
+                time.sleep(max(0.0, began + held - time.monotonic()))
+        except PlaygroundError as error:
+            yield {self.matrices: alarm(error.message(language)), self.curve: ""}
+
+    def draw_picture(self, asked: Asked) -> Changes:
+        """The picture beside its best approximation of a rank."""
+        try:
+            pixels, decomposition = toy.decomposed_picture(asked.picture)
+            highest = min(pixels.shape)
+            rank = min(asked.kept, highest) if isinstance(asked.kept, int) else asked.kept
+            best = decomposition.best(rank)
+        except PlaygroundError as error:
+            return {self.picture: alarm(error.message(asked.language))}
+        return {
+            self.kept: gr.update(maximum=highest, value=rank),
+            self.picture: drawn.pictures(pixels, best, rank, asked.language),
+        }
+
+
+def build(wording: Wording, language: gr.BrowserState) -> Section:
     """Both cards and their events."""
     with gr.Column(elem_classes="pp-card"):
         wording.make(html, headed("toy.title", "toy.lead"))
         with gr.Row(elem_classes="pp-lab"):
-            kind, rows, columns, rank, seed, go = _controls(wording)
+            shape, go = _controls(wording)
             with gr.Column(min_width=0):
                 matrices = html("", elem_id="toy-matrices")
                 with gr.Row(elem_classes="pp-charts"):
-                    values = html("", elem_id="toy-spectrum")
+                    spectrum = html("", elem_id="toy-spectrum")
                     curve = html("", elem_id="toy-curve")
     with gr.Column(elem_classes="pp-card"):
         wording.make(html, headed("toy.picture.title", "toy.picture.lead"))
@@ -52,22 +149,33 @@ def build(wording: Wording, language: gr.BrowserState) -> OldSection:
             file, kept = _picture_controls(wording)
             with gr.Column(min_width=0):
                 picture = html("", elem_id="toy-picture")
-    shape = [kind, rows, columns, rank, seed, file]
-    inputs, shown = [*shape, kept], [rank, matrices, values, curve, kept, picture]
-    training = go.click(grow, [language, *shape], [matrices, curve], **{**STREAM, "concurrency_limit": 2})
+    cards = Cards(shape["rank"], matrices, spectrum, curve, kept, picture)
+    controls = Controls(Asked, {"language": language, **shape, "file": file, "kept": kept})
+    _wire(controls, cards, go)
+    return Section(controls, list(vars(cards).values()), cards.draw)
+
+
+def _wire(controls: Controls[Asked], cards: Cards, go: gr.Button) -> None:
+    handler, inputs, matrices = controls.handler, controls.inputs, [cards.matrices, cards.spectrum, cards.curve]
+    kind, rows, columns, seed, file = (controls.components[name] for name in ("kind", "rows", "columns", "seed", "file"))
+    training = go.click(handler(cards.grow), inputs, [cards.matrices, cards.curve], **{**STREAM, "concurrency_limit": 2})
+    turned, replaced = [one.input for one in (kind, rows, columns, seed)], [file.upload, file.clear]
+    # Before what draws, or a frame under way would come after it
+    gr.on([*turned, cards.rank.input, *replaced], None, cancels=training)
     moved: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
-    drawn, turned = [rank, matrices, values, curve], [one.input for one in (kind, rows, columns, seed)]
-    changed = [*turned, rank.input, file.upload, file.clear]
-    gr.on(changed, None, cancels=training)  # before what draws, or a frame under way would come after it
-    gr.on(turned, draw_matrices, [language, *shape], drawn, **moved)
-    rank.input(lambda *given: draw_matrices(*given)[1:], [language, *shape], drawn[1:], **moved)
-    kept.input(lambda *given: draw_picture(*given)[1:], [language, file, kept], [picture], **moved)
-    gr.on([file.upload, file.clear], draw, [language, *inputs], shown, **HIDDEN)
-    return OldSection(inputs, shown, draw)
+    gr.on(turned, handler(cards.draw_matrices), inputs, [cards.rank, *matrices], **moved)
+    cards.rank.input(handler(but(cards.rank, cards.draw_matrices)), inputs, matrices, **moved)
+    cards.kept.input(handler(but(cards.kept, cards.draw_picture)), inputs, cards.picture, **moved)
+    gr.on(replaced, handler(cards.draw), inputs, list(vars(cards).values()), **HIDDEN)
 
 
-def _controls(wording: Wording) -> list[Any]:
-    """Target, d, k, r, seed and the button. The rank's bound follows the shape, see `draw_matrices`."""
+def but(slider: gr.Slider, draw: Callable[[Asked], Changes]) -> Callable[[Asked], Changes]:
+    """`draw` for the slider that the visitor moves: an answer that comes late must not move it back."""
+    return lambda asked: {component: new for component, new in draw(asked).items() if component is not slider}
+
+
+def _controls(wording: Wording) -> tuple[dict[str, Any], gr.Button]:
+    """Target, d, k, r and seed by the fields of Asked, and the button. The rank's bound follows the shape."""
 
     def kinds(language: str) -> list[tuple[str, str]]:
         return [(locales.text(language, f"toy.kind.{kind}"), kind) for kind in toy.TARGETS]
@@ -76,7 +184,7 @@ def _controls(wording: Wording) -> list[Any]:
     bounds = (("toy.rows", minimum, SIDE), ("toy.columns", minimum, SIDE), ("toy.rank", 1, RANK))
     with gr.Column(min_width=0):
         kind = wording.make(gr.Radio, {"label": "toy.kind", "choices": kinds}, value=KIND, elem_id="toy-kind")
-        sliders = [
+        rows, columns, rank = [
             wording.make(
                 gr.Slider, {"label": name}, minimum=least, maximum=maximum, step=1, value=value,
                 elem_id=name.replace(".", "-"),
@@ -88,216 +196,20 @@ def _controls(wording: Wording) -> list[Any]:
             elem_id="toy-seed",
         )  # fmt: skip
         go = wording.make(gr.Button, {"value": "toy.train"}, variant="primary", elem_id="toy-train", elem_classes="pp-go")
-    return [kind, *sliders, seed, go]
+    return {"kind": kind, "rows": rows, "columns": columns, "rank": rank, "seed": seed}, go
 
 
 def _picture_controls(wording: Wording) -> tuple[gr.File, gr.Slider]:
     largest = settings.PICTURE_SIDES[1]
+    kinds = ", ".join(toy.PICTURE_KINDS)
     with gr.Column(min_width=0):
         file = wording.make(
             gr.File, {"label": "toy.picture.file"}, file_types=[".png", ".jpg", ".jpeg", ".webp"], type="filepath",
             height=130, elem_id="toy-file",
         )  # fmt: skip
-        wording.make(html, {"value": lambda lang: f'<p class="pp-soft pp-small">{_limits(lang)}</p>'})
+        wording.make(html, {"value": lambda lang: small(words(lang, "toy.picture.limits", kinds=kinds, side=largest))})
         kept = wording.make(
             gr.Slider, {"label": "toy.rank"}, minimum=1, maximum=largest, step=1, value=PICTURE_RANK,
             elem_id="toy-picture-rank",
         )  # fmt: skip
     return file, kept
-
-
-def _limits(language: str) -> str:
-    return words(language, "toy.picture.limits", kinds=", ".join(toy.PICTURE_KINDS), side=settings.PICTURE_SIDES[1])
-
-
-# Handlers
-
-
-def draw(language: str, *inputs: Any) -> list[Any]:
-    """Both cards, in the order of `Section.shown`."""
-    *shape, kept = inputs
-    return [*draw_matrices(language, *shape), *draw_picture(language, shape[-1], kept)]
-
-
-def draw_matrices(language: str, kind: str, rows: int, columns: int, rank: int, seed: int, file: str | None) -> list[Any]:
-    """[rank slider, matrices, spectrum, curve] for the best factors of this rank; a rank too high is lowered, and said."""
-    try:
-        target, decomposition = toy.decomposed(kind, rows, columns, seed, _path(file))
-        highest = min(rows, columns)
-        lowered = isinstance(rank, int) and rank > highest
-        rank = highest if lowered else rank
-        best = decomposition.best(rank)
-        weight = toy.base_weight(rows, columns, seed)
-    except PlaygroundError as error:
-        return [gr.skip(), alarm(error.message(language)), gr.skip(), gr.skip()]
-    said = [_count(language, "toy.parameters", rows, columns, rank)]
-    if lowered:
-        said.append(words(language, "toy.clipped", rank=rank, rows=rows, columns=columns))
-    said.append(_kept(language, best.energy, best.error))
-    said.append(_about(language, kind, rows, columns, rank, decomposition))
-    matrices = _sentences(said) + _figures(language, weight, target, best.b, best.a, decomposition, "toy.legend")
-    curve = _curve(language, [], toy.affordable(rows, columns, rank), best.error, words(language, "toy.curve.idle"))
-    slider = gr.update(maximum=highest, value=rank)
-    return [slider, matrices, _spectrum(language, decomposition.values, rank), curve]
-
-
-def grow(language: str, kind: str, rows: int, columns: int, rank: int, seed: int, file: str | None) -> Iterator[list[Any]]:
-    """[matrices, curve] while the factors are trained from B = 0."""
-    try:
-        target, decomposition = toy.decomposed(kind, rows, columns, seed, _path(file))
-        best = decomposition.best(rank)
-        weight = toy.base_weight(rows, columns, seed)
-        points: list[tuple[int, float]] = []
-        every = 3 if max(rows, columns) > MOST else 1  # large drawings take longer than what they show
-        for frame, fitted in enumerate(toy.fit(target, rank, seed=seed)):
-            began = time.monotonic()
-            points.append((fitted.step, fitted.error))
-            if frame % every and not fitted.ended:
-                continue
-            said = _sentences([_count(language, "toy.parameters", rows, columns, rank), _step(language, fitted, best.error)])
-            figures = _figures(language, weight, target, fitted.b, fitted.a, decomposition, "toy.legend_trained")
-            yield [said + figures, _curve(language, points, fitted.steps, best.error, _length(language, fitted))]
-            held = FRAME_SECONDS if frame else FIRST_SECONDS
-            time.sleep(max(0.0, began + held - time.monotonic()))
-    except PlaygroundError as error:
-        yield [alarm(error.message(language)), ""]
-
-
-def draw_picture(language: str, file: str | None, rank: int) -> list[Any]:
-    """[rank slider, the picture beside its best approximation of this rank]."""
-    try:
-        pixels, decomposition = toy.decomposed_picture(_path(file))
-        rows, columns = pixels.shape
-        rank = min(rank, rows, columns) if isinstance(rank, int) else rank
-        best = decomposition.best(rank)
-    except PlaygroundError as error:
-        return [gr.skip(), alarm(error.message(language))]
-    rebuilt = best.b @ best.a
-    shown = (
-        (words(language, "toy.picture.original", rows=rows, columns=columns), pixels),
-        (words(language, "toy.picture.rebuilt", rank=rank), rebuilt),
-    )
-    figures = "".join(
-        f'<figure class="pp-matrix"><img src="{_grey(levels)}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
-        for caption, levels in shown
-    )
-    said = _sentences([_count(language, "toy.numbers", rows, columns, rank), _kept(language, best.energy, best.error)])
-    return [gr.update(maximum=min(rows, columns), value=rank), f'{said}<div class="pp-photos">{figures}</div>']
-
-
-def _path(file: str | None) -> Path:
-    return Path(file) if file else toy.PICTURE
-
-
-# Pieces
-
-
-def _sentences(sentences: Sequence[str]) -> str:
-    return f'<div class="pp-said" role="status">{"".join(f"<p>{sentence}</p>" for sentence in sentences)}</div>'
-
-
-def _figures(
-    language: str, weight: np.ndarray, target: np.ndarray, b: np.ndarray, a: np.ndarray, decomposition: Decomposition,
-    legend: str,
-) -> str:  # fmt: skip
-    """W, ΔW*, B, A, BA and W + BA in one scale, and what their colours mean. The colours do not change with B and A."""
-    rows, columns = target.shape
-    update = b @ a
-    best = decomposition.best(a.shape[0])
-    limit, thin = FULL, FULL * float(np.sqrt(np.mean([np.mean(best.b**2), np.mean(best.a**2)])))
-    shown = (
-        ("W", weight, limit),
-        ("ΔW*", target, limit),
-        ("B", b, thin),
-        ("A", a, thin),
-        ("BA", update, limit),
-        ("W + BA", weight + update, limit),
-    )
-    longest = max(rows, columns)
-    drawn = "".join(
-        matrix(name, values, f"{values.shape[0]} × {values.shape[1]}", bound, DRAWN, longest)
-        for name, values, bound in shown
-    )
-    notes = [words(language, legend, rank=a.shape[0])]
-    limits = {"limit": locales.significant(language, limit), "thin": locales.significant(language, thin)}
-    notes.append(words(language, "toy.colours", **limits))
-    if longest > MOST:
-        notes.append(words(language, "toy.blocks", rows=-(-rows // MOST), columns=-(-columns // MOST)))
-    return f'<div class="pp-matrices">{drawn}</div><p class="pp-soft pp-small">{" ".join(notes)}</p>'
-
-
-def _count(language: str, unit: str, rows: int, columns: int, rank: int) -> str:
-    """2,500 parameters against 200: 92 % fewer."""
-    count = toy.parameters(rows, columns, rank)
-    full = locales.text(language, unit, count=number(language, count.full))
-    values = {"full": full, "factors": number(language, count.factors)}
-    if count.full == count.factors:
-        return f"<b>{words(language, 'toy.as_many', **values)}</b>"
-    values["percent"] = _percent(language, abs(count.saved))
-    if count.saved > 0:
-        return f"<b>{words(language, 'toy.fewer', **values)}</b>"
-    limit = locales.significant(language, rows * columns / (rows + columns))
-    return f"<b>{words(language, 'toy.more', **values)}</b> {words(language, 'toy.limit', limit=limit)}"
-
-
-def _kept(language: str, energy: float, error: float) -> str:
-    hint = words(language, "toy.kept.hint")
-    kept = words(language, "toy.kept", energy=_percent(language, 100 * energy, 1), error=_percent(language, 100 * error, 1))
-    return f'<span title="{hint}">{kept}</span>'
-
-
-def _about(language: str, kind: str, rows: int, columns: int, rank: int, decomposition: Decomposition) -> str:
-    """What to see in this target; where the rank suffices, that it does."""
-    if rank >= decomposition.rank:
-        return words(language, "toy.exact", rank=decomposition.rank)
-    values = {"rows": rows, "columns": columns, "layer": toy.TRAINED_LAYER, "rank": decomposition.rank}
-    return words(language, f"toy.about.{kind}", **values)
-
-
-def _step(language: str, fitted: Fitted, best: float) -> str:
-    """Where the training stands; at its start, that W + BA is W."""
-    if fitted.step == 0:
-        return words(language, "toy.step_0")
-    values = {
-        "step": number(language, fitted.step),
-        "steps": number(language, fitted.steps),
-        "error": _percent(language, 100 * fitted.error, 1),
-        "best": _percent(language, 100 * best, 1),
-    }
-    if not fitted.ended:
-        return words(language, "toy.step", **values)
-    reached = fitted.error <= best * (1 + REACHED) or fitted.error <= best + REACHED / 2
-    return words(language, "toy.reached" if reached else "toy.not_reached", **values)
-
-
-def _length(language: str, fitted: Fitted) -> str:
-    """What is to be said about the number of steps, if anything."""
-    if fitted.steps == settings.TOY_STEPS:
-        return words(language, "toy.curve.goal")
-    return words(language, "toy.curve.short", steps=fitted.steps, all=settings.TOY_STEPS)
-
-
-def _spectrum(language: str, values: np.ndarray, rank: int) -> str:
-    summary = locales.text(language, "toy.spectrum.summary", rank=rank, count=len(values))
-    return _chart(language, "toy.spectrum.title", escape(summary), spectrum(values.tolist(), rank, language, summary))
-
-
-def _curve(language: str, points: Sequence[tuple[int, float]], steps: int, best: float, note: str) -> str:
-    summary = locales.text(language, "toy.curve.summary", best=_percent(language, 100 * best, 1))
-    return _chart(language, "toy.curve.title", note, error_curve(points, steps, best, language, summary))
-
-
-def _chart(language: str, heading: str, note: str, drawing: str) -> str:
-    return f'<figure class="pp-drawn"><figcaption><b>{words(language, heading)}</b> {note}</figcaption>{drawing}</figure>'
-
-
-def _grey(levels: np.ndarray) -> str:
-    return address(np.rint(255 * levels.clip(0, 1)).astype(np.uint8))
-
-
-def _percent(language: str, value: float, digits: int = 0) -> str:
-    """`value` percent with at least `digits` decimals, and more where it would round to 0 or 100 without being that."""
-    rest = min(abs(value), abs(100 - value))
-    if rest < 1e-4:
-        return number(language, value) + NO_BREAK + "%"
-    return number(language, value, max(digits, -math.floor(math.log10(rest)))) + NO_BREAK + "%"

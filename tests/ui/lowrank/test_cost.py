@@ -1,28 +1,34 @@
 """The calculator's card: figures in both languages, bars that add up, what is measured, and what is wrong."""
 
 import re
-from dataclasses import astuple, replace
+from dataclasses import asdict, replace
 
+import gradio as gr
 import pytest
 
 from playground.adapt import cost as arithmetic
-from playground.model.bases import BASES, Status
 from playground.model.catalogue import CATALOGUE, BaseSpec
 from playground.ui.kit.bars import bytes_text
-from playground.ui.lowrank.cost import DEFAULT, HERE, PAPERS, Question, claim, draw, measure, measured_line, precise
+from playground.ui.lowrank.cost import DEFAULT, HERE, PAPERS, Asked, Cards, Question
+from playground.ui.lowrank.cost_html import claim, measured_line, precise
 from playground.work.lanes import LAB
 from playground.work.sessions import SESSIONS
 
 LANGUAGES = ("en", "es")
 SPACE = "\N{NO-BREAK SPACE}"
+CARDS = Cards({name: gr.Slider() for name in ("targets", "rank", "virtual_tokens")}, gr.HTML(), gr.HTML())
 
 
 def plain(html):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html).replace(SPACE, " "))
 
 
-def drawn(asked, language="en", base="smollm2-135m"):
-    return draw(language, base, *astuple(asked))
+def asked_by(visitor, question, language, base):
+    return Asked(**asdict(question), key=visitor, language=language, base=base)
+
+
+def drawn(question, language="en", base="smollm2-135m"):
+    return CARDS.draw(asked_by("arithmetic-test", question, language, base))[CARDS.shown]
 
 
 @pytest.mark.parametrize(
@@ -96,21 +102,21 @@ def test_the_base_in_use_is_counted_before_it_is_loaded():
     assert "SmolLM2-135M-Instruct" in shown
 
 
+@pytest.mark.parametrize(
+    ("method_id", "used"),
+    [("lora", {"targets", "rank"}), ("qlora", {"targets", "rank"}), ("prompt_tuning", {"virtual_tokens"}), ("ia3", set())],
+)
+def test_only_the_settings_of_the_method_are_seen(method_id, used):
+    changes = CARDS.show_used(asked_by("", replace(DEFAULT, method=method_id), "en", "smollm2-135m"))
+    assert {name for name, control in CARDS.hideable.items() if changes[control]["visible"]} == used
+
+
 # Measured
 
 
-@pytest.fixture
-def tiny_here(tiny, monkeypatch):
-    """The tiny base as a loaded line of the catalogue."""
-    monkeypatch.setitem(CATALOGUE, "tiny", tiny.spec)
-    monkeypatch.setitem(BASES._loaded, "tiny", tiny)
-    monkeypatch.setitem(BASES._status, "tiny", Status("ready"))
-    return tiny
-
-
-def last(asked, base, language="en"):
-    *_, line = measure("arithmetic-test", language, base, *astuple(asked))
-    return line
+def last(question, base, language="en"):
+    *_, changes = CARDS.measure(asked_by("arithmetic-test", question, language, base))
+    return changes[CARDS.measured]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

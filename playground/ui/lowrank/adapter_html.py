@@ -1,0 +1,42 @@
+"""
+Where an adapter learned, as HTML. Knows no components and no events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from playground import locales
+from playground.lowrank import findings
+from playground.plots.lowrank import adapter as plots
+from playground.ui.kit.html import colour, heading
+from playground.ui.kit.sections import soft
+from playground.ui.lowrank.module import vectors
+
+if TYPE_CHECKING:
+    from playground.adapt.adapters import Adapter
+    from playground.lowrank.findings import Cell
+    from playground.model.bases import Base
+
+
+def where(base: Base, adapter: Adapter, module: str, language: str) -> str:
+    """The map over the whole network with one module framed, and for IA3 its vectors by kind of module."""
+    cells = findings.network(base, adapter)
+    plain = [asdict(cell) for cell in cells]
+    drawn = heading(language, "updates.where.title") + plots.network(plain, module, language) + in_words(cells, language)
+    return f"<div {colour(adapter.record.method)}>{drawn}{vectors(findings.vectors(base, adapter), language)}</div>"
+
+
+def in_words(cells: Sequence[Cell], language: str) -> str:
+    """Which module changed most, and the mean effective rank of all, in words."""
+    top = max(cells, key=lambda cell: cell.relative)
+    if not top.relative:
+        return soft(language, "updates.where.nothing")
+    name = locales.text(language, "lowrank.module", layer=top.layer, kind=top.kind)
+    line = soft(language, "updates.where.most", module=name, share=locales.percent(language, 100 * top.relative))
+    ranks = [cell.effective_rank for cell in cells if cell.effective_rank is not None]
+    if ranks:
+        line += soft(language, "updates.where.rank", mean=locales.number(language, sum(ranks) / len(ranks), 1))
+    return line

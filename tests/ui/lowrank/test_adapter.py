@@ -1,0 +1,124 @@
+"""Choosing an adapter in the lab: which checkpoint is looked at, what is set anew, and what stops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import gradio as gr
+import pytest
+
+from playground.actions.lowrank import CUT, SWEEP, run_about
+from playground.adapt.adapters import Adapter
+from playground.adapt.tasks import Task
+from playground.model.bases import Base
+from playground.train.training import TrainingJob, train
+from playground.ui.kit.controls import unchanged
+from playground.ui.lowrank import edits
+from playground.ui.lowrank.adapter import Cards, Looked
+from playground.work.jobs import Run
+from playground.work.sessions import SESSIONS
+
+KNOBS = edits.Knobs(gr.Slider(), gr.Slider(), gr.Slider(), gr.Slider(), gr.CheckboxGroup())
+CARDS = Cards(
+    gr.Dropdown(), gr.Slider(), gr.State(), gr.State(), gr.HTML(), gr.Column(), gr.Dropdown(), KNOBS, gr.Textbox(), gr.HTML()
+)
+SET_ANEW = {KNOBS.rank, KNOBS.strength, KNOBS.first, KNOBS.last, KNOBS.kinds, CARDS.prompt}
+STEPS = 3
+
+
+@pytest.fixture
+def own(tiny_here: Base, small_task: Task, request: pytest.FixtureRequest) -> Iterator[tuple[str, Adapter, Adapter]]:
+    """A visitor's key, with a LoRA adapter and a soft prompt of theirs, each with a checkpoint a step."""
+    key = f"lab-{request.node.name}"[:32].ljust(32, "0")
+    made = []
+    for method_id in ("lora", "prompt_tuning"):
+        *_, ended = train(TrainingJob("tiny", method_id, small_task, {}, STEPS, 0), lambda base_id: tiny_here)
+        SESSIONS.get(key).library.add(ended.adapter)
+        made.append(ended.adapter)
+    yield key, *made
+    SESSIONS.get(key).runs.clear()
+
+
+def looked(key: str, adapter_id: str, **other: object) -> Looked:
+    """An adapter whole, after it was drawn."""
+    return replace(Looked(key, "en", adapter_id, "tiny", adapter_id, STEPS, adapter_id, None, 8), **other)
+
+
+def running(key: str, place: str, adapter_id: str) -> Run:
+    run = SESSIONS.get(key).runs[place] = Run("lab", lambda stop: iter(()), adapter_id)
+    return run
+
+
+def test_the_scrubber_leads_from_checkpoint_to_checkpoint(own):
+    key, lora, _ = own
+    changes = CARDS.picked(looked(key, lora.id, chosen="pirate-lora"))
+    assert changes[CARDS.chosen] == lora.id
+    assert (changes[CARDS.step]["visible"], changes[CARDS.step]["value"]) == (True, STEPS)
+    chosen = [CARDS.stepped(looked(key, lora.id, step=step))[CARDS.chosen] for step in range(STEPS + 1)]
+    assert chosen[0] == f"{lora.id}@0"
+    assert chosen[-1] == lora.id  # the end of the run is the adapter itself
+    assert all(SESSIONS.get(key).library.knows(one) for one in chosen)
+
+
+def test_a_ready_made_adapter_has_no_scrubber(own):
+    key, *_ = own
+    assert CARDS.picked(looked(key, "pirate-lora"))[CARDS.step]["visible"] is False
+
+
+def test_what_runs_about_the_former_adapter_stops_and_is_looked_up_no_more(own):
+    key, lora, soft = own
+    former, swept = running(key, CUT, lora.id), running(key, SWEEP, lora.id)
+    CARDS.picked(looked(key, lora.id))
+    assert run_about(key, CUT, lora.id) is former
+    CARDS.stepped(looked(key, lora.id, step=0))
+    assert former.replaced
+    assert swept._stop.is_set()
+    assert run_about(key, CUT, lora.id) is None
+    latest = running(key, CUT, soft.id)
+    CARDS.picked(looked(key, soft.id))
+    assert not latest.replaced
+
+
+def test_another_adapter_sets_the_controls_and_another_checkpoint_leaves_them(own):
+    key, lora, _ = own
+    fresh = CARDS.look(looked(key, lora.id, settled="pirate-lora"))
+    assert set(fresh) >= SET_ANEW
+    assert fresh[CARDS.settled] == lora.id
+    assert fresh[KNOBS.rank]["value"] == 8
+    module = fresh[CARDS.module]["choices"][-1][1]
+    stepped = CARDS.look(looked(key, lora.id, chosen=f"{lora.id}@1", module=module))
+    assert not set(stepped) & SET_ANEW
+    assert stepped[CARDS.module]["value"] == module  # the one that the visitor looks at
+
+
+def test_a_soft_prompt_has_no_weights_but_its_question(own):
+    key, _, soft = own
+    changes = CARDS.look(looked(key, soft.id, settled=""))
+    assert changes[CARDS.weights]["visible"] is False
+    assert changes[CARDS.prompt] == soft.record.questions[0]
+    assert CARDS.draw(looked(key, soft.id)) == unchanged(CARDS.inside)
+    assert CARDS.prompt not in CARDS.look(looked(key, soft.id, chosen=f"{soft.id}@1"))
+
+
+def test_an_adapter_that_has_gone_is_a_sentence_and_the_next_one_is_set_anew(own):
+    key, *_ = own
+    changes = CARDS.look(looked(key, "gone"))
+    assert "pp-error" in changes[CARDS.where]
+    assert changes[CARDS.weights]["visible"] is False
+    assert changes[CARDS.settled] == ""
+    assert "pp-error" in CARDS.draw(looked(key, "gone"))[CARDS.inside]
+    assert "pp-error" in CARDS.frame(looked(key, "gone"))[CARDS.where]
+
+
+def test_opening_the_tab_goes_on_with_what_was_chosen_or_takes_what_there_is(own):
+    key, lora, soft = own
+    again = CARDS.opened(looked(key, lora.id))
+    assert again[CARDS.adapter]["value"] == lora.id
+    assert CARDS.chosen not in again
+    assert not set(again) & SET_ANEW
+    other = CARDS.opened(looked(key, "pirate-lora"))  # an adapter of another base
+    assert other[CARDS.chosen] == other[CARDS.adapter]["value"] == soft.id  # the newest
+    none = CARDS.opened(looked("", "pirate-lora"))
+    assert (none[CARDS.adapter]["value"], none[CARDS.chosen]) == (None, "")
+    assert "no adapter" in none[CARDS.where]
