@@ -14,7 +14,7 @@ from playground.work.jobs import TRAIN, Run
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
-    from playground.train.training import Event, Started
+    from playground.train.job import Event, Started
 
 
 def start_training(
@@ -27,7 +27,8 @@ def start_training(
     seed: int = 0,
 ) -> Run:
     """Queue a training for a session. Raises PlaygroundError at once if it cannot be served."""
-    from playground.train.training import Ended, TrainingJob, train
+    from playground.train.job import Ended, TrainingJob
+    from playground.train.training import train
 
     have(base_id)
     job = TrainingJob(base_id, method_id, task, dict(values), steps, seed).checked()

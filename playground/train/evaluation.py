@@ -16,11 +16,12 @@ from torch.nn import functional
 from playground.adapt import adapters, tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
-from playground.adapt.tasks import IGNORE, Task
+from playground.adapt.tasks import IGNORE, Example, Task
 from playground.compare.decoding import Row, write
 from playground.compare.job import Decoding
 from playground.model.bases import Base
 
+SAMPLES, SAMPLE_TOKENS = 2, 20  # held-out questions that a run answers as it goes, and how far
 Encoded = tuple[list[int], list[int]]  # (input ids, labels) as `tasks.encode` gives them
 
 
@@ -76,6 +77,16 @@ def answers(model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_
     return [row.text() for row in rows]
 
 
+def questions(task: Task) -> list[str]:
+    """The held-out questions that a run answers as it goes."""
+    return [example.prompt for example in task.held_out[:SAMPLES]]
+
+
+def sample_answers(model: nn.Module, base: Base, asked: Sequence[str], shots: Sequence[Example] = ()) -> list[str]:
+    """How a model answers them now, in SAMPLE_TOKENS tokens at most."""
+    return answers(model, base, [tasks.prompt_ids(base.tokenizer, question, shots) for question in asked], SAMPLE_TOKENS)
+
+
 @dataclass(frozen=True)
 class EvaluateJob:
     """Score an adapter (None: the base) on the held-out examples of a task."""
@@ -108,7 +119,7 @@ class Report:
 def evaluate(job: EvaluateJob, get_base: Callable[[str], Base]) -> Iterator[Score | Report]:
     """The scores of the held-out examples, eight at a time, then the Report."""
     base = get_base(adapters.base_id(job.adapter, job.base) if job.adapter else job.base)
-    shots = [tasks.Example(*shot) for shot in job.adapter.record.shots] if job.adapter else []
+    shots = [Example(*shot) for shot in job.adapter.record.shots] if job.adapter else []
     model = attach(base, job.adapter)
     rule, scores = tasks.SCORES[job.task.id], []
     for start in range(0, len(job.task.held_out), 8):

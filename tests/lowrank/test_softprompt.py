@@ -33,8 +33,9 @@ from playground.lowrank.softprompt import (
 )
 from playground.model.bases import Base
 from playground.plots.lowrank.softprompt import HOVER, importance_bars, importance_summary, projection_figure
-from playground.train import training
 from playground.train.evaluation import held_out_loss
+from playground.train.job import TrainingJob
+from playground.train.training import train
 from playground.ui.kit import sections
 from playground.ui.lowrank import softprompt as view
 from playground.work.jobs import Run
@@ -53,8 +54,8 @@ STARTS = {
 
 
 def learned(tiny: Base, values: dict, seed: int = 3, method_id: str = "prompt_tuning", steps: int = 1) -> Adapter:
-    job = training.TrainingJob("tiny", method_id, TASK, {"learning_rate": 0.05, **values}, steps, seed)
-    *_, ended = training.train(job, lambda base_id: tiny)
+    job = TrainingJob("tiny", method_id, TASK, {"learning_rate": 0.05, **values}, steps, seed)
+    *_, ended = train(job, lambda base_id: tiny)
     return ended.adapter
 
 

@@ -24,7 +24,8 @@ from playground.model.bases import Bases, checksum, load, pick_device
 from playground.model.catalogue import BITSANDBYTES, CATALOGUE, FORMS, BaseSpec, split_id
 from playground.model.modules import linear_layers
 from playground.model.weights import weight_of
-from playground.train.training import TrainingJob, train
+from playground.train.job import TrainingJob
+from playground.train.training import train
 from tests.families import logits, one_thread, tiny_base, tiny_model  # noqa: F401
 
 FAMILIES = ("llama", "qwen2", "bloom")

@@ -24,7 +24,8 @@ from playground.model.weights import held_tensors, stored_bytes
 from playground.quantize.merging import MergeJob, codes, merged, merging
 from playground.quantize.qlora import PairJob, train_pair
 from playground.train.evaluation import held_out_loss
-from playground.train.training import Ended, TrainingJob, train
+from playground.train.job import Ended, TrainingJob
+from playground.train.training import train
 from tests.families import logits, one_thread, tiny_base  # noqa: F401
 
 VALUES = {"rank": 4, "learning_rate": 2e-2, "dropout": 0.2, "targets": "all_linear"}

@@ -22,7 +22,8 @@ from playground.lowrank.edits import Edit, edited
 from playground.lowrank.sweep import SweepJob, sweep
 from playground.model.bases import Base
 from playground.train.evaluation import EvaluateJob, Report, Score, answers, evaluate, held_out_loss
-from playground.train.training import TrainingJob, train
+from playground.train.job import TrainingJob
+from playground.train.training import train
 
 GetBase = Callable[[str], Base]
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]

@@ -20,6 +20,7 @@ from playground import locales, settings
 from playground.errors import PlaygroundError
 from playground.locales import NO_BREAK, number
 from playground.lowrank import toy
+from playground.lowrank.pictures import PICTURE, PICTURE_KINDS
 from playground.lowrank.toy import Decomposition, Fitted
 from playground.plots.kit.matrix import MOST, address, matrix
 from playground.plots.lowrank.toy import error_curve, spectrum
@@ -107,7 +108,7 @@ def _picture_controls(wording: Wording) -> tuple[gr.File, gr.Slider]:
 
 
 def _limits(language: str) -> str:
-    return words(language, "toy.picture.limits", kinds=", ".join(toy.PICTURE_KINDS), side=settings.PICTURE_SIDES[1])
+    return words(language, "toy.picture.limits", kinds=", ".join(PICTURE_KINDS), side=settings.PICTURE_SIDES[1])
 
 
 # Handlers
@@ -138,7 +139,7 @@ def draw_matrices(language: str, kind: str, rows: int, columns: int, rank: int, 
     matrices = _sentences(said) + _figures(language, weight, target, best.b, best.a, decomposition, "toy.legend")
     curve = _curve(language, [], toy.affordable(rows, columns, rank), best.error, words(language, "toy.curve.idle"))
     slider = gr.update(maximum=highest, value=rank)
-    return [slider, matrices, _spectrum(language, decomposition.values, rank), curve]
+    return [slider, matrices, _spectrum(language, decomposition.s, rank), curve]
 
 
 def grow(language: str, kind: str, rows: int, columns: int, rank: int, seed: int, file: str | None) -> Iterator[list[Any]]:
@@ -186,7 +187,7 @@ def draw_picture(language: str, file: str | None, rank: int) -> list[Any]:
 
 
 def _path(file: str | None) -> Path:
-    return Path(file) if file else toy.PICTURE
+    return Path(file) if file else PICTURE
 
 
 # Pieces
