@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from playground.bounds import Bound
 from playground.errors import PlaygroundError
 from playground.formats.registry import format_of
-from playground.model.architecture import Architecture, Linear
+from playground.model.architecture import Architecture, Linear, entries
 from playground.model.catalogue import BITSANDBYTES
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def training_memory(architecture: Architecture, trainable: int, form: str | None
     section 3; the rest in float32), and for everything trained a value, a gradient and AdamW's two moments in float32.
     Activations come on top.
     """
-    linear = sum(layer.count * layer.inputs * layer.outputs for layer in architecture.linears)
+    linear = entries(architecture.linears)
     frozen = linear * bits(form) / 8 + (architecture.parameters - linear) * 4
     return round((frozen if trainable < architecture.parameters else 0) + trainable * 4 * 4)
 

@@ -8,19 +8,17 @@ from transformers import DebertaV2Config, DebertaV2Model, RobertaConfig, Roberta
 
 from playground.adapt.cost import (
     CALCULATED,
-    PUBLISHED,
     cost,
-    entries,
     frozen_bytes,
     measured,
     prepared,
-    published,
     whole_update,
 )
 from playground.adapt.library import examples
 from playground.adapt.methods import METHODS, training_memory
+from playground.adapt.published import PUBLISHED, published
 from playground.errors import PlaygroundError
-from playground.model.architecture import Architecture, Linear, architecture_of
+from playground.model.architecture import Architecture, Linear, architecture_of, entries
 from playground.model.catalogue import CATALOGUE
 from playground.model.weights import held_bytes
 from tests.families import one_thread, tiny_base  # noqa: F401

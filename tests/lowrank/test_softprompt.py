@@ -20,17 +20,17 @@ from playground.adapt.adapters import Adapter, Checkpoint, Record
 from playground.adapt.attach import attach, attached
 from playground.adapt.tasks import Example, Task
 from playground.errors import PlaygroundError
-from playground.lowrank import softprompt
+from playground.lowrank import softprompt, vocabulary
 from playground.lowrank.softprompt import (
     Importance,
     importance,
     initial,
-    nearest,
     projection,
     report,
     virtual_tokens,
     without,
 )
+from playground.lowrank.vocabulary import nearest
 from playground.model.bases import Base
 from playground.plots.lowrank.softprompt import HOVER, importance_bars, importance_summary, projection_figure
 from playground.train.evaluation import held_out_loss
@@ -163,7 +163,7 @@ def test_special_tokens_are_shown_as_they_are(tiny: Base):
 
 @pytest.mark.parametrize("block", [7, 100, 16_384])
 def test_neighbours_are_those_of_the_whole_table_of_cosines(tiny: Base, soft: Adapter, monkeypatch, block: int):
-    monkeypatch.setattr(softprompt, "BLOCK", block)
+    monkeypatch.setattr(vocabulary, "BLOCK", block)
     rows = virtual_tokens(soft)
     table = torch.nn.functional.cosine_similarity(rows[:, None].double(), embeddings(tiny)[None].double(), dim=2)
     values, ids = table.topk(10, dim=1)
@@ -239,7 +239,7 @@ def test_what_was_measured_of_a_base_goes_with_it(tiny: Base, soft: Adapter):
     passing = dataclasses.replace(tiny)
     report(passing, soft)
     gone = weakref.ref(passing)
-    assert passing in softprompt._VOCABULARIES
+    assert passing in vocabulary._VOCABULARIES
     del passing
     gc.collect()
     assert gone() is None

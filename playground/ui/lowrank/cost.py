@@ -15,9 +15,10 @@ import gradio as gr
 
 from playground import settings
 from playground.adapt import cost as arithmetic
-from playground.adapt.cost import CALCULATED, PUBLISHED, RANK, TASKS, VIRTUAL_TOKENS, WIDTH, Cost, Measured, Memory
+from playground.adapt.cost import CALCULATED, RANK, TASKS, VIRTUAL_TOKENS, WIDTH, Cost, Measured, Memory
 from playground.adapt.library import examples
 from playground.adapt.methods import method
+from playground.adapt.published import PUBLISHED, published
 from playground.bounds import Bound
 from playground.errors import PlaygroundError
 from playground.locales import NO_BREAK, number, percent, significant, text
@@ -203,7 +204,7 @@ def precise(language: str, value: float) -> str:
 def model_of(model: str, base_id: str) -> tuple[str, str, Architecture]:
     """Name, source and shape of the chosen model. Raises PlaygroundError."""
     if model != HERE:
-        one = arithmetic.published(model)
+        one = published(model)
         return one.name, one.source, one.architecture
     spec, _ = split_id(base_id)
     architecture = BASES.get(base_id).architecture if BASES.is_loaded(base_id) else spec.architecture
