@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral, Rational, Real
-from typing import Any, NoReturn
+from typing import Any
 
 from playground.errors import PlaygroundError
 
@@ -44,18 +44,15 @@ class Bound:
         found: Any = _number(value) if kind in (int, float) else value if isinstance(value, kind) else None
         if self.choices:
             if found not in self.choices:
-                self._refuse("not_a_choice", value, choices=", ".join(map(str, self.choices)))
-        elif found is None or (kind is str and len(found) > (self.maximum or 0)):
-            self._refuse("wrong_kind", value, kind=kind.__name__)
-        elif kind in (int, float):
-            if not self.minimum <= found <= self.maximum:  # type: ignore[operator]  # a number has both; NaN is in no range
-                self._refuse("out_of_range", value, minimum=self.minimum, maximum=self.maximum)
-            if kind is int and found != int(found):
-                self._refuse("wrong_kind", value, kind=kind.__name__)
+                choices = ", ".join(map(str, self.choices))
+                raise PlaygroundError("not_a_choice", name=self.name, value=shown(value), choices=choices)
+        elif found is None or (kind is int and found % 1 > 0) or (kind is str and len(found) > (self.maximum or 0)):
+            raise PlaygroundError("wrong_kind", name=self.name, value=shown(value), kind=kind.__name__)
+        elif kind in (int, float) and not self.minimum <= found <= self.maximum:  # type: ignore[operator]  # both are set
+            raise PlaygroundError(
+                "out_of_range", name=self.name, value=shown(value), minimum=self.minimum, maximum=self.maximum
+            )
         return kind(found)
-
-    def _refuse(self, key: str, value: Any, **allowed: Any) -> NoReturn:
-        raise PlaygroundError(key, name=self.name, value=shown(value), **allowed)
 
 
 def _number(value: Any) -> int | float | None:

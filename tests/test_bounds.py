@@ -182,7 +182,7 @@ def test_what_is_no_number_in_the_range_is_refused_everywhere_alike(name: str) -
     assert [refusal(bound, value).key for value in (NAN, INFINITY, -INFINITY, HUGE, -HUGE)] == ["out_of_range"] * 5
     if isinstance(bound.default, int):
         assert bound.check(float(bound.default)) == bound.default
-        assert refusal(bound, bound.default + 0.5).key in ("wrong_kind", "out_of_range")
+        assert refusal(bound, bound.default + 0.5).key == "wrong_kind"
 
 
 @pytest.mark.parametrize("name", CHOICES)
