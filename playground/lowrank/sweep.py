@@ -17,7 +17,7 @@ from playground.adapt import adapters, tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
 from playground.adapt.tasks import Task
-from playground.compare.decoding import at_least_zero
+from playground.compare.divergence import kl
 from playground.lowrank.edits import Edit, edited
 from playground.model.bases import Base
 from playground.train.evaluation import response_logits
@@ -76,8 +76,8 @@ def sweep(job: SweepJob, get_base: Callable[[str], Base]) -> Iterator[Sweep]:
             yield done  # now and then, so that other work has its turn and a stop is heard
             here, targets = _log_probabilities(model, batch, base)
             losses.append(_losses(here, targets))
-            divergences.append((here.exp() * (here - there)).sum(-1))
-        done = Sweep(done.base_loss, (*done.effects, Effect(edit, _mean(losses), at_least_zero(_mean(divergences)))))
+            divergences.append(kl(here, there))
+        done = Sweep(done.base_loss, (*done.effects, Effect(edit, _mean(losses), _mean(divergences))))
         yield done
 
 

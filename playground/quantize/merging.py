@@ -17,7 +17,7 @@ from playground.adapt import adapters, tasks
 from playground.adapt.adapters import LESS, Adapter
 from playground.adapt.attach import attach
 from playground.adapt.tasks import Task
-from playground.compare.decoding import at_least_zero
+from playground.compare.divergence import kl
 from playground.errors import PlaygroundError
 from playground.lowrank.updates import updates
 from playground.model.bases import Base
@@ -156,12 +156,11 @@ def _predictions(found: Merging, job: MergeJob, base: Base, plain: Base, whole: 
             yield found
         count += len(targets)
         here, there = (logits[name].double().log_softmax(-1) for name in ("merged", "adapter"))
-        divergence += float((here.exp() * (here - there)).sum())
+        divergence += float(kl(here, there).sum())
         difference = max(difference, float((logits["merged_float"] - logits["float"]).abs().max()))
     means = {name: sums[name] / count for name in ("base", "adapter", "merged", "merged_float")}
-    yield replace(
-        found, losses=Losses(**means, kl=at_least_zero(divergence / count), float_difference=difference, tokens=count)
-    )
+    losses = Losses(**means, kl=divergence / count, float_difference=difference, tokens=count)
+    yield replace(found, losses=losses)
 
 
 @torch.inference_mode()

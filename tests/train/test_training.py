@@ -547,12 +547,12 @@ def test_few_shot_takes_k_different_examples_to_learn_from(tiny: Base, get_tiny:
 
 
 def test_few_shot_measures_with_its_examples_in_front(tiny: Base, get_tiny: GetBase) -> None:
-    _, evaluation, sample, ended = train(TrainingJob("tiny", "few_shot", TASK, {"examples": 3}), get_tiny)
+    _, measured, sample, ended = train(TrainingJob("tiny", "few_shot", TASK, {"examples": 3}), get_tiny)
     shots = [Example(*shot) for shot in ended.adapter.record.shots]
     prompts = [prompt_ids(tiny.tokenizer, example.prompt, shots) for example in TASK.held_out]
     rows = encoded(tiny, TASK.held_out, shots)
-    assert evaluation.held_out_loss == held_out_loss(tiny.model, rows, tiny.tokenizer.pad_token_id)
-    assert evaluation.held_out_loss != loss_of(tiny.model, tiny)
+    assert measured.held_out_loss == held_out_loss(tiny.model, rows, tiny.tokenizer.pad_token_id)
+    assert measured.held_out_loss != loss_of(tiny.model, tiny)
     assert list(sample.answers) == answers(tiny.model, tiny, prompts, evaluation.SAMPLE_TOKENS)
 
 
