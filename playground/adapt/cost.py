@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from playground.adapt.adapters import DOWNLOADABLE, WEIGHTS
 from playground.adapt.attach import wrapped
 from playground.adapt.library import examples
-from playground.adapt.methods import METHODS, Method, Values, bits, targeted
+from playground.adapt.methods import METHODS, Method, Values, frozen_bytes, targeted
 from playground.bounds import Bound
 from playground.errors import PlaygroundError
 from playground.model.architecture import Architecture, Linear, entries
@@ -104,9 +104,7 @@ def cost(
     trainable, total = counts["trainable_parameters"], counts["total_parameters"]
     everything = METHODS["full_fine_tuning"].counts(architecture, {})["trainable_parameters"]
     own = architecture.parameters + trainable - total  # numbers of the base's that an adapter trains: biases
-    plain, four_bit = (
-        frozen_bytes(architecture, form, width) - own * width for form in (None, FOUR_BIT)
-    )  # fmt: skip
+    plain, four_bit = (frozen_bytes(architecture, form, width) - own * width for form in (None, FOUR_BIT))
     lora = method_id in ("lora", "qlora")
     return Cost(
         trainable=trainable,
@@ -128,12 +126,6 @@ def cost(
 
 def _adapter_memory(way: str, frozen: int, trainable: int, width: int) -> Memory:
     return Memory(way, frozen, trainable * width, trainable * width, trainable * MOMENT_BYTES)
-
-
-def frozen_bytes(architecture: Architecture, form: str | None = None, width: int = 2) -> int:
-    """What a frozen base takes: the weights of its linear layers in `form`, everything else in `width` bytes a number."""
-    linear = entries(architecture.linears) if form else 0
-    return round(linear * bits(form) / 8) + (architecture.parameters - linear) * width
 
 
 def prepared(architecture: Architecture, method_id: str, values: Values) -> tuple[Method, Architecture, dict[str, Any]]:

@@ -1,9 +1,8 @@
 """
-Number formats: which there are, what a weight becomes in each, what that costs, and how far it is off.
+Which number formats there are.
 
-One record a format: add one to FORMATS, and every number here follows. How each of them rounds is in
-`roundtrip`, one number bit by bit in `bits`. Imports no torch before it has work to do. Knows
-nothing about models, adapters or the page.
+One record a format: add one to FORMATS, and every room follows. How each of them rounds is in `roundtrip`, one number
+bit by bit in `bits`. Imports no torch before it has work to do. Knows nothing about models, adapters or the page.
 """
 
 from __future__ import annotations

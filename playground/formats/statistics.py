@@ -61,15 +61,15 @@ def errors(exact: torch.Tensor, found: torch.Tensor) -> Errors:
     )
 
 
-def statistics(weights: torch.Tensor, quantized: Quantized) -> Statistics:
-    """What a round trip of these weights cost and saved."""
-    weights, shape = weights.detach().float().cpu(), tuple(weights.shape)
+def statistics(weights: torch.Tensor, quantized: Quantized, shape: tuple[int, ...] = ()) -> Statistics:
+    """What a round trip of these weights cost and saved; bits and bytes of a tensor of `shape`, if they are part of one."""
+    weights, shape = weights.detach().float().cpu(), shape or tuple(weights.shape)
     bits = quantized.format.bits_per_parameter(shape, quantized.layout)
     return Statistics(
         **vars(errors(weights, quantized.values)),
         format=quantized.format.id,
         bits_per_parameter=bits,
-        bytes=math.ceil(round(bits * weights.numel() / 8, 3)),  # a product of floats is not quite whole
+        bytes=math.ceil(round(bits * math.prod(shape) / 8, 3)),  # a product of floats is not quite whole
         zeros=int((quantized.values == 0).sum()) / weights.numel(),
         saturated=quantized.saturated,
     )

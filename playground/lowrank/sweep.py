@@ -20,7 +20,7 @@ from playground.adapt.tasks import Task
 from playground.compare.divergence import kl
 from playground.lowrank.edits import Edit, edited
 from playground.model.bases import Base
-from playground.train.evaluation import response_logits
+from playground.train.evaluation import batches, response_logits
 
 if TYPE_CHECKING:
     from playground.train.evaluation import Encoded
@@ -64,15 +64,14 @@ def sweep(job: SweepJob, get_base: Callable[[str], Base]) -> Iterator[Sweep]:
     edits = [edit.checked(job.adapter) for edit in job.edits]
     base = get_base(adapters.base_id(job.adapter, job.base))
     examples = job.task.held_out[: settings.MAX_SWEEP_EXAMPLES]
-    ordered = sorted((tasks.encode(base.tokenizer, example) for example in examples), key=lambda one: len(one[0]))
-    batches = [ordered[start : start + 8] for start in range(0, len(ordered), 8)]
-    reference = [_log_probabilities(base.view().eval(), batch, base) for batch in batches]
+    read = batches([tasks.encode(base.tokenizer, example) for example in examples])
+    reference = [_log_probabilities(base.view().eval(), batch, base) for batch in read]
     done = Sweep(_mean([_losses(log, targets) for log, targets in reference]))
     yield done
     for edit in edits:
         model = attach(base, edited(base, job.adapter, edit))
         losses, divergences = [], []
-        for batch, (there, _) in zip(batches, reference, strict=True):
+        for batch, (there, _) in zip(read, reference, strict=True):
             yield done  # now and then, so that other work has its turn and a stop is heard
             here, targets = _log_probabilities(model, batch, base)
             losses.append(_losses(here, targets))

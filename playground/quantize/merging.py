@@ -23,8 +23,8 @@ from playground.lowrank.updates import updates
 from playground.model.bases import Base
 from playground.model.catalogue import split_id
 from playground.model.weights import weight_of
-from playground.quantize.qlora import BATCH, COMPARED, FOUR_BIT
-from playground.train.evaluation import Encoded, response_logits
+from playground.quantize.qlora import COMPARED, FOUR_BIT
+from playground.train.evaluation import Encoded, batches, response_logits
 
 
 def merged(adapter: Adapter, name: str = "") -> Adapter:
@@ -146,12 +146,12 @@ def _predictions(found: Merging, job: MergeJob, base: Base, plain: Base, whole: 
         "float": attach(plain, job.adapter),
         "merged_float": attach(plain, merged(job.adapter)),
     }
-    encoded = sorted((tasks.encode(base.tokenizer, one) for one in job.task.held_out), key=lambda one: len(one[0]))
+    read = batches([tasks.encode(base.tokenizer, one) for one in job.task.held_out])
     sums, divergence, difference, count = dict.fromkeys(models, 0.0), 0.0, 0.0, 0
-    for start in range(0, len(encoded), BATCH):
+    for batch in read:
         logits: dict[str, torch.Tensor] = {}
         for name, model in models.items():
-            logits[name], targets = _logits(model, encoded[start : start + BATCH], base)
+            logits[name], targets = _logits(model, batch, base)
             sums[name] += float(functional.cross_entropy(logits[name], targets, reduction="sum"))
             yield found
         count += len(targets)

@@ -25,7 +25,6 @@ from playground.train.training import train
 
 COMPARED = ("lora", "qlora")
 FOUR_BIT = ("nf4", "nf4_double")
-BATCH = 8  # held-out examples read together
 
 
 @dataclass(frozen=True)

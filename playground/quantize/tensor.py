@@ -8,11 +8,10 @@ Knows nothing about the page.
 from __future__ import annotations
 
 import hashlib
-import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from playground.bounds import Bound
@@ -152,7 +151,7 @@ def _report(numbers: Numbers, formats: Sequence[Format], layout: Layout | None) 
     off, rounded = [], []
     for quantized in _rounded(numbers, formats, layout):
         off.append(quantized.values - weights)
-        rounded.append((quantized.layout, _statistics(numbers, quantized), *_grid(quantized, weights)))
+        rounded.append((quantized.layout, statistics(numbers.weights, quantized, numbers.shape), *_grid(quantized, weights)))
     common = min(LARGEST, REACH * max(found.rmse for _, found, _, _ in rounded))  # an error is a float32 itself
     outcomes = []
     for error, (own_layout, found, grid, count) in zip(off, rounded, strict=True):
@@ -174,16 +173,6 @@ def _rounded(numbers: Numbers, formats: Sequence[Format], layout: Layout | None)
         yield format.round_trip(numbers.weights, format.fitting(layout) if layout else None)
 
 
-def _statistics(numbers: Numbers, quantized: Quantized) -> Statistics:
-    """Of the numbers that are looked at; bits and bytes are those of the whole tensor."""
-    found = statistics(numbers.weights, quantized)
-    if numbers.shape == tuple(numbers.weights.shape):
-        return found
-    bits = quantized.format.bits_per_parameter(numbers.shape, quantized.layout)
-    count = math.prod(numbers.shape)
-    return replace(found, bits_per_parameter=bits, bytes=math.ceil(round(bits * count / 8, 3)))
-
-
 def rows(base: Base, module: str = "", format_ids: Sequence[str] = (), layout: Layout | None = None) -> list[dict[str, Any]]:
     """
     The statistics of each format on a module ("": see `default_module`) as plain values, with the module's path.
@@ -196,7 +185,14 @@ def rows(base: Base, module: str = "", format_ids: Sequence[str] = (), layout: L
     found = []
     for quantized in _rounded(numbers, formats, layout):
         scales = {"granularity": quantized.layout.granularity, "block": quantized.layout.block}
-        found.append({"module": module, **asdict(_statistics(numbers, quantized)), **scales, "rows": numbers.rows})
+        found.append(
+            {
+                "module": module,
+                **asdict(statistics(numbers.weights, quantized, numbers.shape)),
+                **scales,
+                "rows": numbers.rows,
+            }
+        )
     return found
 
 

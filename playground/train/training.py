@@ -1,5 +1,5 @@
 """
-Training: a job in, a stream of events out, an adapter at the end.
+Training: a job in, a stream of events out (see `job`), an adapter at the end.
 
 PEFT wraps a private view of the base, AdamW moves what PEFT made trainable. Knows nothing about where it runs or who
 watches; it pauses at every event.
