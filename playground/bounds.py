@@ -37,8 +37,8 @@ class Bound:
         """
         `value` as the default's type; a whole float and NumPy's numbers are numbers too, a boolean is none.
 
-        Raises PlaygroundError: `not_a_choice`; `wrong_kind`; `out_of_range`, as well for NaN, infinity and integers of
-        any length.
+        Raises PlaygroundError: `not_a_choice`, `wrong_kind`, or `out_of_range`; NaN, infinity and endless integers are
+        out of every range.
         """
         kind = type(self.default)
         found: Any = _number(value) if kind in (int, float) else value if isinstance(value, kind) else None

@@ -15,7 +15,7 @@ from playground.adapt.adapters import DOWNLOADABLE, WEIGHTS
 from playground.adapt.attach import wrapped
 from playground.adapt.library import examples
 from playground.adapt.methods import METHODS, Method, Values, frozen_bytes, targeted
-from playground.bounds import Bound
+from playground.bounds import Bound, shown
 from playground.errors import PlaygroundError
 from playground.model.architecture import Architecture, Linear, entries
 from playground.model.weights import held_bytes
@@ -135,12 +135,12 @@ def prepared(architecture: Architecture, method_id: str, values: Values) -> tupl
     to these layers, all of which are targeted. Raises PlaygroundError.
     """
     if method_id not in CALCULATED:
-        raise PlaygroundError("unknown_method", method=str(method_id)[:60], known=", ".join(CALCULATED))
+        raise PlaygroundError("unknown_method", method=shown(method_id), known=", ".join(CALCULATED))
     wanted = values.get("targets")
     names = MORE_TARGETS.get(wanted) if isinstance(wanted, str) else wanted
     if isinstance(names, list | tuple) and "targets" in CALCULATED[method_id].complete({}):
         known = [layer.name for layer in architecture.linears]
-        missing = [str(name)[:60] for name in names if name not in known]
+        missing = [shown(name) for name in names if name not in known]
         if missing or not names:
             raise PlaygroundError("no_such_targets", targets=", ".join(missing), known=", ".join(known))
         architecture = replace(architecture, linears=tuple(one for one in architecture.linears if one.name in names))

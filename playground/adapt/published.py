@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from playground.adapt.methods import METHODS
+from playground.bounds import shown
 from playground.errors import PlaygroundError
 from playground.model.architecture import Architecture, deberta, llama, roberta, t5, transformer
 from playground.model.catalogue import CATALOGUE
@@ -56,5 +57,5 @@ PUBLISHED = _published()
 def published(model_id: str) -> Published:
     """Raises PlaygroundError for a model that is not in the list."""
     if model_id not in PUBLISHED:
-        raise PlaygroundError("unknown_model", model=str(model_id)[:60], known=", ".join(PUBLISHED))
+        raise PlaygroundError("unknown_model", model=shown(model_id), known=", ".join(PUBLISHED))
     return PUBLISHED[model_id]
