@@ -27,7 +27,9 @@ from playground.compare.job import CompareJob
 from playground.model.bases import BASES
 from playground.model.catalogue import FORMS
 from playground.quantize.wholemodel import WholeJob, survey
-from playground.train.training import Step, TrainingJob, hardware, train
+from playground.train.job import Step, TrainingJob
+from playground.train.record import hardware
+from playground.train.training import train
 
 QUESTIONS = {
     "pirate": "What is the capital of France?",

@@ -2,16 +2,19 @@
 One range check for whatever a visitor, a program or a link may set: its name, its default, what is allowed.
 
 Hyperparameters, decoding, seeds, the fields of a link and the labs' own ranges are all `Bound`s, so a slider, an endpoint
-and the work itself cannot disagree. Knows nothing about what the values are for.
+and the work itself cannot disagree. Each is declared beside what it bounds; only the seed, which everything has, is
+declared here. Knows nothing about what the values are for.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from numbers import Integral, Rational, Real
 from typing import Any
 
 from playground.errors import PlaygroundError
+
+SHOWN = 60  # characters of a refused value that an error repeats
 
 
 @dataclass(frozen=True)
@@ -31,22 +34,42 @@ class Bound:
     advanced: bool = False
 
     def check(self, value: Any) -> Any:
-        """`value` as the default's type. Raises PlaygroundError if it is of another kind or out of range."""
+        """
+        `value` as the default's type; a whole float and NumPy's numbers are numbers too, a boolean is none.
+
+        Raises PlaygroundError: `not_a_choice`, `wrong_kind`, or `out_of_range`; NaN, infinity and endless integers are
+        out of every range.
+        """
         kind = type(self.default)
+        found: Any = _number(value) if kind in (int, float) else value if isinstance(value, kind) else None
         if self.choices:
-            if value not in self.choices:
-                raise PlaygroundError("not_a_choice", name=self.name, value=value, choices=", ".join(map(str, self.choices)))
-            return value
-        if kind is bool or kind is str:
-            if not isinstance(value, kind) or (kind is str and len(value) > (self.maximum or 0)):
-                raise PlaygroundError("wrong_kind", name=self.name, value=str(value)[:60], kind=kind.__name__)
-            return value
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or (kind is int and value != int(value)):
-            raise PlaygroundError("wrong_kind", name=self.name, value=str(value)[:60], kind=kind.__name__)
-        if not self.minimum <= value <= self.maximum:  # type: ignore[operator]
-            raise PlaygroundError("out_of_range", name=self.name, value=value, minimum=self.minimum, maximum=self.maximum)
-        return kind(value)
+            if found not in self.choices:
+                choices = ", ".join(map(str, self.choices))
+                raise PlaygroundError("not_a_choice", name=self.name, value=shown(value), choices=choices)
+        elif found is None or (kind is int and found % 1 > 0) or (kind is str and len(found) > (self.maximum or 0)):
+            raise PlaygroundError("wrong_kind", name=self.name, value=shown(value), kind=kind.__name__)
+        elif kind in (int, float) and not self.minimum <= found <= self.maximum:  # type: ignore[operator]  # both are set
+            raise PlaygroundError(
+                "out_of_range", name=self.name, value=shown(value), minimum=self.minimum, maximum=self.maximum
+            )
+        return kind(found)
 
 
+def _number(value: Any) -> int | float | None:
+    """One of Python's own numbers; None for what is no real number, and for booleans and fractions."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    return float(value) if isinstance(value, Real) and not isinstance(value, Rational) else None
+
+
+def shown(value: object) -> str:
+    """What was given, as an error repeats it: the first characters, or the kind of what has no text."""
+    try:
+        text = str(value)
+    except ValueError:  # Python writes integers of up to 4300 digits
+        return type(value).__name__
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+SEED = Bound("seed", 0, 0, 2**31 - 1)
 RATES = tuple(float(f"{digit}e-{power}") for power in range(6, -1, -1) for digit in (1, 2, 3, 5))

@@ -17,11 +17,12 @@ from playground import locales
 from playground.actions.compare import recorded
 from playground.adapt import tasks
 from playground.adapt.methods import METHODS
+from playground.bounds import RATES
 from playground.errors import PlaygroundError
 from playground.formats.accumulators import OPERANDS, OVERFLOWS
 from playground.formats.format import GRANULARITIES
 from playground.formats.registry import FORMATS
-from playground.locales import choose, number, percent, seconds, significant, size, text, words
+from playground.locales import choose, number, percent, scientific, seconds, significant, size, text, words, written
 from playground.lowrank.toy import TARGETS as TOYS
 from playground.plots.quantize.tensor import COLUMNS as TENSOR_COLUMNS
 from playground.plots.quantize.wholemodel import COLUMNS
@@ -417,11 +418,51 @@ def test_significant_figures(value, figures, english, spanish):
         (4.5, "4.5_%", "4,5_%"),
         (12.34, "12_%", "12_%"),
         (100, "100_%", "100_%"),
+        (98.7, "99_%", "99_%"),
+        (99.5, "99.5_%", "99,5_%"),  # near 100 as many decimals as tell it apart
+        (99.97, "99.97_%", "99,97_%"),
+        (99.9999, "99.999_%", "99,999_%"),
     ],
 )
 def test_percents(value, english, spanish):
     assert spaced(percent("en", value)) == english
     assert spaced(percent("es", value)) == spanish
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "english", "spanish"),
+    [
+        (5.31e7, 1, "5.3_×_10⁷", "5,3_×_10⁷"),
+        (2.096e-8, 2, "2.10_×_10⁻⁸", "2,10_×_10⁻⁸"),
+        (-1e-12, 0, "−1_×_10⁻¹²", "−1_×_10⁻¹²"),
+        (9.96e9, 1, "1.0_×_10¹⁰", "1,0_×_10¹⁰"),  # what counts is what is written
+        (0.0, 1, "0.0_×_10⁰", "0,0_×_10⁰"),
+        (float("inf"), 1, "inf", "inf"),
+    ],
+)
+def test_powers_of_ten(value, digits, english, spanish):
+    assert spaced(scientific("en", value, digits)) == english
+    assert spaced(scientific("es", value, digits)) == spanish
+
+
+@pytest.mark.parametrize(
+    ("rate", "english", "spanish"),
+    [
+        (1e-6, "1_×_10⁻⁶", "1_×_10⁻⁶"),
+        (5e-5, "5_×_10⁻⁵", "5_×_10⁻⁵"),
+        (1e-4, "0.0001", "0,0001"),
+        (0.03, "0.03", "0,03"),
+        (1.0, "1", "1"),
+        (1.5e-5, "1.5_×_10⁻⁵", "1,5_×_10⁻⁵"),
+    ],
+)
+def test_learning_rates(rate, english, spanish):
+    assert spaced(written("en", rate)) == english
+    assert spaced(written("es", rate)) == spanish
+
+
+def test_no_two_learning_rates_are_written_alike():
+    assert len({written("en", rate) for rate in RATES}) == len(RATES)
 
 
 @pytest.mark.parametrize(

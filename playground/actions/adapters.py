@@ -60,7 +60,7 @@ def download(key: str, adapter_id: str) -> str:
 def upload(key: str, path: str | None, base_id: str) -> Adapter:
     """Check a zip and add its adapter to the session. Raises PlaygroundError with the reason if it is refused."""
     from playground.adapt import uploads
-    from playground.train.training import new_id
+    from playground.train.record import new_id
 
     if not path:
         raise PlaygroundError("no_file")

@@ -17,7 +17,7 @@ from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
-    from playground.train.training import Event, Started
+    from playground.train.job import Event, Started
 
 
 def start_training(
@@ -30,7 +30,8 @@ def start_training(
     seed: int = 0,
 ) -> Run:
     """Queue a training for a session. Raises PlaygroundError at once if it cannot be served."""
-    from playground.train.training import Ended, TrainingJob, kept_bytes, train
+    from playground.train.job import Ended, TrainingJob, kept_bytes
+    from playground.train.training import train
 
     job = TrainingJob(base_id, method_id, task, dict(values), steps, seed).checked()
     have(method(method_id).base_id(base_id, job.hyperparameters))

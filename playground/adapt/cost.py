@@ -1,8 +1,8 @@
 """
 Parameter arithmetic: what adapting a model costs, for published models and for any base whose layers are known.
 
-All counting is that of the registry of methods; here are the shapes of published models, what a count means in bytes,
-and PEFT's own count of a loaded base to hold beside it. Knows nothing about training or the page.
+All counting is that of the registry of methods; here is what a count means in bytes, and PEFT's own count of a loaded
+base to hold beside it. Knows nothing about training or the page.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 from playground.adapt.adapters import DOWNLOADABLE, WEIGHTS
 from playground.adapt.attach import wrapped
 from playground.adapt.library import examples
-from playground.adapt.methods import METHODS, Method, Values, bits, targeted
-from playground.bounds import Bound
+from playground.adapt.methods import METHODS, Method, Values, frozen_bytes, targeted
+from playground.bounds import Bound, shown
 from playground.errors import PlaygroundError
-from playground.model.architecture import Architecture, Linear, llama
-from playground.model.catalogue import CATALOGUE
+from playground.model.architecture import Architecture, Linear, entries
 from playground.model.weights import held_bytes
 
 if TYPE_CHECKING:
@@ -43,107 +42,6 @@ def _wider(one: Method) -> Method:
 
 
 CALCULATED = {method_id: _wider(METHODS[method_id]) for method_id in DOWNLOADABLE}
-# Published models
-
-
-@dataclass(frozen=True)
-class Published:
-    """A model that a paper or a model card describes; `source` is that paper, or the model's name on the hub."""
-
-    id: str
-    name: str
-    architecture: Architecture
-    source: str
-
-
-def entries(linears: Iterable[Linear]) -> int:
-    """Numbers in the weight matrices, biases left out."""
-    return sum(layer.count * layer.inputs * layer.outputs for layer in linears)
-
-
-def transformer(hidden: int, layers: int, others: int) -> Architecture:
-    """
-    The classic block (GPT-3, RoBERTa, DeBERTa): four square matrices of attention, a feed-forward block four times as
-    wide, biases everywhere, two LayerNorms. `others` are the parameters outside the blocks. The layers are named as
-    Llama names them, so that a choice of targets means the same everywhere.
-    """
-    attention = tuple(Linear(name, hidden, hidden, layers, True) for name in ("q_proj", "k_proj", "v_proj", "o_proj"))
-    linears = (
-        *attention,
-        Linear("up_proj", hidden, 4 * hidden, layers, True),
-        Linear("down_proj", 4 * hidden, hidden, layers, True),
-    )
-    biases = sum(layer.count * layer.outputs for layer in linears)
-    return Architecture(hidden, linears, entries(linears) + biases + 4 * hidden * layers + others)
-
-
-def t5(hidden: int, heads: int, feedforward: int, layers: int, vocabulary: int = 32128) -> Architecture:
-    """
-    T5 v1.1, under Llama's names: `layers` encoder blocks with one attention, as many decoder blocks with two (the second
-    reads the encoder), gated feed-forward blocks, heads of 64, no biases, an output head of its own, and 32 relative
-    positions a head in the first encoder and the first decoder block.
-    """
-    inner, attentions, blocks = 64 * heads, 3 * layers, 2 * layers
-    linears = (
-        *(Linear(name, hidden, inner, attentions) for name in ("q_proj", "k_proj", "v_proj")),
-        Linear("o_proj", inner, hidden, attentions),
-        Linear("gate_proj", hidden, feedforward, blocks),
-        Linear("up_proj", hidden, feedforward, blocks),
-        Linear("down_proj", feedforward, hidden, blocks),
-    )
-    norms = (attentions + blocks + 2) * hidden
-    return Architecture(hidden, linears, entries(linears) + 2 * vocabulary * hidden + norms + 2 * 32 * heads)
-
-
-def _roberta(hidden: int, layers: int) -> Architecture:
-    """Words, positions, one segment and their norm before the blocks, a pooler after them (transformers.RobertaModel)."""
-    return transformer(hidden, layers, (50265 + 514 + 1 + 2) * hidden + hidden * hidden + hidden)
-
-
-def _deberta(hidden: int, layers: int) -> Architecture:
-    """Words, relative positions, three norms and a convolution over three words (transformers.DebertaV2Model)."""
-    return transformer(hidden, layers, (128100 + 512 + 3 * 2) * hidden + 3 * hidden * hidden + hidden)
-
-
-def _published() -> dict[str, Published]:
-    lora, llama_paper = METHODS["lora"].paper, "Touvron et al. 2023, arXiv 2302.13971"
-    gpt_3 = replace(transformer(12288, 96, 0), parameters=175_255_800_000)  # the total is the paper's, see its table 4
-    t5_sizes = {
-        "small": t5(512, 6, 1024, 8), "base": t5(768, 12, 2048, 12), "large": t5(1024, 16, 2816, 24),
-        "XL": t5(2048, 32, 5120, 24), "XXL": t5(4096, 64, 10240, 24),
-    }  # fmt: skip
-    found = [
-        Published("gpt-3", "GPT-3 175B", gpt_3, lora),
-        Published("roberta-base", "RoBERTa-base", _roberta(768, 12), lora),
-        Published("roberta-large", "RoBERTa-large", _roberta(1024, 24), lora),
-        Published("deberta-xxl", "DeBERTa-v2-XXL", _deberta(1536, 48), lora),
-        Published("llama-65b", "LLaMA-65B", llama(8192, 22016, 80, 64, 64, 32000, tied=False), llama_paper),
-        Published("llama-2-7b", "Llama-2-7B", llama(4096, 11008, 32, 32, 32, 32000, tied=False), "meta-llama/Llama-2-7b-hf"),
-        Published(
-            "llama-3.2-3b", "Llama-3.2-3B", llama(3072, 8192, 28, 24, 8, 128256, head_size=128), "meta-llama/Llama-3.2-3B"
-        ),
-    ]
-    for spec in CATALOGUE.values():
-        if spec.architecture and spec.id != "smollm2-135m-hub":  # the embedded one is the same model
-            found.append(Published(spec.id, spec.repository.rpartition("/")[2], spec.architecture, spec.repository))
-    for size, architecture in t5_sizes.items():
-        found.append(Published(f"t5-{size.lower()}", f"T5 v1.1 {size}", architecture, METHODS["prompt_tuning"].paper))
-    for name, size in (("3B", "XL"), ("11B", "XXL")):
-        found.append(Published(f"t0-{name.lower()}", f"T0-{name}", t5_sizes[size], METHODS["ia3"].paper))
-    return {one.id: one for one in found}
-
-
-PUBLISHED = _published()
-
-
-def published(model_id: str) -> Published:
-    """Raises PlaygroundError for a model that is not in the list."""
-    if model_id not in PUBLISHED:
-        raise PlaygroundError("unknown_model", model=str(model_id)[:60], known=", ".join(PUBLISHED))
-    return PUBLISHED[model_id]
-
-
-# What it costs
 
 
 @dataclass(frozen=True)
@@ -184,7 +82,9 @@ class Cost:
     stored_models: int
 
 
-def cost(architecture: Architecture, method_id: str, values: Values, tasks: int = 100, width: int = 2) -> Cost:
+def cost(
+    architecture: Architecture, method_id: str, values: Values, tasks: int = TASKS.default, width: int = WIDTH.default
+) -> Cost:
     """
     The cost of adapting a model with `values`, every number stored in `width` bytes (2: 16 bits, 4: 32 bits).
 
@@ -204,9 +104,7 @@ def cost(architecture: Architecture, method_id: str, values: Values, tasks: int 
     trainable, total = counts["trainable_parameters"], counts["total_parameters"]
     everything = METHODS["full_fine_tuning"].counts(architecture, {})["trainable_parameters"]
     own = architecture.parameters + trainable - total  # numbers of the base's that an adapter trains: biases
-    plain, four_bit = (
-        frozen_bytes(architecture, form, width) - own * width for form in (None, FOUR_BIT)
-    )  # fmt: skip
+    plain, four_bit = (frozen_bytes(architecture, form, width) - own * width for form in (None, FOUR_BIT))
     lora = method_id in ("lora", "qlora")
     return Cost(
         trainable=trainable,
@@ -230,12 +128,6 @@ def _adapter_memory(way: str, frozen: int, trainable: int, width: int) -> Memory
     return Memory(way, frozen, trainable * width, trainable * width, trainable * MOMENT_BYTES)
 
 
-def frozen_bytes(architecture: Architecture, form: str | None = None, width: int = 2) -> int:
-    """What a frozen base takes: the weights of its linear layers in `form`, everything else in `width` bytes a number."""
-    linear = entries(architecture.linears) if form else 0
-    return round(linear * bits(form) / 8) + (architecture.parameters - linear) * width
-
-
 def prepared(architecture: Architecture, method_id: str, values: Values) -> tuple[Method, Architecture, dict[str, Any]]:
     """
     The method with this module's bounds, the architecture, and all hyperparameters, checked. Besides the choices of
@@ -243,12 +135,12 @@ def prepared(architecture: Architecture, method_id: str, values: Values) -> tupl
     to these layers, all of which are targeted. Raises PlaygroundError.
     """
     if method_id not in CALCULATED:
-        raise PlaygroundError("unknown_method", method=str(method_id)[:60], known=", ".join(CALCULATED))
+        raise PlaygroundError("unknown_method", method=shown(method_id), known=", ".join(CALCULATED))
     wanted = values.get("targets")
     names = MORE_TARGETS.get(wanted) if isinstance(wanted, str) else wanted
     if isinstance(names, list | tuple) and "targets" in CALCULATED[method_id].complete({}):
         known = [layer.name for layer in architecture.linears]
-        missing = [str(name)[:60] for name in names if name not in known]
+        missing = [shown(name) for name in names if name not in known]
         if missing or not names:
             raise PlaygroundError("no_such_targets", targets=", ".join(missing), known=", ".join(known))
         architecture = replace(architecture, linears=tuple(one for one in architecture.linears if one.name in names))

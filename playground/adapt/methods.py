@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from playground.bounds import Bound
 from playground.errors import PlaygroundError
 from playground.formats.registry import format_of
-from playground.model.architecture import Architecture, Linear
+from playground.model.architecture import Architecture, Linear, entries
 from playground.model.catalogue import BITSANDBYTES
 
 if TYPE_CHECKING:
@@ -96,15 +96,22 @@ def bits(form: str | None) -> float:
     return format_of(form).bits_per_parameter() if form in BITSANDBYTES else 32
 
 
+def frozen_bytes(architecture: Architecture, form: str | None, width: int) -> int:
+    """
+    What a frozen base takes: its linear layers in `form` (Dettmers et al. 2023, section 3; None: as the rest), everything
+    else in `width` bytes a number.
+    """
+    linear = entries(architecture.linears) if form else 0
+    return round(linear * bits(form) / 8) + (architecture.parameters - linear) * width
+
+
 def training_memory(architecture: Architecture, trainable: int, form: str | None = None) -> int:
     """
-    Bytes that training on a CPU holds at least: the frozen weights (linear layers in `form`, see Dettmers et al. 2023,
-    section 3; the rest in float32), and for everything trained a value, a gradient and AdamW's two moments in float32.
-    Activations come on top.
+    Bytes that training on a CPU holds at least: the frozen weights, and for everything trained a value, a gradient and
+    AdamW's two moments, all in float32 but for linear layers in `form`. Activations come on top.
     """
-    linear = sum(layer.count * layer.inputs * layer.outputs for layer in architecture.linears)
-    frozen = linear * bits(form) / 8 + (architecture.parameters - linear) * 4
-    return round((frozen if trainable < architecture.parameters else 0) + trainable * 4 * 4)
+    frozen = frozen_bytes(architecture, form, 4) if trainable < architecture.parameters else 0
+    return frozen + trainable * 4 * 4
 
 
 def count_lora(architecture: Architecture, values: Values) -> int:

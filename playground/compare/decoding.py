@@ -20,6 +20,7 @@ from playground.adapt import tasks
 from playground.adapt.adapters import Record
 from playground.adapt.attach import attached
 from playground.adapt.variant import Variant
+from playground.compare import divergence
 from playground.compare.routing import mixed
 from playground.model.bases import Base
 
@@ -29,13 +30,7 @@ if TYPE_CHECKING:
 
 def kl(logits: torch.Tensor, reference: torch.Tensor) -> float:
     """KL(p || q) in nats, p from `logits` and q from `reference`, both (vocabulary,), at temperature 1."""
-    p, q = logits.double().log_softmax(-1), reference.double().log_softmax(-1)
-    return at_least_zero(float((p.exp() * (p - q)).sum()))
-
-
-def at_least_zero(divergence: float) -> float:
-    """A divergence without the rounding below zero; one that is no number stays none."""
-    return divergence if divergence != divergence else max(0.0, divergence)
+    return float(divergence.kl(logits.double().log_softmax(-1), reference.double().log_softmax(-1)))
 
 
 class Row:

@@ -9,32 +9,29 @@ from typing import Any
 
 from playground import settings
 from playground.adapt.variant import Variant
-from playground.bounds import Bound
+from playground.bounds import SEED, Bound
 from playground.errors import PlaygroundError
+
+MAX_NEW_TOKENS = Bound("max_new_tokens", 64, 1, settings.MAX_NEW_TOKENS)
+TEMPERATURE = Bound("temperature", 0.0, 0.0, 2.0)
+TOP_P = Bound("top_p", 1.0, 0.05, 1.0)
+REPETITION_PENALTY = Bound("repetition_penalty", 1.0, 1.0, 2.0)
+DECODING = (MAX_NEW_TOKENS, TEMPERATURE, TOP_P, REPETITION_PENALTY, SEED)
 
 
 @dataclass(frozen=True)
 class Decoding:
     """How tokens are chosen; temperature 0 is greedy. Raises PlaygroundError if out of range."""
 
-    max_new_tokens: int = 64
-    temperature: float = 0.0
-    top_p: float = 1.0
-    repetition_penalty: float = 1.0
-    seed: int = 0
+    max_new_tokens: int = MAX_NEW_TOKENS.default
+    temperature: float = TEMPERATURE.default
+    top_p: float = TOP_P.default
+    repetition_penalty: float = REPETITION_PENALTY.default
+    seed: int = SEED.default
 
     def __post_init__(self) -> None:
-        for bounds in DECODING:
-            object.__setattr__(self, bounds.name, bounds.check(getattr(self, bounds.name)))
-
-
-DECODING = (
-    Bound("max_new_tokens", 64, 1, settings.MAX_NEW_TOKENS),
-    Bound("temperature", 0.0, 0.0, 2.0),
-    Bound("top_p", 1.0, 0.05, 1.0),
-    Bound("repetition_penalty", 1.0, 1.0, 2.0),
-    Bound("seed", 0, 0, 2**31 - 1),
-)
+        for bound in DECODING:
+            object.__setattr__(self, bound.name, bound.check(getattr(self, bound.name)))
 
 
 @dataclass(frozen=True)

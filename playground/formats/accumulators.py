@@ -16,12 +16,15 @@ from typing import TypeVar
 import numpy as np
 
 from playground import settings
-from playground.errors import PlaygroundError
+from playground.bounds import SEED, Bound
 from playground.formats.registry import FORMATS
 
 INTEGERS = {"int8": 8, "int16": 16, "int32": 32}  # bits, two's complement
 FLOATS = ("float16", "bfloat16", "float32")
 OVERFLOWS = ("wrap", "saturate")
+A, B = (Bound(name, 0, -128, 127) for name in "ab")
+ACCUMULATOR = Bound("accumulator", "int8", choices=tuple(INTEGERS))
+OVERFLOW = Bound("overflow", "wrap", choices=OVERFLOWS)
 Whole = TypeVar("Whole", int, np.ndarray)
 STALLED = 16  # products in a row, up to the end, that change nothing: more than chance
 SHOWN = 160  # lengths of a dot product that are kept, evenly apart in its logarithm
@@ -76,23 +79,14 @@ def add(a: int, b: int, accumulator: str = "int8", overflow: str = "wrap") -> Ad
 
     Raises PlaygroundError: numbers that are no int8, an unknown accumulator or overflow.
     """
-    for name, value in (("a", a), ("b", b)):
-        if not isinstance(value, int) or not -128 <= value <= 127:
-            raise PlaygroundError("out_of_range", name=name, value=str(value)[:60], minimum=-128, maximum=127)
-    _check("accumulator", accumulator, tuple(INTEGERS))
-    _check("overflow", overflow, OVERFLOWS)
-    bits = INTEGERS[accumulator]
+    a, b, overflow = A.check(a), B.check(b), OVERFLOW.check(overflow)
+    bits = INTEGERS[ACCUMULATOR.check(accumulator)]
     result = (wrap if overflow == "wrap" else saturate)(a + b, bits)
     carries = a ^ b ^ (a + b)  # a column's sum bit is bit of a ^ bit of b ^ carry
     return Addition(
         a, b, a + b, result, result != a + b, accumulator, overflow,
         pattern(a, bits), pattern(b, bits), pattern(carries, bits), pattern(result, bits),
     )  # fmt: skip
-
-
-def _check(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise PlaygroundError("not_a_choice", name=name, value=str(value)[:60], choices=", ".join(choices))
 
 
 # Dot products of growing length
@@ -118,7 +112,11 @@ PAIRS = {
         Pair("bfloat16", "bfloat16"), Pair("bfloat16", "float32"),
     )
 }  # fmt: skip
-OPERANDS = ("ones", "largest", "positive", "random")  # 1 · 1; 127 · 127; 0 to 127; −127 to 127
+PAIR = Bound("pair", "int8_int8", choices=tuple(PAIRS))
+RANGES = {"ones": (1, 1), "largest": (127, 127), "positive": (0, 127), "random": (-127, 127)}  # of codes
+OPERANDS = tuple(RANGES)
+KIND = Bound("operands", "positive", choices=OPERANDS)
+LENGTH = Bound("length", 4096, 1, settings.MAX_DOT_LENGTH)
 
 
 @dataclass(frozen=True)
@@ -144,21 +142,16 @@ class DotProduct:
 
 def operands(kind: str, length: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Two vectors of int8 codes, (length,) int64; float formats hold every such code too. Raises PlaygroundError."""
-    _check("operands", kind, OPERANDS)
-    for name, value, least, most in (("length", length, 1, settings.MAX_DOT_LENGTH), ("seed", seed, 0, 2**31 - 1)):
-        if not isinstance(value, int) or not least <= value <= most:
-            raise PlaygroundError("out_of_range", name=name, value=str(value)[:60], minimum=least, maximum=most)
-    low, high = {"ones": (1, 1), "largest": (127, 127), "positive": (0, 127), "random": (-127, 127)}[kind]
-    a, b = np.random.default_rng(seed).integers(low, high, (2, length), endpoint=True)
+    low, high = RANGES[KIND.check(kind)]
+    a, b = np.random.default_rng(SEED.check(seed)).integers(low, high, (2, LENGTH.check(length)), endpoint=True)
     return a, b
 
 
 def dot(pair_id: str, kind: str = "positive", length: int = 4096, overflow: str = "wrap", seed: int = 0) -> DotProduct:
     """One pair's dot product, a₁b₁ + a₂b₂ + … in order. Raises PlaygroundError for what does not exist or is too long."""
-    _check("pair", pair_id, tuple(PAIRS))
-    _check("overflow", overflow, OVERFLOWS)
+    pair, overflow = PAIRS[PAIR.check(pair_id)], OVERFLOW.check(overflow)
     a, b = operands(kind, length, seed)
-    pair, products = PAIRS[pair_id], a * b
+    products, length = a * b, len(a)
     exact = np.cumsum(products)  # in 64 bits: length · 127² is below 2³³
     if pair.accumulator in INTEGERS:
         sums = _integer_sums(products, exact, INTEGERS[pair.accumulator], overflow)

@@ -14,11 +14,14 @@ from itertools import pairwise
 
 import numpy as np
 
+from playground.bounds import Bound, shown
 from playground.errors import PlaygroundError
 from playground.formats.format import LARGEST, SMALLEST, Format
 from playground.formats.registry import format_of
 
 MOST_LISTED = 256  # numbers on one ruler
+VALUE = Bound("value", 0.1, -LARGEST, LARGEST)
+SCALE = Bound("scale", 1.0, SMALLEST, LARGEST)  # without one: that which reaches from −1 to 1
 
 
 @dataclass(frozen=True)
@@ -59,16 +62,11 @@ def anatomy(format_id: str, value: float, scale: float | None = None, zero_point
     Raises PlaygroundError: unknown format, a value that is no finite float32, a scale that is no normal float32 above 0,
     a zero-point that is no code or that this format does not have.
     """
-    format = format_of(format_id)
-    if not isinstance(value, int | float) or not abs(value) <= LARGEST:
-        raise PlaygroundError("out_of_range", name="value", value=value, minimum=-LARGEST, maximum=LARGEST)
+    format, value = format_of(format_id), VALUE.check(value)
     if format.kind == "float":
-        return _float(format, float(value))
-    unit = _scale_of(format, scale)
-    if zero_point is not None:
-        _check_zero_point(format, zero_point)
+        return _float(format, value)
     whole = _integer if format.kind == "integer" else _table
-    return whole(format, float(value), unit, zero_point)
+    return whole(format, value, _scale_of(format, scale), _zero_point_of(format, zero_point))
 
 
 def code_range(format: Format, zero_point: bool) -> tuple[int, int]:
@@ -78,18 +76,15 @@ def code_range(format: Format, zero_point: bool) -> tuple[int, int]:
 
 
 def _scale_of(format: Format, scale: float | None) -> np.float32:
-    scale = 1 / format.largest if scale is None else scale
-    if not isinstance(scale, int | float) or not SMALLEST <= scale <= LARGEST:
-        raise PlaygroundError("out_of_range", name="scale", value=scale, minimum=SMALLEST, maximum=LARGEST)
-    return np.float32(scale)
+    return np.float32(1 / format.largest if scale is None else SCALE.check(scale))
 
 
-def _check_zero_point(format: Format, zero_point: int) -> None:
+def _zero_point_of(format: Format, zero_point: int | None) -> int | None:
+    if zero_point is None:
+        return None
     if not format.zero_points:
-        raise PlaygroundError("not_a_choice", name="zero_point", value=zero_point, choices="None")
-    low, high = code_range(format, True)
-    if not isinstance(zero_point, int) or not low <= zero_point <= high:
-        raise PlaygroundError("out_of_range", name="zero_point", value=zero_point, minimum=low, maximum=high)
+        raise PlaygroundError("not_a_choice", name="zero_point", value=shown(zero_point), choices="None")
+    return Bound("zero_point", 0, *code_range(format, True)).check(zero_point)
 
 
 # Float formats
@@ -203,19 +198,43 @@ def grid(format_id: str, scale: float | None = None, zero_point: int | None = No
     Raises PlaygroundError: unknown format, a scale or a zero-point that `anatomy` refuses.
     """
     format = format_of(format_id)
-    if zero_point is not None:
-        _check_zero_point(format, zero_point)
+    zero_point = _zero_point_of(format, zero_point)
     if format.kind == "float":
-        highest = pattern_of(format, 1.0)
-        count, half = 2 * highest + 1, _read(format, -(-highest // 2))  # every size but 0 stands on both sides of it
-        sizes = [_read(format, pattern) for pattern in range(highest + 1)] if count <= MOST_LISTED else []
-        return Ruler(format.id, count, tuple(sorted({sign * size for size in sizes for sign in (1, -1)})), half)
+        values, count = levels(format, -1.0, 1.0)
+        half = _signed(format, -(-(count // 2) // 2))  # every size but 0 stands on both sides of it
+        return Ruler(format.id, count, values, half)
+    numbers, count = levels(format, -1.0, 1.0, float(_scale_of(format, scale)), zero_point, most=2**16)
+    return Ruler(format.id, count, numbers if count <= MOST_LISTED else (), float(np.median(np.abs(numbers))))
+
+
+def levels(
+    format: Format, low: float = -LARGEST, high: float = LARGEST, scale: float = 1.0, zero_point: int | None = None,
+    most: int = MOST_LISTED,
+) -> tuple[tuple[float, ...], int]:  # fmt: skip
+    """
+    The numbers of a format from `low` to `high`, rising (none of them, if they are more than `most`), and how many they
+    are; zero counts once. A float format has neither scale nor zero-point and ignores both.
+    """
+    if format.kind == "float":
+        first, last = -_highest(format, -low), _highest(format, high)
+        count = last - first + 1
+        return tuple(_signed(format, place) for place in range(first, last + 1)) if count <= most else (), count
     units = np.array(format.levels, np.float32) if format.levels else _codes(format, zero_point)
     with np.errstate(over="ignore"):
-        numbers = np.unique(units * _scale_of(format, scale))
-    numbers = numbers[np.abs(numbers) <= 1] + np.float32(0)  # − 0 is 0
-    listed = tuple(numbers.tolist()) if len(numbers) <= MOST_LISTED else ()
-    return Ruler(format.id, len(numbers), listed, float(np.median(np.abs(numbers))))
+        numbers = np.unique(units * np.float32(scale))
+    numbers = numbers[(numbers >= low) & (numbers <= high)] + np.float32(0)  # − 0 is 0
+    return tuple(numbers.tolist()) if len(numbers) <= most else (), len(numbers)
+
+
+def _highest(format: Format, value: float) -> int:
+    """The place of the largest number up to a value: numbers of either sign lie in the order of their patterns."""
+    pattern = pattern_of(format, abs(value))
+    place = pattern if value >= 0 else -pattern
+    return place - (_signed(format, place) > value)  # the nearest number is one too high
+
+
+def _signed(format: Format, place: int) -> float:
+    return math.copysign(1, place) * _read(format, abs(place))
 
 
 def _codes(format: Format, zero_point: int | None) -> np.ndarray:

@@ -8,15 +8,14 @@ nothing about models: whoever calls brings the activations.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING
 
+from playground.bounds import Bound
 from playground.errors import PlaygroundError
-from playground.formats.format import LARGEST, SMALLEST, Format, finite, refuse
-from playground.formats.registry import FORMATS, format_of
+from playground.formats.format import LARGEST, SMALLEST, Format, finite
+from playground.formats.registry import FORMATS
 from playground.formats.roundtrip import integers, vectorwise_codes
 from playground.formats.statistics import Errors, errors
 
@@ -25,7 +24,9 @@ if TYPE_CHECKING:
 
 
 PER_MILLE = 999  # of all values that `percentile` keeps
+FORMAT = Bound("format", "int8", choices=tuple(one.id for one in FORMATS.values() if one.quantize is integers))
 OUTLIER = 6.0  # Dettmers et al. 2022, section 3.2
+THRESHOLD = Bound("threshold", OUTLIER, SMALLEST, LARGEST)
 CLIPS_PER_OCTAVE, OCTAVES = 8, 10  # clips that `mse` tries, downwards from the largest value
 
 
@@ -82,9 +83,7 @@ def calibrate(seen: torch.Tensor, activations: torch.Tensor, format_id: str = "i
 
     Raises PlaygroundError: a format without plain codes · scale, no numbers, infinity, NaN, features that differ.
     """
-    format, plain = format_of(format_id), tuple(one.id for one in FORMATS.values() if one.quantize is integers)
-    if format.id not in plain:
-        refuse("format", format.id, plain)
+    format = FORMATS[FORMAT.check(format_id)]
     seen, activations = finite(seen), finite(activations)
     if seen.shape[-1:] != activations.shape[-1:]:
         raise PlaygroundError("columns_differ", one=list(seen.shape), other=list(activations.shape))
@@ -160,8 +159,7 @@ def llm_int8(
     above 0.
     """
     activations, weights = _fitting(activations, weights)
-    if not isinstance(threshold, Real) or not 0 < threshold < math.inf:
-        raise PlaygroundError("out_of_range", name="threshold", value=str(threshold)[:60], minimum=0, maximum=1e38)
+    threshold = THRESHOLD.check(threshold)
     known = known or product(activations, weights)
     codes, sizes, outliers = vectorwise_codes(activations, threshold)
     without = weights.clone()

@@ -11,11 +11,11 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from playground import settings
+from playground.bounds import SEED, Bound
 from playground.errors import PlaygroundError
 
 Make = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
@@ -34,6 +34,10 @@ def laplace(generator: np.random.Generator, shape: tuple[int, int]) -> np.ndarra
 
 
 DISTRIBUTIONS: dict[str, Make] = {"normal": normal, "uniform": uniform, "laplace": laplace}
+KIND = Bound("kind", "normal", choices=tuple(DISTRIBUTIONS))
+ROWS, COLUMNS = (Bound(side, 1024, 1, settings.MAX_TEST_SIDE) for side in ("rows", "columns"))
+OUTLIERS = Bound("outliers", 0.0, 0.0, 0.5)  # their share
+SIZE = Bound("size", 20.0, 0.0, 1000.0)  # of an outlier, in standard deviations
 
 
 def sample(
@@ -45,25 +49,14 @@ def sample(
 
     Raises PlaygroundError: unknown kind, a side, seed, share or size out of range.
     """
-    if kind not in DISTRIBUTIONS:
-        raise PlaygroundError("not_a_choice", name="kind", value=str(kind)[:60], choices=", ".join(DISTRIBUTIONS))
-    for name, value, most in (("rows", rows, settings.MAX_TEST_SIDE), ("columns", columns, settings.MAX_TEST_SIDE)):
-        _check(name, value, 1, most, int)
-    _check("seed", seed, 0, 2**31 - 1, int)
-    _check("outliers", outliers, 0, 0.5, int | float)
-    _check("size", size, 0, 1000, int | float)
-    generator = np.random.default_rng(seed)
-    values = DISTRIBUTIONS[kind](generator, (rows, columns)).astype(np.float32)
+    make, shape = DISTRIBUTIONS[KIND.check(kind)], (ROWS.check(rows), COLUMNS.check(columns))
+    outliers, size, generator = OUTLIERS.check(outliers), SIZE.check(size), np.random.default_rng(SEED.check(seed))
+    values = make(generator, shape).astype(np.float32)
     if outliers:
         count = max(1, round(outliers * values.size))
         places = generator.choice(values.size, count, replace=False)
         values.reshape(-1)[places] = size * generator.choice([-1.0, 1.0], count)
     return values
-
-
-def _check(name: str, value: Any, least: float, most: float, kind: Any) -> None:
-    if not isinstance(value, kind) or isinstance(value, bool) or not least <= value <= most:
-        raise PlaygroundError("out_of_range", name=name, value=str(value)[:60], minimum=least, maximum=most)
 
 
 # A visitor's own numbers

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from playground import settings
+from playground.bounds import Bound
 from playground.errors import PlaygroundError
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
 
 GRANULARITIES = ("tensor", "channel", "block")
+GRANULARITY = Bound("granularity", "tensor", choices=GRANULARITIES)
 LARGEST = 3.4028234663852886e38  # float32; a weight is one before it is anything else
 SMALLEST = 1.1754943508222875e-38  # the smallest normal float32, and the smallest scale: subnormal ones lose digits
+BLOCK = Bound("block", 64, *settings.BLOCKS)
 ENDLESS = 2**30, 2**30  # a matrix so large that the scales of whole rows weigh nothing
 
 
@@ -35,7 +38,7 @@ class Layout:
     """
 
     granularity: str = "tensor"
-    block: int = 64
+    block: int = BLOCK.default
     zero_point: bool = False
 
     def groups(self, shape: tuple[int, ...]) -> int:
@@ -104,19 +107,17 @@ class Format:
         """20 log₁₀ (largest / smallest)."""
         return 20 * math.log10(self.largest / self.smallest)
 
-    def check(self, layout: Layout) -> None:
-        """Raises PlaygroundError for a granularity, a block size or a zero-point that this format does not have."""
-        if layout.granularity not in self.granularities:
-            refuse("granularity", layout.granularity, self.granularities)
-        if layout.zero_point and not self.zero_points:
-            refuse("zero_point", True, (False,))
-        if layout.granularity != "block":
-            return
-        if self.blocks and layout.block not in self.blocks:
-            refuse("block", layout.block, self.blocks)
-        least, most = settings.BLOCKS
-        if not isinstance(layout.block, int) or not least <= layout.block <= most:
-            raise PlaygroundError("out_of_range", name="block", value=str(layout.block)[:60], minimum=least, maximum=most)
+    def checked(self, layout: Layout) -> Layout:
+        """
+        The same layout with checked values. Raises PlaygroundError for a granularity, a block size or a zero-point that
+        this format does not have.
+        """
+        granularity = Bound("granularity", self.layout.granularity, choices=self.granularities).check(layout.granularity)
+        zero_point = Bound("zero_point", False, choices=(False, True)[: 1 + self.zero_points]).check(layout.zero_point)
+        if granularity != "block":
+            return layout
+        block = replace(BLOCK, choices=self.blocks).check(layout.block)
+        return Layout(granularity, block, zero_point)
 
     def fitting(self, layout: Layout) -> Layout:
         """The layout nearest to one that is asked of several formats at once: what this one lacks is its own."""
@@ -130,8 +131,7 @@ class Format:
 
         For ternary a lower bound, log₂ 3 = 1.58 bits a code as its paper counts; who packs five codes in a byte stores 1.6.
         """
-        layout = layout or self.layout
-        self.check(layout)
+        layout = self.checked(layout or self.layout)
         numbers = math.prod(shape)
         if layout.granularity == "none" or not numbers:
             return self.code_bits
@@ -147,16 +147,11 @@ class Format:
         casts of torch give infinity, NaN or the largest, by format and version. Raises PlaygroundError for a layout
         that this format does not have, for no numbers, infinity, NaN, what no float32 can hold, and codes in bytes.
         """
-        layout = layout or self.layout
-        self.check(layout)
+        layout = self.checked(layout or self.layout)
         quantized = self.quantize(self, finite(weights), layout)
         if not _all_finite(quantized.values):  # a double quantization's mean of huge scales is infinite
             raise PlaygroundError("numbers_not_finite")
         return quantized
-
-
-def refuse(name: str, value: object, choices: tuple) -> None:
-    raise PlaygroundError("not_a_choice", name=name, value=str(value)[:60], choices=", ".join(map(str, choices)))
 
 
 def finite(weights: torch.Tensor) -> torch.Tensor:

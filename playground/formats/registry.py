@@ -1,9 +1,8 @@
 """
-Number formats: which there are, what a weight becomes in each, what that costs, and how far it is off.
+Which number formats there are.
 
-One record a format: add one to FORMATS, and every number here follows. How each of them rounds is in
-`roundtrip`, one number bit by bit in `bits`. Imports no torch before it has work to do. Knows
-nothing about models, adapters or the page.
+One record a format: add one to FORMATS, and every room follows. How each of them rounds is in `roundtrip`, one number
+bit by bit in `bits`. Imports no torch before it has work to do. Knows nothing about models, adapters or the page.
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from playground.formats.format import GRANULARITIES, LARGEST, Format, Layout, plain_scales, refuse
+from playground.bounds import Bound
+from playground.formats.format import GRANULARITIES, LARGEST, Format, Layout, plain_scales
 from playground.formats.roundtrip import cast, four_bit, integers, ternary, vectorwise
 
 NESTED = 256  # scales of a double quantization that share a scale (Dettmers et al. 2023, section 3)
@@ -83,13 +83,9 @@ FORMATS: dict[str, Format] = {
         ),
     )
 }  # fmt: skip
+FORMAT = Bound("format", "float32", choices=tuple(FORMATS))
 
 
 def format_of(format_id: str) -> Format:
     """One of FORMATS. Raises PlaygroundError for an id that does not exist."""
-    if str(format_id) not in FORMATS:
-        refuse("format", format_id, tuple(FORMATS))
-    return FORMATS[format_id]
-
-
-# How far off
+    return FORMATS[FORMAT.check(format_id)]

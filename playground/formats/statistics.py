@@ -7,16 +7,20 @@ Imports no torch before it has work to do. Knows no format by name.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from numbers import Integral, Real
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from playground import settings
+from playground.bounds import Bound
 from playground.errors import PlaygroundError
 from playground.formats.format import LARGEST, Quantized, finite
 
 if TYPE_CHECKING:
     import torch
+
+
+BINS = Bound("bins", 101, 1, settings.MAX_HISTOGRAM_BINS)
+LOW, HIGH = (Bound(end, 0.0, -LARGEST, LARGEST) for end in ("low", "high"))  # without one: that of the values
 
 
 @dataclass(frozen=True)
@@ -57,15 +61,15 @@ def errors(exact: torch.Tensor, found: torch.Tensor) -> Errors:
     )
 
 
-def statistics(weights: torch.Tensor, quantized: Quantized) -> Statistics:
-    """What a round trip of these weights cost and saved."""
-    weights, shape = weights.detach().float().cpu(), tuple(weights.shape)
+def statistics(weights: torch.Tensor, quantized: Quantized, shape: tuple[int, ...] = ()) -> Statistics:
+    """What a round trip of these weights cost and saved; bits and bytes of a tensor of `shape`, if they are part of one."""
+    weights, shape = weights.detach().float().cpu(), shape or tuple(weights.shape)
     bits = quantized.format.bits_per_parameter(shape, quantized.layout)
     return Statistics(
         **vars(errors(weights, quantized.values)),
         format=quantized.format.id,
         bits_per_parameter=bits,
-        bytes=math.ceil(round(bits * weights.numel() / 8, 3)),  # a product of floats is not quite whole
+        bytes=math.ceil(round(bits * math.prod(shape) / 8, 3)),  # a product of floats is not quite whole
         zeros=int((quantized.values == 0).sum()) / weights.numel(),
         saturated=quantized.saturated,
     )
@@ -84,20 +88,14 @@ class Histogram:
 
 def histogram(values: torch.Tensor, bins: int = 101, low: float | None = None, high: float | None = None) -> Histogram:
     """Without a range, from the least to the greatest value. Raises PlaygroundError: too many bins, an empty range."""
-    if not isinstance(bins, Integral) or isinstance(bins, bool) or not 1 <= bins <= settings.MAX_HISTOGRAM_BINS:
-        raise PlaygroundError("out_of_range", name="bins", value=bins, minimum=1, maximum=settings.MAX_HISTOGRAM_BINS)
-    for name, end in (("low", low), ("high", high)):
-        if not isinstance(end, Real | None):
-            raise PlaygroundError("out_of_range", name=name, value=str(end)[:60], minimum=-LARGEST, maximum=LARGEST)
-    values = finite(values).reshape(-1)
-    low = float(values.min() if low is None else low)
-    high = float(values.max() if high is None else high)
+    bins, values = BINS.check(bins), finite(values).reshape(-1)
+    low = float(values.min()) if low is None else LOW.check(low)
+    high = float(values.max()) if high is None else HIGH.check(high)
+    replace(HIGH, minimum=low).check(high)
     if low == high:  # one value, or a range of no width: a bin around it
         low, high = low - max(1.0, abs(low)) / 2, high + max(1.0, abs(high)) / 2
-    if not (low < high and math.isfinite(high - low)):
-        raise PlaygroundError("out_of_range", name="high", value=high, minimum=low, maximum=LARGEST)
     values = values.double()  # or torch would round the ends to float32 where it compares with them, but not in histc
-    counts = tuple(values.histc(int(bins), low, high).int().tolist())
+    counts = tuple(values.histc(bins, low, high).int().tolist())
     outside = values.numel() - sum(counts)
     below = int((values < low).sum()) if outside else 0
     return Histogram(low, high, counts, below, outside - below)

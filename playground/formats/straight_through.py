@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from playground import settings
-from playground.errors import PlaygroundError
+from playground.bounds import SEED, Bound
 from playground.formats.format import Format, Layout
 from playground.formats.registry import format_of
 
@@ -22,6 +22,7 @@ TOKENS, INPUTS, OUTPUTS = 512, 32, 8
 CAUSES, NOISE = 4, 0.02  # the 32 inputs mix 4 causes, as activations do, and a little noise of their own
 LEARNING_RATE = 0.01
 FRAMES = 40  # that a study yields after step 0
+STEPS = Bound("steps", 200, 1, settings.MAX_AWARE_STEPS)
 
 
 class StraightThrough(torch.autograd.Function):
@@ -68,10 +69,8 @@ def study(format_id: str, steps: int = 200, seed: int = 0, layout: Layout | None
     Raises PlaygroundError at the first `next`: unknown format or layout, steps or a seed out of range.
     """
     format = format_of(format_id)
-    for name, value, least, most in (("steps", steps, 1, settings.MAX_AWARE_STEPS), ("seed", seed, 0, 2**31 - 1)):
-        if not isinstance(value, int) or not least <= value <= most:
-            raise PlaygroundError("out_of_range", name=name, value=str(value)[:60], minimum=least, maximum=most)
-    inputs, targets, held_out, wanted, start = _problem(seed)
+    steps = STEPS.check(steps)
+    inputs, targets, held_out, wanted, start = _problem(SEED.check(seed))
     layers = [start.clone().requires_grad_() for _ in range(2)]
     optimizers = [torch.optim.Adam([layer], lr=LEARNING_RATE) for layer in layers]
     plain, aware = layers

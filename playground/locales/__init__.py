@@ -15,6 +15,8 @@ from pathlib import Path
 LANGUAGES = {"en": "English", "es": "Español"}
 DEFAULT = "en"
 NO_BREAK = "\N{NO-BREAK SPACE}"
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+PLAIN = range(-4, 7)  # powers of ten that are written out: 0.0001 to 9,999,999
 
 
 @cache
@@ -61,8 +63,34 @@ def trimmed(language: str, value: float) -> str:
     return number(language, value, next((digits for digits in (0, 1) if abs(round(value, digits) - value) < 1e-3), 2))
 
 
+def raised(power: int) -> str:
+    """A small number above the line: ⁻⁵."""
+    return str(power).translate(RAISED)
+
+
+def scientific(language: str, value: float, digits: int = 1) -> str:
+    """So many decimals and a power of ten, for what is tiny or huge: 5.3 × 10⁷."""
+    if not math.isfinite(value):
+        return number(language, value)
+    factor, _, power = f"{value:.{digits}e}".partition("e")
+    written = f"{number(language, float(factor), digits)}{NO_BREAK}×{NO_BREAK}10{raised(int(power))}"
+    return written.replace("-", "−")
+
+
+def written(language: str, value: float, figures: int = 7) -> str:
+    """A number that is meant exactly, such as a learning rate, without zeros at its end: 0.01, 1.001358 × 10⁻⁵."""
+    factor, _, power = f"{value:.{figures - 1}e}".partition("e")
+    digits = len(factor.partition(".")[2].rstrip("0"))
+    if value and int(power) not in PLAIN:
+        return scientific(language, value, digits)
+    return number(language, float(f"{factor}e{power}") or 0, max(0, digits - int(power))).replace("-", "−")
+
+
 def percent(language: str, value: float) -> str:
-    """`value` is in percent already: 0.34 gives `0.34 %`."""
+    """`value` is in percent already: 0.34 gives `0.34 %`. What lies below 100 stays below it: `99.97 %`."""
+    if 99 < value < 100:
+        least = min(value, 99.999)
+        return number(language, least, min(3, max(1, -math.floor(math.log10(100 - least))))) + NO_BREAK + "%"
     return significant(language, value) + NO_BREAK + "%"
 
 

@@ -16,22 +16,7 @@ from functools import cached_property
 
 import torch
 
-NOTHING = 1e-9  # of the largest singular value
-
-
-@dataclass(frozen=True)
-class Svd:
-    """U (out, n), S (n,) descending, V (in, n), float64, so that the matrix is U diag(S) Vᵀ."""
-
-    u: torch.Tensor
-    s: torch.Tensor
-    v: torch.Tensor
-
-    @property
-    def strong(self) -> Svd:
-        """Without the directions that hold nothing: where σ is zero, U and V are arbitrary."""
-        count = int((self.s > NOTHING * self.s.max()).sum()) if len(self.s) else 0
-        return Svd(self.u[:, :count], self.s[:count], self.v[:, :count])
+from playground.lowrank.svd import Svd
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +42,7 @@ class Factors:
         return self.scaling * (self.b @ self.a)
 
     @cached_property
-    def svd(self) -> Svd:
+    def svd(self) -> Svd[torch.Tensor]:
         """
         The update's singular value decomposition with n = min(rank, in, out) values: QR of B and of Aᵀ, then the SVD of
         the small middle, R_B R_Aᵀ. Equal to the dense one, at the price of r instead of min(in, out) directions.
@@ -74,10 +59,9 @@ class Factors:
         """
         if rank >= len(self.svd.s):
             return self
-        root = (self.svd.s[:rank] / self.scaling).sqrt()
+        kept = self.svd.cut(rank)
         a, b = torch.zeros_like(self.a), torch.zeros_like(self.b)
-        a[:rank] = (self.svd.v[:, :rank] * root).T
-        b[:, :rank] = self.svd.u[:, :rank] * root
+        b[:, :rank], a[:rank] = Svd(kept.u, kept.s / self.scaling, kept.v).split()
         return Factors(a, b, self.scaling)
 
 
@@ -105,7 +89,7 @@ def effective_rank(values: torch.Tensor) -> float:
     return math.exp(-float(torch.special.xlogy(shares, shares).sum()))
 
 
-def within(weight: torch.Tensor, svd: Svd) -> float:
+def within(weight: torch.Tensor, svd: Svd[torch.Tensor]) -> float:
     """‖Uᵀ W V‖_F: how much of W (out, in) lies in the update's own directions (Hu et al. 2021, section 7.3)."""
     return float(torch.linalg.norm(svd.u.T @ weight.double() @ svd.v))
 

@@ -11,10 +11,9 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
-from torch.nn.functional import cosine_similarity, normalize
+from torch.nn.functional import cosine_similarity
 
 from playground import settings
 from playground.adapt import tasks
@@ -22,28 +21,15 @@ from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
 from playground.adapt.tasks import Example
 from playground.adapt.variant import Variant
-from playground.bounds import Bound
+from playground.bounds import SEED, Bound
 from playground.errors import PlaygroundError
+from playground.lowrank.vocabulary import COUNT, Near, chance, input_embeddings, nearest, vocabulary, word
 from playground.model.bases import Base
 from playground.train.evaluation import held_out_loss
 
 PEFT_TYPE, TENSOR = "PROMPT_TUNING", "prompt_embeddings"  # PEFT's names
-BLOCK = 16_384  # rows of the vocabulary that are compared at a time
-QUANTILES = (0.05, 0.5, 0.95)
-DIRECTIONS = 32  # random ones, to know what chance gives
-COUNT = Bound("count", 3, 1, settings.MAX_NEAREST_TOKENS)
 SAMPLE = Bound("sample", 400, 2, settings.MAX_PROJECTED_TOKENS)
-SEED = Bound("seed", 0, 0, 2**31 - 1)
 Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Near:
-    """A vocabulary token, as the tokenizer decodes it, and its cosine with a virtual token."""
-
-    id: int
-    token: str
-    cosine: float
 
 
 @dataclass(frozen=True)
@@ -131,7 +117,7 @@ def _drawn(base: Base, seed: int, values: dict[str, Any]) -> torch.Tensor:
     What peft.tuners.prompt_tuning.PromptEmbedding gives right after `torch.manual_seed(seed)`. Not by asking PEFT: its
     draw goes through torch's global generator, which a training beside us may be using.
     """
-    embeddings, count = _embeddings(base), values["virtual_tokens"]
+    embeddings, count = input_embeddings(base), values["virtual_tokens"]
     if values["initialization"] == "text":
         ids: Any = base.tokenizer(values["initialization_text"])["input_ids"]
         chosen = torch.tensor((list(ids) * count)[:count])
@@ -144,78 +130,7 @@ def _drawn(base: Base, seed: int, values: dict[str, Any]) -> torch.Tensor:
     return embeddings[chosen.to(embeddings.device)].float().cpu()
 
 
-def _embeddings(base: Base) -> torch.Tensor:
-    """The base's own, (rows, width): never written to."""
-    model: Any = base.model
-    return model.get_input_embeddings().weight.detach()
-
-
 # Against the vocabulary
-
-
-@dataclass(frozen=True)
-class _Vocabulary:
-    """The embeddings of the tokens that the tokenizer knows, (tokens, width), and their norms, (tokens,), float32."""
-
-    embeddings: torch.Tensor
-    norms: torch.Tensor
-    quantiles: tuple[float, float, float]
-
-    def cosines(self, vectors: torch.Tensor) -> Iterator[torch.Tensor]:
-        """With each row of `vectors`, (rows, width): block after block, (rows, block), so that no copy of it all is made."""
-        unit = normalize(vectors.to(self.norms.device, torch.float32), dim=1)
-        for embeddings, norms in zip(self.embeddings.split(BLOCK), self.norms.split(BLOCK), strict=True):
-            yield unit @ embeddings.float().T / norms.clamp_min(torch.finfo(torch.float32).tiny)
-
-
-_VOCABULARIES: WeakKeyDictionary[Base, _Vocabulary] = WeakKeyDictionary()
-
-
-@torch.no_grad()
-def _vocabulary(base: Base) -> _Vocabulary:
-    """Measured once per base. Some models have more rows than tokens; those rows are nobody's."""
-    if base not in _VOCABULARIES:
-        embeddings = _embeddings(base)[: len(base.tokenizer)]
-        norms = torch.cat([block.float().norm(dim=1) for block in embeddings.split(BLOCK)])
-        low, middle, high = norms.quantile(torch.tensor(QUANTILES, device=norms.device)).tolist()
-        _VOCABULARIES[base] = _Vocabulary(embeddings, norms, (low, middle, high))
-    return _VOCABULARIES[base]
-
-
-@torch.no_grad()
-def nearest(base: Base, vectors: torch.Tensor, count: int = 3) -> list[tuple[Near, ...]]:
-    """For each row of `vectors`, (rows, width), the vocabulary tokens of the largest cosine, largest first."""
-    count, start = COUNT.check(count), 0
-    cosines, ids = [], []
-    for found in _vocabulary(base).cosines(vectors):
-        best = found.topk(min(count, found.shape[1]), dim=1)
-        cosines.append(best.values)
-        ids.append(best.indices + start)
-        start += found.shape[1]
-    best = torch.cat(cosines, dim=1).topk(count, dim=1)
-    chosen = torch.cat(ids, dim=1).gather(1, best.indices).tolist()
-    values = best.values.clamp(-1.0, 1.0).tolist()
-    return [
-        tuple(Near(token, _word(base, token), value) for token, value in zip(*row, strict=True))
-        for row in zip(chosen, values, strict=True)
-    ]
-
-
-_CHANCES: WeakKeyDictionary[Base, float] = WeakKeyDictionary()
-
-
-@torch.no_grad()
-def chance(base: Base) -> float:
-    """How near the nearest vocabulary token is to a random direction: the mean cosine of a few seeded ones."""
-    if base not in _CHANCES:
-        directions = torch.randn(DIRECTIONS, base.architecture.hidden_size, generator=torch.Generator().manual_seed(0))
-        largest = [found.max(dim=1).values for found in _vocabulary(base).cosines(directions)]
-        _CHANCES[base] = float(torch.stack(largest).max(dim=0).values.mean())
-    return _CHANCES[base]
-
-
-def _word(base: Base, token: int) -> str:
-    return str(base.tokenizer.decode([token]))
 
 
 def _both(base: Base, adapter: Adapter) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -226,7 +141,7 @@ def _both(base: Base, adapter: Adapter) -> tuple[torch.Tensor, torch.Tensor | No
     return now, initial(base, adapter)
 
 
-def report(base: Base, adapter: Adapter, count: int = 3) -> Report:
+def report(base: Base, adapter: Adapter, count: int = COUNT.default) -> Report:
     """
     Every virtual token against the vocabulary and against its own start, with its `count` nearest tokens.
 
@@ -252,10 +167,10 @@ def report(base: Base, adapter: Adapter, count: int = 3) -> Report:
             )
             for row, token in enumerate(tokens)
         ]
-    return Report(tuple(tokens), _vocabulary(base).quantiles, shared, chance(base))
+    return Report(tuple(tokens), vocabulary(base).quantiles, shared, chance(base))
 
 
-def projection(base: Base, adapter: Adapter, sample: int = 400, seed: int = 0) -> Projection:
+def projection(base: Base, adapter: Adapter, sample: int = SAMPLE.default, seed: int = SEED.default) -> Projection:
     """
     The two main axes (PCA: centred, then SVD) of `sample` vocabulary embeddings, drawn without repetition by `seed`,
     together with the virtual tokens at the start and now, each point counting once. An axis points to where its largest
@@ -265,9 +180,9 @@ def projection(base: Base, adapter: Adapter, sample: int = 400, seed: int = 0) -
     """
     now, start = _both(base, adapter)
     drawn = torch.Generator().manual_seed(SEED.check(seed))
-    vocabulary = _vocabulary(base).embeddings
-    ids = torch.randperm(len(vocabulary), generator=drawn)[: SAMPLE.check(sample)]
-    sampled = vocabulary[ids.to(vocabulary.device)].float().cpu()
+    table = vocabulary(base).embeddings  # (tokens, width)
+    ids = torch.randperm(len(table), generator=drawn)[: SAMPLE.check(sample)]
+    sampled = table[ids.to(table.device)].float().cpu()
     points = torch.cat([sampled, *([] if start is None else [start]), now]).double()
     centred = points - points.mean(dim=0)
     _, values, axes = torch.linalg.svd(centred, full_matrices=False)
@@ -277,7 +192,7 @@ def projection(base: Base, adapter: Adapter, sample: int = 400, seed: int = 0) -
     steps = None if start is None else (now - start).double()  # (tokens, width)
     first, second = (values[:2].square() / values.square().sum()).tolist()
     return Projection(
-        words=tuple(_word(base, token) for token in ids.tolist()),
+        words=tuple(word(base, token) for token in ids.tolist()),
         vocabulary=tuple(flat[: len(ids)]),
         start=tuple(flat[len(ids) : -len(now)]),
         now=tuple(flat[-len(now) :]),

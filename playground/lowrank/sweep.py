@@ -18,10 +18,10 @@ from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
 from playground.adapt.tasks import Task
 from playground.adapt.variant import Variant
-from playground.compare.decoding import at_least_zero
+from playground.compare.divergence import kl
 from playground.lowrank.edits import Edit
 from playground.model.bases import Base
-from playground.train.evaluation import response_logits
+from playground.train.evaluation import batches, response_logits
 
 if TYPE_CHECKING:
     from playground.train.evaluation import Encoded
@@ -66,20 +66,19 @@ def sweep(job: SweepJob, get_base: Callable[[str], Base]) -> Iterator[Sweep]:
     whole = Variant.of(job.base, job.adapter)
     base = get_base(whole.base)
     examples = job.task.held_out[: settings.MAX_SWEEP_EXAMPLES]
-    ordered = sorted((tasks.encode(base.tokenizer, example) for example in examples), key=lambda one: len(one[0]))
-    batches = [ordered[start : start + 8] for start in range(0, len(ordered), 8)]
-    reference = [_log_probabilities(base.view().eval(), batch, base) for batch in batches]
+    read = batches([tasks.encode(base.tokenizer, example) for example in examples])
+    reference = [_log_probabilities(base.view().eval(), batch, base) for batch in read]
     done = Sweep(_mean([_losses(log, targets) for log, targets in reference]))
     yield done
     for edit in edits:
         model = attach(base, replace(whole, edit=edit)).model
         losses, divergences = [], []
-        for batch, (there, _) in zip(batches, reference, strict=True):
+        for batch, (there, _) in zip(read, reference, strict=True):
             yield done  # now and then, so that other work has its turn and a stop is heard
             here, targets = _log_probabilities(model, batch, base)
             losses.append(_losses(here, targets))
-            divergences.append((here.exp() * (here - there)).sum(-1))
-        done = Sweep(done.base_loss, (*done.effects, Effect(edit, _mean(losses), at_least_zero(_mean(divergences)))))
+            divergences.append(kl(here, there))
+        done = Sweep(done.base_loss, (*done.effects, Effect(edit, _mean(losses), _mean(divergences))))
         yield done
 
 

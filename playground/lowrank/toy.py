@@ -9,30 +9,31 @@ or the page.
 from __future__ import annotations
 
 import json
-import struct
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from playground import settings
 from playground.adapt.adapters import CONFIG, WEIGHTS
+from playground.bounds import SEED, Bound
 from playground.errors import PlaygroundError
+from playground.lowrank.pictures import PICTURE, read_picture
+from playground.lowrank.svd import Svd
 
-PICTURE = settings.EXAMPLES / "pictures" / "ship.png"
-PICTURE_KINDS = ("PNG", "JPEG", "WEBP")
+D, K = (Bound(side, 50, *settings.TOY_SIDES) for side in "dk")
+R = Bound("r", 2, 1, settings.TOY_SIDES[1])
+STEPS = Bound("steps", settings.TOY_STEPS, 1, settings.TOY_STEPS)
 LOW_RANK = 4
 TRAINED_ADAPTER, TRAINED_LAYER = "pirate-lora", 10
 TRAINED = f"base_model.model.model.layers.{TRAINED_LAYER}.self_attn.q_proj.lora_{{factor}}.weight"
 LEARNING_RATE = 0.1  # falls linearly to 0; within 1 % of the best error for every target at 50 × 50 (tests)
 MANY = 128  # ranks above it need smaller steps: all of them move at once, and BA overshoots
 FRAMES = 20  # that a fit yields after step 0, dense at the start, where most happens
-NOISE = 1e-6  # singular values below this part of the largest are rounding errors of float32
 Make = Callable[[int, int, np.random.Generator, np.ndarray], np.ndarray]
 
 
@@ -70,50 +71,28 @@ class Fitted:
     a: np.ndarray
 
 
-@dataclass(frozen=True)
-class Decomposition:
-    """The singular value decomposition of a matrix in float64: `left` (d, n), `values` (n) falling, `right` (n, k)."""
-
-    left: np.ndarray
-    values: np.ndarray
-    right: np.ndarray
-
-    @cached_property
-    def energies(self) -> np.ndarray:
-        """Each direction's share of the matrix's energy, its sum of squares; they add up to 1."""
-        squares = self.values**2
-        return squares / (squares.sum() or 1.0)
+class Decomposition(Svd[np.ndarray]):
+    """Of a toy's matrix, (d, k)."""
 
     @property
-    def rank(self) -> int:
-        return int((self.values > NOISE * self.values[0]).sum())
+    def energies(self) -> np.ndarray:
+        """Each direction's share of the matrix's energy, its sum of squares; they add up to 1."""
+        squares = self.s**2
+        return squares / (squares.sum() or 1.0)
 
     def best(self, rank: int) -> Approximation:
-        """
-        The best approximation of at most this rank (Eckart & Young 1936): the first singular directions, each value
-        split evenly between B and A. Raises PlaygroundError.
-        """
-        check(self.left.shape[0], self.right.shape[1], rank)
-        root = np.sqrt(self.values[:rank])
+        """The best approximation of at most this rank. Raises PlaygroundError if the matrix has no such rank."""
+        _, _, rank = checked(len(self.u), len(self.v), rank)
         lost = float(self.energies[rank:].sum())
-        return Approximation(self.left[:, :rank] * root, root[:, None] * self.right[:rank], lost**0.5, 1 - lost)
+        return Approximation(*self.cut(rank).split(), lost**0.5, 1 - lost)
 
 
-def check(rows: int, columns: int, rank: int = 1, seed: int = 0) -> None:
-    """Raises PlaygroundError for sides beyond the limits, a rank that no such matrix has, or a seed that is none."""
-    minimum, maximum = settings.TOY_SIDES
-    for name, value, least, most in (
-        ("d", rows, minimum, maximum),
-        ("k", columns, minimum, maximum),
-        ("r", rank, 1, maximum),
-        ("seed", seed, 0, 2**31 - 1),
-    ):
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise PlaygroundError("wrong_kind", name=name, value=str(value)[:60], kind="int")
-        if not least <= value <= most:
-            raise PlaygroundError("out_of_range", name=name, value=value, minimum=least, maximum=most)
+def checked(rows: int, columns: int, rank: int = 1) -> tuple[int, int, int]:
+    """The same. Raises PlaygroundError for sides beyond the limits and for a rank that no such matrix has."""
+    rows, columns, rank = D.check(rows), K.check(columns), R.check(rank)
     if rank > min(rows, columns):
         raise PlaygroundError("toy_rank", rank=rank, rows=rows, columns=columns, maximum=min(rows, columns))
+    return rows, columns, rank
 
 
 def parameters(rows: int, columns: int, rank: int) -> Parameters:
@@ -171,6 +150,7 @@ TARGETS: dict[str, Make] = {
     "picture": from_picture,
     "trained": trained,
 }
+KIND = Bound("kind", "random", choices=tuple(TARGETS))
 
 
 def target(kind: str, rows: int, columns: int, seed: int = 0, picture: Path = PICTURE) -> np.ndarray:
@@ -179,25 +159,25 @@ def target(kind: str, rows: int, columns: int, seed: int = 0, picture: Path = PI
 
     Raises PlaygroundError for an unknown kind, sides or a seed out of range, or a picture that is none.
     """
-    check(rows, columns, seed=seed)
-    if kind not in TARGETS:
-        raise PlaygroundError("not_a_choice", name="kind", value=str(kind)[:60], choices=", ".join(TARGETS))
+    make, generator = TARGETS[KIND.check(kind)], np.random.default_rng(SEED.check(seed))
+    rows, columns, _ = checked(rows, columns)
     pixels = read_picture(picture if kind == "picture" else PICTURE)
-    matrix = TARGETS[kind](rows, columns, np.random.default_rng(seed), pixels).astype(np.float64)
+    matrix = make(rows, columns, generator, pixels).astype(np.float64)
     return (matrix / (np.sqrt((matrix**2).mean()) or 1.0)).astype(np.float32)
 
 
 def base_weight(rows: int, columns: int, seed: int = 0) -> np.ndarray:
     """A frozen W to add the update to: Gaussian, (rows, columns) float32, independent of the target."""
-    check(rows, columns, seed=seed)
-    return np.random.default_rng((seed, 1)).standard_normal((rows, columns)).astype(np.float32)
+    rows, columns, _ = checked(rows, columns)
+    return np.random.default_rng((SEED.check(seed), 1)).standard_normal((rows, columns)).astype(np.float32)
 
 
 def decompose(matrix: np.ndarray) -> Decomposition:
-    return Decomposition(*np.linalg.svd(matrix.astype(np.float64), full_matrices=False))
+    u, s, vh = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
+    return Decomposition(u, s, vh.T)
 
 
-def fit(target: np.ndarray, rank: int, steps: int = settings.TOY_STEPS, seed: int = 0) -> Iterator[Fitted]:
+def fit(target: np.ndarray, rank: int, steps: int = STEPS.default, seed: int = 0) -> Iterator[Fitted]:
     """
     Train the factors of a target (d, k) from LoRA's own start: A Gaussian, B = 0, so that BA = 0 (Hu et al. 2021,
     section 4.1). Adam on the squared error. Yields at step 0 and then about FRAMES times.
@@ -208,13 +188,11 @@ def fit(target: np.ndarray, rank: int, steps: int = settings.TOY_STEPS, seed: in
     import torch
 
     rows, columns = target.shape
-    check(rows, columns, rank, seed)
-    if not 1 <= steps <= settings.TOY_STEPS:
-        raise PlaygroundError("out_of_range", name="steps", value=steps, minimum=1, maximum=settings.TOY_STEPS)
-    steps = min(steps, affordable(rows, columns, rank))
+    rows, columns, rank = checked(rows, columns, rank)
+    steps = min(STEPS.check(steps), affordable(rows, columns, rank))
     shown = {round(steps * (frame / FRAMES) ** 2) for frame in range(FRAMES + 1)}
     wanted = torch.from_numpy(target)
-    start = torch.randn(rank, columns, generator=torch.Generator().manual_seed(seed))
+    start = torch.randn(rank, columns, generator=torch.Generator().manual_seed(SEED.check(seed)))
     a = (start / columns**0.5).requires_grad_()  # (r, k), rows of length about 1
     b = torch.zeros(rows, rank, requires_grad=True)
     rate = LEARNING_RATE / max(1.0, rank / MANY) ** 0.5
@@ -242,9 +220,6 @@ def affordable(rows: int, columns: int, rank: int) -> int:
     return min(settings.TOY_STEPS, settings.MAX_TOY_MULTIPLICATIONS // (rows * columns * rank))
 
 
-# A picture is a matrix
-
-
 @lru_cache(maxsize=8)
 def _decomposed(kind: str, rows: int, columns: int, seed: int, picture: Path) -> tuple[np.ndarray, Decomposition]:
     matrix = target(kind, rows, columns, seed, picture)
@@ -255,8 +230,8 @@ def decomposed(
     kind: str, rows: int, columns: int, seed: int = 0, picture: Path = PICTURE
 ) -> tuple[np.ndarray, Decomposition]:
     """`target` and its decomposition; the latest few are remembered, for a rank that moves. Raises PlaygroundError."""
-    check(rows, columns, seed=seed)  # before anything is looked up by it
-    return _decomposed(str(kind), rows, columns, seed, picture if kind == "picture" else PICTURE)
+    rows, columns, _ = checked(rows, columns)
+    return _decomposed(KIND.check(kind), rows, columns, SEED.check(seed), picture if kind == "picture" else PICTURE)
 
 
 @lru_cache(maxsize=8)
@@ -264,41 +239,3 @@ def decomposed_picture(path: Path = PICTURE) -> tuple[np.ndarray, Decomposition]
     """A picture and its decomposition, remembered by its path. Raises PlaygroundError."""
     pixels = read_picture(path)
     return pixels, decompose(pixels)
-
-
-def read_picture(path: Path) -> np.ndarray:
-    """
-    A PNG, JPEG or WebP as grey levels from 0 (black) to 1 (white), (rows, columns) float32, at most PICTURE_SIDES a side.
-
-    What is transparent becomes white. Raises PlaygroundError: too many bytes or pixels (before anything is decoded), no
-    picture, or too small a one.
-    """
-    smallest, largest = settings.PICTURE_SIDES
-    try:
-        if path.stat().st_size > settings.MAX_PICTURE_BYTES:
-            raise PlaygroundError("picture_bytes", maximum=settings.MAX_PICTURE_BYTES // 1_000_000)
-        with Image.open(path, formats=PICTURE_KINDS) as image:
-            if image.width * image.height > settings.MAX_PICTURE_PIXELS:
-                raise PlaygroundError("picture_pixels", maximum=settings.MAX_PICTURE_PIXELS // 1_000_000)
-            image.draft("L", (2 * largest, 2 * largest))  # a large JPEG is decoded small
-            grey = _grey(ImageOps.exif_transpose(image))
-    except PlaygroundError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise PlaygroundError("picture_pixels", maximum=settings.MAX_PICTURE_PIXELS // 1_000_000) from error
-    except (OSError, SyntaxError, EOFError, IndexError, TypeError, ValueError, struct.error, zlib.error) as error:
-        raise PlaygroundError("no_picture", kinds=", ".join(PICTURE_KINDS)) from error
-    grey.thumbnail((largest, largest))
-    if min(grey.size) < smallest:
-        raise PlaygroundError("picture_too_small", minimum=smallest, maximum=largest)
-    return (np.asarray(grey, dtype=np.float32) / 255).clip(0.0, 1.0)
-
-
-def _grey(image: Image.Image) -> Image.Image:
-    """Grey levels from 0 to 255, on white paper; 16 bits a pixel stay fractions."""
-    if image.mode.startswith("I"):
-        return Image.fromarray(np.asarray(image, dtype=np.float32) / 257)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("L")

@@ -20,7 +20,7 @@ from playground.adapt.adapters import Adapter, peft_config
 from playground.errors import PlaygroundError
 from playground.lowrank.factors import Factors
 from playground.model.bases import Base
-from playground.model.modules import kind_of, layer_of
+from playground.model.modules import kind_of, layer_of, linear_layers
 
 WEIGHTLESS = ("prompt_tuning", "few_shot")  # methods that change no weight
 LATEST = 8  # adapters a base remembers what was computed of
@@ -166,14 +166,9 @@ def _fits(base: Base, module: str, shape: tuple[int, int], one: bool = False) ->
 
 def _full(base: Base, adapter: Adapter) -> dict[str, Update]:
     """The linear layers of a fully fine-tuned model; embeddings and norms were trained too, but are not shown."""
-    linear = {name for name, module in base.model.named_modules() if isinstance(module, torch.nn.Linear)}
-    head = base.model.get_output_embeddings()
+    linear = linear_layers(base.model)
     modules = {name.removesuffix(".weight"): tensor for name, tensor in adapter.tensors.items() if tensor.dim() == 2}
-    return {
-        module: Update(module, weight=tensor)
-        for module, tensor in modules.items()
-        if module in linear and base.model.get_submodule(module) is not head
-    }
+    return {module: Update(module, weight=tensor) for module, tensor in modules.items() if module in linear}
 
 
 def update_of(base: Base, adapter: Adapter, module: str) -> Update:

@@ -21,7 +21,7 @@ from playground.errors import PlaygroundError
 from playground.formats.calibration import OUTLIER
 from playground.model.bases import Base
 from playground.model.memory import STORE
-from playground.model.modules import kind_of, layer_of
+from playground.model.modules import kind_of, layer_of, linear_layers
 
 COMMON = 0.06  # Dettmers et al. 2022: an outlier reaches OUTLIER in at least this share of the tokens
 SYSTEMATIC = 0.25  # and in at least this share of the layers
@@ -47,9 +47,7 @@ def modules(base: Base) -> tuple[str, ...]:
 
     Raises PlaygroundError for a base that has none, such as GPT-2, which is made of Conv1D.
     """
-    head = base.model.get_output_embeddings()
-    layers = ((path, module) for path, module in base.model.named_modules() if isinstance(module, torch.nn.Linear))
-    found = tuple(path for path, module in layers if module is not head)
+    found = tuple(linear_layers(base.model))
     if not found:
         raise PlaygroundError("no_linear_layers", base=base.spec.name)
     return found

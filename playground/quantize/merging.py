@@ -18,14 +18,14 @@ from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
 from playground.adapt.tasks import Task
 from playground.adapt.variant import Variant
-from playground.compare.decoding import at_least_zero
+from playground.compare.divergence import kl
 from playground.errors import PlaygroundError
 from playground.lowrank.updates import updates
 from playground.model.bases import Base
 from playground.model.catalogue import split_id
 from playground.model.weights import weight_of
-from playground.quantize.qlora import BATCH, COMPARED, FOUR_BIT
-from playground.train.evaluation import Encoded, response_logits
+from playground.quantize.qlora import COMPARED, FOUR_BIT
+from playground.train.evaluation import Encoded, batches, response_logits
 
 
 def four_bit_id(adapter: Adapter) -> str:
@@ -136,22 +136,21 @@ def _predictions(found: Merging, job: MergeJob, base: Base, plain: Base, whole: 
         "float": attach(plain, Variant(plain.id, job.adapter)).model,
         "merged_float": attach(plain, Variant(plain.id, job.adapter, merged=True)).model,
     }
-    encoded = sorted((tasks.encode(base.tokenizer, one) for one in job.task.held_out), key=lambda one: len(one[0]))
+    read = batches([tasks.encode(base.tokenizer, one) for one in job.task.held_out])
     sums, divergence, difference, count = dict.fromkeys(models, 0.0), 0.0, 0.0, 0
-    for start in range(0, len(encoded), BATCH):
+    for batch in read:
         logits: dict[str, torch.Tensor] = {}
         for name, model in models.items():
-            logits[name], targets = _logits(model, encoded[start : start + BATCH], base)
+            logits[name], targets = _logits(model, batch, base)
             sums[name] += float(functional.cross_entropy(logits[name], targets, reduction="sum"))
             yield found
         count += len(targets)
         here, there = (logits[name].double().log_softmax(-1) for name in ("merged", "adapter"))
-        divergence += float((here.exp() * (here - there)).sum())
+        divergence += float(kl(here, there).sum())
         difference = max(difference, float((logits["merged_float"] - logits["float"]).abs().max()))
     means = {name: sums[name] / count for name in ("base", "adapter", "merged", "merged_float")}
-    yield replace(
-        found, losses=Losses(**means, kl=at_least_zero(divergence / count), float_difference=difference, tokens=count)
-    )
+    losses = Losses(**means, kl=divergence / count, float_difference=difference, tokens=count)
+    yield replace(found, losses=losses)
 
 
 @torch.inference_mode()

@@ -12,20 +12,19 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from playground import settings
 from playground.adapt.adapters import Adapter
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import Task
+from playground.bounds import SEED
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.model.catalogue import split_id
 from playground.model.weights import held_tensors, is_quantized, stored_bytes
-from playground.train.training import Ended, Evaluation, Event, Started, Step, TrainingJob, train
+from playground.train.job import STEPS, Ended, Evaluation, Event, Started, Step, TrainingJob
+from playground.train.training import train
 
 COMPARED = ("lora", "qlora")
 FOUR_BIT = ("nf4", "nf4_double")
-BATCH = 8  # held-out examples read together
-# Two trainings in turns
 
 
 @dataclass(frozen=True)
@@ -39,18 +38,16 @@ class PairJob:
     task: Task
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     steps: int = 8
-    seed: int = 0
+    seed: int = SEED.default
 
     def trainings(self) -> tuple[TrainingJob, TrainingJob]:
         """The checked job of each method. Raises PlaygroundError if they cannot be served."""
-        steps = self.steps
-        if not isinstance(steps, int) or isinstance(steps, bool):  # None would be each method's own, and no pair any more
-            raise PlaygroundError("out_of_range", name="steps", value=steps, minimum=1, maximum=settings.MAX_STEPS)
+        steps = STEPS.check(self.steps)  # None would be each method's own, and no pair any more
         base, values = split_id(self.base)[0].id, METHODS["qlora"].complete(self.hyperparameters)
         shared = {name: value for name, value in values.items() if name != "double_quantization"}
         return (
-            TrainingJob(base, "lora", self.task, shared, self.steps, self.seed).checked(),
-            TrainingJob(base, "qlora", self.task, values, self.steps, self.seed).checked(),
+            TrainingJob(base, "lora", self.task, shared, steps, self.seed).checked(),
+            TrainingJob(base, "qlora", self.task, values, steps, self.seed).checked(),
         )
 
     def bases(self) -> tuple[str, str]:
@@ -126,7 +123,7 @@ def train_pair(job: PairJob, get_base: Callable[[str], Base], stop: Callable[[],
     Raises PlaygroundError before the first Pair if the job cannot be served.
     """
     trainings, asked = job.trainings(), False
-    pair, started = Pair(job.steps), time.perf_counter()
+    pair, started = Pair(trainings[0].steps or 0), time.perf_counter()
     used = dict(zip(COMPARED, job.bases(), strict=True))
     under_way = {one.method: train(one, get_base, lambda: asked) for one in trainings}
     while under_way:

@@ -1,27 +1,26 @@
 """
-One tensor in every format: where it comes from, outliers put into it, and what each format makes of it.
+One tensor in every format: what each format makes of it, and what outliers among its numbers cost.
 
-A weight of a base, a test tensor or a visitor's numbers become `Numbers`; `report` rounds them and gives plain numbers
-to draw. Imports no torch before it has work to do. Knows nothing about the page.
+`report` rounds `Numbers` (see `sources`) and gives plain numbers to draw. Imports no torch before it has work to do.
+Knows nothing about the page.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from playground import settings
-from playground.errors import PlaygroundError
-from playground.formats import distributions
-from playground.formats.format import GRANULARITIES, Format, Layout, Quantized, finite, refuse
+from playground.bounds import Bound
+from playground.formats.bits import levels
+from playground.formats.calibration import OUTLIER
+from playground.formats.format import GRANULARITY, LARGEST, Format, Layout, Quantized
 from playground.formats.registry import FORMATS, format_of
 from playground.formats.statistics import Histogram, Statistics, crest, errors, histogram, six_db_line, statistics
+from playground.quantize.sources import Numbers, default_module, module_weight
 
 if TYPE_CHECKING:
     import torch
@@ -29,152 +28,14 @@ if TYPE_CHECKING:
     from playground.model.bases import Base
 
 
-THRESHOLD = 6.0  # from which LLM.int8() keeps a feature in 16 bits (Dettmers et al. 2022, section 3.2)
 PROBE, PROBE_BLOCK = "int8", 64  # what the damage of outliers is measured with
 STOPS = ("tensor", "channel", 4096, 1024, 256, 128, 64, 32)  # ever fewer numbers that share a scale
+STOP = Bound("granularity", STOPS.index(64), 0, len(STOPS) - 1)
 BINS, ERROR_BINS, OWN_BINS = 151, 151, 75
 GRID = 300  # numbers of a grid that are listed
 REACH = 3.0  # largest root mean square errors that the common histograms reach to either side
 OWN_REACH = 4.0  # the same of a format's own
 LATEST = 32  # reports that are remembered
-# Where the numbers come from
-
-
-@dataclass(frozen=True, eq=False)
-class Numbers:
-    """
-    `weights`, float32 on the CPU, taken from a tensor of `shape`: all of them, or whole rows. Where outliers were put in,
-    `clean` is what it was without, and `places` (n,) says where they are in reading order.
-    """
-
-    weights: torch.Tensor
-    shape: tuple[int, ...]
-    clean: torch.Tensor | None = None
-    places: torch.Tensor | None = None
-
-    @property
-    def rows(self) -> int:
-        """How many rows of the tensor these are."""
-        return self.weights.shape[0] if self.weights.dim() > 1 else 1
-
-
-def modules(base: Base) -> tuple[str, ...]:
-    """Paths of all modules with a weight of one or two dimensions, each tensor once: embeddings, norms, linear layers."""
-    seen: set[int] = set()
-    found = []
-    for path, module in base.model.named_modules():
-        weight = getattr(module, "weight", None)
-        if weight is not None and 1 <= weight.dim() <= 2 and id(weight) not in seen:
-            seen.add(id(weight))  # an output head that shares the embedding's
-            found.append(path)
-    return tuple(found)
-
-
-def shape_of(base: Base, module: str) -> tuple[int, ...]:
-    return tuple(base.model.get_submodule(module).weight.shape)  # type: ignore[union-attr, arg-type]
-
-
-def default_module(base: Base) -> str:
-    """In the middle layer the linear layer with the most inputs, the way back out of the MLP: 15 of 30, `down_proj`."""
-    from playground.model.modules import layer_of
-
-    matrices = [path for path in modules(base) if layer_of(path) is not None and len(shape_of(base, path)) == 2]
-    if not matrices:  # a model without layers; its first weight then
-        return modules(base)[0]
-    middle = (1 + max(layer_of(path) or 0 for path in matrices)) // 2
-    return max((path for path in matrices if layer_of(path) == middle), key=lambda path: shape_of(base, path)[1])
-
-
-def stored_in(base: Base, module: str) -> str:
-    """
-    How the embedded base kept this weight before it was expanded: "q4_1" (linear layers), "q8_0" (embeddings) or
-    "float" (norms); "" for any other base, which is computed with as it was published.
-    """
-    if base.spec.source != "embedded":
-        return ""
-    if len(shape_of(base, module)) == 1:
-        return "float"
-    return "q8_0" if base.model.get_submodule(module) is base.model.get_input_embeddings() else "q4_1"
-
-
-def module_weight(base: Base, module: str = "") -> Numbers:
-    """
-    A module's weight; "" is `default_module`. Of more than settings.MAX_TENSOR_NUMBERS numbers, rows evenly apart, among
-    them the one with the largest number, so that a scale of the whole tensor stays what it is.
-
-    Raises PlaygroundError if the base has no such weight, or if it is not finite.
-    """
-    from playground.model.weights import weight_of
-
-    known = modules(base)
-    module = module or default_module(base)
-    if module not in known:
-        kinds = ", ".join(dict.fromkeys(path.rpartition(".")[2] for path in known))
-        raise PlaygroundError("unknown_weight", module=str(module)[:80], base=base.spec.name, known=kinds)
-    return taken(weight_of(base.model, module))
-
-
-def taken(weights: torch.Tensor) -> Numbers:
-    """As many rows as may be looked at. Raises PlaygroundError: no numbers, infinity or NaN."""
-    import torch
-
-    shape, limit = tuple(weights.shape), settings.MAX_TENSOR_NUMBERS
-    if weights.dim() < 2 or weights.numel() <= limit:
-        return Numbers(finite(weights), shape)
-    weights = weights.detach().reshape(-1, shape[-1])
-    count = max(1, limit // shape[-1])
-    rows = torch.linspace(0, len(weights) - 1, count, dtype=torch.float64).round().long()
-    largest = int(weights.abs().amax(1).argmax())
-    rows[(rows - largest).abs().argmin()] = largest
-    return Numbers(finite(weights[rows]), shape)
-
-
-def drawn(kind: str, seed: int = 0) -> Numbers:
-    """`distributions.sample` of 1024 × 1024, on which the published errors were measured. Raises PlaygroundError."""
-    import torch
-
-    return Numbers(torch.from_numpy(distributions.sample(kind, seed=seed)), (1024, 1024))
-
-
-def own_numbers(text: str = "", file: str | Path | None = None) -> Numbers:
-    """A visitor's: those of the file, if there is one. Raises PlaygroundError as `distributions.parse` does."""
-    import torch
-
-    if file and not Path(file).is_file():  # uploaded so long ago that it was cleaned away
-        raise PlaygroundError("no_numbers")
-    values = distributions.read_file(file) if file else distributions.parse(text)
-    return taken(torch.from_numpy(values))
-
-
-def with_outliers(numbers: Numbers, share: float, size: float, columns: bool = False, seed: int = 0) -> Numbers:
-    """
-    A share of the numbers, or of the columns, at least one unless it is 0, becomes ± `size` root mean squares (standard
-    deviations where the mean is 0) with random signs in random places. The others stay.
-
-    Raises PlaygroundError for a share that is not within 0 to 0.5, a size beyond 0 to 1000, a seed below 0.
-    """
-    import numpy as np
-    import torch
-
-    for name, value, most in (("outliers", share, 0.5), ("size", size, 1000), ("seed", seed, 2**31 - 1)):
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
-            raise PlaygroundError("out_of_range", name=name, value=str(value)[:60], minimum=0, maximum=most)
-    if not share:
-        return numbers
-    weights = numbers.weights.clone()
-    generator = np.random.default_rng((1, int(seed)))  # not the numbers that a test tensor of this seed is made of
-    flat, width = weights.view(-1), weights.shape[-1] if weights.dim() else 1
-    choices = width if columns else flat.numel()
-    chosen = torch.from_numpy(generator.choice(choices, max(1, round(share * choices)), replace=False)).long()
-    if columns:
-        chosen = (torch.arange(0, flat.numel(), width)[:, None] + chosen).reshape(-1)
-    unit = float(weights.abs().max()) / crest(weights) or 1.0
-    signs = torch.from_numpy(generator.choice(np.array([-1, 1], dtype=np.float32), len(chosen)))
-    flat[chosen] = (size * unit * signs).clamp(-1e38, 1e38)
-    return Numbers(weights, numbers.shape, numbers.weights, chosen)
-
-
-# What the formats make of them
 
 
 @dataclass(frozen=True)
@@ -247,9 +108,7 @@ def _beats(other: Statistics, one: Statistics) -> bool:
 
 def layout_at(stop: int, zero_point: bool = False) -> Layout:
     """The layout at a place of STOPS. Raises PlaygroundError if there is none."""
-    if not isinstance(stop, int) or not 0 <= stop < len(STOPS):
-        raise PlaygroundError("out_of_range", name="granularity", value=str(stop)[:60], minimum=0, maximum=len(STOPS) - 1)
-    shared = STOPS[stop]
+    shared = STOPS[STOP.check(stop)]
     if isinstance(shared, int):
         return Layout("block", shared, zero_point)
     return Layout(shared, zero_point=zero_point)
@@ -273,8 +132,6 @@ def report(numbers: Numbers, format_ids: Sequence[str] = (), layout: Layout | No
     Raises PlaygroundError: a format or granularity that does not exist, a block size out of range, too large numbers.
     """
     formats = chosen(format_ids)
-    if layout is not None and layout.granularity not in GRANULARITIES:
-        refuse("granularity", layout.granularity, GRANULARITIES)
     digest = hashlib.blake2b(numbers.weights.numpy().data)
     if numbers.clean is not None:
         digest.update(numbers.clean.numpy().data)
@@ -292,16 +149,15 @@ def report(numbers: Numbers, format_ids: Sequence[str] = (), layout: Layout | No
 def _report(numbers: Numbers, formats: Sequence[Format], layout: Layout | None) -> Report:
     weights = numbers.weights
     off, rounded = [], []
-    for format in formats:
-        quantized = format.round_trip(weights, format.fitting(layout) if layout else None)
+    for quantized in _rounded(numbers, formats, layout):
         off.append(quantized.values - weights)
-        rounded.append((quantized.layout, _statistics(numbers, quantized), *_grid(quantized, weights)))
-    common = REACH * max(found.rmse for _, found, _, _ in rounded)
+        rounded.append((quantized.layout, statistics(numbers.weights, quantized, numbers.shape), *_grid(quantized, weights)))
+    common = min(LARGEST, REACH * max(found.rmse for _, found, _, _ in rounded))  # an error is a float32 itself
     outcomes = []
-    for error, (own_layout, found, grid, levels) in zip(off, rounded, strict=True):
+    for error, (own_layout, found, grid, count) in zip(off, rounded, strict=True):
         reach = min(found.max_error, OWN_REACH * found.rmse)
         shared, own = histogram(error, ERROR_BINS, -common, common), histogram(error, OWN_BINS, -reach, reach)
-        outcomes.append(Outcome(own_layout, found, shared, own, grid, levels))
+        outcomes.append(Outcome(own_layout, found, shared, own, grid, count))
     largest, peak = float(weights.abs().max()), crest(weights)
     return Report(
         numbers.shape, numbers.rows, weights.numel(), largest / peak, largest, peak,
@@ -309,14 +165,12 @@ def _report(numbers: Numbers, formats: Sequence[Format], layout: Layout | None) 
     )  # fmt: skip
 
 
-def _statistics(numbers: Numbers, quantized: Quantized) -> Statistics:
-    """Of the numbers that are looked at; bits and bytes are those of the whole tensor."""
-    found = statistics(numbers.weights, quantized)
-    if numbers.shape == tuple(numbers.weights.shape):
-        return found
-    bits = quantized.format.bits_per_parameter(numbers.shape, quantized.layout)
-    count = math.prod(numbers.shape)
-    return replace(found, bits_per_parameter=bits, bytes=math.ceil(round(bits * count / 8, 3)))
+def _rounded(numbers: Numbers, formats: Sequence[Format], layout: Layout | None) -> Iterator[Quantized]:
+    """The numbers in each format, in the layout nearest to `layout`. Raises PlaygroundError for a granularity of none."""
+    if layout is not None:
+        GRANULARITY.check(layout.granularity)
+    for format in formats:
+        yield format.round_trip(numbers.weights, format.fitting(layout) if layout else None)
 
 
 def rows(base: Base, module: str = "", format_ids: Sequence[str] = (), layout: Layout | None = None) -> list[dict[str, Any]]:
@@ -326,42 +180,29 @@ def rows(base: Base, module: str = "", format_ids: Sequence[str] = (), layout: L
     Raises PlaygroundError: a module or a format that does not exist.
     """
     formats = chosen(format_ids)
-    if layout is not None and layout.granularity not in GRANULARITIES:
-        refuse("granularity", layout.granularity, GRANULARITIES)
     module = module or default_module(base)
     numbers = module_weight(base, module)
     found = []
-    for format in formats:
-        quantized = format.round_trip(numbers.weights, format.fitting(layout) if layout else None)
+    for quantized in _rounded(numbers, formats, layout):
         scales = {"granularity": quantized.layout.granularity, "block": quantized.layout.block}
-        found.append({"module": module, **asdict(_statistics(numbers, quantized)), **scales, "rows": numbers.rows})
+        found.append(
+            {
+                "module": module,
+                **asdict(statistics(numbers.weights, quantized, numbers.shape)),
+                **scales,
+                "rows": numbers.rows,
+            }
+        )
     return found
 
 
 def _grid(quantized: Quantized, weights: torch.Tensor) -> tuple[tuple[float, ...], int]:
     """What the format can be within the range of the weights, rising; without the list where it is too long."""
-    import torch
-
-    format, low, high = quantized.format, float(weights.min()), float(weights.max())
-    if format.code_bits > 16:  # float32: the patterns of either sign lie in the order of their numbers
-        ends = torch.tensor([abs(low), abs(high)]).view(torch.int32).tolist()
-        below, above = (-end if number < 0 else end for end, number in zip(ends, (low, high), strict=True))
-        return (), above - below + 1
-    if format.kind == "float":
-        bits = torch.arange(2 ** int(format.code_bits), dtype=torch.int32)
-        words = bits.to(torch.uint8) if format.code_bits == 8 else bits.to(torch.int16)
-        values = words.view(getattr(torch, format.dtype)).float()
-        values = values[(values >= low) & (values <= high)].unique()
-    else:
-        scales = quantized.scales
-        assert scales is not None
-        middling = int(scales.argsort()[len(scales) // 2])
-        zero = 0 if quantized.zero_points is None else int(quantized.zero_points[middling])
-        most = int(format.largest)
-        codes = torch.arange(-most - (quantized.zero_points is not None), most + 1, dtype=torch.float32) - zero
-        levels = torch.tensor(format.levels).unique() if format.kind == "table" else codes
-        values = levels * scales[middling]
-    return (tuple(values.tolist()) if len(values) <= GRID else ()), len(values)
+    if quantized.scales is None:
+        return levels(quantized.format, float(weights.min()), float(weights.max()), most=GRID)
+    middling = int(quantized.scales.argsort()[len(quantized.scales) // 2])
+    zero_point = None if quantized.zero_points is None else int(quantized.zero_points[middling])
+    return levels(quantized.format, scale=float(quantized.scales[middling]), zero_point=zero_point, most=GRID)
 
 
 def damage(numbers: Numbers) -> Damage:
@@ -385,7 +226,7 @@ def damage(numbers: Numbers) -> Damage:
     clean = numbers.clean
     before = tensor if clean is None else kept(clean, probe.round_trip(clean, Layout("tensor")).values)
     matrix = weights.reshape(-1, weights.shape[-1] if weights.dim() else 1)
-    aside = matrix.abs().amax(0) >= THRESHOLD
+    aside = matrix.abs().amax(0) >= OUTLIER
     columns = int(aside.sum())
     mixed = None
     if 0 < columns < len(aside):

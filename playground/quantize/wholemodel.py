@@ -24,7 +24,7 @@ from torch.nn import functional
 from playground import settings
 from playground.adapt.attach import attached
 from playground.adapt.variant import Variant
-from playground.compare.decoding import at_least_zero
+from playground.compare.divergence import kl
 from playground.errors import PlaygroundError
 from playground.formats.registry import format_of
 from playground.formats.statistics import errors
@@ -166,7 +166,7 @@ def _measure(
         yield replace(done, working=one)
     tokens = sum(len(window) - 1 for window in windows)
     loss, divergence, same = (sums / tokens).tolist()
-    reading = Reading(tokens, loss, math.exp(loss), at_least_zero(divergence), same)
+    reading = Reading(tokens, loss, math.exp(loss), divergence, same)
     if not real:
         computed = computed_bytes(plain, name)
         return replace(one, reading=reading, memory=computed, disk=computed)
@@ -244,8 +244,7 @@ def _sums(here: torch.Tensor, there: torch.Tensor, window: torch.Tensor) -> torc
     """Over a window's tokens: loss, KL(here ‖ there), and how many have the same likeliest next token, float64."""
     total = torch.zeros(3, dtype=torch.float64)
     for ours, theirs, target in zip(here.split(CHUNK), there.split(CHUNK), window[1:].split(CHUNK), strict=True):
-        divergence = (ours.exp() * (ours - theirs)).sum(-1)
         same = ours.argmax(-1) == theirs.argmax(-1)
         loss = functional.nll_loss(ours, target, reduction="none")
-        total += torch.stack([part.double().sum() for part in (loss, divergence, same)])
+        total += torch.stack([part.double().sum() for part in (loss, kl(ours, theirs), same)])
     return total

@@ -16,12 +16,14 @@ from torch.nn import functional
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
-from playground.adapt.tasks import IGNORE, Task
+from playground.adapt.tasks import IGNORE, Example, Task
 from playground.adapt.variant import Variant
 from playground.compare.decoding import Row, write
 from playground.compare.job import Decoding
 from playground.model.bases import Base
 
+BATCH = 8  # examples that are read together
+SAMPLES, SAMPLE_TOKENS = 2, 20  # held-out questions that a run answers as it goes, and how far
 Encoded = tuple[list[int], list[int]]  # (input ids, labels) as `tasks.encode` gives them
 
 
@@ -49,15 +51,20 @@ def response_loss(model: nn.Module, batch: Sequence[Encoded], pad: int) -> torch
     return functional.cross_entropy(*response_logits(model, batch, pad))
 
 
+def batches(encoded: Sequence[Encoded], size: int = BATCH) -> list[list[Encoded]]:
+    """All of them, like lengths together: less padding."""
+    ordered = sorted(encoded, key=lambda example: len(example[0]))
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+
+
 @torch.no_grad()
-def held_out_loss(model: nn.Module, encoded: Sequence[Encoded], pad: int, batch_size: int = 8) -> float:
+def held_out_loss(model: nn.Module, encoded: Sequence[Encoded], pad: int, batch_size: int = BATCH) -> float:
     """Mean cross-entropy in nats over all response tokens of `encoded`; the model's train or eval mode is kept."""
     training = model.training
     model.eval()
     total, count = 0.0, 0
-    ordered = sorted(encoded, key=lambda example: len(example[0]))  # like lengths together: less padding
-    for start in range(0, len(ordered), batch_size):
-        logits, targets = response_logits(model, ordered[start : start + batch_size], pad)
+    for batch in batches(encoded, batch_size):
+        logits, targets = response_logits(model, batch, pad)
         total += float(functional.cross_entropy(logits, targets, reduction="sum"))
         count += len(targets)
     model.train(training)
@@ -75,6 +82,16 @@ def answers(model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_
         pass
     model.train(training)
     return [row.text() for row in rows]
+
+
+def questions(task: Task) -> list[str]:
+    """The held-out questions that a run answers as it goes."""
+    return [example.prompt for example in task.held_out[:SAMPLES]]
+
+
+def sample_answers(model: nn.Module, base: Base, asked: Sequence[str], shots: Sequence[Example] = ()) -> list[str]:
+    """How a model answers them now, in SAMPLE_TOKENS tokens at most."""
+    return answers(model, base, [tasks.prompt_ids(base.tokenizer, question, shots) for question in asked], SAMPLE_TOKENS)
 
 
 @dataclass(frozen=True)
@@ -107,14 +124,14 @@ class Report:
 
 
 def evaluate(job: EvaluateJob, get_base: Callable[[str], Base]) -> Iterator[Score | Report]:
-    """The scores of the held-out examples, eight at a time, then the Report."""
+    """The scores of the held-out examples, BATCH at a time, then the Report."""
     variant = Variant.of(job.base, job.adapter)
     base = get_base(variant.base)
-    shots = [tasks.Example(*shot) for shot in job.adapter.record.shots] if job.adapter else []
+    shots = [Example(*shot) for shot in job.adapter.record.shots] if job.adapter else []
     model = attach(base, variant).model
     rule, scores = tasks.SCORES[job.task.id], []
-    for start in range(0, len(job.task.held_out), 8):
-        examples = job.task.held_out[start : start + 8]
+    for start in range(0, len(job.task.held_out), BATCH):
+        examples = job.task.held_out[start : start + BATCH]
         prompts = [tasks.prompt_ids(base.tokenizer, example.prompt, shots) for example in examples]
         for example, answer in zip(examples, answers(model, base, prompts, job.max_new_tokens), strict=True):
             scores.append(Score(example.prompt, answer, rule(example, answer)))

@@ -11,7 +11,8 @@ from playground.model.catalogue import split_id
 JOB = """\
 from playground.adapt.tasks import {reader}
 from playground.model.bases import BASES
-from playground.train.training import TrainingJob, train
+from playground.train.job import TrainingJob
+from playground.train.training import train
 
 job = TrainingJob(
     base={base!r},

@@ -1,5 +1,5 @@
 """
-Training: a job in, a stream of events out, an adapter at the end.
+Training: a job in, a stream of events out (see `job`), an adapter at the end.
 
 PEFT wraps a private view of the base, AdamW moves what PEFT made trainable. Knows nothing about where it runs or who
 watches; it pauses at every event.
@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import platform
 import random
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -26,99 +23,19 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from playground import settings
 from playground.adapt import adapters, tasks
-from playground.adapt.adapters import Adapter, Checkpoint, Record
+from playground.adapt.adapters import Adapter, Checkpoint
 from playground.adapt.attach import wrapped
 from playground.adapt.methods import Method, method
-from playground.adapt.tasks import Task
-from playground.bounds import Bound
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
-from playground.train.evaluation import Encoded, answers, held_out_loss, response_logits, response_loss
+from playground.train.evaluation import Encoded, held_out_loss, questions, response_logits, response_loss, sample_answers
+from playground.train.few_shot import few_shot
+from playground.train.job import Ended, Evaluation, Event, Sample, Started, Step, TrainingJob, checkpoint_bytes
+from playground.train.record import new_id, record
 
-SAMPLES, SAMPLE_TOKENS = 2, 20
 EVALUATIONS = 4, 11  # at least and at most, besides the one before the first step
 CLIP = 1.0
 WARMUP = 0.1  # of the steps
-STEPS = Bound("steps", 24, 1, settings.MAX_STEPS)
-SEED = Bound("seed", 0, 0, 2**31 - 1)
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """What to train. `hyperparameters` may leave out what shall be the method's default."""
-
-    base: str
-    method: str
-    task: Task
-    hyperparameters: dict[str, Any] = field(default_factory=dict)
-    steps: int | None = None  # None: the method's default
-    seed: int = 0
-
-    def checked(self) -> TrainingJob:
-        """The same job with everything filled in. Raises PlaygroundError if it cannot be served."""
-        chosen = method(self.method)
-        steps = chosen.steps if self.steps is None else self.steps
-        return dataclasses.replace(
-            self,
-            hyperparameters=chosen.complete(self.hyperparameters),
-            steps=STEPS.check(steps) if chosen.steps else 0,
-            seed=SEED.check(self.seed),
-        )
-
-
-@dataclass(frozen=True)
-class Started:
-    trainable_parameters: int
-    total_parameters: int
-    bytes: int
-    steps: int
-    questions: tuple[str, ...]
-    estimated_seconds: float = 0.0
-    event: str = "started"
-    step: int = 0
-
-
-@dataclass(frozen=True)
-class Step:
-    """One optimizer step. Seconds are wall time; `tokens_per_second` counts the tokens read."""
-
-    step: int
-    loss: float
-    learning_rate: float
-    gradient_norm: float
-    tokens_per_second: float
-    elapsed: float
-    remaining: float
-    event: str = "step"
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    step: int
-    held_out_loss: float
-    event: str = "evaluation"
-
-
-@dataclass(frozen=True)
-class Sample:
-    step: int
-    answers: tuple[str, ...]
-    event: str = "sample"
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The last event: "finished", "stopped" (by request) or "failed" (diverged; the adapter is the last good one)."""
-
-    event: str
-    step: int
-    adapter: Adapter
-    seconds: float
-    error: PlaygroundError | None = None
-    gave_way: tuple[dict[str, Any], ...] = ()  # summaries of the adapters that a session had no room for beside it
-
-
-Event = Started | Step | Evaluation | Sample | Ended
 
 
 def train(job: TrainingJob, get_base: Callable[[str], Base], stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
@@ -132,7 +49,7 @@ def train(job: TrainingJob, get_base: Callable[[str], Base], stop: Callable[[], 
     chosen = method(job.method)
     base = get_base(chosen.base_id(job.base, job.hyperparameters))
     if chosen.id == "few_shot":
-        yield from _few_shot(job, base)
+        yield from few_shot(job, base)
     else:
         yield from _Run(job, chosen, base).events(stop)
 
@@ -157,7 +74,7 @@ class _Run:
         self.steps = job.steps or 0
         self.train_set = [tasks.encode(base.tokenizer, example) for example in job.task.train]
         self.held_out_set = [tasks.encode(base.tokenizer, example) for example in job.task.held_out]
-        self.questions = [example.prompt for example in job.task.held_out[:SAMPLES]]
+        self.questions = questions(job.task)
         with torch.random.fork_rng():
             torch.manual_seed(job.seed)
             self.model, self.config = wrap(base, chosen, self.values)
@@ -244,8 +161,7 @@ class _Run:
         self.progress.seconds += time.perf_counter() - begin
         yield Evaluation(step, loss)
         begin = time.perf_counter()
-        prompts = [tasks.prompt_ids(self.base.tokenizer, question) for question in self.questions]
-        written = answers(self.model, self.base, prompts, SAMPLE_TOKENS)
+        written = sample_answers(self.model, self.base, self.questions)
         self.progress.samples.append({"step": step, "answers": written})
         self.progress.seconds += time.perf_counter() - begin
         yield Sample(step, tuple(written))
@@ -266,29 +182,17 @@ class _Run:
         best, tensors = self.best
         error = PlaygroundError("diverged", step=step, best=best, learning_rate=f"{self.values['learning_rate']:g}")
         ended = self._ended("failed", step, error)
-        record = dataclasses.replace(ended.adapter.record, steps=best)
-        return dataclasses.replace(ended, adapter=dataclasses.replace(ended.adapter, loaded=tensors, record=record))
+        kept = dataclasses.replace(ended.adapter.record, steps=best)
+        return dataclasses.replace(ended, adapter=dataclasses.replace(ended.adapter, loaded=tensors, record=kept))
 
     def _ended(self, event: str, step: int, error: PlaygroundError | None = None) -> Ended:
-        record = Record(
-            base=self.job.base,
-            method=self.job.method,
-            task=self.job.task.id,
-            hyperparameters=self.values,
-            seed=self.job.seed,
-            steps=step,
-            planned_steps=self.steps,
-            **self.counts,
-            losses=self.progress.losses,
-            held_out=self.progress.held_out,
-            samples=self.progress.samples,
-            questions=self.questions,
-            seconds=round(self.progress.seconds, 3),
-            versions=_versions(),
-            hardware=hardware(self.base),
-        )
-        adapter = Adapter(new_id(), record, self.config, self._tensors(), checkpoints=tuple(self.progress.checkpoints))
-        return Ended(event, step, adapter, self.progress.seconds, error)
+        seen = self.progress
+        made = record(
+            self.job, self.base, seen.seconds, steps=step, **self.counts,
+            losses=seen.losses, held_out=seen.held_out, samples=seen.samples, questions=self.questions,
+        )  # fmt: skip
+        adapter = Adapter(new_id(), made, self.config, self._tensors(), checkpoints=tuple(seen.checkpoints))
+        return Ended(event, step, adapter, seen.seconds, error)
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         """A copy on the CPU of what was trained, under the names that PEFT saves."""
@@ -314,39 +218,6 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
     return wrapped(base, config), adapters.config_json(config, base.spec.repository)
 
 
-def _few_shot(job: TrainingJob, base: Base) -> Iterator[Event]:
-    """Nothing is trained: the adapter is k examples, chosen by the seed, that are put before every question."""
-    begin = time.perf_counter()
-    shots = random.Random(job.seed).sample(job.task.train, min(job.hyperparameters["examples"], len(job.task.train)))
-    questions = [example.prompt for example in job.task.held_out[:SAMPLES]]
-    count = method(job.method).counts(base.architecture, job.hyperparameters)
-    yield Started(**count, steps=0, questions=tuple(questions))
-    encoded = [tasks.encode(base.tokenizer, example, shots) for example in job.task.held_out]
-    loss = held_out_loss(base.model, encoded, base.tokenizer.pad_token_id)
-    yield Evaluation(0, loss)
-    prompts = [tasks.prompt_ids(base.tokenizer, question, shots) for question in questions]
-    written = answers(base.model, base, prompts, SAMPLE_TOKENS)
-    yield Sample(0, tuple(written))
-    record = Record(
-        base=job.base, method=job.method, task=job.task.id, hyperparameters=job.hyperparameters, seed=job.seed, steps=0,
-        **count, held_out=[(0, loss)], samples=[{"step": 0, "answers": written}], questions=questions,
-        shots=[(shot.prompt, shot.response) for shot in shots],
-        seconds=round(time.perf_counter() - begin, 3), versions=_versions(), hardware=hardware(base),
-    )  # fmt: skip
-    yield Ended("finished", 0, Adapter(new_id(), record), time.perf_counter() - begin)
-
-
-def checkpoint_bytes(trainable: int) -> int:
-    """What the checkpoints of a run may hold, float32; 0 where all of them would be too much, so none is kept."""
-    every = settings.MAX_CHECKPOINTS * max(1, trainable * 4)
-    return every if every <= settings.MAX_CHECKPOINT_BYTES else 0
-
-
-def kept_bytes(trainable: int) -> int:
-    """What a session will hold of a run at most: the adapter in float32 and its checkpoints."""
-    return 4 * trainable + checkpoint_bytes(trainable)
-
-
 def rate_factor(step: int, steps: int) -> float:
     """
     What the learning rate is multiplied with at `step` (from 1): a linear rise over the first tenth, then half a cosine
@@ -365,19 +236,3 @@ def _batches(examples: Sequence[Encoded], size: int, seed: int) -> Iterator[list
         shuffle(order)
         for start in range(0, len(order), size):
             yield order[start : start + size]
-
-
-def new_id() -> str:
-    return uuid.uuid4().hex[:10]
-
-
-def hardware(base: Base) -> str:
-    return (
-        f"{base.device_name}, {torch.get_num_threads()} threads, {platform.machine()}"
-        if base.device.type == "cpu"
-        else base.device_name
-    )
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("torch", "transformers", "peft", "bitsandbytes")}

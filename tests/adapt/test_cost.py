@@ -8,19 +8,16 @@ from transformers import DebertaV2Config, DebertaV2Model, RobertaConfig, Roberta
 
 from playground.adapt.cost import (
     CALCULATED,
-    PUBLISHED,
     cost,
-    entries,
-    frozen_bytes,
     measured,
     prepared,
-    published,
     whole_update,
 )
 from playground.adapt.library import examples
-from playground.adapt.methods import METHODS, training_memory
+from playground.adapt.methods import METHODS, frozen_bytes, training_memory
+from playground.adapt.published import PUBLISHED, published
 from playground.errors import PlaygroundError
-from playground.model.architecture import Architecture, Linear, architecture_of
+from playground.model.architecture import Architecture, Linear, architecture_of, entries
 from playground.model.catalogue import CATALOGUE
 from playground.model.weights import held_bytes
 from tests.families import one_thread, tiny_base  # noqa: F401
@@ -258,7 +255,7 @@ def test_65_billion_parameters_take_what_the_qlora_paper_says():
 def test_four_bit_weights_take_the_bits_of_the_qlora_paper(form, bits):
     """Dettmers et al. 2023, section 3: a constant for 64 weights, in 32 bits or in 8 and a 32-bit one for 256 of them."""
     only_linear = Architecture(1000, (Linear("q_proj", 1000, 1000, 8),), 8_000_000)
-    assert frozen_bytes(only_linear, form) * 8 / 8_000_000 == pytest.approx(bits)
+    assert frozen_bytes(only_linear, form, 2) * 8 / 8_000_000 == pytest.approx(bits)
     exact = {"nf4": 4 + 32 / 64, "nf4_double": 4 + 8 / 64 + 32 / (64 * 256)}[form]
     assert bits == pytest.approx(exact, abs=1e-4)
 

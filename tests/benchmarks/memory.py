@@ -151,6 +151,6 @@ def study() -> None:
         "Two visitors in turns. A round each: a training by the next method (full fine-tuning among them), a comparison of "
         "the base, one of its forms, a ready-made adapter and the new one, an adapter opened up, cut and answered with, a "
         "soft prompt, formats, a download and an upload; every tenth round all four tabs in a browser, with a pair of "
-        "trainings and a merge. Private: anonymous memory. The embedded base itself is mapped from its file, so it is resident only."
+        "trainings and a merge. Private: anonymous memory. The embedded base is mapped from its file: resident only."
     )
     write("memory", "Memory of the server, two visitors who do everything", head, found, note)

@@ -12,7 +12,8 @@ from playground.adapt.adapters import Adapter
 from playground.adapt.methods import METHODS
 from playground.model.bases import BASES
 from playground.train.evaluation import EvaluateJob, Report, evaluate
-from playground.train.training import TrainingJob, train
+from playground.train.job import TrainingJob
+from playground.train.training import train
 from tests.benchmarks.table import write
 
 TASK = "pirate"

@@ -31,7 +31,8 @@ from playground.errors import PlaygroundError
 from playground.model import bases
 from playground.model.bases import Base
 from playground.model.catalogue import CATALOGUE, FORMS
-from playground.train.training import TrainingJob, train
+from playground.train.job import TrainingJob
+from playground.train.training import train
 from tests.conftest import load_tiny, variants
 
 GetBase = Callable[[str], Base]
@@ -359,7 +360,7 @@ def test_an_end_token_ends_an_answer_and_is_not_shown(tiny: Base, get_tiny: GetB
         ("max_new_tokens", 0, "out_of_range"),
         ("max_new_tokens", settings.MAX_NEW_TOKENS + 1, "out_of_range"),
         ("temperature", -0.1, "out_of_range"),
-        ("temperature", float("nan"), "wrong_kind"),
+        ("temperature", float("nan"), "out_of_range"),
         ("top_p", 0.0, "out_of_range"),
         ("top_p", 1.1, "out_of_range"),
         ("repetition_penalty", 0.5, "out_of_range"),
@@ -676,7 +677,7 @@ def real_adapters(base: Base) -> list[Adapter]:
 def test_on_the_real_base_every_pane_writes_what_peft_generates(
     base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("playground.train.training.SAMPLE_TOKENS", 1)
+    monkeypatch.setattr("playground.train.evaluation.SAMPLE_TOKENS", 1)
     decoding = Decoding(12)
     job = CompareJob(base.id, "¿Qué tal? Tell me a joke.", variants(base.id, None, *real_adapters(base)), decoding)
     rows, panes = compared(job, bases.BASES.get, monkeypatch)

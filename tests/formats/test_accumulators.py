@@ -256,7 +256,7 @@ def test_only_pairs_of_hardware_and_warnings_are_shown():
     [
         (lambda: add(128, 0), "out_of_range"),
         (lambda: add(0, -129), "out_of_range"),
-        (lambda: add(1.5, 0), "out_of_range"),
+        (lambda: add(1.5, 0), "wrong_kind"),
         (lambda: add(1, 1, "int64"), "not_a_choice"),
         (lambda: add(1, 1, "int8", "raise"), "not_a_choice"),
         (lambda: dot("int8_float64"), "not_a_choice"),

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from playground.errors import PlaygroundError
-from playground.formats.bits import anatomy, grid
+from playground.formats.bits import anatomy, grid, levels
 from playground.formats.format import Layout
 from playground.formats.registry import FORMATS
 
@@ -76,11 +76,13 @@ def test_every_number_of_eight_bit_floats_has_its_neighbours(name):
 
 @law
 @given(st.floats(-1.25, 1.25, width=32) | st.floats(-400, 400, width=32), st.sampled_from(list(FORMATS)))
+@example(-1.25, "ternary")
 def test_an_error_is_half_the_gap_to_a_neighbour_at_most(value, name):
     found = anatomy(name, value)
     if not found.saturated:
-        towards = found.lower if found.error > 0 else found.upper
-        gap = abs((found.lower if towards is None else towards) - found.stored) if found.error else 0.0
+        neighbours = (found.lower, found.upper) if found.error > 0 else (found.upper, found.lower)
+        nearest = next(one for one in neighbours if one is not None)  # beyond the last number there is none
+        gap = abs(nearest - found.stored) if found.error else 0.0
         exact = 0 if name in FLOATS else 2.0**-22 * abs(value)  # of the division by the scale, and the product
         assert abs(found.error) <= gap / 2 + exact
 
@@ -207,6 +209,51 @@ def test_a_ruler_with_a_scale_and_a_zero_point_has_what_can_be_stored():
     assert grid("nf4", 3.0).count == 7  # the other levels lie beyond ±1
 
 
+@pytest.fixture(scope="module", params=["float8_e4m3", "float8_e5m2", "float16", "bfloat16"])
+def patterns(request):
+    """A format and all its finite numbers, rising: every pattern that torch reads."""
+    dtype, word = FLOATS[request.param]
+    words = torch.arange(2 ** int(FORMATS[request.param].code_bits), dtype=torch.int32).to(word)
+    numbers = words.view(dtype).float()
+    return FORMATS[request.param], numbers[numbers.isfinite()].unique()
+
+
+@law
+@given(
+    ends=st.lists(st.floats(-(2.0**127), 2.0**127, width=32) | st.floats(-2, 2, width=32), min_size=2, max_size=2).map(
+        sorted
+    )
+)
+@example(ends=[0.0, 0.0])
+@example(ends=[-1e30, -1e29])
+@example(ends=[-(2.0**-149), 2.0**-149])
+def test_levels_are_the_numbers_of_a_format_in_a_range(patterns, ends):
+    format, numbers = patterns
+    low, high = ends
+    inside = numbers[(numbers >= low) & (numbers <= high)]
+    listed, count = levels(format, low, high, most=2**16)
+    assert (list(listed), count) == (inside.tolist(), len(inside))
+    assert levels(format, low, high, most=count - 1) == ((), count)
+
+
+@law
+@given(st.floats(-(2.0**127), 2.0**127, width=32), st.integers(1, 40))
+def test_levels_of_float32_are_those_that_follow_each_other(low, count):
+    numbers = [np.float32(low)]
+    while len(numbers) < count:
+        numbers.append(np.nextafter(numbers[-1], np.float32(math.inf)))
+    assert levels(FORMATS["float32"], low, float(numbers[-1])) == (tuple(map(float, numbers)), count)
+
+
+@pytest.mark.parametrize(("name", "zero_point"), [("int8", None), ("int8", -20), ("int4", 7), ("nf4", None), ("fp4", None)])
+def test_levels_of_codes_are_what_can_be_stored_with_a_scale(name, zero_point):
+    listed, count = levels(FORMATS[name], scale=0.037, zero_point=zero_point)
+    assert len(listed) == count == {"int8": 255, "int4": 15, "nf4": 16, "fp4": 15}[name] + (zero_point is not None)
+    assert list(listed) == sorted(set(listed))
+    assert all(anatomy(name, number, 0.037, zero_point).stored == number for number in listed)
+    assert levels(FORMATS[name], 0.0, 0.1, 0.037, zero_point)[0] == tuple(one for one in listed if 0 <= one <= 0.1)
+
+
 def test_half_of_a_ruler_lies_within_its_half():
     for name in FORMATS:
         ruler = grid(name)
@@ -233,13 +280,13 @@ def test_the_course_s_toy_quantizer():
         ("float16", {"value": math.nan}, "out_of_range"),
         ("float16", {"value": -math.inf}, "out_of_range"),
         ("int8", {"value": 1e300}, "out_of_range"),
-        ("int8", {"value": "1"}, "out_of_range"),
+        ("int8", {"value": "1"}, "wrong_kind"),
         ("int8", {"value": 1.0, "scale": 0.0}, "out_of_range"),
         ("int8", {"value": 1.0, "scale": -1.0}, "out_of_range"),
         ("int8", {"value": 1.0, "scale": math.nan}, "out_of_range"),
         ("nf4", {"value": 1.0, "scale": 1e-60}, "out_of_range"),
         ("int8", {"value": 1.0, "zero_point": 128}, "out_of_range"),
-        ("int8", {"value": 1.0, "zero_point": 0.5}, "out_of_range"),
+        ("int8", {"value": 1.0, "zero_point": 0.5}, "wrong_kind"),
         ("nf4", {"value": 1.0, "zero_point": 0}, "not_a_choice"),
     ],
 )

@@ -194,7 +194,7 @@ def test_what_does_not_fit_is_refused(activations, weights):
         (activations[:, :5], weights, 6.0, "columns_differ"),
         (activations[0], weights, 6.0, "columns_differ"),
         (activations, weights, 0.0, "out_of_range"),
-        (activations, weights, "6", "out_of_range"),
+        (activations, weights, "6", "wrong_kind"),
         (activations, weights, math.nan, "out_of_range"),
         (activations / 0, weights, 6.0, "numbers_not_finite"),
         (activations * 1e36, weights * 1e36, 6.0, "numbers_not_finite"),

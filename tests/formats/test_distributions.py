@@ -57,12 +57,12 @@ def test_outliers_have_both_signs_and_none_changes_nothing():
         ({"kind": "cauchy"}, "not_a_choice"),
         ({"rows": 0}, "out_of_range"),
         ({"columns": limits.MAX_TEST_SIDE + 1}, "out_of_range"),
-        ({"rows": 2.5}, "out_of_range"),
+        ({"rows": 2.5}, "wrong_kind"),
         ({"seed": -1}, "out_of_range"),
         ({"outliers": 0.6}, "out_of_range"),
         ({"outliers": math.nan}, "out_of_range"),
         ({"size": math.inf}, "out_of_range"),
-        ({"rows": True}, "out_of_range"),
+        ({"rows": True}, "wrong_kind"),
     ],
 )
 def test_what_is_no_tensor_is_refused(options, key):

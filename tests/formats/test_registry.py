@@ -524,7 +524,7 @@ def test_a_page_may_list_formats_before_torch_is_there():
 def test_one_wish_fits_every_format():
     for wish in (Layout("tensor"), Layout("block", 128), Layout("block", 48, True), Layout("channel", 32, True)):
         for format in FORMATS.values():
-            format.check(format.fitting(wish))
+            assert format.checked(format.fitting(wish)) == format.fitting(wish)
     assert FORMATS["int4"].fitting(Layout("channel", 48, True)) == Layout("channel", 48, True)
     assert FORMATS["nf4"].fitting(Layout("block", 48)) == Layout("block", 64)
     assert FORMATS["nf4"].fitting(Layout("tensor", 256)).block == 256
@@ -611,7 +611,7 @@ def test_every_record_says_what_a_page_lists():
         assert any(character.isdigit() for character in format.source)
         assert format.accumulates_in in ("float32", "int32")
         assert 0 < format.smallest <= format.largest
-        format.check(format.layout)
+        assert format.checked(format.layout) == format.layout
 
 
 # Statistics and histograms
@@ -671,13 +671,14 @@ def test_histograms_of_odd_ranges():
     assert sum(histogram(torch.tensor([0.0, 1e-45]), 2).counts) == 2
     assert histogram(torch.tensor([-3e38, 3e38]), 2).counts == (1, 1)
     assert histogram(torch.tensor([0.0, 1.0]), np.int64(2), np.float32(0)).counts == (1, 1)
-    for bins, low, high in (
-        (0, 0, 1), (limits.MAX_HISTOGRAM_BINS + 1, 0, 1), (2.5, 0, 1), (True, 0, 1), (5, 1, 0), (5, math.nan, 1),
-        (5, "a", 1), (5, 0, [1]),
+    for bins, low, high, key in (
+        (0, 0, 1, "out_of_range"), (limits.MAX_HISTOGRAM_BINS + 1, 0, 1, "out_of_range"), (2.5, 0, 1, "wrong_kind"),
+        (True, 0, 1, "wrong_kind"), (5, 1, 0, "out_of_range"), (5, math.nan, 1, "out_of_range"), (5, "a", 1, "wrong_kind"),
+        (5, 0, [1], "wrong_kind"),
     ):  # fmt: skip
         with pytest.raises(PlaygroundError) as error:
             histogram(torch.ones(3), bins, low, high)
-        assert error.value.key == "out_of_range"
+        assert error.value.key == key
 
 
 def test_the_crest_of_a_square_wave_is_one():

@@ -369,7 +369,7 @@ def test_the_controls_know_what_an_adapter_has(made):
         (Edit(rank=True), "wrong_kind"),
         (Edit(strength=3.0), "out_of_range"),
         (Edit(strength=-1.1), "out_of_range"),
-        (Edit(strength=float("nan")), "wrong_kind"),
+        (Edit(strength=float("nan")), "out_of_range"),
         (Edit(strength=None), "wrong_kind"),
         (Edit(layers=(5, 2)), "unknown_layers"),
         (Edit(layers=(0, 2)), "unknown_layers"),

@@ -22,22 +22,23 @@ from playground.adapt.attach import attached
 from playground.adapt.tasks import Example, Task
 from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
-from playground.lowrank import softprompt
+from playground.lowrank import softprompt, vocabulary
 from playground.lowrank.softprompt import (
     Importance,
     LeftOut,
     importance,
     initial,
-    nearest,
     projection,
     report,
     virtual_tokens,
     without,
 )
+from playground.lowrank.vocabulary import nearest
 from playground.model.bases import Base
 from playground.plots.lowrank.softprompt import HOVER, importance_bars, importance_summary, projection_figure
-from playground.train import training
 from playground.train.evaluation import held_out_loss
+from playground.train.job import TrainingJob
+from playground.train.training import train
 from playground.ui.lowrank import softprompt_html as view
 from playground.ui.lowrank.softprompt import named
 from playground.work.jobs import Run
@@ -57,8 +58,8 @@ STARTS = {
 
 
 def learned(tiny: Base, values: dict, seed: int = 3, method_id: str = "prompt_tuning", steps: int = 1) -> Adapter:
-    job = training.TrainingJob("tiny", method_id, TASK, {"learning_rate": 0.05, **values}, steps, seed)
-    *_, ended = training.train(job, lambda base_id: tiny)
+    job = TrainingJob("tiny", method_id, TASK, {"learning_rate": 0.05, **values}, steps, seed)
+    *_, ended = train(job, lambda base_id: tiny)
     return ended.adapter
 
 
@@ -166,7 +167,7 @@ def test_special_tokens_are_shown_as_they_are(tiny: Base):
 
 @pytest.mark.parametrize("block", [7, 100, 16_384])
 def test_neighbours_are_those_of_the_whole_table_of_cosines(tiny: Base, soft: Adapter, monkeypatch, block: int):
-    monkeypatch.setattr(softprompt, "BLOCK", block)
+    monkeypatch.setattr(vocabulary, "BLOCK", block)
     rows = virtual_tokens(soft)
     table = torch.nn.functional.cosine_similarity(rows[:, None].double(), embeddings(tiny)[None].double(), dim=2)
     values, ids = table.topk(10, dim=1)
@@ -242,7 +243,7 @@ def test_what_was_measured_of_a_base_goes_with_it(tiny: Base, soft: Adapter):
     passing = dataclasses.replace(tiny)
     report(passing, soft)
     gone = weakref.ref(passing)
-    assert passing in softprompt._VOCABULARIES
+    assert passing in vocabulary._VOCABULARIES
     del passing
     gc.collect()
     assert gone() is None

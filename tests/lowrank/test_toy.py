@@ -19,6 +19,7 @@ from playground import settings
 from playground.errors import PlaygroundError
 from playground.locales import LANGUAGES
 from playground.lowrank import toy
+from playground.lowrank.pictures import PICTURE, read_picture
 from playground.plots.lowrank.toy import APART, bars, error_curve, spectrum
 from playground.ui.lowrank import toy as page
 from playground.ui.lowrank.toy_html import percent
@@ -55,6 +56,11 @@ def test_factors_can_cost_more_than_they_replace():
     assert toy.parameters(50, 50, 50).saved == -100
 
 
+def asked(rows, columns, rank=1, seed=0):
+    """Everything that a visitor may set."""
+    return toy.decomposed("random", rows, columns, seed)[1].best(rank)
+
+
 @pytest.mark.parametrize(
     ("shape", "key"),
     [
@@ -73,7 +79,7 @@ def test_factors_can_cost_more_than_they_replace():
 )
 def test_what_is_no_shape_is_told_so(shape, key):
     with pytest.raises(PlaygroundError) as told:
-        toy.check(*shape)
+        asked(*shape)
     assert told.value.key == key
     assert all(told.value.message(language) for language in LANGUAGES)
 
@@ -269,7 +275,7 @@ PICTURES = {
 @pytest.mark.parametrize("kind", PICTURES)
 def test_every_kind_of_picture_gives_its_grey_levels(tmp_path, kind):
     image, options = PICTURES[kind]
-    read = toy.read_picture(written(tmp_path, image, **options))
+    read = read_picture(written(tmp_path, image, **options))
     assert read.shape == LEVELS.shape
     assert read.dtype == np.float32
     assert read.min() >= 0
@@ -280,20 +286,20 @@ def test_every_kind_of_picture_gives_its_grey_levels(tmp_path, kind):
 def test_what_is_transparent_is_white(tmp_path):
     image = Image.new("RGBA", (20, 20), (0, 0, 0, 0))
     image.paste((0, 0, 0, 255), (0, 0, 10, 20))
-    read = toy.read_picture(written(tmp_path, image))
+    read = read_picture(written(tmp_path, image))
     assert read[:, :10].max() == 0
     assert read[:, 10:].min() == 1
 
 
 def test_black_and_white_stays(tmp_path):
-    read = toy.read_picture(written(tmp_path, eight_bits(np.rint(LEVELS)).convert("1")))
+    read = read_picture(written(tmp_path, eight_bits(np.rint(LEVELS)).convert("1")))
     assert set(np.unique(read)) == {0, 1}
 
 
 @pytest.mark.parametrize("name", ["large.png", "large.jpg"])
 def test_a_large_picture_is_scaled_down_and_keeps_its_form(tmp_path, name):
     large = np.add.outer(np.linspace(0, 0.5, 1200), np.linspace(0, 0.5, 2000))
-    read = toy.read_picture(written(tmp_path, eight_bits(large).convert("RGB"), name))
+    read = read_picture(written(tmp_path, eight_bits(large).convert("RGB"), name))
     assert read.shape == (154, 256)
     assert read.mean() == pytest.approx(0.5, abs=0.01)
 
@@ -301,7 +307,7 @@ def test_a_large_picture_is_scaled_down_and_keeps_its_form(tmp_path, name):
 def test_a_photo_stands_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by a quarter
-    assert toy.read_picture(written(tmp_path, eight_bits(), "photo.jpg", exif=exif)).shape == (40, 24)
+    assert read_picture(written(tmp_path, eight_bits(), "photo.jpg", exif=exif)).shape == (40, 24)
 
 
 def png_header(width, height):
@@ -315,7 +321,7 @@ def png_header(width, height):
 
 
 def half_a_picture():
-    return toy.PICTURE.read_bytes()[:1500]
+    return PICTURE.read_bytes()[:1500]
 
 
 BAD = {
@@ -337,7 +343,7 @@ def test_what_is_no_picture_or_too_large_is_told_so(tmp_path, kind):
     path = tmp_path / "picture.png"
     path.write_bytes(content)
     with pytest.raises(PlaygroundError) as told:
-        toy.read_picture(path)
+        read_picture(path)
     assert told.value.key == key
     assert all(told.value.message(language) for language in LANGUAGES)
 
@@ -345,20 +351,20 @@ def test_what_is_no_picture_or_too_large_is_told_so(tmp_path, kind):
 @pytest.mark.parametrize("size", [(1, 1), (5, 200), (4000, 20)])
 def test_a_picture_with_too_few_rows_or_columns_is_told_so(tmp_path, size):
     with pytest.raises(PlaygroundError) as told:
-        toy.read_picture(written(tmp_path, Image.new("L", size)))
+        read_picture(written(tmp_path, Image.new("L", size)))
     assert told.value.key == "picture_too_small"
 
 
 @LAW
 @given(data=st.data())
 def test_a_broken_picture_is_an_error_that_can_be_read_or_a_picture(tmp_path_factory, data):
-    content = bytearray(toy.PICTURE.read_bytes())
+    content = bytearray(PICTURE.read_bytes())
     for place in data.draw(st.lists(st.integers(8, len(content) - 1), min_size=1, max_size=12)):
         content[place] = data.draw(st.integers(0, 255))
     path = tmp_path_factory.getbasetemp() / "broken.png"
     path.write_bytes(content)
     try:
-        levels = toy.read_picture(path)
+        levels = read_picture(path)
     except PlaygroundError:
         return
     assert levels.ndim == 2
@@ -366,15 +372,15 @@ def test_a_broken_picture_is_an_error_that_can_be_read_or_a_picture(tmp_path_fac
 
 def test_a_file_that_has_gone_is_told_so(tmp_path):
     with pytest.raises(PlaygroundError) as told:
-        toy.read_picture(tmp_path / "gone.png")
+        read_picture(tmp_path / "gone.png")
     assert told.value.key == "no_picture"
 
 
 def test_the_shipped_picture_is_what_its_script_draws():
     import runpy
 
-    drawn = runpy.run_path(str(toy.PICTURE.with_name("draw.py")))["ship"]()
-    with Image.open(toy.PICTURE) as shipped:
+    drawn = runpy.run_path(str(PICTURE.with_name("draw.py")))["ship"]()
+    with Image.open(PICTURE) as shipped:
         assert np.abs(np.asarray(shipped, dtype=int) - np.asarray(drawn, dtype=int)).max() <= 1
 
 

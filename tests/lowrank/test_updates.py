@@ -24,7 +24,8 @@ from playground.model.bases import load
 from playground.model.catalogue import CATALOGUE, BaseSpec
 from playground.model.modules import kind_of, layer_of
 from playground.model.weights import weight_of
-from playground.train.training import TrainingJob, train
+from playground.train.job import TrainingJob
+from playground.train.training import train
 from tests.conftest import model_of
 from tests.families import logits, one_thread, tiny_base, trained  # noqa: F401
 

@@ -26,7 +26,8 @@ from playground.model.catalogue import BITSANDBYTES, CATALOGUE, FORMS, BaseSpec,
 from playground.model.memory import Store
 from playground.model.modules import linear_layers
 from playground.model.weights import own_bytes, weight_of
-from playground.train.training import TrainingJob, train
+from playground.train.job import TrainingJob
+from playground.train.training import train
 from tests.families import logits, one_thread, tiny_base, tiny_model  # noqa: F401
 
 FAMILIES = ("llama", "qwen2", "bloom")

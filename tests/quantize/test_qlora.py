@@ -23,7 +23,8 @@ from playground.model.weights import held_tensors, stored_bytes
 from playground.quantize.merging import MergeJob, codes, merging
 from playground.quantize.qlora import PairJob, train_pair
 from playground.train.evaluation import held_out_loss
-from playground.train.training import Ended, TrainingJob, train
+from playground.train.job import Ended, TrainingJob
+from playground.train.training import train
 from tests.conftest import model_of, variants
 from tests.families import logits, one_thread, tiny_base  # noqa: F401
 

@@ -16,8 +16,9 @@ from playground.errors import PlaygroundError
 from playground.formats.format import Layout
 from playground.formats.registry import FORMATS
 from playground.formats.statistics import errors
-from playground.quantize import tensor
-from playground.quantize.tensor import STOPS, layout_at, report, with_outliers
+from playground.quantize import sources, tensor
+from playground.quantize.sources import with_outliers
+from playground.quantize.tensor import STOPS, layout_at, report
 
 law = hypothesis_settings(max_examples=15, deadline=None)
 STOP_OF = {shared: place for place, shared in enumerate(STOPS)}
@@ -26,11 +27,11 @@ STOP_OF = {shared: place for place, shared in enumerate(STOPS)}
 @pytest.fixture(scope="module")
 def gaussian():
     """N(0, 1), 1024 × 1024, seed 0."""
-    return tensor.drawn("normal")
+    return sources.drawn("normal")
 
 
 def small(rows=16, columns=96, seed=0):
-    return tensor.taken(torch.from_numpy(np.random.default_rng(seed).standard_normal((rows, columns)).astype(np.float32)))
+    return sources.taken(torch.from_numpy(np.random.default_rng(seed).standard_normal((rows, columns)).astype(np.float32)))
 
 
 def refused(call):
@@ -103,7 +104,7 @@ def test_histograms_count_every_number_once_and_errors_lie_within_the_largest(ro
 @pytest.mark.parametrize("zero_point", [False, True])
 @pytest.mark.parametrize("stop", range(len(STOPS)))
 def test_a_grid_holds_every_value_of_a_tensor_with_one_scale(stop, zero_point):
-    numbers = tensor.taken(small().weights[:1, :30].contiguous())  # one row of one block: one scale whatever is asked
+    numbers = sources.taken(small().weights[:1, :30].contiguous())  # one row of one block: one scale whatever is asked
     for one in report(numbers, (), layout_at(stop, zero_point)).outcomes:
         if not one.grid:
             assert one.levels > tensor.GRID
@@ -118,7 +119,7 @@ def test_a_grid_holds_every_value_of_a_tensor_with_one_scale(stop, zero_point):
 
 
 def test_how_many_numbers_float_formats_have_in_a_range():
-    numbers = tensor.taken(torch.tensor([-1.0, 0.5, 1.0]))
+    numbers = sources.taken(torch.tensor([-1.0, 0.5, 1.0]))
     levels = {one.statistics.format: one.levels for one in report(numbers).outcomes}
     assert levels["float8_e4m3"] == 2 * 0b0111_000 + 1  # every pattern up to that of 1.0, of either sign, one zero
     assert levels["float16"] == 2 * 0x3C00 + 1
@@ -132,7 +133,7 @@ def test_a_report_is_remembered_by_its_numbers():
     assert report(again, ["int4"], layout_at(0)) is found
     assert report(other, ["int4"], layout_at(0)) is not found
     assert report(again, ["int4"], layout_at(1)) is not found
-    turned = tensor.Numbers(first.weights.view(96, 16), (96, 16))
+    turned = sources.Numbers(first.weights.view(96, 16), (96, 16))
     assert report(turned, ["int4"], layout_at(0)) is not found
     for seed in range(3, 4 + tensor.LATEST):
         report(small(1, 4, seed), ["ternary"])
@@ -186,12 +187,14 @@ def test_damage_is_measured_on_the_numbers_that_are_no_outliers():
 
 def test_what_cannot_be_an_outlier():
     numbers = small()
-    for share, size in ((0.6, 1), (-0.1, 1), (math.nan, 1), (0.1, 1001), (0.1, math.inf), (None, 1), (True, 1), (0.1, "3")):
+    for share, size in ((0.6, 1), (-0.1, 1), (math.nan, 1), (0.1, 1001), (0.1, math.inf)):
         assert refused(lambda share=share, size=size: with_outliers(numbers, share, size)) == "out_of_range"
+    for share, size in ((None, 1), (True, 1), (0.1, "3")):
+        assert refused(lambda share=share, size=size: with_outliers(numbers, share, size)) == "wrong_kind"
     assert refused(lambda: with_outliers(numbers, 0.1, 1, seed=-1)) == "out_of_range"
-    zeros = with_outliers(tensor.taken(torch.zeros(4, 4)), 0.1, 5.0)
+    zeros = with_outliers(sources.taken(torch.zeros(4, 4)), 0.1, 5.0)
     assert sorted(zeros.weights.abs().unique().tolist()) == [0.0, 5.0]
-    huge = with_outliers(tensor.taken(torch.full((4, 4), 3e38)), 0.1, 1000)
+    huge = with_outliers(sources.taken(torch.full((4, 4), 3e38)), 0.1, 1000)
     assert report(huge, ["int8", "nf4"]).numbers == 16
 
 
@@ -199,21 +202,21 @@ def test_what_cannot_be_an_outlier():
 
 
 def test_the_module_at_first_is_the_way_out_of_a_middle_mlp(tiny):
-    assert tensor.default_module(tiny) == "model.layers.1.mlp.down_proj"
-    assert tensor.shape_of(tiny, "model.layers.1.mlp.down_proj") == (32, 48)
+    assert sources.default_module(tiny) == "model.layers.1.mlp.down_proj"
+    assert sources.shape_of(tiny, "model.layers.1.mlp.down_proj") == (32, 48)
 
 
 def test_every_weight_is_offered_once(tiny):
-    found = tensor.modules(tiny)
+    found = sources.modules(tiny)
     weights = {id(parameter) for name, parameter in tiny.model.named_parameters() if name.endswith("weight")}
     assert len(found) == len(set(found)) == len(weights)
     assert {"model.embed_tokens", "model.norm", "model.layers.0.input_layernorm"} < set(found)
     assert "lm_head" not in found  # the embedding's own tensor
     for module in found:
-        torch.testing.assert_close(tensor.module_weight(tiny, module).weights, tiny.model.get_submodule(module).weight)
-    assert refused(lambda: tensor.module_weight(tiny, "model.layers.7.mlp.down_proj")) == "unknown_weight"
-    assert refused(lambda: tensor.module_weight(tiny, "lm_head")) == "unknown_weight"
-    assert tensor.stored_in(tiny, "model.norm") == ""
+        torch.testing.assert_close(sources.module_weight(tiny, module).weights, tiny.model.get_submodule(module).weight)
+    assert refused(lambda: sources.module_weight(tiny, "model.layers.7.mlp.down_proj")) == "unknown_weight"
+    assert refused(lambda: sources.module_weight(tiny, "lm_head")) == "unknown_weight"
+    assert sources.stored_in(tiny, "model.norm") == ""
 
 
 def test_rows_are_bitsandbytes_own(tiny):
@@ -237,9 +240,9 @@ def test_rows_are_bitsandbytes_own(tiny):
 
 
 def test_rows_are_what_a_report_shows(tiny):
-    numbers = tensor.module_weight(tiny)
+    numbers = sources.module_weight(tiny)
     found = report(numbers, ["int4", "fp4"])
-    scales = {"module": tensor.default_module(tiny), "granularity": "block", "block": 64, "rows": numbers.rows}
+    scales = {"module": sources.default_module(tiny), "granularity": "block", "block": 64, "rows": numbers.rows}
     shown = [{**scales, **asdict(one.statistics)} for one in found.outcomes]
     assert tensor.rows(tiny, "", ["int4", "fp4"]) == shown
     assert refused(lambda: tensor.rows(tiny, "", ["int4"], Layout("rows"))) == "not_a_choice"
@@ -249,7 +252,7 @@ def test_of_a_large_tensor_some_rows_are_looked_at_with_the_largest_number(monke
     monkeypatch.setattr(settings, "MAX_TENSOR_NUMBERS", 640)
     weights = torch.from_numpy(np.random.default_rng(0).standard_normal((100, 64)).astype(np.float32))
     weights[37, 5] = -9.0
-    numbers = tensor.taken(weights)
+    numbers = sources.taken(weights)
     assert (numbers.weights.shape, numbers.shape) == ((10, 64), (100, 64))
     assert float(numbers.weights.min()) == -9.0
     assert all(any(torch.equal(row, other) for other in weights) for row in numbers.weights)
@@ -257,23 +260,23 @@ def test_of_a_large_tensor_some_rows_are_looked_at_with_the_largest_number(monke
     assert (found.rows, found.numbers) == (10, 640)
     int8 = found.outcome("int8").statistics
     assert (int8.bits_per_parameter, int8.bytes) == (8 + 32 / 6400, 6404)  # of the whole tensor
-    assert tensor.taken(weights[:10]).rows == 10
+    assert sources.taken(weights[:10]).rows == 10
 
 
 def test_own_numbers_are_parsed_and_a_file_goes_first(tmp_path):
-    assert tensor.own_numbers("1 2 3").weights.tolist() == [1, 2, 3]
+    assert sources.own_numbers("1 2 3").weights.tolist() == [1, 2, 3]
     file = tmp_path / "own.csv"
     file.write_text("1,2\n3,4\n")
-    assert tensor.own_numbers("9", file).shape == (2, 2)
-    assert refused(lambda: tensor.own_numbers("")) == "no_numbers"
-    assert refused(lambda: tensor.own_numbers("1, zwei")) == "not_a_number"
-    assert refused(lambda: tensor.own_numbers("1, nan")) == "number_not_finite"
-    assert refused(lambda: tensor.own_numbers("1", tmp_path / "gone.csv")) == "no_numbers"
+    assert sources.own_numbers("9", file).shape == (2, 2)
+    assert refused(lambda: sources.own_numbers("")) == "no_numbers"
+    assert refused(lambda: sources.own_numbers("1, zwei")) == "not_a_number"
+    assert refused(lambda: sources.own_numbers("1, nan")) == "number_not_finite"
+    assert refused(lambda: sources.own_numbers("1", tmp_path / "gone.csv")) == "no_numbers"
 
 
 @pytest.mark.parametrize("text", ["5", "0", "0 0 0", "1e-42 2e-42", "3e38 -3e38", "1 1 1 1", "-1 -2 -3"])
 def test_odd_numbers_have_a_report_all_the_same(text):
-    numbers = tensor.own_numbers(text)
+    numbers = sources.own_numbers(text)
     for stop in (0, 1, 7):
         found = report(numbers, (), layout_at(stop, True))
         assert sum(found.weights.counts) == found.numbers
@@ -285,25 +288,26 @@ def test_what_a_report_refuses():
     assert refused(lambda: report(numbers, ["int9"])) == "not_a_choice"
     assert refused(lambda: report(numbers, ["int8"], Layout("diagonal"))) == "not_a_choice"
     assert refused(lambda: report(numbers, ["int8"], Layout("block", 1))) == "out_of_range"
-    for stop in (-1, len(STOPS), 2.5, None, "tensor"):
-        assert refused(lambda stop=stop: layout_at(stop)) == "out_of_range"
-    assert refused(lambda: tensor.drawn("cauchy")) == "not_a_choice"
-    assert refused(lambda: tensor.taken(torch.tensor([1.0, math.inf]))) == "numbers_not_finite"
+    for stop, key in ((-1, "out_of_range"), (len(STOPS), "out_of_range"), (2.5, "wrong_kind"), (None, "wrong_kind"),
+                      ("tensor", "wrong_kind")):  # fmt: skip
+        assert refused(lambda stop=stop: layout_at(stop)) == key
+    assert refused(lambda: sources.drawn("cauchy")) == "not_a_choice"
+    assert refused(lambda: sources.taken(torch.tensor([1.0, math.inf]))) == "numbers_not_finite"
 
 
 # The embedded base
 
 
 def blocks(base, module):
-    return tensor.module_weight(base, module).weights.reshape(-1, 32)
+    return sources.module_weight(base, module).weights.reshape(-1, 32)
 
 
 def test_how_the_embedded_base_was_stored(base):
     """Q4_1: 16 values in a block of 32. Q8_0: whole multiples of the largest / 127. Norms: neither."""
-    known = tensor.modules(base)
-    stored = {module: tensor.stored_in(base, module) for module in known}
+    known = sources.modules(base)
+    stored = {module: sources.stored_in(base, module) for module in known}
     assert [sum(one == kind for one in stored.values()) for kind in ("q4_1", "q8_0", "float")] == [210, 1, 61]
-    for module in ("model.layers.0.self_attn.k_proj", tensor.default_module(base), "model.layers.29.mlp.up_proj"):
+    for module in ("model.layers.0.self_attn.k_proj", sources.default_module(base), "model.layers.29.mlp.up_proj"):
         assert stored[module] == "q4_1"
         distinct = 1 + (blocks(base, module).sort(1).values.diff(dim=1) != 0).sum(1)
         assert int(distinct.max()) == 16
@@ -318,11 +322,11 @@ def test_how_the_embedded_base_was_stored(base):
 
 
 def test_the_module_in_the_middle_of_the_embedded_base(base):
-    assert tensor.default_module(base) == "model.layers.15.mlp.down_proj"
-    numbers = tensor.module_weight(base, "model.embed_tokens")
+    assert sources.default_module(base) == "model.layers.15.mlp.down_proj"
+    numbers = sources.module_weight(base, "model.embed_tokens")
     assert numbers.shape == (49152, 576)
     assert numbers.weights.numel() <= settings.MAX_TENSOR_NUMBERS
     assert float(numbers.weights.abs().max()) == float(base.model.get_input_embeddings().weight.abs().max())
-    assert tensor.module_weight(base).shape == (576, 1536)
+    assert sources.module_weight(base).shape == (576, 1536)
     int8 = report(numbers, ["int8"], layout_at(STOP_OF[32])).outcome("int8").statistics
     assert int8.max_error == 0  # Q8_0's own grid

@@ -14,8 +14,9 @@ from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN, TASK_IDS, Example, Task, read_file
 from playground.model import bases
 from playground.model.catalogue import CATALOGUE
+from playground.train.job import TrainingJob
 from playground.train.recipe import python
-from playground.train.training import TrainingJob, train
+from playground.train.training import train
 from tests.conftest import model_of
 from tests.families import logits, one_thread, tiny_base  # noqa: F401
 

@@ -28,9 +28,10 @@ from playground.compare.job import CompareJob, Decoding
 from playground.errors import PlaygroundError
 from playground.model.bases import Base, checksum
 from playground.model.catalogue import CATALOGUE
-from playground.train import training
+from playground.train import evaluation, training
 from playground.train.evaluation import answers, held_out_loss, response_logits, response_loss
-from playground.train.training import Ended, Evaluation, Sample, Started, Step, TrainingJob, train
+from playground.train.job import Ended, Evaluation, Sample, Started, Step, TrainingJob
+from playground.train.training import train
 from tests.conftest import model_of, variants
 
 GetBase = Callable[[str], Base]
@@ -98,7 +99,7 @@ def run(tiny_forms: GetBase) -> Callable[..., list[Any]]:
 
 @pytest.fixture(autouse=True)
 def short_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "SAMPLE_TOKENS", 5)
+    monkeypatch.setattr(evaluation, "SAMPLE_TOKENS", 5)
 
 
 @pytest.fixture
@@ -196,7 +197,7 @@ def test_an_adapter_that_starts_at_zero_begins_exactly_as_the_base(
     base, events = base_of(variant, tiny_forms), run(variant)
     prompts = [prompt_ids(base.tokenizer, example.prompt) for example in TASK.held_out]
     assert of_kind(events, Evaluation)[0].held_out_loss == loss_of(base.model, base)
-    assert list(of_kind(events, Sample)[0].answers) == answers(base.model, base, prompts, training.SAMPLE_TOKENS)
+    assert list(of_kind(events, Sample)[0].answers) == answers(base.model, base, prompts, evaluation.SAMPLE_TOKENS)
 
 
 @pytest.mark.parametrize("variant", ["prompt_random", "prompt_vocabulary", "prompt_text"])
@@ -546,13 +547,13 @@ def test_few_shot_takes_k_different_examples_to_learn_from(tiny: Base, get_tiny:
 
 
 def test_few_shot_measures_with_its_examples_in_front(tiny: Base, get_tiny: GetBase) -> None:
-    _, evaluation, sample, ended = train(TrainingJob("tiny", "few_shot", TASK, {"examples": 3}), get_tiny)
+    _, measured, sample, ended = train(TrainingJob("tiny", "few_shot", TASK, {"examples": 3}), get_tiny)
     shots = [Example(*shot) for shot in ended.adapter.record.shots]
     prompts = [prompt_ids(tiny.tokenizer, example.prompt, shots) for example in TASK.held_out]
     rows = encoded(tiny, TASK.held_out, shots)
-    assert evaluation.held_out_loss == held_out_loss(tiny.model, rows, tiny.tokenizer.pad_token_id)
-    assert evaluation.held_out_loss != loss_of(tiny.model, tiny)
-    assert list(sample.answers) == answers(tiny.model, tiny, prompts, training.SAMPLE_TOKENS)
+    assert measured.held_out_loss == held_out_loss(tiny.model, rows, tiny.tokenizer.pad_token_id)
+    assert measured.held_out_loss != loss_of(tiny.model, tiny)
+    assert list(sample.answers) == answers(tiny.model, tiny, prompts, evaluation.SAMPLE_TOKENS)
 
 
 def test_the_seed_chooses_the_shots(tiny: Base, get_tiny: GetBase) -> None:
@@ -580,7 +581,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"hyperparameters": {"rank": "eight"}}, "wrong_kind"),
     ({"hyperparameters": {"rank": 8.5}}, "wrong_kind"),
     ({"hyperparameters": {"learning_rate": 0.2}}, "out_of_range"),
-    ({"hyperparameters": {"learning_rate": float("nan")}}, "wrong_kind"),
+    ({"hyperparameters": {"learning_rate": float("nan")}}, "out_of_range"),
     ({"hyperparameters": {"dropout": 0.9}}, "out_of_range"),
     ({"hyperparameters": {"targets": "everything"}}, "not_a_choice"),
     ({"hyperparameters": {"dora": 1}}, "wrong_kind"),

@@ -22,7 +22,8 @@ from playground.errors import PlaygroundError
 from playground.lowrank.edits import Edit
 from playground.lowrank.findings import network
 from playground.model.bases import Base
-from playground.train.training import Ended, TrainingJob, train
+from playground.train.job import Ended, TrainingJob
+from playground.train.training import train
 from playground.work.jobs import Jobs, Lane, Run
 from playground.work.sessions import Sessions
 

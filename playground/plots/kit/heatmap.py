@@ -1,44 +1,69 @@
 """
-A map over the whole network: kinds of modules down, layers across.
+A map over the whole network: kinds of modules down, layers across, the fuller a cell's colour, the more there is.
+
+Takes what each cell shows, gives HTML that changes in place. Knows nothing about what is measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from playground.locales import number, text
+from playground.locales import text
+from playground.plots.kit.figures import decibels
 
 if TYPE_CHECKING:
     from playground.plots.quantize.wholemodel import Values
 
+EVERY = 5  # layers whose number stands above them
 
-def network(modules: Sequence[Values], language: str) -> str:
-    """SQNR of every module: kinds down, layers across; the fuller the colour, the less was lost."""
-    kinds = list(dict.fromkeys(module["kind"] for module in modules))
-    layers = sorted({module["layer"] for module in modules if module["layer"] is not None})
-    known = {(module["kind"], module["layer"]): module for module in modules}
-    values = [module["sqnr_db"] for module in modules if module["sqnr_db"] is not None]
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    heads = "".join(f"<th>{layer if layer % 5 == 0 else ''}</th>" for layer in layers)
+
+@dataclass(frozen=True)
+class Place:
+    """One module: how full its colour is, from 0 to 1, its value as it is read out, and what it says when pointed at."""
+
+    kind: str
+    layer: int | None  # None: outside of the layers
+    strength: float
+    value: str
+    name: str
+    chosen: bool = False  # framed
+
+
+def layer_map(places: Sequence[Place], language: str, style: str = "") -> str:
+    """The table of all of them; what lies outside of the layers stands in the last column. `style` is one more class."""
+    layers: list[int | None] = [*sorted({one.layer for one in places if one.layer is not None})]
+    layers += [None] if any(one.layer is None for one in places) else []
+    known = {(one.kind, one.layer): one for one in places}
+    heads = "".join(f"<th>{'' if layer is None or layer % EVERY else layer}</th>" for layer in layers)
     rows = "".join(
-        f'<tr><th scope="row">{escape(kind)}</th>'
-        + "".join(_cell(known.get((kind, layer)), low, high, language) for layer in layers)
-        + "</tr>"
-        for kind in kinds
+        f'<tr><th scope="row">{escape(kind)}</th>{"".join(_cell(known.get((kind, layer))) for layer in layers)}</tr>'
+        for kind in dict.fromkeys(one.kind for one in places)
     )
     return (
-        f'<div class="pp-scroll"><table class="pp-network"><thead><tr><th scope="col">'
+        f'<div class="pp-scroll"><table class="{" ".join(("pp-network", style)).strip()}"><thead><tr><th scope="col">'
         f"{escape(text(language, 'lowrank.layer'))}</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
-def _cell(module: Values | None, low: float, high: float, language: str) -> str:
-    if module is None:
+def _cell(one: Place | None) -> str:
+    if one is None:
         return "<td></td>"
-    value = module["sqnr_db"]
-    said = text(language, "wholemodel.exact") if value is None else f"{number(language, value, 1)} dB"
-    share = 1.0 if value is None or high == low else 0.15 + 0.85 * (value - low) / (high - low)
-    name = text(language, "wholemodel.cell", layer=module["layer"], kind=module["kind"], sqnr=said)
-    return f'<td style="--v:{share:.3f}" title="{escape(name)}"><span>{escape(said)}</span></td>'
+    mark = ' class="pp-chosen"' if one.chosen else ""
+    return f'<td{mark} style="--v:{one.strength:.3f}" title="{escape(one.name)}"><span>{escape(one.value)}</span></td>'
+
+
+def network(modules: Sequence[Values], language: str) -> str:
+    """SQNR of every module of a base in fewer bits; the fuller the colour, the less was lost."""
+    values = [module["sqnr_db"] for module in modules if module["sqnr_db"] is not None]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+
+    def place(module: Values) -> Place:
+        value, kind, layer = module["sqnr_db"], module["kind"], module["layer"]
+        said = text(language, "wholemodel.exact") if value is None else decibels(language, value)
+        strength = 1.0 if value is None or high == low else 0.15 + 0.85 * (value - low) / (high - low)
+        return Place(kind, layer, strength, said, text(language, "wholemodel.cell", layer=layer, kind=kind, sqnr=said))
+
+    return layer_map([place(module) for module in modules], language)

@@ -98,7 +98,7 @@ def partial_sums(found: DotProduct, low: float, high: float, language: str, summ
     gone = path(max(0, right - 1), count, found.sums, "pp-gone") if right < count else ""
     inside = path(0, count, found.exact, "pp-exact") + gone + path(0, right, found.sums, "pp-right")
     lines = [((scale(tick) - bottom) / (top - bottom), figure) for tick, figure in _ticks(low, high, even, language)]
-    return drawing(summary, lines, _lengths(longest), inside)
+    return drawing(summary, lines, _lengths(longest, language), inside)
 
 
 def both_signs(found: DotProduct) -> bool:
@@ -113,13 +113,13 @@ def _ticks(low: float, high: float, even: bool, language: str) -> list[tuple[flo
         return [(here * step, signed(language, here * step)) for here in range(math.ceil(low / step), int(high / step) + 1)]
     every = math.ceil(max(bent(high), -bent(low), 1) / TICKS)
     ticks = [0.0, *(sign * 10.0**power for power in range(every, 11, every) for sign in (1, -1))]
-    return [(tick, powered(tick)) for tick in ticks if low <= tick <= high]
+    return [(tick, powered(language, tick)) for tick in ticks if low <= tick <= high]
 
 
-def _lengths(longest: float) -> str:
+def _lengths(longest: float, language: str) -> str:
     """Powers of ten along the bottom, up to 10^longest."""
     return "".join(
         f'<text class="pp-axis" x="{100 * power / longest:.2f}%" y="100%" dy="1.5em" text-anchor="middle">'
-        f"{powered(10.0**power)}</text>"
+        f"{powered(language, 10.0**power)}</text>"
         for power in range(0, math.floor(longest + 1e-9) + 1, 1 if longest < SHORT else 2)
     )

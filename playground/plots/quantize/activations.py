@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from playground.locales import NO_BREAK, number, significant, text
-from playground.plots.kit.figures import decibels, raised, share
+from playground.locales import NO_BREAK, number, raised, significant, text
+from playground.plots.kit.figures import decibels, share
 from playground.plots.kit.svg import UNITS, drawing, x_axis
 
 if TYPE_CHECKING:

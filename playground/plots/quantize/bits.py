@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from playground.plots.kit.figures import written
+from playground.locales import written
 from playground.plots.kit.svg import UNITS
 
 

@@ -14,7 +14,7 @@ from html import escape
 from playground.formats.format import Layout
 from playground.formats.statistics import Histogram, Statistics
 from playground.locales import number, size, text
-from playground.plots.kit.figures import decibels, figure, power
+from playground.plots.kit.figures import decibels, figure, powered
 from playground.plots.kit.svg import UNITS, drawing, nice_step
 from playground.quantize.tensor import Outcome, Report
 
@@ -135,7 +135,7 @@ def scaled(top: float, logarithmic: bool, language: str) -> tuple[Height, list[t
 
     powers = [10**power for power in range(math.floor(math.log10(most)) + 1)]
     every = 2 if len(powers) > 5 else 1
-    return rise, [(0.0, "0"), *((rise(one), power(one, language)) for one in powers[::every])]
+    return rise, [(0.0, "0"), *((rise(one), powered(language, one)) for one in powers[::every])]
 
 
 def axis(low: float, high: float, title: str, language: str) -> str:

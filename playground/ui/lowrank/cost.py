@@ -16,8 +16,9 @@ import gradio as gr
 from playground import settings
 from playground.actions.lowrank import COUNT, start_count
 from playground.adapt import cost as arithmetic
-from playground.adapt.cost import CALCULATED, PUBLISHED, RANK, TASKS, VIRTUAL_TOKENS, WIDTH, Cost, Published
+from playground.adapt.cost import CALCULATED, RANK, TASKS, VIRTUAL_TOKENS, WIDTH, Cost
 from playground.adapt.methods import method
+from playground.adapt.published import PUBLISHED, Published, published
 from playground.bounds import Bound
 from playground.errors import PlaygroundError
 from playground.locales import number, text
@@ -90,7 +91,7 @@ DEFAULT = PAPERS["lora"]
 def model_of(model: str, base_id: str) -> Published:
     """The chosen model; the base in use as if it were published. Raises PlaygroundError."""
     if model != HERE:
-        return arithmetic.published(model)
+        return published(model)
     spec, _ = split_id(base_id)
     architecture = BASES.get(base_id).architecture if BASES.is_loaded(base_id) else spec.architecture
     if architecture is None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from playground.adapt import cost as arithmetic
-from playground.adapt.cost import PUBLISHED, Cost, Measured, Memory, Published
+from playground.adapt.cost import Cost, Measured, Memory
 from playground.adapt.library import examples
+from playground.adapt.published import PUBLISHED, Published
 from playground.locales import NO_BREAK, number, percent, significant, text
 from playground.model.architecture import Linear
 from playground.plots.lowrank.table import table

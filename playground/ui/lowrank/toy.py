@@ -18,6 +18,7 @@ import gradio as gr
 from playground import locales, settings
 from playground.errors import PlaygroundError
 from playground.lowrank import toy
+from playground.lowrank.pictures import PICTURE, PICTURE_KINDS
 from playground.plots.kit.matrix import MOST
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
@@ -46,7 +47,7 @@ class Asked:
 
     @property
     def picture(self) -> Path:
-        return Path(self.file) if self.file else toy.PICTURE
+        return Path(self.file) if self.file else PICTURE
 
     def scene(self) -> drawn.Scene:
         """Raises PlaygroundError."""
@@ -88,7 +89,7 @@ class Cards:
         return {
             self.rank: gr.update(maximum=highest, value=rank),
             self.matrices: drawn.sentences(said) + drawn.figures(scene, best.b, best.a, "toy.legend", language),
-            self.spectrum: drawn.spectrum(scene.decomposition.values, rank, language),
+            self.spectrum: drawn.spectrum(scene.decomposition.s, rank, language),
             self.curve: drawn.curve([], steps, best.error, idle, language),
         }
 
@@ -201,7 +202,7 @@ def _controls(wording: Wording) -> tuple[dict[str, Any], gr.Button]:
 
 def _picture_controls(wording: Wording) -> tuple[gr.File, gr.Slider]:
     largest = settings.PICTURE_SIDES[1]
-    kinds = ", ".join(toy.PICTURE_KINDS)
+    kinds = ", ".join(PICTURE_KINDS)
     with gr.Column(min_width=0):
         file = wording.make(
             gr.File, {"label": "toy.picture.file"}, file_types=[".png", ".jpg", ".jpeg", ".webp"], type="filepath",

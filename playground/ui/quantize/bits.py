@@ -21,8 +21,8 @@ from playground.errors import PlaygroundError
 from playground.formats.bits import Anatomy, Ruler, anatomy, code_range, grid
 from playground.formats.format import LARGEST, SMALLEST, Format
 from playground.formats.registry import FORMATS
-from playground.locales import NO_BREAK, number, trimmed
-from playground.plots.kit.figures import decibels, raised, written
+from playground.locales import NO_BREAK, number, raised, trimmed, written
+from playground.plots.kit.figures import decibels
 from playground.plots.quantize.bits import axis, cells, ruler
 from playground.plots.quantize.tensor import shared
 from playground.ui.kit.events import HIDDEN, alarm

@@ -15,6 +15,7 @@ import gradio as gr
 
 from playground import locales
 from playground.errors import PlaygroundError
+from playground.formats.calibration import OUTLIER
 from playground.formats.distributions import DISTRIBUTIONS
 from playground.formats.registry import FORMATS
 from playground.locales import number
@@ -22,7 +23,7 @@ from playground.model.bases import BASES
 from playground.model.catalogue import CATALOGUE, split_id
 from playground.plots.kit.figures import decibels, figure
 from playground.plots.quantize import tensor as plots
-from playground.quantize import tensor
+from playground.quantize import sources, tensor
 from playground.ui.kit.events import HIDDEN, alarm
 from playground.ui.kit.html import words
 from playground.ui.kit.sections import OldSection, headed, soft
@@ -30,13 +31,14 @@ from playground.ui.kit.wording import Wording, html
 
 if TYPE_CHECKING:
     from playground.model.bases import Base
-    from playground.quantize.tensor import Numbers, Report
+    from playground.quantize.sources import Numbers
+    from playground.quantize.tensor import Report
 
 
 MODULE, OWN = "module", "own"
 SOURCES = (MODULE, *DISTRIBUTIONS, OWN)
 COMPARED, GRID = ["int8", "int4", "nf4", "fp4"], "int4"  # at first: their errors are of one size
-STOP = tensor.STOPS.index(64)
+STOP = tensor.STOP.default
 SHARE, SIZE = 0.0, 30.0  # percent, root mean squares
 NUMBERS = "0.12 -0.4 0.622 -0.05 0.31 -0.27 0.08 -0.9 0.44 -0.13 0.02 -0.35 0.71 -0.66 0.19 -0.21"
 TYPED = 20_000  # characters; more comes as a file
@@ -164,7 +166,7 @@ def draw(language: str, chosen: str, *controls: Any) -> list[Any]:
     try:
         used = split_id(chosen)[0].id
         base = BASES.get(used)
-        module = tensor.default_module(base)
+        module = sources.default_module(base)
         choices = gr.update(choices=module_choices(base, language), value=module)
     except PlaygroundError as error:
         return [base_choices(chosen, used) if used else gr.skip(), gr.skip(), *refused(error, language)]
@@ -175,7 +177,7 @@ def choose_base(language: str, source: str, used: str, module: str, *rest: Any) 
     """[module, *results] on another base: the same module if it has it."""
     try:
         base = BASES.get(used)
-        module = module if module in tensor.modules(base) else tensor.default_module(base)
+        module = module if module in sources.modules(base) else sources.default_module(base)
         choices = gr.update(choices=module_choices(base, language), value=module)
     except PlaygroundError as error:
         return [gr.skip(), *refused(error, language)]
@@ -189,11 +191,11 @@ def go_to(what: str, language: str, source: str, used: str, module: str, *rest: 
         if source == MODULE:
             base = BASES.get(used)
             embedding = base.model.get_input_embeddings()
-            outside = [one for one in tensor.modules(base) if not any(part.isdigit() for part in one.split("."))]
+            outside = [one for one in sources.modules(base) if not any(part.isdigit() for part in one.split("."))]
             if what == "embedding":
                 wanted = [one for one in outside if base.model.get_submodule(one) is embedding]
             else:  # an output head of its own is no norm
-                wanted = [one for one in outside if len(tensor.shape_of(base, one)) == 1]
+                wanted = [one for one in outside if len(sources.shape_of(base, one)) == 1]
             module = wanted[-1] if wanted else module
     except PlaygroundError as error:
         return [gr.skip(), gr.skip(), *[gr.skip()] * 3, *refused(error, language)]
@@ -210,7 +212,7 @@ def redraw(
     try:
         numbers, module, stored = read(source, used, module, text, file, seed)
         share = share / 100 if isinstance(share, int | float) else share
-        numbers = tensor.with_outliers(numbers, share, size, columns)
+        numbers = sources.with_outliers(numbers, share, size, columns)
         if not formats:
             raise PlaygroundError("no_formats")
         formats = [one.id for one in tensor.chosen(formats)]
@@ -246,12 +248,12 @@ def read(
 ) -> tuple[Numbers, str, str]:
     """The numbers that are asked for, of which module, and how the base had stored them. Raises PlaygroundError."""
     if source == OWN:
-        return tensor.own_numbers(text or "", file), "", ""
+        return sources.own_numbers(text or "", file), "", ""
     if source != MODULE:
-        return tensor.drawn(source, seed), "", ""
+        return sources.drawn(source, seed), "", ""
     base = BASES.get(used or "")
-    module = module or tensor.default_module(base)
-    return tensor.module_weight(base, module), module, tensor.stored_in(base, module)
+    module = module or sources.default_module(base)
+    return sources.module_weight(base, module), module, sources.stored_in(base, module)
 
 
 def visible(source: str) -> list[Any]:
@@ -267,8 +269,8 @@ def base_choices(chosen: str, now: str | None) -> Any:
 
 def module_choices(base: Base, language: str) -> list[tuple[str, str]]:
     return [
-        (f"{module_name(one, language)} · {sides(tensor.shape_of(base, one), language)}", one)
-        for one in tensor.modules(base)
+        (f"{module_name(one, language)} · {sides(sources.shape_of(base, one), language)}", one)
+        for one in sources.modules(base)
     ]
 
 
@@ -347,7 +349,7 @@ def damage(report: Report, language: str) -> list[str]:
     counts = {
         "columns": number(language, found.columns), "all": number(language, found.all_columns),
         "count": number(language, found.outliers), "crest": number(language, report.crest, 1),
-        "threshold": number(language, tensor.THRESHOLD, 1),
+        "threshold": number(language, OUTLIER, 1),
     }  # fmt: skip
     kind = "none" if not found.columns else "all" if found.mixed is None else "some"
     return [

@@ -12,7 +12,8 @@ from playground.actions.lowrank import CUT, SWEEP, run_about
 from playground.adapt.adapters import Adapter
 from playground.adapt.tasks import Task
 from playground.model.bases import Base
-from playground.train.training import TrainingJob, train
+from playground.train.job import TrainingJob
+from playground.train.training import train
 from playground.ui.kit.controls import unchanged
 from playground.ui.lowrank import edits
 from playground.ui.lowrank.adapter import Cards, Looked

@@ -7,6 +7,7 @@ import gradio as gr
 import pytest
 
 from playground.adapt import cost as arithmetic
+from playground.adapt.published import PUBLISHED
 from playground.model.catalogue import CATALOGUE, BaseSpec
 from playground.ui.kit.bars import bytes_text
 from playground.ui.lowrank.cost import DEFAULT, HERE, PAPERS, Asked, Cards, Question
@@ -54,7 +55,7 @@ def test_figures_are_written_as_the_language_writes_them():
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("method_id", arithmetic.CALCULATED)
 def test_every_model_is_drawn_with_bars_no_longer_than_the_card(method_id, language):
-    for model in arithmetic.PUBLISHED:
+    for model in PUBLISHED:
         asked = replace(DEFAULT, model=model, method=method_id, targets="all_linear")
         shown = drawn(asked, language)
         assert "pp-error" not in shown

@@ -122,7 +122,7 @@ def test_curves_stay_in_their_frame(pair, kind, length, seed):
 
 
 def test_small_numbers_on_axes():
-    assert [powered(one) for one in (0.0, 1.0, 10.0, 100.0, 1e3, -1e2, -1e6)] == [
+    assert [powered("en", one) for one in (0.0, 1.0, 10.0, 100.0, 1e3, -1e2, -1e6)] == [
         "0", "1", "10", "100", "10³", "−100", "−10⁶",
     ]  # fmt: skip
     assert signed("es", -12345) == "−12\N{NO-BREAK SPACE}345"

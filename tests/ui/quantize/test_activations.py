@@ -16,7 +16,7 @@ from playground.locales import significant, text
 from playground.model.bases import BASES
 from playground.model.catalogue import CATALOGUE
 from playground.plots.quantize import activations as plots
-from playground.quantize import tensor
+from playground.quantize import sources, tensor
 from playground.quantize.activations import Cell, Peak, network
 from playground.ui.quantize import activations as page
 from playground.ui.quantize import tensor as tensor_page
@@ -153,7 +153,7 @@ CONTROLS = ("", None, 0, tensor_page.STOP, False, 0.0, 30.0, False, ["int8"], "i
 def test_a_slider_that_is_moved_before_the_first_drawing_waits_for_it(tiny_here):
     assert tensor_page.redraw("en", tensor_page.MODULE, None, None, *CONTROLS) == [SKIP] * 7
     drawn = tensor_page.redraw("en", tensor_page.MODULE, "tiny", None, *CONTROLS)
-    default = tensor.default_module(tiny_here)
+    default = sources.default_module(tiny_here)
     assert tensor_page.module_name(default, "en") in drawn[2]
 
 
@@ -179,7 +179,7 @@ def test_the_last_norm_is_a_norm_where_the_output_head_is_a_weight_of_its_own(ti
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_threshold_is_written_as_the_language_writes_it(language):
-    report = tensor.report(tensor.own_numbers("1 2 3 7"), ["int8"])
+    report = tensor.report(sources.own_numbers("1 2 3 7"), ["int8"])
     said = tensor_page.damage(report, language)[1]
     assert ("6,0" if language == "es" else "6.0") in said
     assert ("6.0" if language == "es" else "6,0") not in said

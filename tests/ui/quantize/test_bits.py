@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from playground.errors import PlaygroundError
 from playground.formats.registry import FORMATS
-from playground.plots.kit.figures import written
+from playground.locales import written
 from playground.plots.quantize.bits import axis, cells, ruler, share
 from playground.ui.quantize import bits as page
 
@@ -167,7 +167,7 @@ def test_groups_without_bits_are_left_out():
 @given(st.floats(-(2.0**127), 2.0**127, allow_subnormal=False), st.integers(2, 9))
 def test_written_numbers_read_back(value, figures):
     entry = written("en", value, figures).replace("\N{NO-BREAK SPACE}", "").replace(",", "").replace("−", "-")
-    factor, _, power = entry.partition("·10")
+    factor, _, power = entry.partition("×10")
     plain = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
     assert float(factor + (f"e{power.translate(plain)}" if power else "")) == pytest.approx(value, rel=10.0 ** (1 - figures))
 
@@ -176,7 +176,7 @@ def test_written_numbers_read_back(value, figures):
     ("value", "figures", "found"),
     [
         (0.0, 7, "0"), (-0.0, 7, "0"), (-1.0, 7, "−1"), (0.625, 9, "0.625"), (9.9999999, 7, "10"), (65504.0, 7, "65,504"),
-        (12345678.0, 7, "1.234568 · 10⁷"), (1e-5, 7, "1 · 10⁻⁵"), (0.0001, 2, "0.0001"), (0.99999e-4, 2, "0.0001"),
+        (12345678.0, 7, "1.234568 × 10⁷"), (1e-5, 7, "1 × 10⁻⁵"), (0.0001, 2, "0.0001"), (0.99999e-4, 2, "0.0001"),
     ],
 )  # fmt: skip
 def test_written_numbers(value, figures, found):

@@ -1,0 +1,107 @@
+"""
+What a training is asked and what it tells: a frozen job in, frozen events out. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from playground import settings
+from playground.adapt.adapters import Adapter
+from playground.adapt.methods import method
+from playground.adapt.tasks import Task
+from playground.bounds import SEED, Bound
+from playground.errors import PlaygroundError
+
+STEPS = Bound("steps", 24, 1, settings.MAX_STEPS)
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What to train. `hyperparameters` may leave out what shall be the method's default."""
+
+    base: str
+    method: str
+    task: Task
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    steps: int | None = None  # None: the method's default
+    seed: int = SEED.default
+
+    def checked(self) -> TrainingJob:
+        """The same job with everything filled in. Raises PlaygroundError if it cannot be served."""
+        chosen = method(self.method)
+        steps = chosen.steps if self.steps is None else self.steps
+        return dataclasses.replace(
+            self,
+            hyperparameters=chosen.complete(self.hyperparameters),
+            steps=STEPS.check(steps) if chosen.steps else 0,
+            seed=SEED.check(self.seed),
+        )
+
+
+@dataclass(frozen=True)
+class Started:
+    trainable_parameters: int
+    total_parameters: int
+    bytes: int
+    steps: int
+    questions: tuple[str, ...]
+    estimated_seconds: float = 0.0
+    event: str = "started"
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimizer step. Seconds are wall time; `tokens_per_second` counts the tokens read."""
+
+    step: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    tokens_per_second: float
+    elapsed: float
+    remaining: float
+    event: str = "step"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    step: int
+    held_out_loss: float
+    event: str = "evaluation"
+
+
+@dataclass(frozen=True)
+class Sample:
+    step: int
+    answers: tuple[str, ...]
+    event: str = "sample"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last event: "finished", "stopped" (by request) or "failed" (diverged; the adapter is the last good one)."""
+
+    event: str
+    step: int
+    adapter: Adapter
+    seconds: float
+    error: PlaygroundError | None = None
+    gave_way: tuple[dict[str, Any], ...] = ()  # summaries of the adapters that a session had no room for beside it
+
+
+Event = Started | Step | Evaluation | Sample | Ended
+
+
+def checkpoint_bytes(trainable: int) -> int:
+    """What the checkpoints of a run may hold, float32; 0 where all of them would be too much, so none is kept."""
+    every = settings.MAX_CHECKPOINTS * max(1, trainable * 4)
+    return every if every <= settings.MAX_CHECKPOINT_BYTES else 0
+
+
+def kept_bytes(trainable: int) -> int:
+    """What a session will hold of a run at most: the adapter in float32 and its checkpoints."""
+    return 4 * trainable + checkpoint_bytes(trainable)

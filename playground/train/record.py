@@ -1,0 +1,44 @@
+"""
+What is written down of a run: how it was asked for, with which versions, on which machine. Knows nothing about training.
+"""
+
+from __future__ import annotations
+
+import platform
+import uuid
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from playground.adapt.adapters import Record
+from playground.model.bases import Base
+from playground.train.job import TrainingJob
+
+
+def record(job: TrainingJob, base: Base, seconds: float, **seen: Any) -> Record:
+    """The record of an adapter that a checked job made on a base; `seen` is what its method has to tell besides."""
+    return Record(
+        base=job.base,
+        method=job.method,
+        task=job.task.id,
+        hyperparameters=job.hyperparameters,
+        seed=job.seed,
+        planned_steps=job.steps or 0,
+        seconds=round(seconds, 3),
+        versions={name: version(name) for name in ("torch", "transformers", "peft", "bitsandbytes")},
+        hardware=hardware(base),
+        **seen,
+    )
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex[:10]
+
+
+def hardware(base: Base) -> str:
+    return (
+        f"{base.device_name}, {torch.get_num_threads()} threads, {platform.machine()}"
+        if base.device.type == "cpu"
+        else base.device_name
+    )
