@@ -83,6 +83,11 @@ def prompts_of(seen: str, test: str) -> list[str]:
     return prompts + last
 
 
+def is_here(base_id: str) -> bool:
+    """Whether the plain base is loaded, so that reading with it takes a moment. Raises PlaygroundError for none."""
+    return BASES.is_loaded(split_id(base_id)[0].id)
+
+
 def start_calibration(key: str, base_id: str, prompts: list[str], module: str | None, format: str, threshold: float) -> Run:
     """Queue `find` on the plain base."""
     plain = split_id(base_id)[0].id
@@ -132,15 +137,15 @@ def _floor(sizes: Any) -> float:
 
 
 def outside(base_id: str, prompts: list[str], module: str, threshold: float) -> Outside:
-    """What a threshold keeps out of int8; what was read is remembered. Raises PlaygroundError."""
+    """What a threshold keeps out of int8 on the plain base; what was read is remembered. Raises PlaygroundError."""
     import torch
 
     from playground.formats import calibration
     from playground.quantize import activations
 
-    base = BASES.get(base_id)
+    base = BASES.get(split_id(base_id)[0].id)
     read, weight = torch.cat(activations.activations(base, module, prompts)), weight_of(base.model, module)
-    mixed = calibration.llm_int8(read, weight, threshold, product(base_id, module, tuple(prompts)))
+    mixed = calibration.llm_int8(read, weight, threshold, product(base.id, module, tuple(prompts)))
     largest, weights = read.abs().amax(0).numpy(), weight.abs().amax(0).numpy()
     found = activations.outliers(read, threshold)
     return Outside(threshold, largest, weights, found, mixed, base.spec.source == "embedded")

@@ -20,9 +20,10 @@ from playground.formats import accumulators
 from playground.formats.accumulators import INTEGERS, OPERANDS, OVERFLOWS, PAIRS, DotProduct
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
-from playground.ui.kit.sections import Section, headed
+from playground.ui.kit.sections import Section
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import accumulators_html
+from playground.ui.quantize.pieces import card
 
 A, B = 127, 127  # the course's example
 POWER = 12  # 4,096 products: the width of a layer
@@ -87,20 +88,15 @@ def _length(power: Any) -> int:
 
 def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
     """The three cards and their events."""
-    with gr.Column(elem_classes="pp-card"):
-        wording.make(html, headed("accumulators.title", "accumulators.lead"))
-        with gr.Row(elem_classes="pp-lab"):
-            pair = _addition_controls(wording)
-            with gr.Column(min_width=0):
-                addition = html("", elem_id="acc-result")
-    with gr.Column(elem_classes="pp-card"):
-        wording.make(html, headed("accumulators.dots", "accumulators.dots.lead"))
-        with gr.Row(elem_classes="pp-lab"):
-            product = _product_controls(wording)
-            with gr.Column(min_width=0):
-                dots = html("", elem_id="acc-dots")
-    with gr.Column(elem_classes="pp-card"):
-        wording.make(html, headed("accumulators.hardware", "accumulators.hardware.lead"))
+    with card(wording, "accumulators.title", "accumulators.lead"), gr.Row(elem_classes="pp-lab"):
+        pair = _addition_controls(wording)
+        with gr.Column(min_width=0):
+            addition = html("", elem_id="acc-result")
+    with card(wording, "accumulators.dots", "accumulators.dots.lead"), gr.Row(elem_classes="pp-lab"):
+        product = _product_controls(wording)
+        with gr.Column(min_width=0):
+            dots = html("", elem_id="acc-dots")
+    with card(wording, "accumulators.hardware", "accumulators.hardware.lead"):
         wording.make(html, {"value": accumulators_html.hardware}, elem_id="acc-hardware")
     controls, sums = Controls(Asked, {"language": language, **pair, **product}), Sums(addition, dots)
     gr.on(

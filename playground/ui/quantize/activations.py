@@ -15,18 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from playground.actions.quantize import outside, prompts_of, start_calibration
+from playground.actions.quantize import is_here, outside, prompts_of, start_calibration
 from playground.adapt import tasks
 from playground.errors import PlaygroundError
-from playground.model.bases import BASES
-from playground.model.catalogue import split_id
 from playground.plots.quantize.names import path_name
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import STREAM, alarm, note
-from playground.ui.kit.sections import Section, headed, progress, soft
+from playground.ui.kit.sections import Section, progress, soft
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import activations_html
-from playground.ui.quantize.pieces import choices
+from playground.ui.quantize.pieces import card, choices
 from playground.work.jobs import Run
 
 if TYPE_CHECKING:
@@ -91,12 +89,11 @@ class Activations:
         """Ranges, outliers and the map once the base has read the prompts."""
         language = asked.language
         try:
-            plain = split_id(asked.base)[0].id
             prompts = prompts_of(asked.seen, asked.test)
-            waits = not BASES.is_loaded(plain)
+            waits = not is_here(asked.base)
             if waits:
                 yield {self.notice: note(language, "calibration.loading")}
-            run = start_calibration(asked.key, plain, prompts, asked.module, asked.format, asked.threshold)
+            run = start_calibration(asked.key, asked.base, prompts, asked.module, asked.format, asked.threshold)
         except PlaygroundError as error:
             yield {self.notice: alarm(error.message(language))}
             return
@@ -126,10 +123,9 @@ class Activations:
     def decompose(self, asked: Asked) -> Changes:
         """The outliers for another threshold: what was read is remembered, so this takes a moment."""
         try:
-            plain = split_id(asked.base)[0].id
-            if not asked.module or not BASES.is_loaded(plain):
+            if not asked.module or not is_here(asked.base):
                 return unchanged(self.outside)
-            found = outside(plain, prompts_of(asked.seen, asked.test), asked.module, asked.threshold)
+            found = outside(asked.base, prompts_of(asked.seen, asked.test), asked.module, asked.threshold)
         except PlaygroundError as error:
             return {self.outside: alarm(error.message(asked.language))}
         return {self.outside: activations_html.outside(found, asked.language)}
@@ -138,30 +134,25 @@ class Activations:
 def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
     """The three cards and their events."""
     make = wording.make
-    with gr.Column(elem_classes="pp-card"):
-        make(html, headed("calibration.title", "calibration.lead"))
-        with gr.Row(elem_classes="pp-lab"):
-            with gr.Column(min_width=0):
-                made = _prompts(wording)
-                go = make(
-                    gr.Button, {"value": "calibration.go"}, variant="primary", elem_id="calibration-go",
-                    elem_classes="pp-go",
-                )  # fmt: skip
-            with gr.Column(min_width=0):
-                notice, result = html("", elem_id="calibration-notice"), html("", elem_id="calibration-result")
-    with gr.Column(elem_classes="pp-card"):
-        make(html, headed("calibration.outliers.title", "calibration.outliers.lead"))
-        with gr.Row(elem_classes="pp-lab"):
-            with gr.Column(min_width=0):
-                threshold = make(
-                    gr.Slider, {"label": "calibration.threshold", "info": "calibration.threshold.help"},
-                    minimum=LOWEST, maximum=HIGHEST, step=0.5, value=THRESHOLD, elem_id="calibration-threshold",
-                )  # fmt: skip
-                make(html, {"value": lambda lang: soft(lang, "calibration.paper")})
-            with gr.Column(min_width=0):
-                outliers = html("", elem_id="calibration-outliers")
-    with gr.Column(elem_classes="pp-card"):
-        make(html, headed("calibration.network.title", "calibration.network.lead"))
+    with card(wording, "calibration.title", "calibration.lead"), gr.Row(elem_classes="pp-lab"):
+        with gr.Column(min_width=0):
+            made = _prompts(wording)
+            go = make(
+                gr.Button, {"value": "calibration.go"}, variant="primary", elem_id="calibration-go",
+                elem_classes="pp-go",
+            )  # fmt: skip
+        with gr.Column(min_width=0):
+            notice, result = html("", elem_id="calibration-notice"), html("", elem_id="calibration-result")
+    with card(wording, "calibration.outliers.title", "calibration.outliers.lead"), gr.Row(elem_classes="pp-lab"):
+        with gr.Column(min_width=0):
+            threshold = make(
+                gr.Slider, {"label": "calibration.threshold", "info": "calibration.threshold.help"},
+                minimum=LOWEST, maximum=HIGHEST, step=0.5, value=THRESHOLD, elem_id="calibration-threshold",
+            )  # fmt: skip
+            make(html, {"value": lambda lang: soft(lang, "calibration.paper")})
+        with gr.Column(min_width=0):
+            outliers = html("", elem_id="calibration-outliers")
+    with card(wording, "calibration.network.title", "calibration.network.lead"):
         network = html("", elem_id="calibration-network")
     read = gr.State("")
     given = {"key": visitor, "language": language, "base": base, **made, "threshold": threshold, "read": read}

@@ -20,9 +20,10 @@ from playground.formats.registry import FORMATS
 from playground.plots.kit.figures import written
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, alarm
-from playground.ui.kit.sections import Section, headed
+from playground.ui.kit.sections import Section
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import bits_html
+from playground.ui.quantize.pieces import card
 
 VALUE = "0.622"  # the course's example: code 4 in 4 bits, 79 in 8
 EXAMPLES = ("0.622", "0.1", "1e-5", "448.5", "70000", "-1")
@@ -76,8 +77,7 @@ class Number:
 
 def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
     """The card and its events."""
-    with gr.Column(elem_classes="pp-card"):
-        wording.make(html, headed("anatomy.title", "anatomy.lead"))
+    with card(wording, "anatomy.title", "anatomy.lead"):
         with gr.Row(elem_classes="pp-lab"):
             fields, chips = _fields(wording)
             with gr.Column(min_width=0):

@@ -22,9 +22,9 @@ from playground.ui.compare.panes import pane_title
 from playground.ui.kit.controls import Changes
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import words
-from playground.ui.kit.sections import follow, headed, soft
+from playground.ui.kit.sections import follow, soft
 from playground.ui.kit.wording import Wording, html
-from playground.ui.quantize.pieces import said
+from playground.ui.quantize.pieces import card, said
 
 if TYPE_CHECKING:
     from playground.quantize.merging import Merging
@@ -72,20 +72,18 @@ class Merge:
         yield from follow(run, asked.language, self.notice, self.cost, drawn)
 
 
-def card(wording: Wording) -> tuple[Merge, gr.Button]:
+def build(wording: Wording) -> tuple[Merge, gr.Button]:
     """The card, and the button that weighs."""
     make = wording.make
-    with gr.Column(elem_classes="pp-card"):
-        make(html, headed("qlora.merge", "qlora.merge.lead"))
-        with gr.Row(elem_classes="pp-lab"):
-            with gr.Column(min_width=0):
-                adapter = make(gr.Dropdown, {"label": "qlora.merge.adapter"}, choices=[], elem_id="qlora-adapter")
-                go = make(
-                    gr.Button, {"value": "qlora.merge.go"}, variant="primary", elem_id="qlora-merge-go",
-                    elem_classes="pp-go",
-                )  # fmt: skip
-            with gr.Column(min_width=0):
-                notice, numbers = html("", elem_id="qlora-merge-notice"), html("", elem_id="qlora-merge")
+    with card(wording, "qlora.merge", "qlora.merge.lead"), gr.Row(elem_classes="pp-lab"):
+        with gr.Column(min_width=0):
+            adapter = make(gr.Dropdown, {"label": "qlora.merge.adapter"}, choices=[], elem_id="qlora-adapter")
+            go = make(
+                gr.Button, {"value": "qlora.merge.go"}, variant="primary", elem_id="qlora-merge-go",
+                elem_classes="pp-go",
+            )  # fmt: skip
+        with gr.Column(min_width=0):
+            notice, numbers = html("", elem_id="qlora-merge-notice"), html("", elem_id="qlora-merge")
     return Merge(adapter, notice, numbers), go
 
 

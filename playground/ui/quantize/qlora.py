@@ -24,10 +24,11 @@ from playground.model.catalogue import split_id
 from playground.ui.compare.panes import follow_answers
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
-from playground.ui.kit.sections import ANSWER_TOKENS, Section, headed
+from playground.ui.kit.sections import ANSWER_TOKENS, Section
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import merging, qlora_html
 from playground.ui.quantize.merging import Merge
+from playground.ui.quantize.pieces import card
 from playground.work.jobs import LAB, Run
 from playground.work.sessions import SESSIONS
 
@@ -172,18 +173,15 @@ def _question(task_id: str) -> str:
 def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
     """The three cards and their events."""
     make = wording.make
-    with gr.Column(elem_classes="pp-card"):
-        make(html, headed("qlora.title", "qlora.lead"))
-        with gr.Row(elem_classes="pp-lab"):
-            with gr.Column(min_width=0):
-                recipe = _recipe(wording)
-                estimate = html("", elem_id="qlora-estimate")
-                go = make(gr.Button, {"value": "qlora.go"}, variant="primary", elem_id="qlora-go", elem_classes="pp-go")
-                stop = make(gr.Button, {"value": "qlora.stop"}, visible=False, elem_id="qlora-stop", elem_classes="pp-go")
-            with gr.Column(min_width=0):
-                results = {name: html("", elem_id=f"qlora-{name}") for name in ("status", "curves", "memory")}
-    with gr.Column(elem_classes="pp-card"):
-        make(html, headed("qlora.answers", "qlora.answers.lead"))
+    with card(wording, "qlora.title", "qlora.lead"), gr.Row(elem_classes="pp-lab"):
+        with gr.Column(min_width=0):
+            recipe = _recipe(wording)
+            estimate = html("", elem_id="qlora-estimate")
+            go = make(gr.Button, {"value": "qlora.go"}, variant="primary", elem_id="qlora-go", elem_classes="pp-go")
+            stop = make(gr.Button, {"value": "qlora.stop"}, visible=False, elem_id="qlora-stop", elem_classes="pp-go")
+        with gr.Column(min_width=0):
+            results = {name: html("", elem_id=f"qlora-{name}") for name in ("status", "curves", "memory")}
+    with card(wording, "qlora.answers", "qlora.answers.lead"):
         with gr.Row(elem_classes="pp-ask"):
             prompt = make(
                 gr.Textbox, {"label": "qlora.prompt"}, value=_question(DEFAULT_TASK), show_label=False, container=False,
@@ -191,7 +189,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
             )  # fmt: skip
             ask = make(gr.Button, {"value": "qlora.ask"}, variant="primary", elem_id="qlora-ask", elem_classes="pp-go")
         notice, panes = html("", elem_id="qlora-notice"), html("", elem_id="qlora-panes")
-    merge, weigh = merging.card(wording)
+    merge, weigh = merging.build(wording)
     made = {"base": base, **recipe, "prompt": prompt, "adapter": merge.adapter}
     controls = Controls(Asked, {"key": visitor, "language": language, **made})
     trainings = Trainings(

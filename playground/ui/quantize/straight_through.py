@@ -22,9 +22,9 @@ from playground.plots.quantize.straight_through import curve
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import STREAM, alarm
 from playground.ui.kit.html import words
-from playground.ui.kit.sections import Section, headed, soft
+from playground.ui.kit.sections import Section, soft
 from playground.ui.kit.wording import Wording, html
-from playground.ui.quantize.pieces import choices, said
+from playground.ui.quantize.pieces import card, choices, said
 
 if TYPE_CHECKING:
     from playground.formats.straight_through import AwareStep
@@ -98,8 +98,7 @@ def _ended(asked: Asked, step: AwareStep) -> str:
 def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
     """The card and its event."""
     make = wording.make
-    with gr.Column(elem_classes="pp-card"):
-        make(html, headed("aware.title", "aware.lead"))
+    with card(wording, "aware.title", "aware.lead"):
         with gr.Row(elem_classes="pp-lab"):
             with gr.Column(min_width=0):
                 recipe = _recipe(wording)

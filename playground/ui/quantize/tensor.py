@@ -15,20 +15,20 @@ from typing import Any
 import gradio as gr
 
 from playground import locales
+from playground.actions.catalogue import list_bases
 from playground.actions.tensor import MODULE, OWN, embedding_of, module_of, norm_of, report, shapes, take
 from playground.errors import PlaygroundError
 from playground.formats.distributions import DISTRIBUTIONS
 from playground.formats.registry import FORMATS
-from playground.model.bases import BASES
-from playground.model.catalogue import CATALOGUE, split_id
+from playground.model.catalogue import split_id
 from playground.plots.quantize.names import path_name
 from playground.quantize.tensor import STOPS
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, alarm
-from playground.ui.kit.sections import Section, headed, soft
+from playground.ui.kit.sections import Section, soft
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import tensor_html
-from playground.ui.quantize.pieces import choices
+from playground.ui.quantize.pieces import card, choices
 
 SOURCES = (MODULE, *DISTRIBUTIONS, OWN)
 COMPARED, GRID = ["int8", "int4", "nf4", "fp4"], "int4"  # at first: their errors are of one size
@@ -158,8 +158,8 @@ def _share(percent: Any) -> Any:
 
 def base_choices(chosen: str, now: str | None) -> Any:
     """The loaded bases in their plain form, the chosen one and the one that is shown."""
-    listed = [spec for spec in CATALOGUE.values() if BASES.is_loaded(spec.id) or spec.id in (split_id(chosen)[0].id, now)]
-    return gr.update(choices=[(spec.name, spec.id) for spec in listed], value=now)
+    listed = [one for one in list_bases() if one["loaded"] or one["id"] in (split_id(chosen)[0].id, now)]
+    return gr.update(choices=[(one["name"], one["id"]) for one in listed], value=now)
 
 
 def module_choices(base_id: str, language: str) -> list[tuple[str, str]]:
@@ -174,18 +174,16 @@ def module_choices(base_id: str, language: str) -> list[tuple[str, str]]:
 
 def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
     """The card and its events."""
-    with gr.Column(elem_classes="pp-card"):
-        wording.make(html, headed("tensor.title", "tensor.lead"))
-        with gr.Row(elem_classes="pp-lab"):
-            with gr.Column(min_width=0):
-                sources, groups, chips = _sources(wording)
-                granularity, stops = _granularity(wording)
-                made = {**sources, **granularity, **_outliers(wording), **_formats(wording)}
-            with gr.Column(min_width=0):
-                results = {
-                    name: html("", elem_id=f"tensor-{name}")
-                    for name in ("notice", "said", "histogram", "errors", "table", "rates")
-                }
+    with card(wording, "tensor.title", "tensor.lead"), gr.Row(elem_classes="pp-lab"):
+        with gr.Column(min_width=0):
+            sources, groups, chips = _sources(wording)
+            granularity, stops = _granularity(wording)
+            made = {**sources, **granularity, **_outliers(wording), **_formats(wording)}
+        with gr.Column(min_width=0):
+            results = {
+                name: html("", elem_id=f"tensor-{name}")
+                for name in ("notice", "said", "histogram", "errors", "table", "rates")
+            }
     controls = Controls(Asked, {"language": language, "chosen": base, **made})
     tensor = Tensor(made["source"], made["base"], made["module"], groups, stops, **results)
     _wire(controls, tensor, chips)

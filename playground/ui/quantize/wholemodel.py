@@ -23,10 +23,10 @@ from playground.model.catalogue import FORMS, split_id
 from playground.ui.compare.panes import follow_answers
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
-from playground.ui.kit.sections import ANSWER_TOKENS, Section, headed, progress, soft
+from playground.ui.kit.sections import ANSWER_TOKENS, Section, progress, soft
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import wholemodel_html
-from playground.ui.quantize.pieces import choices
+from playground.ui.quantize.pieces import card, choices
 from playground.work.jobs import LAB, Run
 from playground.work.sessions import SESSIONS
 
@@ -173,8 +173,7 @@ def _standing(run: Run, seen: Survey, language: str) -> str:
 def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
     """The three cards and their events."""
     make = wording.make
-    with gr.Column(elem_classes="pp-card"):
-        make(html, headed("wholemodel.title", "wholemodel.lead"))
+    with card(wording, "wholemodel.title", "wholemodel.lead"):
         formats = make(
             gr.CheckboxGroup, {"label": "wholemodel.formats", "choices": partial(choices, formats=FORMS)},
             value=list(CHOSEN), elem_id="wholemodel-formats",
@@ -183,12 +182,10 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
             go = make(gr.Button, {"value": "wholemodel.go"}, variant="primary", size="sm", elem_id="wholemodel-go")
             stop = make(gr.Button, {"value": "wholemodel.stop"}, size="sm", elem_classes="chip", elem_id="wholemodel-stop")
         notice, table = html("", elem_id="wholemodel-notice"), html("", elem_id="wholemodel-table")
-    with gr.Column(elem_classes="pp-card"):
-        make(html, headed("wholemodel.map.title", "wholemodel.map.lead"))
+    with card(wording, "wholemodel.map.title", "wholemodel.map.lead"):
         mapped = make(gr.Dropdown, {"label": "wholemodel.map.format"}, choices=[], elem_id="wholemodel-shown")
         where = html("", elem_id="wholemodel-map")
-    with gr.Column(elem_classes="pp-card"):
-        make(html, headed("wholemodel.answers.title", "wholemodel.answers.lead"))
+    with card(wording, "wholemodel.answers.title", "wholemodel.answers.lead"):
         with gr.Row(elem_classes="pp-ask"):
             prompt = make(
                 gr.Textbox, {"placeholder": "compare.placeholder"}, value=PROMPT, show_label=False, container=False,
