@@ -29,7 +29,7 @@ from playground.plots.quantize.wholemodel import COLUMNS
 from playground.quantize.tensor import STOPS
 from playground.ui.compare.tab import DECODING_NAMES
 from playground.ui.lowrank.overlap import SIDES
-from playground.ui.quantize.bits import RECORD
+from playground.ui.quantize.bits_html import RECORD
 from playground.ui.quantize.tensor import ELSEWHERE, SOURCES
 
 LAW = settings(deadline=None, derandomize=True, database=None)

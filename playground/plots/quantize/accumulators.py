@@ -1,8 +1,8 @@
 """
 Sums in narrow accumulators drawn: an addition bit by bit in columns, and partial sums against the exact ones.
 
-Takes what playground.accumulators found, gives HTML; positions are relative, so both fit any width and change without a
-flicker. Knows nothing about pages.
+Takes what playground.formats.accumulators found, gives HTML; positions are relative, so both fit any width and change
+without a flicker. Knows nothing about pages.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from playground.formats.accumulators import Addition, DotProduct, pattern
 from playground.locales import text
 from playground.plots.kit.figures import powered, signed
 from playground.plots.kit.svg import UNITS, drawing, nice_step
+from playground.plots.quantize.pieces import below
 
 WIDEST = 32  # bits of the widest accumulator; narrower ones stand under its lowest bits
 TICKS = 4  # powers of ten on the axis of sums, at most
 SHORT = 4  # powers of ten of lengths that all have a figure
+
+
 # Two numbers, bit by bit
 
 
@@ -118,8 +121,5 @@ def _ticks(low: float, high: float, even: bool, language: str) -> list[tuple[flo
 
 def _lengths(longest: float, language: str) -> str:
     """Powers of ten along the bottom, up to 10^longest."""
-    return "".join(
-        f'<text class="pp-axis" x="{100 * power / longest:.2f}%" y="100%" dy="1.5em" text-anchor="middle">'
-        f"{powered(language, 10.0**power)}</text>"
-        for power in range(0, math.floor(longest + 1e-9) + 1, 1 if longest < SHORT else 2)
-    )
+    powers = range(0, math.floor(longest + 1e-9) + 1, 1 if longest < SHORT else 2)
+    return "".join(below(power / longest, powered(language, 10.0**power), "1.5em") for power in powers)

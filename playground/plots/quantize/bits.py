@@ -12,6 +12,7 @@ from html import escape
 
 from playground.locales import written
 from playground.plots.kit.svg import UNITS
+from playground.plots.quantize.pieces import stretched
 
 
 def cells(parts: Sequence[tuple[str, str, str]]) -> str:
@@ -39,11 +40,8 @@ def ruler(values: Sequence[float], half: float, value: float, stored: float, sum
     middle = f'<line class="pp-half" x1="{share(-half)}" x2="{share(half)}" y1="-4" y2="-4"/>'
     line = f'<line class="pp-value" x1="{share(value)}" x2="{share(value)}" y1="-8" y2="100%"/>' if abs(value) <= 1 else ""
     dot = f'<circle class="pp-stored" cx="{share(stored)}" cy="100%" r="4.5"/>' if abs(stored) <= 1 else ""
-    return (
-        f'<svg class="pp-ruler" role="img" aria-label="{escape(summary)}">'
-        f'<svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%" overflow="visible">'
-        f"{drawn}</svg>{middle}{line}{dot}</svg>"
-    )
+    figures = f"{stretched(drawn)}{middle}{line}{dot}"
+    return f'<svg class="pp-ruler" role="img" aria-label="{escape(summary)}">{figures}</svg>'
 
 
 def axis(language: str) -> str:

@@ -1,15 +1,23 @@
 """
-Two trainings in one chart: LoRA's lines are solid, QLoRA's dashed; held-out loss strong, training loss pale.
+Two trainings in one chart: LoRA's lines are solid, QLoRA's dashed; held-out loss strong, training loss pale. And the
+losses that merging leads to, a bar each.
 
-Pure: points in, an inline SVG out, drawn with the pieces of playground.plots.loss. Knows nothing about models or pages.
+Pure: numbers in, an inline SVG or a table out. Knows nothing about models or pages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
-from playground.plots.kit.svg import EMPTY_TOP, UNITS, Point, curve, finite, labels, x_axis, y_axis
+from playground.locales import significant, text
+from playground.plots.kit.svg import EMPTY_TOP, Point, curve, finite, labels, x_axis, y_axis
+from playground.plots.quantize.pieces import columns, measure, stretched, table
+
+if TYPE_CHECKING:
+    from playground.quantize.merging import Losses
+
 
 Curves = Mapping[str, Sequence[Point]]  # "losses" and "held_out" of one training
 
@@ -29,7 +37,23 @@ def curves(lora: Curves, qlora: Curves, names: tuple[str, str], steps: int, summ
     axes = y_axis(top, language) + x_axis(steps, language)
     return (
         f'<svg class="pp-loss pp-pair" role="img" aria-label="{escape(summary)}" '
-        f'style="--m-text:var(--m-lora-text);--label:{max(map(len, names))}">{axes}'
-        f'<svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%" overflow="visible">'
-        f"{drawn}</svg>{ends}</svg>"
+        f'style="--m-text:var(--m-lora-text);--label:{max(map(len, names))}">{axes}{stretched(drawn)}{ends}</svg>'
     )
+
+
+def merged(losses: Losses, language: str) -> str:
+    """Held-out losses of the NF4 base, with the adapter, and with it merged into either base."""
+    rows = {
+        "qlora.merge.base": losses.base,
+        "qlora.merge.on_nf4": losses.adapter,
+        "qlora.merge.into_nf4": losses.merged,
+        "qlora.merge.into_float": losses.merged_float,
+    }
+    top = max(rows.values()) or 1.0
+    body = "".join(
+        f'<tr><th scope="row">{escape(text(language, name))}</th>'
+        f"<td>{measure(loss / top, significant(language, loss, 3))}</td></tr>"
+        for name, loss in rows.items()
+    )
+    drawn = table("pp-effects", columns(["", text(language, "qlora.merge.loss")]), body)
+    return f'<div style="--m:var(--m-qlora)">{drawn}</div>'

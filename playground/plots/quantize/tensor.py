@@ -16,6 +16,9 @@ from playground.formats.statistics import Histogram, Statistics
 from playground.locales import number, size, text
 from playground.plots.kit.figures import decibels, figure, powered
 from playground.plots.kit.svg import UNITS, drawing, nice_step
+from playground.plots.quantize import pieces
+from playground.plots.quantize.names import format_name
+from playground.plots.quantize.pieces import below, odd
 from playground.quantize.tensor import Outcome, Report
 
 DASHES = {  # of one hue
@@ -27,7 +30,7 @@ Height = Callable[[float], float]  # a count → a share of the height
 
 
 def name(language: str, format_id: str) -> str:
-    return escape(text(language, f"formats.{format_id}"))
+    return escape(format_name(language, format_id))
 
 
 def coloured(format_id: str) -> str:
@@ -65,7 +68,7 @@ def overlaid(report: Report, format_ids: Sequence[str], logarithmic: bool, langu
         for one in found
     )
     low, high = found[0].errors.low, found[0].errors.high
-    summary = text(language, "tensor.errors.summary", names=", ".join(text(language, f"formats.{i}") for i in format_ids))
+    summary = text(language, "tensor.errors.summary", names=", ".join(format_name(language, one) for one in format_ids))
     legend = "".join(f"<li>{sample(one)}{name(language, one)}</li>" for one in format_ids)
     outside = axis(low, high, text(language, "tensor.errors.axis"), language)
     return f'{drawing(summary, ticks, outside, lines)}<ul class="pp-key">{legend}</ul>'
@@ -114,10 +117,7 @@ def shared(layout: Layout, language: str) -> str:
 
 def steps(shown: Histogram, rise: Height, filled: bool = True) -> str:
     """A histogram's outline; to be filled, it begins and ends on the ground."""
-    width = UNITS / len(shown.counts)
-    heights = [f"{UNITS * (1 - rise(count)):.0f}" for count in shown.counts]
-    tops = "".join(f"V{height}H{(index + 1) * width:.1f}" for index, height in enumerate(heights))
-    return f"M0 {UNITS}{tops}V{UNITS}" if filled else f"M0 {heights[0]}{tops}"
+    return pieces.outline([rise(count) for count in shown.counts], filled=filled)
 
 
 def scaled(top: float, logarithmic: bool, language: str) -> tuple[Height, list[tuple[float, str]]]:
@@ -143,12 +143,15 @@ def axis(low: float, high: float, title: str, language: str) -> str:
     step = nice_step(high - low, 6)
     first, last = math.ceil(low / step), math.floor(high / step)
     ticks = "".join(
-        f'<text class="pp-axis pp-tick{" pp-odd" * (place % 2)}" x="{100 * (place * step - low) / (high - low):.2f}%" '
-        f'y="100%" dy="1.7em" '
-        f'text-anchor="middle">{figure(language, place * step, 1 if step < 1e-5 else 2)}</text>'
+        below(
+            (place * step - low) / (high - low),
+            figure(language, place * step, 1 if step < 1e-5 else 2),
+            "1.7em",
+            odd(place),
+        )
         for place in range(first, last + 1)
     )
-    return f'{ticks}<text class="pp-axis" x="50%" y="100%" dy="3em" text-anchor="middle">{escape(title)}</text>'
+    return ticks + below(0.5, title, "3em")
 
 
 # Decibels against bits
@@ -177,13 +180,9 @@ def against_bits(report: Report, format_ids: Sequence[str], language: str) -> st
     (x1, y1), (x2, y2) = place(start, report.line + slope * start), place(end, report.line + slope * end)
     line = f'<line class="pp-six" x1="{x1:.2f}%" y1="{y1:.2f}%" x2="{x2:.2f}%" y2="{y2:.2f}%"/>' if end > start else ""
     every = max(1, round(nice_step(right, 8)))
-    ticks = "".join(
-        f'<text class="pp-axis pp-tick" x="{100 * bits / right:.2f}%" y="100%" dy="1.7em" text-anchor="middle">'
-        f"{number(language, bits)}</text>"
-        for bits in range(0, math.floor(right) + 1, every)
-    )
-    title = escape(text(language, "tensor.bits"))
-    ticks += f'<text class="pp-axis" x="50%" y="100%" dy="3em" text-anchor="middle">{title}</text>'
+    bits = range(0, math.floor(right) + 1, every)
+    ticks = "".join(below(one / right, number(language, one), "1.7em", " pp-tick") for one in bits)
+    ticks += below(0.5, text(language, "tensor.bits"), "3em")
     summary = text(language, "tensor.rates.summary")
     return drawing(summary, lines, ticks + line + dots(found, place, language), "")
 
@@ -222,19 +221,17 @@ def apart(heights: Sequence[float]) -> list[float]:
 
 
 # The table
+
 COLUMNS = ("format", "shared", "bits", "mae", "rmse", "max", "sqnr", "bytes")
 
 
 def table(report: Report, format_ids: Sequence[str], language: str) -> str:
     """One row a format, the fewest bits first."""
     outcomes = sorted((report.outcome(one) for one in format_ids), key=lambda one: one.statistics.bits_per_parameter)
-    head = "".join(f'<th scope="col">{escape(text(language, f"tensor.{column}"))}</th>' for column in COLUMNS)
+    head = pieces.columns(text(language, f"tensor.{column}") for column in COLUMNS)
     best = {one.format for one in report.worth(format_ids)}
     body = "".join(row(one, one.statistics.format in best, language) for one in outcomes)
-    return (
-        f'<div class="pp-scroll"><table class="pp-entries pp-formats"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    return pieces.table("pp-entries pp-formats", head, body)
 
 
 def row(outcome: Outcome, best: bool, language: str) -> str:

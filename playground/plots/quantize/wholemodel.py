@@ -13,6 +13,8 @@ from typing import Any
 from playground.formats.registry import FORMATS
 from playground.locales import number, percent, size, text, trimmed
 from playground.plots.kit.figures import nats, short
+from playground.plots.quantize import pieces
+from playground.plots.quantize.names import format_name
 
 Values = Mapping[str, Any]
 NONE, WAITING = "–", "…"
@@ -29,13 +31,12 @@ def table(survey: Values, language: str) -> str:
     )
     measured = (*survey["found"], *([survey["working"]] if survey["working"] else []))
     rows = "".join(_row(one, survey["dtype"], language) for one in measured)
-    head, body = f"<thead><tr>{heads}</tr></thead>", f"<tbody>{rows}</tbody>"
-    return f'<div class="pp-scroll"><table class="pp-formats">{head}{body}</table></div>'
+    return pieces.table("pp-formats", heads, rows)
 
 
 def _row(one: Values, dtype: str, language: str) -> str:
     reading = one["reading"]
-    name = escape(text(language, f"formats.{dtype if one['format'] == PLAIN else one['format']}"))
+    name = escape(format_name(language, dtype if one["format"] == PLAIN else one["format"]))
     layout = FORMATS[one["format"]].layout
     scales = ""
     if layout.granularity != "none":

@@ -3,38 +3,19 @@ The quantization lab's named endpoints: formats, one number, one module, accumul
 """
 
 # No postponed annotations here: gradio reads the types of the endpoints from them.
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable
 
 import gradio as gr
 
-from playground import locales
-from playground.formats.registry import FORMATS
-from playground.model.bases import BASES
-from playground.model.catalogue import FORMS, split_id
+from playground.actions.formats import add_up, describe_number, list_formats
+from playground.actions.quantize import measured, start_survey
+from playground.actions.tensor import round_module
 from playground.ui.api.endpoints import explained, key_of, result
-from playground.work.lanes import MEASURE
-from playground.work.sessions import SESSIONS
 
 
-def formats() -> list:
+def format_list() -> list:
     """The number formats: id, name, kind, bits per parameter (of large matrices, scales included), range, source."""
-    return [
-        {
-            "id": one.id,
-            "name": locales.text(locales.DEFAULT, f"formats.{one.id}"),
-            "kind": one.kind,
-            "bits_per_parameter": one.bits_per_parameter(),
-            "accumulates_in": one.accumulates_in,
-            "dynamic_range_db": one.dynamic_range_db,
-            "granularity": one.layout.granularity,
-            "block": one.layout.block if one.layout.granularity == "block" else None,
-            "source": one.source,
-        }
-        for one in FORMATS.values()
-    ]
+    return list_formats()
 
 
 def anatomy(format: str, value: float, request: gr.Request, scale: float = 0.0, zero_point: int | None = None) -> dict:
@@ -47,10 +28,8 @@ def anatomy(format: str, value: float, request: gr.Request, scale: float = 0.0, 
         scale: what a code is worth; 0 reaches from -1 to 1 (float formats have none)
         zero_point: the code of 0, for formats that may have one
     """
-    from playground.formats.bits import anatomy as parts
-
     with explained(request):
-        return asdict(parts(format, value, scale or None, zero_point))
+        return describe_number(format, value, scale or None, zero_point)
 
 
 def quantize(
@@ -74,12 +53,8 @@ def quantize(
         block: numbers that share a scale
         zero_point: whether ranges need not be symmetric, where a format has it
     """
-    from playground.formats.format import Layout
-    from playground.quantize import tensor
-
     with explained(request):
-        layout = Layout(granularity, block, zero_point) if granularity else None
-        return tensor.rows(BASES.get(base), module, formats, layout)
+        return round_module(base, module, formats, granularity, block, zero_point)
 
 
 def accumulate(
@@ -105,19 +80,8 @@ def accumulate(
         length: of the dot product
         seed: decides the operands
     """
-    from playground.formats import accumulators
-
-    def row(one: accumulators.DotProduct) -> dict[str, Any]:
-        found = {name: getattr(one, name) for name in ("overflow", "overflow_at", "lost_at", "stall_at", "error")}
-        last = one.sums[-1] if math.isfinite(one.sums[-1]) else None
-        return {"pair": one.pair.id, **asdict(one.pair), "sum": last, "exact": one.exact[-1], **found}
-
     with explained(request):
-        addition = accumulators.add(a, b, accumulator, overflow)
-        return {
-            "addition": asdict(addition),
-            "dots": [row(one) for one in accumulators.dots(operands, length, overflow, seed)],
-        }
+        return add_up(a, b, accumulator, overflow, operands, length, seed)
 
 
 def survey(base: str, request: gr.Request, formats: list = []) -> list:  # type: ignore[misc]  # noqa: B006
@@ -129,27 +93,18 @@ def survey(base: str, request: gr.Request, formats: list = []) -> list:  # type:
         base: a plain base id
         formats: format ids; empty: all
     """
-    from playground.quantize.wholemodel import WholeJob
-    from playground.quantize.wholemodel import survey as measure
-
     with explained(request):
-        job = WholeJob(split_id(base)[0].id, tuple(formats or FORMS)).checked()
-        run = SESSIONS.submit(key_of(request), MEASURE, lambda stop: measure(job, BASES.get), job, "survey")
-        yield from _surveys(run)
-
-
-def _surveys(run: Any) -> Iterator[list]:
-    sent = 0
-    for _ in run.changes():
-        found = run.events[-1].found if run.events else ()
-        if len(found) > sent:
-            sent = len(found)
-            yield [{**asdict(one), "sqnr_db": one.sqnr_db} for one in found]
-    result(run)
+        run, sent = start_survey(key_of(request), base, formats), 0
+        for _ in run.changes():
+            found = measured(run.events[-1]) if run.events else []
+            if len(found) > sent:
+                sent = len(found)
+                yield found
+        result(run)
 
 
 ENDPOINTS: dict[str, Callable] = {
-    "formats": formats,
+    "formats": format_list,
     "anatomy": anatomy,
     "quantize": quantize,
     "accumulate": accumulate,

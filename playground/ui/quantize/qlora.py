@@ -1,74 +1,170 @@
 """
 QLoRA beside LoRA: one recipe trained on both bases, what each holds in memory, what they answer, and what merging costs.
 
-A training belongs to the session's place PLACE, so that a page that is opened later finds it again.
+A training belongs to a place of the session, so that a page that is opened later finds it again.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from playground.actions import catalogue
-from playground.actions.adapters import held_out_task, list_adapters
-from playground.actions.compare import start_answers
-from playground.actions.quantize import ANSWERS, MERGE, PLACE, start
+from playground.actions.quantize import PAIR, PAIR_ANSWERS, ready_made, start_pair, start_rivals
 from playground.adapt import tasks
-from playground.adapt.library import examples
 from playground.adapt.methods import METHODS
-from playground.adapt.variant import Variant
 from playground.bounds import RATES
 from playground.errors import PlaygroundError
-from playground.locales import NO_BREAK, number, seconds, significant, size, text
-from playground.model.bases import BASES
-from playground.model.catalogue import split_id
-from playground.plots.quantize.qlora import curves
-from playground.ui.compare.panes import old_follow_answers, pane_title
-from playground.ui.kit import sections
-from playground.ui.kit.bars import Part, bar
-from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
-from playground.ui.kit.html import escape, heading, words
-from playground.ui.kit.sections import OldSection, headed
+from playground.locales import text
+from playground.ui.compare.panes import follow_answers
+from playground.ui.kit.controls import Changes, Controls, unchanged
+from playground.ui.kit.events import HIDDEN, STREAM, alarm
+from playground.ui.kit.sections import ANSWER_TOKENS, Section
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train.status import training_status
+from playground.ui.quantize import merging, qlora_html
+from playground.ui.quantize.merging import Merge
+from playground.ui.quantize.pieces import card
 from playground.work.jobs import Run
-from playground.work.lanes import LAB, MEASURE
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
-    from playground.quantize.merging import Losses, Merging
-    from playground.quantize.qlora import Memory, Pair, Side
+    from playground.quantize.qlora import Pair
 
 
 DEFAULT_TASK, STEPS, MOST_STEPS = "pirate", 10, 40
-READY_MADE = ("pirate-lora", "pirate-qlora")  # one recipe: what is shown until a visitor trains
-NAMES = ("lora", "qlora")
-NAMES_SHOWN = ("LoRA", "QLoRA")
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> OldSection:
-    """The cards and their events."""
+@dataclass(frozen=True)
+class Asked(merging.Asked):
+    """The recipe of both trainings, a question, and the adapter to merge."""
+
+    task: str
+    rank: int
+    rate: float
+    steps: int
+    seed: int
+    double: bool
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """The components that change, and the handlers that change them."""
+
+    estimate: gr.HTML
+    status: gr.HTML
+    curves: gr.HTML
+    memory: gr.HTML
+    go: gr.Button
+    cancel: gr.Button
+    prompt: gr.Textbox
+    notice: gr.HTML
+    panes: gr.HTML
+    merge: Merge
+
+    @property
+    def trained(self) -> list[Any]:
+        """What a training changes."""
+        return [self.status, self.curves, self.memory, self.go, self.cancel, self.merge.adapter]
+
+    def draw(self, asked: Asked) -> Changes:
+        """What the session has here; an empty room with its estimate if that is nothing."""
+        run = SESSIONS.get(asked.key).runs.get(PAIR)
+        drawn = self._drawn(run, asked) if run else self._empty(asked) | self.merge.offer(asked)
+        return self.reckon(asked) | drawn | self.merge.draw(asked)
+
+    def attach(self, asked: Asked) -> Iterator[Changes]:
+        """Follow what still trains or answers, or does so again after a reload."""
+        runs = SESSIONS.get(asked.key).runs
+        training, answering = runs.get(PAIR), runs.get(PAIR_ANSWERS)
+        yield unchanged(self.status)
+        if answering:
+            yield from follow_answers(answering, asked.language, self.notice, self.panes)
+        if training:
+            yield from self._follow(training, asked)
+
+    def train(self, asked: Asked) -> Iterator[Changes]:
+        """Queue both trainings and show them."""
+        values = {"rank": asked.rank, "learning_rate": asked.rate, "double_quantization": asked.double}
+        try:
+            run = start_pair(asked.key, asked.base, asked.task, values, asked.steps, asked.seed)
+        except PlaygroundError as error:
+            yield {self.status: alarm(error.message(asked.language))}
+            return
+        yield from self._follow(run, asked)
+
+    def stop(self, asked: Asked) -> None:
+        SESSIONS.stop(asked.key, PAIR)
+
+    def _follow(self, run: Run, asked: Asked) -> Iterator[Changes]:
+        for _ in run.changes():
+            yield self._drawn(run, asked)
+
+    def _drawn(self, run: Run, asked: Asked) -> Changes:
+        """A pair of trainings as far as it is; before its first event what was shown without one."""
+        pair: Pair | None = run.events[-1] if run.events else None
+        status = qlora_html.status(run, pair, asked.language)
+        shown = self._of(pair, asked.language) if pair else self._empty(asked)
+        buttons = {self.go: gr.update(interactive=run.ended), self.cancel: gr.update(visible=not run.ended)}
+        return shown | {self.status: status} | buttons | (self.merge.offer(asked) if run.ended else {})
+
+    def _of(self, pair: Pair, language: str) -> Changes:
+        return {self.curves: qlora_html.curves(pair, language), self.memory: qlora_html.memory(pair, language)}
+
+    def _empty(self, asked: Asked) -> Changes:
+        """Nothing trained in this session: the ready-made pair, if it is of this base."""
+        pair, language = ready_made(asked.base), asked.language
+        curves = qlora_html.ready(pair, language) if pair else qlora_html.nothing(STEPS, language)
+        return {self.status: "", self.curves: curves, self.memory: ""}
+
+    def choose_task(self, asked: Asked) -> Changes:
+        """Another task: its question, and how long it will take."""
+        return {self.prompt: _question(asked.task)} | self.reckon(asked)
+
+    def reckon(self, asked: Asked) -> Changes:
+        """How long both will take."""
+        run = SESSIONS.get(asked.key).runs.get(PAIR)
+        pair = run.events[-1] if run and run.events else None
+        return {self.estimate: qlora_html.estimate(pair, asked.steps, asked.language)}
+
+    def answer(self, asked: Asked) -> Iterator[Changes]:
+        """The base, both adapters and QLoRA's merged; before anything is trained, the adapter to merge."""
+        try:
+            decoding, names = {"max_new_tokens": ANSWER_TOKENS}, titles(asked.language)
+            run = start_rivals(asked.key, asked.base, asked.adapter or "", asked.prompt, decoding, names)
+        except PlaygroundError as error:
+            yield {self.notice: alarm(error.message(asked.language))}
+            return
+        yield from follow_answers(run, asked.language, self.notice, self.panes)
+
+
+def titles(language: str) -> dict[str, str]:
+    """What the panes are called."""
+    methods = {one: text(language, f"methods.{one}.name") for one in ("lora", "qlora")}
+    return methods | {one: text(language, f"qlora.pane.{one}") for one in ("merged", "on_nf4", "adapter_merged")}
+
+
+def _question(task_id: str) -> str:
+    return tasks.task(task_id).held_out[0].prompt
+
+
+# Layout
+
+
+def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
+    """The three cards and their events."""
     make = wording.make
-    with gr.Column(elem_classes="pp-card"):
-        make(html, headed("qlora.title", "qlora.lead"))
-        with gr.Row(elem_classes="pp-lab"):
-            with gr.Column(min_width=0):
-                recipe = _controls(wording)
-                task, _, _, steps, _, _ = recipe
-                estimate = html("", elem_id="qlora-estimate")
-                go = make(gr.Button, {"value": "qlora.go"}, variant="primary", elem_id="qlora-go", elem_classes="pp-go")
-                stop = make(gr.Button, {"value": "qlora.stop"}, visible=False, elem_id="qlora-stop", elem_classes="pp-go")
-            with gr.Column(min_width=0):
-                status = html("", elem_id="qlora-status")
-                curve = html("", elem_id="qlora-curves")
-                memory = html("", elem_id="qlora-memory")
-    with gr.Column(elem_classes="pp-card"):
-        make(html, headed("qlora.answers", "qlora.answers.lead"))
+    with card(wording, "qlora.title", "qlora.lead"), gr.Row(elem_classes="pp-lab"):
+        with gr.Column(min_width=0):
+            recipe = _recipe(wording)
+            estimate = html("", elem_id="qlora-estimate")
+            go = make(gr.Button, {"value": "qlora.go"}, variant="primary", elem_id="qlora-go", elem_classes="pp-go")
+            stop = make(gr.Button, {"value": "qlora.stop"}, visible=False, elem_id="qlora-stop", elem_classes="pp-go")
+        with gr.Column(min_width=0):
+            results = {name: html("", elem_id=f"qlora-{name}") for name in ("status", "curves", "memory")}
+    with card(wording, "qlora.answers", "qlora.answers.lead"):
         with gr.Row(elem_classes="pp-ask"):
             prompt = make(
                 gr.Textbox, {"label": "qlora.prompt"}, value=_question(DEFAULT_TASK), show_label=False, container=False,
@@ -76,32 +172,32 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
             )  # fmt: skip
             ask = make(gr.Button, {"value": "qlora.ask"}, variant="primary", elem_id="qlora-ask", elem_classes="pp-go")
         notice, panes = html("", elem_id="qlora-notice"), html("", elem_id="qlora-panes")
-    with gr.Column(elem_classes="pp-card"):
-        make(html, headed("qlora.merge", "qlora.merge.lead"))
-        with gr.Row(elem_classes="pp-lab"):
-            with gr.Column(min_width=0):
-                chosen = make(gr.Dropdown, {"label": "qlora.merge.adapter"}, choices=[], elem_id="qlora-adapter")
-                weigh = make(
-                    gr.Button, {"value": "qlora.merge.go"}, variant="primary", elem_id="qlora-merge-go",
-                    elem_classes="pp-go",
-                )  # fmt: skip
-            with gr.Column(min_width=0):
-                measured, cost = html("", elem_id="qlora-merge-notice"), html("", elem_id="qlora-merge")
-    trained = [status, curve, memory, go, stop, chosen]
-    shown = [estimate, *trained, cost, notice, panes]
-    inputs = [visitor, base, *recipe]
-    go.click(begin, [visitor, language, base, *recipe], trained, **STREAM)
-    stop.click(lambda key: SESSIONS.stop(key, PLACE), visitor, None, **HIDDEN)
-    gr.on([steps.change, task.change], _estimate, [visitor, language, steps], estimate, trigger_mode="always_last", **HIDDEN)
-    task.change(_question, task, prompt, **HIDDEN)
-    gr.on([ask.click, prompt.submit], answer, [visitor, language, base, prompt, chosen], [notice, panes], **STREAM)
-    weigh.click(merge, [visitor, language, chosen], [measured, cost], **STREAM)
-    base.change(_choices, [visitor, language, base], chosen, **HIDDEN)
-    return OldSection(inputs, shown, draw, attach)
+    merge, weigh = merging.build(wording)
+    made = {"base": base, **recipe, "prompt": prompt, "adapter": merge.adapter}
+    controls = Controls(Asked, {"key": visitor, "language": language, **made})
+    trainings = Trainings(
+        **results, estimate=estimate, go=go, cancel=stop, prompt=prompt, notice=notice, panes=panes, merge=merge
+    )
+    _wire(controls, trainings, ask)
+    weigh.click(controls.handler(merge.weigh), controls.inputs, [merge.notice, merge.cost], **STREAM)
+    base.change(controls.handler(merge.offer), controls.inputs, merge.adapter, **HIDDEN)
+    shown = [estimate, *trainings.trained, notice, panes, merge.cost]
+    return Section(controls, shown, trainings.draw, trainings.attach)
 
 
-def _controls(wording: Wording) -> list[Any]:
-    """Task, rank, learning rate, steps, seed, double quantization: what both methods share, and the last one."""
+def _wire(controls: Controls[Asked], shown: Trainings, ask: gr.Button) -> None:
+    given, made = controls.inputs, controls.components
+    late: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
+    shown.go.click(controls.handler(shown.train), given, shown.trained, **STREAM)
+    shown.cancel.click(controls.handler(shown.stop), given, None, **HIDDEN)
+    made["steps"].change(controls.handler(shown.reckon), given, shown.estimate, **late)
+    made["task"].change(controls.handler(shown.choose_task), given, [shown.prompt, shown.estimate], **late)
+    asked = [ask.click, shown.prompt.submit]
+    gr.on(asked, controls.handler(shown.answer), given, [shown.notice, shown.panes], **STREAM)
+
+
+def _recipe(wording: Wording) -> dict[str, Any]:
+    """What both methods share, and double quantization."""
 
     def known(language: str) -> list[tuple[str, str]]:
         return [(text(language, f"tasks.{one}.title"), one) for one in tasks.TASK_IDS]
@@ -110,318 +206,23 @@ def _controls(wording: Wording) -> list[Any]:
     parameters = {one.name: one for one in METHODS["qlora"].hyperparameters}
     rank, rate = parameters["rank"], parameters["learning_rate"]
     rates = [one for one in RATES if rate.minimum <= one <= rate.maximum]  # type: ignore[operator]
-    return [
-        make(gr.Dropdown, {"label": "train.task", "choices": known}, value=DEFAULT_TASK, elem_id="qlora-task"),
-        make(
+    return {
+        "task": make(gr.Dropdown, {"label": "train.task", "choices": known}, value=DEFAULT_TASK, elem_id="qlora-task"),
+        "rank": make(
             gr.Slider, {"label": "hyperparameters.rank"}, minimum=rank.minimum, maximum=rank.maximum, step=1,
             value=rank.default, elem_id="qlora-rank",
         ),
-        make(
+        "rate": make(
             gr.Dropdown, {"label": "hyperparameters.learning_rate"}, choices=[(f"{one:g}", one) for one in rates],
             value=rate.default, elem_id="qlora-rate",
         ),
-        make(gr.Slider, {"label": "train.steps"}, minimum=1, maximum=MOST_STEPS, step=1, value=STEPS, elem_id="qlora-steps"),
-        make(gr.Slider, {"label": "train.seed"}, minimum=0, maximum=100, step=1, value=0, elem_id="qlora-seed"),
-        make(
+        "steps": make(
+            gr.Slider, {"label": "train.steps"}, minimum=1, maximum=MOST_STEPS, step=1, value=STEPS, elem_id="qlora-steps"
+        ),
+        "seed": make(gr.Slider, {"label": "train.seed"}, minimum=0, maximum=100, step=1, value=0, elem_id="qlora-seed"),
+        "double": make(
             gr.Checkbox,
             {"label": "hyperparameters.double_quantization", "info": "hyperparameters.double_quantization.help"},
             value=True, elem_id="qlora-double",
         ),
-    ]  # fmt: skip
-
-
-def _question(task_id: str) -> str:
-    return tasks.task(task_id).held_out[0].prompt
-
-
-# Training
-
-
-def begin(
-    key: str, language: str, base_id: str, task_id: str, rank: Any, rate: Any, steps: Any, seed: Any, double: bool
-) -> Iterator[list[Any]]:
-    """Queue both trainings and show them."""
-    from playground.quantize.qlora import PairJob
-
-    try:
-        values = {"rank": rank, "learning_rate": rate, "double_quantization": double}
-        job = PairJob(split_id(base_id)[0].id, tasks.task(task_id), values, steps, seed)
-        run = start(key, job)
-    except PlaygroundError as error:
-        yield [alarm(error.message(language)), *[gr.skip()] * 5]
-        return
-    yield from follow(run, key, language, base_id)
-
-
-def follow(run: Run, key: str, language: str, base_id: str) -> Iterator[list[Any]]:
-    """[status, curves, memory, go, stop, adapters to merge] of a pair of trainings until it has ended."""
-    for _ in run.changes():
-        yield _drawn(run, key, language, base_id)
-
-
-def attach(language: str, key: str, base_id: str, *recipe: Any) -> Iterator[list[Any]]:
-    """Follow what still trains or answers, or does so again after a reload."""
-    runs = SESSIONS.get(key).runs
-    training, answering = runs.get(PLACE), runs.get(ANSWERS)
-    yield [gr.skip()] * 10
-    if answering:
-        for part in old_follow_answers(answering, language):
-            yield [*[gr.skip()] * 8, *part]
-    if training:
-        for drawn in follow(training, key, language, base_id):
-            yield [gr.skip(), *drawn, *[gr.skip()] * 3]
-
-
-def draw(language: str, key: str, base_id: str, *recipe: Any) -> list[Any]:
-    """What the session has here, in the order of `Section.shown`; an empty room with its estimate if that is nothing."""
-    run = SESSIONS.get(key).runs.get(PLACE)
-    done = sections.soft(language, "qlora.merge.empty")
-    drawn = _drawn(run, key, language, base_id) if run else _empty(key, language, base_id)
-    return [_estimate(key, language, recipe[3]), *drawn, done, gr.skip(), gr.skip()]
-
-
-def ready_made(base_id: str) -> Pair | None:
-    """The pair that came with the page, for the base that it was trained on."""
-    from playground.quantize.qlora import Pair, Side
-
-    found = [examples()[one] for one in READY_MADE]
-    if split_id(base_id)[0] != split_id(found[0].record.base)[0]:
-        return None
-    lora, qlora = (
-        Side(
-            one.record.method, tuple((step, loss) for step, loss in one.record.losses),
-            tuple((step, loss) for step, loss in one.record.held_out), one.record.seconds, None, "finished", one,
-        )
-        for one in found
-    )  # fmt: skip
-    return Pair(found[0].record.steps, lora, qlora)
-
-
-def _empty(key: str, language: str, base_id: str) -> list[Any]:
-    """Nothing trained in this session: the ready-made pair, if it is of this base."""
-    pair = ready_made(base_id)
-    if pair:
-        hardware = examples()[READY_MADE[0]].record.hardware
-        said = note(language, "qlora.ready", hardware=hardware) + _curves(pair, language)
-    else:
-        chart = curves({}, {}, NAMES_SHOWN, STEPS, text(language, "qlora.empty"), language)
-        said = f"{sections.soft(language, 'qlora.empty')}{chart}"
-    return ["", said, "", gr.skip(), gr.skip(), _choices(key, language, base_id)]
-
-
-def _drawn(run: Run, key: str, language: str, base_id: str) -> list[Any]:
-    pair: Pair | None = run.events[-1] if run.events else None
-    chosen = _choices(key, language, base_id) if run.ended else gr.skip()
-    buttons = [gr.update(interactive=run.ended), gr.update(visible=not run.ended)]
-    if pair is None:
-        return [
-            training_status(_view(run, pair, language), language),
-            *_empty(key, language, base_id)[1:3],
-            *buttons,
-            chosen,
-        ]
-    return [
-        training_status(_view(run, pair, language), language) + _failures(pair, language),
-        _curves(pair, language),
-        _memory(pair, language),
-        *buttons,
-        chosen,
-    ]
-
-
-def _view(run: Run, pair: Pair | None, language: str) -> dict[str, Any]:
-    """The pair as one training, for the page's line and bar; a step is one of each."""
-    state = {"queued": "queued", "running": "running" if pair else "preparing"}.get(run.state, run.state)
-    view: dict[str, Any] = {"state": state, "position": run.position, "step": 0, "steps": run.job.steps}
-    view["message"] = run.error.message(language) if run.error else ""
-    if pair and all(side.step for side in pair.sides):
-        step = min(side.step for side in pair.sides)
-        each = sum(side.seconds / side.step for side in pair.sides)
-        left = pair.elapsed / step * (pair.steps - step)
-        view |= {"step": step, "seconds_per_step": each, "remaining": left, "elapsed": pair.elapsed}
-    return view
-
-
-def _failures(pair: Pair, language: str) -> str:
-    """A training that exploded, with what would be right."""
-    return "".join(alarm(side.error.message(language)) for side in pair.sides if side.error)
-
-
-def _curves(pair: Pair, language: str) -> str:
-    lora, qlora = pair.sides
-    said = text(language, "qlora.curves.none")
-    if lora.held_out and qlora.held_out:
-        last = {side.method: significant(language, side.held_out[-1][1], 3) for side in pair.sides}
-        first = {f"first_{side.method}": significant(language, side.held_out[0][1], 3) for side in pair.sides}
-        said = text(language, "qlora.curves", step=number(language, min(lora.step, qlora.step)), **last, **first)
-    chart = curves(_points(lora), _points(qlora), NAMES_SHOWN, pair.steps, said, language)
-    legend = words(language, "qlora.curves.legend")
-    pace = ""
-    if pair.elapsed and lora.step and qlora.step:  # the ready-made ones were not trained together
-        times = {side.method: seconds(language, side.seconds / side.step) for side in pair.sides}
-        pace = f" {words(language, 'qlora.pace', **times)}"
-    said = f'<p class="pp-soft">{escape(said)}{pace}</p>'
-    return f'{heading(language, "loss.title")}{said}{chart}<p class="pp-legend">{legend}</p>'
-
-
-def _points(side: Side) -> dict[str, Any]:
-    return {"losses": side.losses, "held_out": side.held_out}
-
-
-def _memory(pair: Pair, language: str) -> str:
-    """Both bars in one scale, and what they say."""
-    known = [(side, side.memory) for side in pair.sides if side.memory]
-    if len(known) < len(pair.sides):
-        return ""
-    longest = max(memory.total for _, memory in known)
-    bars = "".join(
-        bar(side.method, text(language, f"methods.{side.method}.name"), _parts(memory, language), longest, language)
-        for side, memory in known
-    )
-    full, packed = (memory for _, memory in known)
-    figures = {
-        "float": size(language, full.total),
-        "packed": size(language, packed.total),
-        "unquantized": size(language, packed.unquantized),
-        "weights": size(language, packed.weights),
-    }
-    said = words(language, "qlora.memory", **figures)
-    return f'<h3 class="pp-name">{words(language, "arithmetic.memory")}</h3><p class="pp-soft">{said}</p>{bars}'
-
-
-def _parts(memory: Memory, language: str) -> list[Part]:
-    return [
-        ("frozen", text(language, "arithmetic.part.frozen"), memory.weights),
-        ("trained", text(language, "arithmetic.part.adapter"), memory.adapter),
-        ("gradients", text(language, "arithmetic.part.gradients"), memory.gradients),
-        ("optimizer", text(language, "arithmetic.part.optimizer"), memory.optimizer),
-    ]
-
-
-def _estimate(key: str, language: str, steps: Any) -> str:
-    """How long both will take: as the session's last pair took, else as the ready-made LoRA took where it was made."""
-    run = SESSIONS.get(key).runs.get(PLACE)
-    pair = run.events[-1] if run and run.events else None
-    if not isinstance(steps, int):
-        return ""
-    if pair and all(side.step for side in pair.sides):
-        each = pair.elapsed / min(side.step for side in pair.sides)
-        return sections.soft(language, "qlora.estimate.own", time=seconds(language, each * steps))
-    records = [examples()[one].record for one in READY_MADE]
-    time = seconds(language, steps * sum(record.seconds / record.steps for record in records))
-    return sections.soft(language, "qlora.estimate", time=time, hardware=records[0].hardware)
-
-
-# Answers
-
-
-def answer(key: str, language: str, base_id: str, prompt: str, chosen: str) -> Iterator[list[Any]]:
-    """[notice, panes]: the base, both adapters and QLoRA's merged; before anything is trained, the adapter to merge."""
-    try:
-        used, panes, titles = rivals(key, language, base_id, chosen)
-        decoding = {"max_new_tokens": sections.ANSWER_TOKENS}
-        run = start_answers(key, LAB, used, prompt, panes, decoding, titles, ANSWERS, used)
-    except PlaygroundError as error:
-        yield [alarm(error.message(language)), gr.skip()]
-        return
-    yield from old_follow_answers(run, language)
-
-
-def rivals(key: str, language: str, base_id: str, chosen: str) -> tuple[str, list[Variant], list[str]]:
-    """The base of a comparison, its panes and their titles."""
-    from playground.quantize.merging import four_bit_id
-
-    library, run = SESSIONS.get(key).library, SESSIONS.get(key).runs.get(PLACE)
-    plain = split_id(base_id)[0].id
-    pair = run.events[-1] if run and run.events else ready_made(plain)
-    trained = [side.adapter for side in pair.sides if side.adapter and library.knows(side.adapter.id)] if pair else []
-    if len(trained) == len(NAMES) and split_id(trained[0].record.base)[0].id == plain:
-        panes = [Variant.of(plain, library.get(one.id)) for one in trained]
-        titles = [text(language, f"methods.{one.record.method}.name") for one in trained]
-        merged = replace(panes[1], merged=True)
-        return plain, [Variant(plain), *panes, merged], ["", *titles, text(language, "qlora.pane.merged")]
-    if not chosen:
-        raise PlaygroundError("qlora_nothing_chosen")
-    adapter = library.get(chosen)
-    used = four_bit_id(adapter)
-    below = Variant(used, adapter)
-    titles = ["", text(language, "qlora.pane.on_nf4"), text(language, "qlora.pane.adapter_merged")]
-    return used, [Variant(used), below, replace(below, merged=True)], titles
-
-
-# Merging
-
-
-def _choices(key: str, language: str, base_id: str) -> Any:
-    """The adapters that can be merged, QLoRA's first."""
-    found = [one for one in list_adapters(key, base_id) if one["method"] in NAMES]
-    found.sort(key=lambda one: one["method"] != "qlora")
-    choices = [(pane_title(one, language), one["id"]) for one in found]
-    return gr.update(choices=choices, value=choices[0][1] if choices else None)
-
-
-def merge(key: str, language: str, chosen: str) -> Iterator[list[Any]]:
-    """[notice, numbers] of merging the chosen adapter into NF4."""
-    from playground.quantize.merging import MergeJob, four_bit_id, merging
-
-    try:
-        if not chosen:
-            raise PlaygroundError("qlora_nothing_chosen")
-        adapter = SESSIONS.get(key).library.get(chosen)
-        task = held_out_task(key, adapter)
-        if task is None:
-            raise PlaygroundError("no_held_out")
-        job = MergeJob(adapter, task)
-        catalogue.have(four_bit_id(adapter))
-        run = SESSIONS.submit(key, MEASURE, lambda stop: merging(job, BASES.get), chosen, MERGE)
-    except PlaygroundError as error:
-        yield [alarm(error.message(language)), gr.skip()]
-        return
-    yield from sections.old_follow(run, language, partial(merge_card, language, adapter.record.method))
-
-
-def merge_card(language: str, method_id: str, found: Merging) -> str:
-    """What merging costs: first in weights, then in predictions, a sentence a number."""
-    sentences = []
-    if method_id == "lora":
-        sentences.append(words(language, "qlora.merge.foreign"))
-    if found.modules:
-        kept = number(language, math.floor(1e4 * found.kept) / 100, 2) + NO_BREAK + "%"  # never a 100 that is none
-        sentences.append(f"<b>{words(language, 'qlora.merge.codes', percent=kept)}</b>")
-    if found.rounding is not None:
-        ratio = significant(language, found.rounding)
-        count = number(language, len(found.modules))
-        sentences.append(words(language, "qlora.merge.rounding", ratio=ratio, count=count))
-    if found.losses:
-        divergence = significant(language, found.losses.kl)
-        sentences.append(words(language, "qlora.merge.kl", kl=divergence, tokens=number(language, found.losses.tokens)))
-        moved = significant(language, found.losses.float_difference)
-        sentences.append(words(language, "qlora.merge.float", difference=moved))
-    said = "".join(f"<p>{sentence}</p>" for sentence in sentences)
-    table = _losses(language, found.losses) if found.losses else ""
-    return f'<div class="pp-said">{said}</div>{table}{_stored(language, found)}'
-
-
-def _losses(language: str, losses: Losses) -> str:
-    """Held-out losses, one bar each."""
-    rows = {
-        "qlora.merge.base": losses.base,
-        "qlora.merge.on_nf4": losses.adapter,
-        "qlora.merge.into_nf4": losses.merged,
-        "qlora.merge.into_float": losses.merged_float,
-    }
-    top = max(rows.values()) or 1.0
-    body = "".join(
-        f'<tr><th scope="row">{words(language, name)}</th>'
-        f'<td><span class="pp-measure" style="--v:{loss / top:.3f}">{significant(language, loss, 3)}</span></td></tr>'
-        for name, loss in rows.items()
-    )
-    head = f'<tr><th scope="col"></th><th scope="col">{words(language, "qlora.merge.loss")}</th></tr>'
-    return f'<table class="pp-effects" style="--m:var(--m-qlora)"><thead>{head}</thead><tbody>{body}</tbody></table>'
-
-
-def _stored(language: str, found: Merging) -> str:
-    """That the embedded base's weights were 4-bit ones before; nothing about other bases."""
-    if split_id(found.base)[0].source != "embedded":
-        return ""
-    return f'<p class="pp-legend">{words(language, "formats.q4_1")}</p>'
+    }  # fmt: skip

@@ -8,28 +8,27 @@ from __future__ import annotations
 
 import gradio as gr
 
-from playground.ui.kit import sections
 from playground.ui.kit.events import lead
+from playground.ui.kit.sections import contents, draw_when_opened
 from playground.ui.kit.wording import Wording, html
-from playground.ui.quantize import accumulators, activations, bits, qlora, tensor, wholemodel
+from playground.ui.quantize import accumulators, activations, bits, qlora, straight_through, tensor, wholemodel
 
-SECTIONS = {
-    "anatomy": bits,
-    "tensor": tensor,
-    "calibration": activations,
-    "accumulators": accumulators,
-    "wholemodel": wholemodel,
-    "qlora": qlora,
+PLACES = {
+    "anatomy": [bits],
+    "tensor": [tensor],
+    "calibration": [activations, straight_through],
+    "accumulators": [accumulators],
+    "wholemodel": [wholemodel],
+    "qlora": [qlora],
 }
-TITLES = {room: f"{room}.title" for room in SECTIONS}
+TITLES = {place: f"{place}.title" for place in PLACES}
 
 
 def build(wording: Wording, tab: gr.Tab, base: gr.Dropdown, visitor: gr.BrowserState, language: gr.BrowserState) -> None:
     """The tab's layout and its events."""
-    wording.make(
-        html, {"value": lambda lang: lead(lang, "quantization.lead") + sections.contents(lang, "lowrank.contents", TITLES)}
-    )
-    for name, room in SECTIONS.items():
-        with gr.Column(elem_id=f"section-{name}"):
-            section = room.build(wording, visitor, language, base)
-        sections.draw_old_when_opened(tab, language, section)
+    wording.make(html, {"value": lambda lang: lead(lang, "quantization.lead") + contents(lang, "lowrank.contents", TITLES)})
+    for place, sections in PLACES.items():
+        with gr.Column(elem_id=f"section-{place}"):
+            built = [section.build(wording, visitor, language, base) for section in sections]
+        for section in built:
+            draw_when_opened(tab, section)

@@ -13,9 +13,23 @@ from playground.formats.accumulators import HARDWARE, INTEGERS, OPERANDS, OVERFL
 from playground.plots.kit.figures import powered, signed
 from playground.plots.quantize.accumulators import addition, both_signs, partial_sums
 from playground.ui.quantize import accumulators as page
+from playground.ui.quantize import accumulators_html
 
 LANGUAGES = ("en", "es")
 law = settings(max_examples=40, deadline=None)
+
+
+SUMS = page.Sums("addition", "dots")  # its components by their names
+ASKED = page.Asked("en", 127, 127, "wrap", "ones", 12, "wrap", 0)
+
+
+def draw_addition(language, a, b, overflow):
+    return SUMS.add(replace(ASKED, language=language, a=a, b=b, overflow=overflow))["addition"]
+
+
+def grow(language, kind, power, overflow, seed):
+    asked = replace(ASKED, language=language, kind=kind, power=power, dot_overflow=overflow, seed=seed)
+    return (changes["dots"] for changes in SUMS.multiply(asked))
 
 
 def cells(row):
@@ -43,21 +57,21 @@ def test_the_table_shows_the_bits_and_marks_what_is_wrong(a, b, accumulator, ove
 
 
 def test_the_course_s_example_on_the_page():
-    drawn = page.draw_addition("en", 127, 127, "wrap")
+    drawn = draw_addition("en", 127, 127, "wrap")
     assert "127 + 127 = 254" in drawn
     assert "int8 holds −2" in drawn
     assert "254 became 254 − 256" in drawn
     assert "hold it: int16, int32" in drawn
-    assert "int8 keeps 127" in page.draw_addition("en", 127, 127, "saturate")
-    assert "−128 + (−1) = −129" in page.draw_addition("es", -128, -1, "wrap")
-    assert "That is no overflow" in page.draw_addition("en", -1, -1, "wrap")
-    assert "pp-error" in page.draw_addition("en", 128, 0, "wrap")
+    assert "int8 keeps 127" in draw_addition("en", 127, 127, "saturate")
+    assert "−128 + (−1) = −129" in draw_addition("es", -128, -1, "wrap")
+    assert "That is no overflow" in draw_addition("en", -1, -1, "wrap")
+    assert "pp-error" in draw_addition("en", 128, 0, "wrap")
 
 
 @pytest.mark.parametrize(("a", "b"), [(-128, -128), (-128, -1), (-100, -100)])
 def test_a_negative_sum_that_wraps_lost_a_carry_and_got_none(a, b):
-    assert "both sign bits are 1" in page.draw_addition("en", a, b, "wrap")
-    assert "turned over" not in page.draw_addition("en", a, b, "wrap")
+    assert "both sign bits are 1" in draw_addition("en", a, b, "wrap")
+    assert "turned over" not in draw_addition("en", a, b, "wrap")
     found = add(a, b)
     assert (found.bits_a[0], found.bits_b[0], found.carries[0], found.bits_result[0]) == ("1", "1", "0", "0")
 
@@ -69,20 +83,20 @@ def test_a_negative_sum_that_wraps_lost_a_carry_and_got_none(a, b):
 @pytest.mark.parametrize("kind", OPERANDS)
 @pytest.mark.parametrize("overflow", OVERFLOWS)
 def test_every_pair_has_a_chart_and_a_row(language, kind, overflow):
-    *_, drawn = page.grow(language, kind, 8, overflow, 0)
+    *_, drawn = grow(language, kind, 8, overflow, 0)
     tree = ElementTree.fromstring(f"<div>{drawn}</div>")
     assert [one.get("data-pair") for one in tree.iter("figure")] == list(PAIRS)
     assert len(tree.findall(".//tbody/tr")) == len(PAIRS)
 
 
 def test_the_sentences_say_where_sums_stop_and_overflow():
-    *_, ones = page.grow("en", "ones", 12, "wrap", 0)
+    *_, ones = grow("en", "ones", 12, "wrap", 0)
     assert "float16 → float16 at 2,048, from product 2,049 on" in ones
     assert "Overflow: int8 → int8 at product 128." in ones
-    *_, largest = page.grow("en", "largest", 12, "wrap", 0)
+    *_, largest = grow("en", "largest", 12, "wrap", 0)
     assert "int8 → int16 at product 3" in largest
     assert "∞" in largest
-    *_, short = page.grow("es", "ones", 0, "wrap", 0)
+    *_, short = grow("es", "ones", 0, "wrap", 0)
     assert "Exactos hasta el final: int8 → int8" in short
 
 
@@ -90,20 +104,20 @@ def test_a_sum_that_is_right_again_at_its_end_was_not_exact_to_the_end():
     found = dot("float16_float32", "positive", 64)
     assert found.sums == found.exact
     strayed = replace(found, sums=(*found.sums[:-2], found.sums[-2] + 1, found.sums[-1]))
-    assert "Exact to the end" in " ".join(page._happened("en", [found]))
-    assert "Exact to the end" not in " ".join(page._happened("en", [strayed]))
-    assert "rounded, no stall" in page._chart("en", strayed, 0, 1e6)
+    assert "Exact to the end" in " ".join(accumulators_html._happened("en", [found]))
+    assert "Exact to the end" not in " ".join(accumulators_html._happened("en", [strayed]))
+    assert "rounded, no stall" in accumulators_html._chart("en", strayed, 0, 1e6)
 
 
 def test_a_length_that_is_too_long_is_a_sentence():
     for power in (limits.MAX_DOT_LENGTH.bit_length(), -1, None, 400):
-        assert "pp-error" in next(page.grow("en", "ones", power, "wrap", 0))
+        assert "pp-error" in next(grow("en", "ones", power, "wrap", 0))
     assert 2 ** (limits.MAX_DOT_LENGTH.bit_length() - 1) == limits.MAX_DOT_LENGTH  # the slider's end
 
 
 def test_a_long_product_shows_what_is_ready(monkeypatch):
     monkeypatch.setattr(page, "FRAME_SECONDS", -1.0)
-    shown = [drawn.count("<figure") for drawn in page.grow("en", "ones", 4, "wrap", 0)]
+    shown = [drawn.count("<figure") for drawn in grow("en", "ones", 4, "wrap", 0)]
     assert shown == list(range(1, len(PAIRS) + 1))
 
 
@@ -134,7 +148,7 @@ def test_small_numbers_on_axes():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_kind_of_hardware_has_a_row_with_its_source(language):
-    drawn = page.hardware(language)
+    drawn = accumulators_html.hardware(language)
     tree = ElementTree.fromstring(f"<div>{drawn}</div>")
     assert [link.get("href") for link in tree.iter("a")] == [one.url for one in HARDWARE]
     assert len(tree.findall(".//tbody/tr")) == len(HARDWARE)

@@ -2,37 +2,41 @@
 
 from dataclasses import replace
 
-import gradio as gr
 import numpy as np
 import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from playground import settings
 from playground.actions import catalogue
-from playground.actions.quantize import Outside, _product, find
+from playground.actions.quantize import Outside, find, product, prompts_of
 from playground.formats.calibration import Mixed
 from playground.formats.statistics import Errors
 from playground.locales import significant, text
-from playground.model.bases import BASES
-from playground.model.catalogue import CATALOGUE
+from playground.model.memory import STORE
 from playground.plots.quantize import activations as plots
+from playground.plots.quantize.names import path_name
 from playground.quantize import sources, tensor
 from playground.quantize.activations import Cell, Peak, network
+from playground.ui.kit.controls import unchanged
 from playground.ui.quantize import activations as page
+from playground.ui.quantize import activations_html, tensor_html
 from playground.ui.quantize import tensor as tensor_page
 
 LANGUAGES = ("en", "es")
 SEEN, TEST = "What is the sea?\n\nSay one.", "Why do ships float on it?"
-SKIP = gr.skip()
+ACTIVATIONS = page.Activations("read", "notice", "module", "result", "outside", "network")  # components by their names
+ASKED = page.Asked("", "en", "tiny", SEEN, TEST, None, "int8", 6.0, "")
+TENSOR = tensor_page.Tensor(
+    "source", "base", "module", {"module": "modules", "own": "own", "seed": "seeds"},
+    "stops", "notice", "said", "histogram", "errors", "table", "rates",
+)  # fmt: skip
 
 
 @pytest.fixture
-def tiny_here(tiny, monkeypatch):
+def tiny_here(tiny, loaded):
     """The tiny base as one that is loaded, and nothing that was multiplied before."""
-    monkeypatch.setitem(CATALOGUE, "tiny", tiny.spec)
-    monkeypatch.setitem(BASES._loaded, "tiny", tiny)
-    _product.cache_clear()
-    return tiny
+    product.cache_clear()
+    return loaded(tiny)
 
 
 def errors(rmse):
@@ -44,49 +48,62 @@ def errors(rmse):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_is_found_is_drawn(tiny_here, language):
-    prompts = page.read_from(SEEN, TEST)
+    prompts = prompts_of(SEEN, TEST)
     assert prompts == ["What is the sea?", "Say one.", TEST]
     *turns, found = find("tiny", prompts, None, "int8", 0.5)
     assert turns == [None] * (len(prompts) + 2)  # other lanes' jobs have their turns between
     assert found.module == max(found.cells, key=lambda cell: cell.largest).module
-    dropdown, *drawn = page.drawings(found, language)
-    assert dropdown["value"] == found.module
+    changes = ACTIVATIONS.fill(found, language)
+    assert changes["module"]["value"] == found.module
+    drawn = [changes[name] for name in ("result", "outside", "network")]
     assert all("<svg" in one or "<table" in one for one in drawn)
 
 
 def test_the_page_shows_a_hub_base_loading_before_it_is_loaded(tiny_here, monkeypatch):
-    monkeypatch.delitem(BASES._loaded, "tiny")
+    STORE.forget(tiny_here)
     here = []
 
     def have(base_id):
         here.append(base_id)
-        monkeypatch.setitem(BASES._loaded, base_id, tiny_here)
+        STORE.keep(base_id, tiny_here, 0)
 
     monkeypatch.setattr(catalogue, "have", have)
-    frames = page.show("", "en", "tiny", SEEN, TEST, None, "int8", 6.0)
-    assert text("en", "calibration.loading") in next(frames)[0]
+    frames = ACTIVATIONS.show(ASKED)
+    assert text("en", "calibration.loading") in next(frames)["notice"]
     assert here == []
     *_, last = frames
     assert here == ["tiny"]
-    assert "<svg" in last[2]
+    assert "<svg" in last["result"]
+
+
+def test_a_visit_reads_once_and_another_base_is_read_only_after_it(tiny_here):
+    assert list(ACTIVATIONS.change_base(ASKED)) == [unchanged("notice")]
+    first, *_, last = ACTIVATIONS.attach(ASKED)
+    assert first == {"read": "tiny"}
+    assert "<svg" in last["result"]
+    seen = replace(ASKED, read="tiny")
+    assert list(ACTIVATIONS.attach(seen)) == list(ACTIVATIONS.change_base(seen)) == [unchanged("notice")]
+    other, *_ = ACTIVATIONS.change_base(replace(seen, base="tiny:nf4"))
+    assert other == {"read": "tiny:nf4"}
 
 
 @pytest.mark.parametrize("count", [0, settings.MAX_CALIBRATION_PROMPTS])
 def test_prompts_to_calibrate_on_leave_room_for_the_test(tiny_here, count):
-    frames = list(page.show("", "en", "tiny", "\n".join(["a"] * count), TEST, None, "int8", 6.0))
+    frames = list(ACTIVATIONS.show(replace(ASKED, seen="\n".join(["a"] * count))))
     most = settings.MAX_CALIBRATION_PROMPTS - 1
     assert len(frames) == 1
-    assert f"between 1 and {most} prompts" in frames[0][0]
-    assert f"(now {count})" in frames[0][0]
+    assert f"between 1 and {most} prompts" in frames[0]["notice"]
+    assert f"(now {count})" in frames[0]["notice"]
 
 
 def test_a_moved_threshold_multiplies_only_what_depends_on_it(tiny_here):
     module = network(tiny_here, [TEST])[0].module
-    low, high = (page.decompose("en", "tiny", SEEN, TEST, module, threshold) for threshold in (0.5, 60.0))
+    asked = replace(ASKED, module=module)
+    low, high = (ACTIVATIONS.decompose(replace(asked, threshold=threshold))["outside"] for threshold in (0.5, 60.0))
     assert low != high
-    assert (_product.cache_info().misses, _product.cache_info().hits) == (1, 1)
-    assert "pp-error" in page.decompose("en", "no such base", SEEN, TEST, module, 6.0)
-    assert page.decompose("en", "tiny", SEEN, TEST, None, 6.0) == SKIP
+    assert (product.cache_info().misses, product.cache_info().hits) == (1, 1)
+    assert "pp-error" in ACTIVATIONS.decompose(replace(asked, base="no such base"))["outside"]
+    assert ACTIVATIONS.decompose(ASKED) == unchanged("outside")
 
 
 # Sentences
@@ -100,16 +117,16 @@ def outside(largest, weights, plain=1.0, mixed=1.0):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_which_spreads_wider_is_compared(language):
     wide, flat = [1.0, 1.0, 1.0, 90.0], [1.0, 1.0, 1.0, 2.0]
-    assert "90" in page.outside_html(outside(wide, flat), language)
+    assert "90" in activations_html.outside(outside(wide, flat), language)
     values = {"largest": significant(language, 2.0), "weights": "90"}
     only, as_far = (text(language, f"calibration.said.{key}", **values) for key in ("weights", "weights_as_far"))
-    assert only not in page.outside_html(outside(flat, wide), language)
-    assert as_far in page.outside_html(outside(flat, wide), language)
+    assert only not in activations_html.outside(outside(flat, wide), language)
+    assert as_far in activations_html.outside(outside(flat, wide), language)
 
 
 def test_a_gain_is_said_only_where_there_is_one():
     said = {
-        mixed: page._gained(Mixed(6.0, (1,), 0.01, errors(1.0), errors(mixed)), "en")
+        mixed: activations_html._gained(Mixed(6.0, (1,), 0.01, errors(1.0), errors(mixed)), "en")
         for mixed in (0.25, 0.99, 1.0, 3.0, 0.0)
     }
     assert "4.0 times less" in said[0.25]
@@ -118,17 +135,19 @@ def test_a_gain_is_said_only_where_there_is_one():
 
 
 def test_a_massive_activation_is_at_every_start_only_if_it_is(tiny_here):
-    *_, found = find("tiny", page.read_from(SEEN, TEST), None, "int8", 6.0)
+    *_, found = find("tiny", prompts_of(SEEN, TEST), None, "int8", 6.0)
 
     def said(value, always):
         peak = Peak(value, 3, 0, "<|im_start|>", always)
-        return " ".join(page._about(replace(found, peak=peak, median=0.1), "en"))
+        return " ".join(activations_html._about(replace(found, peak=peak, median=0.1), "en"))
 
     assert "Every prompt starts with that token" in said(200.0, True)
     assert "Every prompt" not in said(200.0, False)
     assert "massive activation" in said(200.0, False)
     assert "massive" not in said(99.0, True)  # Sun et al. 2024: above 100, and 1,000 times the median
-    assert "massive" not in " ".join(page._about(replace(found, peak=Peak(200.0, 3, 0, "a", True), median=1.0), "en"))
+    assert "massive" not in " ".join(
+        activations_html._about(replace(found, peak=Peak(200.0, 3, 0, "a", True), median=1.0), "en")
+    )
 
 
 # Modules outside of the layers
@@ -140,38 +159,40 @@ def test_a_module_outside_of_the_layers_goes_by_its_own_name(language):
     drawn = plots.network(cells, "", language)
     assert "None" not in drawn
     assert 'title="project_in: ' in drawn
-    assert page._name("model.project_in", language) == "project_in"
-    assert "0" in page._name("model.layers.0.mlp", language)
+    assert path_name(language, "model.project_in") == "project_in"
+    assert "0" in path_name(language, "model.layers.0.mlp")
 
 
 # The tensor's controls
 
 
-CONTROLS = ("", None, 0, tensor_page.STOP, False, 0.0, 30.0, False, ["int8"], "int8", True)
+CONTROLS = tensor_page.Asked(
+    "en", "tiny", tensor_page.MODULE, None, None, "", None, 0, tensor_page.STOP, False, 0.0, 30.0, False, ["int8"], "int8",
+    True,
+)  # fmt: skip
 
 
 def test_a_slider_that_is_moved_before_the_first_drawing_waits_for_it(tiny_here):
-    assert tensor_page.redraw("en", tensor_page.MODULE, None, None, *CONTROLS) == [SKIP] * 7
-    drawn = tensor_page.redraw("en", tensor_page.MODULE, "tiny", None, *CONTROLS)
+    assert TENSOR.redraw(CONTROLS) == unchanged("notice")
+    drawn = TENSOR.redraw(replace(CONTROLS, base="tiny"))
     default = sources.default_module(tiny_here)
-    assert tensor_page.module_name(default, "en") in drawn[2]
+    assert path_name("en", default) in drawn["said"]
 
 
 def test_a_base_that_does_not_exist_is_a_sentence():
-    drawn = tensor_page.draw("en", "no such base", tensor_page.MODULE, None, None, *CONTROLS)
-    assert len(drawn) == 9
-    assert "pp-error" in drawn[3]
+    drawn = TENSOR.draw(replace(CONTROLS, chosen="no such base"))
+    assert set(drawn) == {"notice"}
+    assert "pp-error" in drawn["notice"]
 
 
-def test_the_last_norm_is_a_norm_where_the_output_head_is_a_weight_of_its_own(tiny, monkeypatch):
+def test_the_last_norm_is_a_norm_where_the_output_head_is_a_weight_of_its_own(tiny, loaded):
     config = LlamaConfig(
         vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=4,
         num_key_value_heads=2, tie_word_embeddings=False,
     )  # fmt: skip
-    monkeypatch.setitem(CATALOGUE, "tiny", tiny.spec)
-    monkeypatch.setitem(BASES._loaded, "tiny", replace(tiny, model=LlamaForCausalLM(config)))
+    loaded(replace(tiny, model=LlamaForCausalLM(config)))
     chosen = {
-        what: tensor_page.go_to(what, "en", tensor_page.MODULE, "tiny", "model.layers.0.mlp.down_proj", *CONTROLS)[1]
+        what: TENSOR.go_to(what, replace(CONTROLS, base="tiny", module="model.layers.0.mlp.down_proj"))["module"]
         for what in ("norm", "embedding")
     }
     assert chosen == {"norm": "model.norm", "embedding": "model.embed_tokens"}
@@ -180,6 +201,6 @@ def test_the_last_norm_is_a_norm_where_the_output_head_is_a_weight_of_its_own(ti
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_threshold_is_written_as_the_language_writes_it(language):
     report = tensor.report(sources.own_numbers("1 2 3 7"), ["int8"])
-    said = tensor_page.damage(report, language)[1]
+    said = tensor_html.damage(report, language)[1]
     assert ("6,0" if language == "es" else "6.0") in said
     assert ("6.0" if language == "es" else "6,0") not in said

@@ -7,21 +7,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from playground.actions.formats import keep_number
 from playground.errors import PlaygroundError
 from playground.formats.registry import FORMATS
 from playground.locales import written
 from playground.plots.quantize.bits import axis, cells, ruler, share
 from playground.ui.quantize import bits as page
+from playground.ui.quantize.bits_html import RECORD, records
 
 LANGUAGES = ("en", "es")
 law = settings(max_examples=80, deadline=None)
 
 
+NUMBER = page.Number("value", "notice", "rows", "rulers")  # its components by their names
+
+
+def draw(*fields):
+    return NUMBER.draw(page.Typed(*fields))
+
+
 def rows(language, value, scale="", zero_point=""):
     """The text of each row, by the id of its first format."""
-    notice, drawn, _ = page.draw(language, value, scale, zero_point)
-    assert notice == ""
-    items = ElementTree.fromstring(f"<div>{drawn}</div>").iter("li")
+    drawn = draw(language, value, scale, zero_point)
+    assert drawn["notice"] == ""
+    items = ElementTree.fromstring(f"<div>{drawn['rows']}</div>").iter("li")
     return {item.get("data-format"): " ".join("".join(item.itertext()).split()) for item in items}
 
 
@@ -33,7 +42,7 @@ def rows(language, value, scale="", zero_point=""):
     [("en", "0.622", 0.622), ("en", " 1e-5 ", 1e-5), ("en", "−1", -1.0), ("es", "0,622", 0.622), ("es", "0.622", 0.622)],
 )
 def test_numbers_are_read_as_one_types_them(language, entry, value):
-    assert page.read(language, entry, "", "") == page.Asked(value, None, None)
+    assert page.read(page.Typed(language, entry, "", "")) == page.Asked(value, None, None)
 
 
 @pytest.mark.parametrize(
@@ -54,13 +63,13 @@ def test_numbers_are_read_as_one_types_them(language, entry, value):
 )
 def test_what_is_no_number_gets_a_sentence_and_leaves_the_rest(fields, key):
     with pytest.raises(PlaygroundError) as error:
-        page.read("en", *fields)
+        page.read(page.Typed("en", *fields))
     assert error.value.key == key
     for language in LANGUAGES:
         assert error.value.message(language)
-    notice, drawn, rulers = page.draw("en", *fields)
-    assert "pp-error" in notice
-    assert drawn == rulers == {"__type__": "update"}
+    drawn = draw("en", *fields)
+    assert set(drawn) == {"notice"}
+    assert "pp-error" in drawn["notice"]
 
 
 # Rows
@@ -68,8 +77,8 @@ def test_what_is_no_number_gets_a_sentence_and_leaves_the_rest(fields, key):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_format_has_a_row_and_formats_that_keep_a_number_alike_share_one(language):
-    asked = page.read(language, "0.622", "", "")
-    together = page.alike([page._row(format, asked) for format in FORMATS.values()])
+    asked = page.read(page.Typed(language, "0.622", "", ""))
+    together = keep_number(asked.value, asked.scale, asked.zero_point)
     shared = [tuple(format.id for format in row.formats) for row in together]
     assert sorted(name for names in shared for name in names) == sorted(FORMATS)
     assert [names for names in shared if len(names) > 1] == [("int8", "int8_vectorwise"), ("nf4", "nf4_double")]
@@ -95,18 +104,18 @@ def test_what_does_not_fit_is_said():
 
 
 def test_a_number_that_every_format_has():
-    assert "Every format keeps 1 exactly" in page.draw("en", "1", "", "")[1]
-    assert "Every format keeps 0 exactly" in page.draw("en", "0", "", "")[1]
+    assert "Every format keeps 1 exactly" in draw("en", "1", "", "")["rows"]
+    assert "Every format keeps 0 exactly" in draw("en", "0", "", "")["rows"]
 
 
 @pytest.mark.parametrize("value", [value for value in page.EXAMPLES if value != "70000"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_examples_draw_well_formed_pieces_in_both_languages(language, value):
-    typed, notice, drawn, rulers = page._try(value, language, "", "")
-    assert page.read(language, typed, "", "").value == float(value)
-    assert notice == ""
-    ElementTree.fromstring(f"<div>{drawn}</div>")
-    strips = ElementTree.fromstring(f"<div>{rulers}</div>").findall(".//svg[@role='img']")
+    drawn = NUMBER.try_it(value, page.Typed(language, "", "", ""))
+    assert page.read(page.Typed(language, drawn["value"], "", "")).value == float(value)
+    assert drawn["notice"] == ""
+    ElementTree.fromstring(f"<div>{drawn['rows']}</div>")
+    strips = ElementTree.fromstring(f"<div>{drawn['rulers']}</div>").findall(".//svg[@role='img']")
     assert len(strips) == len(FORMATS) - 2
 
 
@@ -115,8 +124,8 @@ def test_examples_draw_well_formed_pieces_in_both_languages(language, value):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_format_has_a_record_with_its_source(language):
-    table = ElementTree.fromstring(f"<div>{page.records(language)}</div>")
-    assert len(table.findall(".//thead/tr/th")) == len(page.RECORD)
+    table = ElementTree.fromstring(f"<div>{records(language)}</div>")
+    assert len(table.findall(".//thead/tr/th")) == len(RECORD)
     for format, row in zip(FORMATS.values(), table.findall(".//tbody/tr"), strict=True):
         *others, source = row
         assert all("".join(cell.itertext()) for cell in others)
@@ -127,7 +136,7 @@ def test_every_format_has_a_record_with_its_source(language):
 
 
 def test_records_of_known_formats():
-    table = ElementTree.fromstring(f"<div>{page.records('en')}</div>")
+    table = ElementTree.fromstring(f"<div>{records('en')}</div>")
     found = {
         format: ["".join(cell.itertext()).replace("\N{NO-BREAK SPACE}", " ") for cell in row][1:5]
         for format, row in zip(FORMATS, table.findall(".//tbody/tr"), strict=True)
