@@ -1,5 +1,5 @@
 """
-Asking for answers: what a pane shows, and queueing a comparison.
+Asking for answers: what a pane can show, and queueing a comparison.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from functools import cache
 from typing import Any
 
 from playground import settings
+from playground.actions.adapters import list_adapters
 from playground.actions.catalogue import have
 from playground.adapt import adapters
 from playground.adapt.adapters import BASE, Adapter
 from playground.adapt.library import quantized
 from playground.model.bases import BASES
-from playground.model.catalogue import split_id
+from playground.model.catalogue import FORMS, split_id
 from playground.work.jobs import COMPARE, Run
 from playground.work.sessions import SESSIONS
 
@@ -26,12 +27,37 @@ def start_comparison(key: str, base_id: str, prompt: str, adapter_ids: Sequence[
     return start_answers(key, COMPARE, COMPARE, base_id, prompt, chosen, decoding)
 
 
+def stop_comparison(key: str) -> None:
+    SESSIONS.stop(key, COMPARE)
+
+
 def pane(key: str, base_id: str, pane_id: str) -> Adapter | None:
     """What a pane shows: None is the plain base, "base:nf4" that base in NF4. Raises PlaygroundError."""
     name, mark, form = str(pane_id).partition(":")
     if name != BASE:
         return SESSIONS.get(key).library.get(pane_id)
     return quantized(f"{split_id(base_id)[0].id}:{form}") if mark else None
+
+
+def offered(key: str, base_id: str) -> list[dict[str, Any]]:
+    """What a pane can show besides the plain base: the session's adapters, the ready-made ones, the base in fewer bits."""
+    forms = [pane("", base_id, f"{BASE}:{form}") for form in FORMS]
+    return [*list_adapters(key, base_id), *(one.summary() for one in forms if one)]
+
+
+def beside(key: str, base_id: str, adapter_id: str) -> tuple[str, list[str]]:
+    """
+    What a new adapter is best compared with: the first held-out question of its task ("" if nobody knows one), and the
+    panes: the base, the ready-made adapters of that task, one a method, and itself. Raises PlaygroundError if the session
+    has no such adapter.
+    """
+    record = SESSIONS.get(key).library.get(adapter_id).record
+    rivals: dict[str, str] = {}
+    for one in list_adapters(None, base_id):
+        if one["task"] == record.task:
+            rivals.setdefault(one["method"], one["id"])
+    panes = [BASE, *list(rivals.values())[: settings.MAX_PANES - 3], adapter_id]
+    return next(iter(record.questions), ""), panes
 
 
 def start_answers(

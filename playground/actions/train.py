@@ -1,15 +1,17 @@
 """
-Asking for a training, and its events in plain values: for programs one by one, for the page all that they have told.
+Asking for a training, and what comes of it in plain values: its events one by one for programs, all that they have told
+for the page, and the Python that does it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from playground.actions.catalogue import have
 from playground.adapt import tasks
 from playground.model.bases import BASES
+from playground.train import recipe
 from playground.work.jobs import TRAIN, Run
 from playground.work.sessions import SESSIONS
 
@@ -17,20 +19,30 @@ if TYPE_CHECKING:
     from playground.train.training import Event, Started
 
 
+def own_task(rows: Sequence[Sequence[Any]], path: str | None) -> tasks.Task:
+    """A visitor's own task, from a file or, without one, from the rows of a table. Raises PlaygroundError."""
+    return tasks.read_file(path) if path else tasks.own_task([[str(cell or "") for cell in row] for row in rows])
+
+
 def start_training(
     key: str,
     base_id: str,
     method_id: str,
-    task: tasks.Task,
+    task: str | tasks.Task,
     values: Mapping[str, Any],
+    *,
     steps: int | None = None,
     seed: int = 0,
 ) -> Run:
-    """Queue a training for a session. Raises PlaygroundError at once if it cannot be served."""
+    """
+    Queue a training for a session. `task` is the id of a teaching task or an `own_task`; `values` and `steps` take the
+    method's defaults where they are left out. Raises PlaygroundError at once if it cannot be served.
+    """
     from playground.train.training import Ended, TrainingJob, train
 
+    learned = tasks.task(task) if isinstance(task, str) else task
     have(base_id)
-    job = TrainingJob(base_id, method_id, task, dict(values), steps, seed).checked()
+    job = TrainingJob(base_id, method_id, learned, dict(values), steps, seed).checked()
     session = SESSIONS.get(key)
 
     def events(stop: Any) -> Iterator[Event]:
@@ -40,6 +52,15 @@ def start_training(
             yield event
 
     return SESSIONS.submit(key, TRAIN, events, job)
+
+
+def stop_training(key: str) -> None:
+    SESSIONS.stop(key, TRAIN)
+
+
+def python_code(key: str, adapter_id: str) -> str:
+    """The Python that makes an adapter of the session again. Raises PlaygroundError if there is no such adapter."""
+    return recipe.python(SESSIONS.get(key).library.get(adapter_id).record)
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -45,16 +45,25 @@ def draw_when_opened(tab: gr.Tab, section: Section) -> None:
         drawn.then(section.controls.handler(section.attach), section.controls.inputs, list(section.shown), **STREAM)
 
 
-def follow(run: Run, language: str, notice: Any, shown: Any, draw: Callable[[Any], Any]) -> Iterator[Changes]:
+def watch(run: Run, notice: Any, draw: Callable[[Run], Changes]) -> Iterator[Changes]:
     """
-    Where a run stands in `notice`, and in `shown` what `draw` makes of its latest event, until it has ended or a newer run
-    has taken its place.
+    What `draw` makes of a run whenever it has changed, until it has ended or a newer run has taken its place; then
+    whoever shows that one says the rest, and `notice` stays as it is.
     """
     for _ in run.changes():
         if run.replaced:
             yield unchanged(notice)
             return
-        yield {notice: progress(run, language)} | ({shown: draw(run.events[-1])} if run.events else {})
+        yield draw(run)
+
+
+def follow(run: Run, language: str, notice: Any, shown: Any, draw: Callable[[Any], Any]) -> Iterator[Changes]:
+    """Where a run stands in `notice`, and in `shown` what `draw` makes of its latest event; see `watch`."""
+
+    def changes(run: Run) -> Changes:
+        return {notice: progress(run, language)} | ({shown: draw(run.events[-1])} if run.events else {})
+
+    yield from watch(run, notice, changes)
 
 
 @dataclass(frozen=True)
