@@ -96,14 +96,15 @@ def build_page() -> gr.Blocks:
     """The whole page, not yet served."""
     wording = Wording()
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
-        shell = _build_shell(wording)
+        shell = build_shell(wording)
         _wire(shell)
         _wire_opening(page, shell)
         build_api(ENDPOINTS)
     return page
 
 
-def _build_shell(wording: Wording) -> Shell:
+def build_shell(wording: Wording) -> Shell:
+    """The header and the four tabs."""
     # In the browser, not in gr.State: the server may forget a page's state while the page is open
     visitor = gr.BrowserState("", storage_key="peft-playground-visitor")
     language = gr.BrowserState(locales.DEFAULT, storage_key="peft-playground-language")
