@@ -28,6 +28,7 @@ def start_comparison(key: str, base_id: str, prompt: str, adapter_ids: Sequence[
 
 
 def stop_comparison(key: str) -> None:
+    """Stop the session's comparison, if one runs or waits."""
     SESSIONS.stop(key, COMPARE)
 
 

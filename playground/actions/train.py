@@ -55,6 +55,7 @@ def start_training(
 
 
 def stop_training(key: str) -> None:
+    """Stop the session's training, if one runs or waits; it keeps what it has learned."""
     SESSIONS.stop(key, TRAIN)
 
 
@@ -67,7 +68,8 @@ def event_json(event: Event) -> dict[str, Any]:
     """One training event as the API gives it; the last one names the adapter instead of carrying it."""
     plain = {name: value for name, value in vars(event).items() if name not in ("adapter", "error")}
     if plain["event"] in ("finished", "stopped", "failed"):
-        plain |= {"adapter": event.adapter.summary(), "error": str(event.error) if event.error else None}  # type: ignore[union-attr]
+        ended: Any = event
+        plain |= {"adapter": ended.adapter.summary(), "error": str(ended.error) if ended.error else None}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
 

@@ -71,8 +71,9 @@ class Shell:
 
     def poll(self, visit: Visit) -> Changes:
         """How the base is doing, for as long as it is not ready."""
-        ready = catalogue.base_status(visit.base)["state"] == "ready"
-        return {self.header: header_html(visit.base, visit.language), self.timer: gr.Timer(POLL_SECONDS, active=not ready)}
+        status = catalogue.base_status(visit.base)
+        waits = status["state"] != "ready"
+        return {self.header: header_html(status, visit.language), self.timer: gr.Timer(POLL_SECONDS, active=waits)}
 
     def choose_base(self, picked: Picked) -> Iterator[Changes]:
         """Load the base that was picked; the panes that it cannot show go."""
@@ -108,7 +109,9 @@ def build_shell(wording: Wording) -> Shell:
     # In the browser, not in gr.State: the server may forget a page's state while the page is open
     visitor = gr.BrowserState("", storage_key="peft-playground-visitor")
     language = gr.BrowserState(locales.DEFAULT, storage_key="peft-playground-language")
-    top = wording.make(html, {"value": lambda lang: header_html(settings.DEFAULT_BASE, lang)}, elem_id="header")
+    top = wording.make(
+        html, {"value": lambda lang: header_html(catalogue.base_status(settings.DEFAULT_BASE), lang)}, elem_id="header"
+    )
     with gr.Tabs(elem_id="tabs") as tabs:
         with wording.make(gr.Tab, {"label": "tabs.compare"}, id="compare"):
             base = wording.make(
@@ -160,14 +163,9 @@ def base_choices(language: str) -> list[tuple[str, str]]:
     return [*plain, *quantized]
 
 
-def header_html(base_id: str, language: str) -> str:
-    """The page's header with how the chosen base is doing."""
-    return header(shown_status(catalogue.base_status(base_id), language), language)
-
-
-def shown_status(status: Mapping[str, Any], language: str) -> dict[str, Any]:
-    """How a base is, in the words that the header has for it."""
+def header_html(status: Mapping[str, Any], language: str) -> str:
+    """The page's header with how a base is, in the words that the header has for it."""
     state = LOADING.get(status["state"], status["state"])
     dtype = locales.text(language, f"formats.{status['form']}") if status["form"] else status["dtype"]
     message = status["error"].message(language) if status["error"] else ""
-    return {**status, "state": state, "dtype": dtype, "message": message}
+    return header({**status, "state": state, "dtype": dtype, "message": message}, language)

@@ -5,7 +5,8 @@ A program's session is that of its client. Whatever cannot be served comes back 
 page would show, in the language of the Accept-Language header.
 """
 
-# No postponed annotations here: gradio reads the types of the endpoints from them.
+# No postponed annotations here: gradio reads the types of the endpoints from them, of a stream that of what it yields
+# (hence the `type: ignore[misc]`).
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
