@@ -231,8 +231,8 @@ def _wire(tab: TrainTab, picked: Pickers) -> None:
     )  # fmt: skip
     tab.go.click(order.handler(tab.start), order.inputs, tab.shown, **STREAM)
     tab.stop.click(visit.handler(tab.halt), visit.inputs, None, **HIDDEN)
-    tab.scrubber.input(
-        moment.handler(tab.scrub), moment.inputs, [tab.samples, tab.adapter], trigger_mode="always_last", **HIDDEN
+    tab.scrubber.input(  # by the queue: otherwise gradio tells nobody that the adapter is another one
+        moment.handler(tab.scrub), moment.inputs, [tab.samples, tab.adapter], trigger_mode="always_last", **STREAM
     )
     tab.adapter.change(result.handler(tab.pack), result.inputs, tab.download, **HIDDEN)
     tab.python.click(result.handler(tab.toggle_code), result.inputs, [tab.code, tab.code_open, tab.status], **HIDDEN)
