@@ -18,6 +18,7 @@ from playground.actions.compare import recorded
 from playground.adapt import tasks
 from playground.adapt.methods import METHODS
 from playground.bounds import RATES
+from playground.compare.job import DECODING
 from playground.errors import PlaygroundError
 from playground.formats.accumulators import OPERANDS, OVERFLOWS
 from playground.formats.format import GRANULARITIES
@@ -27,7 +28,6 @@ from playground.lowrank.toy import TARGETS as TOYS
 from playground.plots.quantize.tensor import COLUMNS as TENSOR_COLUMNS
 from playground.plots.quantize.wholemodel import COLUMNS
 from playground.quantize.tensor import STOPS
-from playground.ui.compare.tab import DECODING_NAMES
 from playground.ui.lowrank.overlap import SIDES
 from playground.ui.quantize.bits_html import RECORD
 from playground.ui.quantize.tensor import ELSEWHERE, SOURCES
@@ -103,8 +103,8 @@ EXPANSIONS = {
     "tasks.{}.name": [*tasks.TASK_IDS, tasks.OWN],
     "tasks.{}.title": [*tasks.TASK_IDS, tasks.OWN],
     "compare.try.{}": list(recorded()),
-    "decoding.{}": DECODING_NAMES,
-    "decoding.{}.help": DECODING_NAMES,
+    "decoding.{}": [bound.name for bound in DECODING],
+    "decoding.{}.help": [bound.name for bound in DECODING],
     "hyperparameters.{}": list(PARAMETERS),
     "header.{}": ["preparing", "loading"],
     "status.{}": ["idle", "preparing", "stopped", "diverged", "failed"],

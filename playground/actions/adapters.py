@@ -50,15 +50,15 @@ DOWNLOADS = tempfile.TemporaryDirectory(prefix="peft-playground-")  # goes with 
 
 def download(key: str, adapter_id: str) -> str:
     """The path of a zip of one adapter of the session; gradio copies it at once, so only the latest few are kept."""
-    folder = tempfile.mkdtemp(dir=DOWNLOADS.name)
-    path = adapters.pack(SESSIONS.get(key).library.get(adapter_id), Path(folder))
+    adapter = SESSIONS.get(key).library.get(adapter_id)
+    path = adapters.pack(adapter, Path(tempfile.mkdtemp(dir=DOWNLOADS.name)))
     for old in sorted(Path(DOWNLOADS.name).iterdir(), key=lambda one: one.stat().st_mtime)[: -settings.MAX_SESSIONS]:
         shutil.rmtree(old, ignore_errors=True)
     return str(path)
 
 
-def upload(key: str, path: str | None, base_id: str) -> Adapter:
-    """Check a zip and add its adapter to the session. Raises PlaygroundError with the reason if it is refused."""
+def upload(key: str, path: str | None, base_id: str) -> dict[str, Any]:
+    """Check a zip and add its adapter to the session; its summary. Raises PlaygroundError with the reason for a refusal."""
     from playground.adapt import uploads
     from playground.train.record import new_id
 
@@ -67,4 +67,4 @@ def upload(key: str, path: str | None, base_id: str) -> Adapter:
     SESSIONS.check_room(key, settings.MAX_UNPACKED_BYTES)
     adapter = uploads.unpack(Path(path), BASES.get(base_id), new_id())
     SESSIONS.add(key, adapter)
-    return adapter
+    return adapter.summary()

@@ -48,6 +48,17 @@ def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) ->
     }
 
 
+def base_status(base_id: str) -> dict[str, Any]:
+    """How a base is: its name, its form in fewer bits if it is one, and what `bases.Status` says."""
+    spec, form = split_id(base_id)
+    return {"name": spec.name, "form": form, **vars(BASES.status(base_id))}
+
+
+def load(base_id: str) -> None:
+    """Load a base before anything needs it. Raises PlaygroundError."""
+    BASES.get(base_id)
+
+
 def have(base_id: str) -> None:
     """
     Load a base here, in the request's thread: a download must not hold up the worker. Of a form that is rounded here only
@@ -79,13 +90,15 @@ def describe_methods() -> list[dict[str, Any]]:
 
 
 def describe_tasks() -> list[dict[str, Any]]:
-    found = [tasks.task(task_id) for task_id in tasks.TASK_IDS]
-    return [
-        {
-            "id": one.id,
-            "name": locales.text(locales.DEFAULT, f"tasks.{one.id}.title"),
-            "train": len(one.train),
-            "held_out": len(one.held_out),
-        }
-        for one in found
-    ]
+    return [describe_task(task_id) for task_id in tasks.TASK_IDS]
+
+
+def describe_task(task_id: str) -> dict[str, Any]:
+    """A teaching task's name, and how many examples it has to train on and to hold out. Raises PlaygroundError."""
+    name, task = f"tasks.{task_id}.title", tasks.task(task_id)
+    return {
+        "id": task_id,
+        "name": locales.text(locales.DEFAULT, name),
+        "train": len(task.train),
+        "held_out": len(task.held_out),
+    }

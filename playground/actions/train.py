@@ -1,10 +1,11 @@
 """
-Asking for a training, and its events in plain values: for programs one by one, for the page all that they have told.
+Asking for a training, and what comes of it in plain values: its events one by one for programs, all that they have told
+for the page, and the Python that does it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from playground.actions.catalogue import count_parameters, have
 from playground.adapt import tasks
 from playground.adapt.methods import method
 from playground.model.bases import BASES
+from playground.train import recipe
 from playground.work.jobs import Run
 from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
@@ -20,20 +22,30 @@ if TYPE_CHECKING:
     from playground.train.job import Event, Started
 
 
+def own_task(rows: Sequence[Sequence[Any]], path: str | None) -> tasks.Task:
+    """A visitor's own task, from a file or, without one, from the rows of a table. Raises PlaygroundError."""
+    return tasks.read_file(path) if path else tasks.own_task([[str(cell or "") for cell in row] for row in rows])
+
+
 def start_training(
     key: str,
     base_id: str,
     method_id: str,
-    task: tasks.Task,
+    task: str | tasks.Task,
     values: Mapping[str, Any],
+    *,
     steps: int | None = None,
     seed: int = 0,
 ) -> Run:
-    """Queue a training for a session. Raises PlaygroundError at once if it cannot be served."""
+    """
+    Queue a training for a session. `task` is the id of a teaching task or an `own_task`; `values` and `steps` take the
+    method's defaults where they are left out. Raises PlaygroundError at once if it cannot be served.
+    """
     from playground.train.job import Ended, TrainingJob, kept_bytes
     from playground.train.training import train
 
-    job = TrainingJob(base_id, method_id, task, dict(values), steps, seed).checked()
+    learned = tasks.task(task) if isinstance(task, str) else task
+    job = TrainingJob(base_id, method_id, learned, dict(values), steps, seed).checked()
     have(method(method_id).base_id(base_id, job.hyperparameters))
     SESSIONS.check_room(key, kept_bytes(count_parameters(base_id, method_id, job.hyperparameters)["trainable"]))
 
@@ -47,11 +59,22 @@ def start_training(
     return SESSIONS.submit(key, TRAIN, events, job)
 
 
+def stop_training(key: str) -> None:
+    """Stop the session's training, if one runs or waits; it keeps what it has learned."""
+    SESSIONS.stop(key, TRAIN)
+
+
+def python_code(key: str, adapter_id: str) -> str:
+    """The Python that makes an adapter of the session again. Raises PlaygroundError if there is no such adapter."""
+    return recipe.python(SESSIONS.get(key).library.get(adapter_id).record)
+
+
 def event_json(event: Event) -> dict[str, Any]:
     """One training event as the API gives it; the last one names the adapter instead of carrying it."""
     plain = {name: value for name, value in vars(event).items() if name not in ("adapter", "error")}
     if plain["event"] in ("finished", "stopped", "failed"):
-        plain |= {"adapter": event.adapter.summary(), "error": str(event.error) if event.error else None}  # type: ignore[union-attr]
+        ended: Any = event
+        plain |= {"adapter": ended.adapter.summary(), "error": str(ended.error) if ended.error else None}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
 

@@ -34,11 +34,6 @@ class Architecture:
     linears: tuple[Linear, ...]
     parameters: int
 
-    @property
-    def linear_parameters(self) -> int:
-        """Weights of the linear layers, biases left out."""
-        return sum(layer.count * layer.inputs * layer.outputs for layer in self.linears)
-
 
 def llama(
     hidden: int, intermediate: int, layers: int, heads: int, kv_heads: int, vocabulary: int,

@@ -21,7 +21,7 @@ from playground import settings
 from playground.errors import PlaygroundError
 from playground.formats.registry import format_of
 from playground.model import embedded, memory
-from playground.model.architecture import architecture_of
+from playground.model.architecture import architecture_of, entries
 from playground.model.catalogue import BITSANDBYTES, is_simulated, split_id
 from playground.model.memory import STORE, Store
 from playground.model.modules import linear_layers
@@ -249,7 +249,7 @@ def expected_bytes(spec: BaseSpec, form: str | None, architecture: Architecture 
     if architecture is None:
         return 0
     width = 2 if pick_device()[0] == "cuda" and spec.source != "embedded" else 4
-    linear, every = architecture.linear_parameters, architecture.parameters
+    linear, every = entries(architecture.linears), architecture.parameters
     if is_simulated(form):
         return linear * width
     held = linear * format_of(form).bits_per_parameter() / 8 if form else linear * width

@@ -46,6 +46,17 @@ def stop_training(page: Page) -> None:
     expect(page.locator("#status")).to_contain_text("stopped at step", timeout=SLOW)
 
 
+def save_until_it_is(page: Page, ending: str) -> None:
+    """Press Download until the button holds a file of that name: it is packed in the background, and nothing says when."""
+    for _ in range(60):
+        with page.expect_download() as waiting:
+            page.locator("#download").click()
+        if waiting.value.suggested_filename.endswith(ending):
+            return
+        page.wait_for_timeout(1000)
+    pytest.fail(f"the last download was {waiting.value.suggested_filename}")
+
+
 def test_the_page_shows_a_recorded_comparison_before_the_first_press(page: Page) -> None:
     expect(page.locator("#panes .pp-pane")).to_have_count(4)
     expect(page.locator("#compare-notice")).to_contain_text("recorded")
@@ -87,6 +98,10 @@ def test_a_visitor_compares_trains_stops_compares_again_and_downloads(
     expect(page.locator("#panes .pp-pane")).to_have_count(5, timeout=SLOW)
     expect(page.locator("#compare-notice")).to_contain_text("Done", timeout=SLOW)
     page.screenshot(path=artifacts / "compare-new.png")
+
+    tab(page, 1)
+    set_slider(page, "#scrubber", 0)
+    save_until_it_is(page, "-step-0.zip")
 
 
 @pytest.mark.timeout(400)

@@ -20,7 +20,7 @@ from playground.adapt.methods import method
 from playground.errors import PlaygroundError
 from playground.formats.registry import format_of
 from playground.model import bases
-from playground.model.architecture import architecture_of
+from playground.model.architecture import architecture_of, entries
 from playground.model.bases import Bases, checksum, load, pick_device
 from playground.model.catalogue import BITSANDBYTES, CATALOGUE, FORMS, BaseSpec, split_id
 from playground.model.memory import Store
@@ -588,7 +588,7 @@ def test_a_form_shares_what_it_does_not_change(local):
         assert base.untouched()
     assert plain.untouched()
     simulated = own_bytes(kept.get("local:int4").model, plain.model)
-    assert simulated == 4 * plain.architecture.linear_parameters
+    assert simulated == 4 * entries(plain.architecture.linears)
 
 
 # The catalogue

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from playground.locales import LANGUAGES, text
-from playground.plots.kit.heatmap import Place, layer_map, network
+from playground.plots.kit.heatmap import Place, layer_map
+from playground.plots.quantize.wholemodel import network
 
 ROW = re.compile(r'<tr><th scope="row">([^<]*)</th>(.*?)</tr>')
 CELL = re.compile(r"<td([^>]*)>(.*?)</td>")

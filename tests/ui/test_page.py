@@ -1,11 +1,21 @@
 """
-The page can be built before torch is there.
+The page can be built before torch is there, and opens as its address asks.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+
+from playground import settings
+from playground.locales import text
+from playground.ui import page
+from playground.ui.kit.wording import Wording
+from playground.ui.train.tab import Result
 
 HEAVY = ("torch", "transformers", "peft", "bitsandbytes")
 
@@ -14,3 +24,54 @@ def test_building_the_page_imports_nothing_heavy() -> None:
     code = f"import sys, playground.ui.page as page; page.build_page(); print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture(scope="module")
+def shell() -> page.Shell:
+    with gr.Blocks():
+        return page.build_shell(Wording())
+
+
+def opened(shell: page.Shell, query: dict[str, str], kept: str = "", accepts: str = "es-MX,en;q=0.5") -> dict:
+    """What changes for a browser that asks with `query` and has `kept` its key."""
+    changes = shell.opened(kept, SimpleNamespace(query_params=query, headers={"accept-language": accepts}))
+    return {name: changes[component] for name, component in shell.visit.components.items()} | {
+        "tab": changes.get(shell.tabs),
+        "prompt": changes[shell.compared.prompt]["value"],
+        "go": changes[shell.compared.go]["value"],
+    }
+
+
+def test_who_comes_first_gets_a_key_and_who_comes_again_keeps_it(shell: page.Shell) -> None:
+    first, second = opened(shell, {})["key"], opened(shell, {})["key"]
+    assert len(first) == len(second) == 32
+    assert first != second
+    assert opened(shell, {}, kept=first)["key"] == first
+    assert opened(shell, {}, kept="short")["key"] != "short"
+
+
+@pytest.mark.parametrize(("query", "language"), [({}, "es"), ({"lang": "en"}, "en"), ({"lang": "xx"}, "es")])
+def test_the_address_says_the_language_or_the_browser_does(shell: page.Shell, query: dict, language: str) -> None:
+    found = opened(shell, query)
+    assert (found["language"], found["go"]) == (language, text(language, "compare.go"))
+
+
+def test_a_link_sets_base_prompt_and_tab_and_what_it_cannot_is_the_default(shell: page.Shell) -> None:
+    link = {"base": "smollm2-360m", "prompt": "Who?", "tab": "lowrank"}
+    found = opened(shell, link)
+    assert (found["base"]["value"], found["prompt"], found["tab"].selected) == ("smollm2-360m", "Who?", "lowrank")
+    found = opened(shell, {"base": "gpt-9", "tab": "nowhere"})
+    assert (found["base"]["value"], found["tab"]) == (settings.DEFAULT_BASE, None)
+
+
+def test_a_new_adapter_stands_beside_the_ready_made_ones_of_its_task(shell: page.Shell) -> None:
+    result = Result("", "en", settings.DEFAULT_BASE, "pirate-qlora", code_open=False)
+    changes = shell.compare_it(result)
+    assert changes[shell.compared.prompt] == "What is the capital of France?"
+    panes = changes[shell.compared.panes]["value"]
+    assert (panes[0], panes[-1]) == ("base", "pirate-qlora")
+    assert set(panes[1:-1]) == {"pirate-prompt_tuning", "pirate-lora", "pirate-ia3"}
+
+
+def test_an_adapter_that_the_session_has_lost_moves_nobody(shell: page.Shell) -> None:
+    assert shell.compare_it(Result("", "en", settings.DEFAULT_BASE, "gone", code_open=False)) == {shell.tabs: gr.skip()}

@@ -9,13 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
 from playground.locales import text
-from playground.plots.kit.figures import decibels
-
-if TYPE_CHECKING:
-    from playground.plots.quantize.wholemodel import Values
 
 EVERY = 5  # layers whose number stands above them
 
@@ -53,17 +48,3 @@ def _cell(one: Place | None) -> str:
         return "<td></td>"
     mark = ' class="pp-chosen"' if one.chosen else ""
     return f'<td{mark} style="--v:{one.strength:.3f}" title="{escape(one.name)}"><span>{escape(one.value)}</span></td>'
-
-
-def network(modules: Sequence[Values], language: str) -> str:
-    """SQNR of every module of a base in fewer bits; the fuller the colour, the less was lost."""
-    values = [module["sqnr_db"] for module in modules if module["sqnr_db"] is not None]
-    low, high = min(values, default=0.0), max(values, default=1.0)
-
-    def place(module: Values) -> Place:
-        value, kind, layer = module["sqnr_db"], module["kind"], module["layer"]
-        said = text(language, "wholemodel.exact") if value is None else decibels(language, value)
-        strength = 1.0 if value is None or high == low else 0.15 + 0.85 * (value - low) / (high - low)
-        return Place(kind, layer, strength, said, text(language, "wholemodel.cell", layer=layer, kind=kind, sqnr=said))
-
-    return layer_map([place(module) for module in modules], language)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from playground.locales import number, percent, significant, text
+from playground.plots.kit.heatmap import Place, layer_map
 from playground.plots.kit.svg import UNITS, y_axis
 from playground.plots.lowrank.axis import below
 from playground.plots.lowrank.table import row_head, table
@@ -83,26 +84,15 @@ def _shares(language: str) -> str:
 
 
 def network(cells: Sequence[Mapping[str, Any]], chosen: str, language: str) -> str:
-    """‖ΔW‖ / ‖W‖ of every module: kinds down, layers across; the chosen module is framed."""
-    kinds = list(dict.fromkeys(cell["kind"] for cell in cells))
-    layers = sorted({cell["layer"] for cell in cells if cell["layer"] is not None})
-    known = {(cell["kind"], cell["layer"]): cell for cell in cells}
+    """‖ΔW‖ / ‖W‖ of every module; the chosen one is framed."""
     top = max([cell["relative"] for cell in cells], default=0.0) or 1.0
-    heads = [text(language, "lowrank.layer"), *(str(layer) if layer % 5 == 0 else "" for layer in layers)]
-    rows = (
-        row_head(kind) + "".join(_cell(known.get((kind, layer)), top, chosen, language) for layer in layers)
-        for kind in kinds
-    )
-    return f'<div class="pp-scroll">{table("pp-network", heads, rows)}</div>'
 
+    def place(cell: Mapping[str, Any]) -> Place:
+        share = percent(language, 100 * cell["relative"])
+        name = text(language, "lowrank.cell", layer=cell["layer"], kind=cell["kind"], share=share)
+        return Place(cell["kind"], cell["layer"], cell["relative"] / top, share, name, cell["module"] == chosen)
 
-def _cell(cell: Mapping[str, Any] | None, top: float, chosen: str, language: str) -> str:
-    if cell is None:
-        return "<td></td>"
-    share = percent(language, 100 * cell["relative"])
-    name = text(language, "lowrank.cell", layer=cell["layer"], kind=cell["kind"], share=share)
-    mark = ' class="pp-chosen"' if cell["module"] == chosen else ""
-    return f'<td{mark} style="--v:{cell["relative"] / top:.3f}" title="{escape(name)}"><span>{escape(share)}</span></td>'
+    return layer_map([place(cell) for cell in cells], language)
 
 
 def effects(rows: Sequence[Mapping[str, Any]], base_loss: float, language: str) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from playground.locales import number, significant, text
 from playground.plots.kit.figures import decibels, raised, share
+from playground.plots.kit.heatmap import Place, layer_map
 from playground.plots.kit.svg import UNITS, drawing
 from playground.plots.quantize.names import module_name
 from playground.plots.quantize.pieces import below, captioned, columns, measure, odd, outline, table
@@ -190,33 +191,14 @@ def _apart(named: list[int], count: int) -> list[int]:
 
 
 def network(cells: Sequence[Cell], chosen: str, language: str) -> str:
-    """
-    The largest |activation| that every module reads, on a log scale: kinds down, layers across, in the last column what
-    lies outside of them.
-    """
-    kinds = list(dict.fromkeys(cell.kind for cell in cells))
-    layers: list[int | None] = [*sorted({cell.layer for cell in cells if cell.layer is not None})]
-    layers += [None] if any(cell.layer is None for cell in cells) else []
-    known = {(cell.kind, cell.layer): cell for cell in cells}
+    """The largest |activation| that every module reads, on a log scale."""
     found = [cell.largest for cell in cells if cell.largest > 0] or [1.0]
     low, span = math.log(min(found)), math.log(max(found) / min(found)) or 1.0
 
-    def drawn(cell: Cell | None) -> str:
-        if cell is None:
-            return "<td></td>"
+    def place(cell: Cell) -> Place:
         strength = (math.log(cell.largest) - low) / span if cell.largest > 0 else 0.0
-        return _cell(cell, strength, cell.module == chosen, language)
+        largest = significant(language, cell.largest, 2)
+        name = text(language, "calibration.cell", name=module_name(language, cell.kind, cell.layer), largest=largest)
+        return Place(cell.kind, cell.layer, strength, largest, name, cell.module == chosen)
 
-    heads = "".join(f"<th>{'' if layer is None or layer % 5 else layer}</th>" for layer in layers)
-    rows = "".join(
-        f'<tr><th scope="row">{escape(kind)}</th>{"".join(drawn(known.get((kind, layer))) for layer in layers)}</tr>'
-        for kind in kinds
-    )
-    return table("pp-network pp-sizes-map", columns([text(language, "lowrank.layer")]) + heads, rows)
-
-
-def _cell(cell: Cell, strength: float, chosen: bool, language: str) -> str:
-    largest = significant(language, cell.largest, 2)
-    said = text(language, "calibration.cell", name=module_name(language, cell.kind, cell.layer), largest=largest)
-    mark = ' class="pp-chosen"' if chosen else ""
-    return f'<td{mark} style="--v:{strength:.3f}" title="{escape(said)}"><span>{largest}</span></td>'
+    return layer_map([place(cell) for cell in cells], language, "pp-sizes-map")

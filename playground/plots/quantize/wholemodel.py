@@ -6,13 +6,14 @@ Takes plain numbers, gives strings that change in place. Knows nothing about mod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from playground.formats.registry import FORMATS
 from playground.locales import number, percent, size, text, trimmed
-from playground.plots.kit.figures import nats, short
+from playground.plots.kit.figures import decibels, nats, short
+from playground.plots.kit.heatmap import Place, layer_map
 from playground.plots.quantize import pieces
 from playground.plots.quantize.names import format_name
 
@@ -65,3 +66,17 @@ def mean_db(one: Values) -> float | None:
     """The mean SQNR of the modules that changed, in dB."""
     known = [module["sqnr_db"] for module in one["modules"] if module["sqnr_db"] is not None]
     return sum(known) / len(known) if known else None
+
+
+def network(modules: Sequence[Values], language: str) -> str:
+    """SQNR of every module of a base in fewer bits; the fuller the colour, the less was lost."""
+    values = [module["sqnr_db"] for module in modules if module["sqnr_db"] is not None]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+
+    def place(module: Values) -> Place:
+        value, kind, layer = module["sqnr_db"], module["kind"], module["layer"]
+        said = text(language, "wholemodel.exact") if value is None else decibels(language, value)
+        strength = 1.0 if value is None or high == low else 0.15 + 0.85 * (value - low) / (high - low)
+        return Place(kind, layer, strength, said, text(language, "wholemodel.cell", layer=layer, kind=kind, sqnr=said))
+
+    return layer_map([place(module) for module in modules], language)

@@ -5,7 +5,8 @@ A program's session is that of its client. Whatever cannot be served comes back 
 page would show, in the language of the Accept-Language header.
 """
 
-# No postponed annotations here: gradio reads the types of the endpoints from them.
+# No postponed annotations here: gradio reads the types of the endpoints from them, of a stream that of what it yields
+# (hence the `type: ignore[misc]`).
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from playground.actions.adapters import download, list_adapters, upload
 from playground.actions.compare import start_comparison
 from playground.actions.lowrank import effects, start_edited
 from playground.actions.train import event_json, start_training
-from playground.adapt import tasks
+from playground.compare.job import Decoding
 from playground.errors import PlaygroundError
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
@@ -119,7 +120,7 @@ def train(  # type: ignore[misc]
         seed: decides initialization and order; the same seed gives the same adapter
     """
     with explained(request):
-        run = start_training(key_of(request), base, method, tasks.task(task), hyperparameters, steps or None, seed)
+        run = start_training(key_of(request), base, method, task, hyperparameters, steps=steps or None, seed=seed)
         sent = 0
         for _ in run.changes():
             for event in run.events[sent:]:
@@ -134,11 +135,11 @@ def compare(  # type: ignore[misc]
     prompt: str,
     adapters: list,
     request: gr.Request,
-    max_new_tokens: int = 64,
-    temperature: float = 0.0,
-    seed: int = 0,
-    top_p: float = 1.0,
-    repetition_penalty: float = 1.0,
+    max_new_tokens: int = Decoding.max_new_tokens,
+    temperature: float = Decoding.temperature,
+    seed: int = Decoding.seed,
+    top_p: float = Decoding.top_p,
+    repetition_penalty: float = Decoding.repetition_penalty,
 ) -> dict:
     """
     Answer one prompt with several adapters at once: a stream of frames with all panes' texts, the last one measured.
@@ -254,4 +255,4 @@ def download_adapter(adapter: str, request: gr.Request) -> str:
 def upload_adapter(zip_file: str, base: str, request: gr.Request) -> dict:
     """Check a zip and add its adapter to this session."""
     with explained(request):
-        return upload(key_of(request), zip_file, base).summary()
+        return upload(key_of(request), zip_file, base)

@@ -16,7 +16,7 @@ from playground.locales import NO_BREAK, number, percent, significant, size, tex
 from playground.model.catalogue import is_simulated, split_id
 from playground.ui.kit.controls import Changes
 from playground.ui.kit.html import card, colour, words
-from playground.ui.kit.sections import follow, old_follow
+from playground.ui.kit.sections import follow
 from playground.work.jobs import Run
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def pane_card(pane: Values, frame: Values, language: str) -> str:
     """One pane: name, cost, bar, answer, footer."""
     busy = "false" if pane["finished"] else "true"
     return (
-        f'<article class="pp-pane" {colour(pane["method"])} aria-busy="{busy}">'
+        f'<article class="pp-pane" {pane_colour(pane)} aria-busy="{busy}">'
         f'<h3 class="pp-name">{escape(pane_title(pane, language))}</h3>'
         f'<p class="pp-cost">{escape(cost(pane, language))}</p>'
         f"{cost_bar(pane, frame['base_parameters'], language)}"
@@ -85,6 +85,11 @@ def cost(pane: Values, language: str) -> str:
         return text(language, "pane.few_shot" if pane["method"] == "few_shot" else "pane.nothing_trained")
     count, share = number(language, pane["trainable_parameters"]), percent(language, pane["percent"])
     return text(language, "pane.cost", count=count, percent=share, size=size(language, pane["bytes"]))
+
+
+def pane_colour(pane: Values) -> str:
+    """The method's; bases in fewer bits have one of their own."""
+    return colour("quantized" if form_of(pane) else pane["method"])
 
 
 def form_of(pane: Values) -> str:
@@ -181,7 +186,7 @@ def token_list(pane: Values, language: str) -> str:
         for token in pane["top_tokens"][:3]
     )
     title = escape(pane_title(pane, language))
-    return f'<div {colour(pane["method"])}><h3 class="pp-name">{title}</h3><ul>{rows}</ul></div>'
+    return f'<div {pane_colour(pane)}><h3 class="pp-name">{title}</h3><ul>{rows}</ul></div>'
 
 
 def visible(token: str, language: str) -> str:
@@ -216,7 +221,3 @@ def legend(known: list[Values], frame: Values, language: str) -> str:
 def follow_answers(run: Run, language: str, notice: Any, shown: Any) -> Iterator[Changes]:
     """A comparison in `shown` as it is written, until it has ended."""
     yield from follow(run, language, notice, shown, lambda frame: panes(frame.as_json(), language))
-
-
-def old_follow_answers(run: Run, language: str) -> Iterator[list[Any]]:
-    yield from old_follow(run, language, lambda frame: panes(frame.as_json(), language))

@@ -1,7 +1,7 @@
 """
-The page's own pieces of HTML: header, panes, first tokens, counts, training status and samples.
+What all parts of the page are drawn with: the header, cards and their titles, a method's colours, escaped words.
 
-Pure: the contract's plain values and a language in, HTML out; what a visitor or a model wrote is escaped here.
+Pure: plain values and a language in, HTML out; what a visitor or a model wrote is escaped here.
 Knows nothing about Gradio, models or events. Looks lie in theme.css, words in playground/locales.
 """
 

@@ -13,10 +13,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from playground import settings
+from playground.bounds import Bound
+from playground.compare.job import DECODING
 
 
 @dataclass(frozen=True)
 class Field:
+    """One setting; `read` makes its value from text, and raises ValueError (as a PlaygroundError is) where it cannot."""
+
     name: str
     default: Any
     read: Callable[[str], Any] = str
@@ -27,16 +31,10 @@ def _list(value: str) -> list[str]:
     return [part for part in value.split(",") if part][: settings.MAX_PANES]
 
 
-def _between(kind: Callable[[str], float], minimum: float, maximum: float) -> Callable[[str], float]:
-    """Reads a number; one that the page's slider could not show is as bad as none."""
-
-    def read(value: str) -> float:
-        number = kind(value)
-        if not minimum <= number <= maximum:
-            raise ValueError(value)
-        return number
-
-    return read
+def _number(bound: Bound) -> Field:
+    """A number that a slider shows; one beyond its ends is as bad as none."""
+    kind = type(bound.default)
+    return Field(bound.name, bound.default, lambda value: bound.check(kind(value)))
 
 
 FIELDS = (
@@ -44,11 +42,7 @@ FIELDS = (
     Field("base", settings.DEFAULT_BASE),
     Field("prompt", ""),
     Field("panes", [], _list, ",".join),
-    Field("max_new_tokens", 64, _between(int, 1, settings.MAX_NEW_TOKENS)),
-    Field("temperature", 0.0, _between(float, 0.0, 2.0)),
-    Field("top_p", 1.0, _between(float, 0.05, 1.0)),
-    Field("repetition_penalty", 1.0, _between(float, 1.0, 2.0)),
-    Field("seed", 0, _between(int, 0, 2**31 - 1)),
+    *map(_number, DECODING),
 )
 
 

@@ -45,40 +45,25 @@ def draw_when_opened(tab: gr.Tab, section: Section) -> None:
         drawn.then(section.controls.handler(section.attach), section.controls.inputs, list(section.shown), **STREAM)
 
 
-def follow(run: Run, language: str, notice: Any, shown: Any, draw: Callable[[Any], Any]) -> Iterator[Changes]:
+def watch(run: Run, notice: Any, draw: Callable[[Run], Changes]) -> Iterator[Changes]:
     """
-    Where a run stands in `notice`, and in `shown` what `draw` makes of its latest event, until it has ended or a newer run
-    has taken its place.
+    What `draw` makes of a run whenever it has changed, until it has ended or a newer run has taken its place; then
+    whoever shows that one says the rest, and `notice` stays as it is.
     """
     for _ in run.changes():
         if run.replaced:
             yield unchanged(notice)
             return
-        yield {notice: progress(run, language)} | ({shown: draw(run.events[-1])} if run.events else {})
+        yield draw(run)
 
 
-@dataclass(frozen=True)
-class OldSection:
-    """
-    A part of a lab that is empty until its tab is opened: `draw(language, *inputs)` gives the values of `shown`, and
-    `attach`, if there is one, yields them again while something runs that was started before.
-    """
+def follow(run: Run, language: str, notice: Any, shown: Any, draw: Callable[[Any], Any]) -> Iterator[Changes]:
+    """Where a run stands in `notice`, and in `shown` what `draw` makes of its latest event; see `watch`."""
 
-    inputs: list[Any]
-    shown: list[Any]
-    draw: Callable[..., list[Any]]
-    attach: Callable[..., Iterator[list[Any]]] | None = None
+    def changes(run: Run) -> Changes:
+        return {notice: progress(run, language)} | ({shown: draw(run.events[-1])} if run.events else {})
 
-
-def draw_old_when_opened(tab: gr.Tab, language: gr.BrowserState, section: OldSection) -> None:
-    """Draw a section at the first visit; later ones keep what the visitor made of it. Follow what runs at every visit."""
-    seen = gr.State(False)
-    drawn = tab.select(
-        lambda lang, drawn, *given: [True, *([gr.skip()] * len(section.shown) if drawn else section.draw(lang, *given))],
-        [language, seen, *section.inputs], [seen, *section.shown], **HIDDEN,
-    )  # fmt: skip
-    if section.attach:
-        drawn.then(section.attach, [language, *section.inputs], section.shown, **STREAM)
+    yield from watch(run, notice, changes)
 
 
 def contents(language: str, label: str, titles: Mapping[str, str]) -> str:
@@ -106,15 +91,6 @@ def run_of(key: str, place: str, subject: str) -> Run | None:
         run.replaced = True
         SESSIONS.stop(key, place)
     return None
-
-
-def old_follow(run: Run, language: str, draw: Callable[[Any], Any]) -> Iterator[list[Any]]:
-    """[notice, what `draw` makes of the latest event] of a run, until it has ended."""
-    for _ in run.changes():
-        if run.replaced:  # a newer one is shown in the same place
-            yield [gr.skip(), gr.skip()]
-            return
-        yield [progress(run, language), draw(run.events[-1]) if run.events else gr.skip()]
 
 
 def progress(run: Run, language: str) -> str:

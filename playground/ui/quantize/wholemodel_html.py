@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from playground import locales
 from playground.model.catalogue import split_id
 from playground.plots.kit.figures import short
-from playground.plots.kit.heatmap import network
 from playground.plots.quantize import wholemodel as plots
 from playground.plots.quantize.names import format_name, module_name
+from playground.plots.quantize.wholemodel import network
 from playground.ui.kit.events import note
 from playground.ui.kit.html import escape
 from playground.ui.kit.sections import soft

@@ -1,0 +1,55 @@
+"""
+How an answer is written: the card with its controls, made from the bounds of decoding, and its settings in one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import gradio as gr
+
+from playground.bounds import Bound
+from playground.compare.job import DECODING
+from playground.locales import number, text
+from playground.ui.kit.visit import Visit
+from playground.ui.kit.wording import Wording
+
+SLIDER_STEPS = {"max_new_tokens": 1, "temperature": 0.1, "top_p": 0.05, "repetition_penalty": 0.05}  # a seed is typed
+DEFAULTS = {bound.name: bound.default for bound in DECODING}
+
+
+@dataclass(frozen=True)
+class Manner(Visit):
+    """How an answer shall be written, by the names of DECODING."""
+
+    decoding: dict[str, Any]
+
+    @classmethod
+    def of(cls, **given: Any) -> Self:
+        """Out of the controls, of which those of decoding together make one field."""
+        return cls(decoding={bound.name: given.pop(bound.name) for bound in DECODING}, **given)
+
+
+def card(wording: Wording) -> tuple[gr.Column, dict[str, Any]]:
+    """The card, hidden at first, and its controls by the names of what they set."""
+    with gr.Column(elem_classes="pp-card", visible=False, elem_id="decoding") as column, gr.Row():
+        controls = {bound.name: _control(wording, bound) for bound in DECODING}
+    return column, controls
+
+
+def _control(wording: Wording, bound: Bound) -> Any:
+    said = {"label": f"decoding.{bound.name}", "info": f"decoding.{bound.name}.help"}
+    limits: dict[str, Any] = {"minimum": bound.minimum, "maximum": bound.maximum, "value": bound.default}
+    if bound.name in SLIDER_STEPS:
+        return wording.make(gr.Slider, said, step=SLIDER_STEPS[bound.name], elem_id=bound.name, **limits)
+    return wording.make(gr.Number, said, precision=0, elem_id=bound.name, **limits)
+
+
+def summary(language: str, decoding: Mapping[str, Any]) -> str:
+    """greedy · 64 tokens · seed 0."""
+    how = text(language, "decoding.greedy")
+    if decoding["temperature"]:
+        how = text(language, "decoding.sampled", temperature=number(language, decoding["temperature"], 1))
+    return text(language, "decoding.summary", how=how, tokens=decoding["max_new_tokens"], seed=decoding["seed"])

@@ -1,0 +1,65 @@
+"""
+Which panes a comparison has: what can be chosen on a base, and what a visitor's wishes become there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from playground import locales, settings
+from playground.actions.compare import offered
+from playground.adapt.adapters import STEP_MARK
+from playground.adapt.variant import BASE
+from playground.ui.compare.panes import pane_title
+from playground.ui.kit.visit import Visit
+from playground.ui.kit.wording import Wording
+from playground.work.sessions import SESSIONS
+
+
+@dataclass(frozen=True)
+class Picked(Visit):
+    """The chosen panes, and the path of the zip that was brought, if one was."""
+
+    panes: list[str]
+    zip: str | None
+
+
+def card(wording: Wording, chosen: list[str]) -> tuple[gr.Column, gr.Dropdown, gr.File]:
+    """The card, hidden at first: the panes, and an adapter from outside."""
+    with gr.Column(elem_classes="pp-card", visible=False, elem_id="pane-picker") as column:
+        panes = wording.make(
+            gr.Dropdown,
+            {"label": "compare.panes", "info": "compare.panes.help", "choices": ready_made},
+            value=chosen, multiselect=True, max_choices=settings.MAX_PANES, elem_id="panes-chosen",
+        )  # fmt: skip
+        brought = wording.make(
+            gr.File, {"label": "compare.upload"}, file_types=[".zip"], type="filepath", height=110, elem_id="upload-adapter"
+        )
+    return column, panes, brought
+
+
+def ready_made(language: str) -> list[tuple[str, str]]:
+    """The panes that everybody can choose on the default base."""
+    return pane_choices("", settings.DEFAULT_BASE, language)
+
+
+def pane_choices(key: str, base_id: str, language: str) -> list[tuple[str, str]]:
+    """What a pane can show, by its title: the base, the session's own adapters, the ready-made ones, fewer bits."""
+    listed = [(pane_title(one, language), one["id"]) for one in offered(key, base_id)]
+    return [(locales.text(language, "methods.base.name"), BASE), *listed]
+
+
+def pane_update(visit: Visit, wanted: Sequence[str]) -> dict[str, Any]:
+    """The dropdown of panes: what can be chosen on a base, and of what is wanted that which can be shown there."""
+    choices = pane_choices(visit.key, visit.base, visit.language)
+    library, value = SESSIONS.get(visit.key).library, []
+    for pane in wanted:
+        if STEP_MARK in pane and library.knows(pane):
+            choices.append((pane_title(library.get(pane).summary(), visit.language), pane))
+        if pane in [one for _, one in choices]:
+            value.append(pane)
+    return gr.update(choices=choices, value=value or [BASE])

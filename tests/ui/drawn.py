@@ -1,0 +1,80 @@
+"""What tests of drawn HTML share: a browser's view of it, hostile text, and the laws that every piece keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from html import escape
+from html.parser import HTMLParser
+
+import pytest
+
+from playground.locales import LANGUAGES, words
+
+HOSTILE = (
+    "</p></td><img src=x onerror=alert(1)><script>alert(2)</script>\" onmouseover=\"alert(3)\" ' onclick='alert(4)'&amp;<!--"
+)
+both_languages = pytest.mark.parametrize("language", LANGUAGES)
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements with their attributes, the text, and which tags were left open."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.text, self.open, self.unmatched = [], "", [], []
+        self.texts = {}  # by class: what stands inside
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        self.open.append((tag, dict(attributes).get("class") or ""))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open[-1][0] != tag:
+            self.unmatched.append(tag)
+        else:
+            self.open.pop()
+
+    def handle_data(self, data):
+        self.text += data
+        for name in {name for _, classes in self.open for name in classes.split()}:
+            self.texts[name] = self.texts.get(name, "") + data
+
+    @property
+    def sound(self):
+        return not self.open and not self.unmatched
+
+    def attributes(self, name):
+        return [attributes[name] for _, attributes in self.elements if name in attributes]
+
+    def count(self, tag):
+        return sum(one == tag for one, _ in self.elements)
+
+
+def assert_shown_as_text(place: Callable[[str, str], str], language: str) -> None:
+    """Hostile text in a `place` (text and language in, HTML out) is read there, and changes no element and no attribute."""
+    page, harmless = Page(place(HOSTILE, language)), Page(place("x" * len(HOSTILE), language))
+    assert page.sound
+    assert [tag for tag, _ in page.elements] == [tag for tag, _ in harmless.elements]
+    assert [sorted(attributes) for _, attributes in page.elements] == [sorted(one) for _, one in harmless.elements]
+    assert HOSTILE in page.text
+
+
+def assert_sound(pieces: Iterable[str]) -> None:
+    for html in pieces:
+        assert Page(html).sound, html
+
+
+def assert_translated(english: Iterable[str], spanish: Iterable[str]) -> None:
+    for one, other in zip(english, spanish, strict=True):
+        assert one != other
+
+
+def assert_no_english(spanish: Iterable[str]) -> None:
+    """Sentences of several words that say something else in Spanish must not be left over in English."""
+    rooms = ("header", "pane", "tokens", "count", "status", "samples")
+    english = {key: sentence for key, sentence in words("en").items() if key.partition(".")[0] in rooms}
+    plain = [escape(one) for key, one in english.items() if " " in one and "{" not in one and one != words("es")[key]]
+    assert len(plain) > 15
+    assert [(sentence, html) for html in spanish for sentence in plain if sentence in html] == []

@@ -1,0 +1,17 @@
+"""The quiet line and the alarm: hostile text stays text."""
+
+import pytest
+
+from playground.ui.kit.events import alarm, note
+from tests.ui.drawn import assert_shown_as_text, both_languages
+
+PLACES = {
+    "an alarm": lambda evil, lang: alarm(evil),
+    "an uploaded title": lambda evil, lang: note(lang, "compare.uploaded", title=evil),
+}  # fmt: skip
+
+
+@both_languages
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_hostile_text_is_shown_as_text_and_never_obeyed(place, language):
+    assert_shown_as_text(place, language)

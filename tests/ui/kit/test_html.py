@@ -1,0 +1,82 @@
+"""The header: hostile text stays text, both languages speak, and it says how the model is doing."""
+
+import pytest
+
+from playground.locales import LANGUAGES
+from playground.ui.kit.html import header, model_state
+from tests.ui.drawn import (
+    Page,
+    assert_no_english,
+    assert_shown_as_text,
+    assert_sound,
+    assert_translated,
+    both_languages,
+)
+
+
+def ready(**changed):
+    return {"state": "ready", "name": "SmolLM2", "device": "CPU", "dtype": "float32", "fraction": None, **changed}
+
+
+PLACES = {
+    "the model's name": lambda evil, lang: header(ready(name=evil), lang),
+    "the device": lambda evil, lang: header(ready(device=evil), lang),
+    "the dtype": lambda evil, lang: header(ready(dtype=evil), lang),
+    "why loading failed": lambda evil, lang: header(ready(state="failed", message=evil), lang),
+    "what is being loaded": lambda evil, lang: header(ready(state="loading", name=evil), lang),
+}  # fmt: skip
+
+
+@both_languages
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_hostile_text_is_shown_as_text_and_never_obeyed(place, language):
+    assert_shown_as_text(place, language)
+
+
+HEADERS = [
+    ready(),
+    ready(state="loading"),
+    ready(state="preparing", fraction=0.42),
+    ready(state="preparing", fraction=None),
+    ready(state="failed", message=""),
+]
+
+
+def everything(language):
+    """The header in every state."""
+    yield from (header(one, language) for one in HEADERS)
+
+
+@both_languages
+def test_every_piece_in_every_state_is_sound(language):
+    assert_sound(everything(language))
+
+
+def test_every_piece_in_every_state_speaks_spanish_in_spanish():
+    assert_translated(everything("en"), everything("es"))
+
+
+def test_no_spanish_piece_holds_an_english_sentence():
+    assert_no_english(everything("es"))
+
+
+def test_the_language_of_the_page_is_marked_among_the_others():
+    for language in LANGUAGES:
+        links = [one for tag, one in Page(header(ready(), language)).elements if tag == "a"]
+        assert [one["lang"] for one in links] == list(LANGUAGES)
+        assert [one["lang"] for one in links if one.get("aria-current") == "true"] == [language]
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        (ready(), "SmolLM2 · CPU · float32"),
+        (ready(device="", dtype="NF4"), "SmolLM2 · NF4"),
+        (ready(state="loading"), "loading SmolLM2"),
+        (ready(state="preparing", fraction=0.426), "preparing SmolLM2 · 43\N{NO-BREAK SPACE}%"),
+        (ready(state="failed", message="No network."), "No network."),
+        (ready(state="failed", message=""), "The model could not be loaded"),
+    ],
+)
+def test_the_header_says_how_the_model_is_doing(status, line):
+    assert model_state(status, "en") == line

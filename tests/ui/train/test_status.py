@@ -1,0 +1,178 @@
+"""A training as HTML: hostile text stays text, both languages speak, bars and tables say what is so."""
+
+import re
+
+import pytest
+
+from playground.adapt.methods import METHODS
+from playground.locales import text
+from playground.ui.train.status import parameter_card, samples, status_line, training_status
+from tests.ui.drawn import (
+    Page,
+    assert_no_english,
+    assert_shown_as_text,
+    assert_sound,
+    assert_translated,
+    both_languages,
+)
+
+
+def training(**changed):
+    """A training view as the page gives it, half-way through."""
+    plain = {
+        "state": "running", "position": 0, "method": "lora", "task": "pirate", "step": 12, "steps": 24, "elapsed": 30.0,
+        "seconds_per_step": 2.5, "remaining": 30.0, "questions": ["Why?", "Where?"], "message": "",
+        "samples": [
+            {"step": 0, "answers": ["because", "there"]},
+            {"step": 6, "answers": ["arr because", "arr there"]},
+            {"step": 12, "answers": ["Arrr because", "Arrr there"]},
+        ],
+    }  # fmt: skip
+    return {**plain, **changed}
+
+
+PLACES = {
+    "a question": lambda evil, lang: samples(training(questions=[evil]), lang),
+    "a sample before": lambda evil, lang: samples(training(samples=[{"step": 0, "answers": [evil]}]), lang),
+    "a sample now": lambda evil, lang: samples(training(samples=[{"step": 9, "answers": [evil]}]), lang),
+    "why training failed": lambda evil, lang: training_status(training(state="failed", message=evil), lang),
+    "why a run diverged": lambda evil, lang: training_status(training(state="diverged", message=evil), lang),
+}  # fmt: skip
+
+
+@both_languages
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_hostile_text_is_shown_as_text_and_never_obeyed(place, language):
+    assert_shown_as_text(place, language)
+
+
+STATES = ("idle", "queued", "preparing", "running", "finished", "stopped", "diverged", "failed")
+VIEWS = [training(state=state) for state in STATES] + [
+    training(state="queued", position=3),
+    training(state="finished", steps=0),
+    training(state="running", step=0, seconds_per_step=None, remaining=None),
+    {"state": "idle", "method": None, "steps": 24, "samples": [], "questions": []},
+]
+COUNTS = {"trainable": 460_800, "total": 134_975_808, "percent": 0.3414, "bytes": 1_843_200, "memory": 546_000_000}
+
+
+def everything(language):
+    """Every piece of HTML in every state."""
+    for one in VIEWS:
+        yield training_status(one, language)
+        yield samples(one, language)
+    yield from (parameter_card(COUNTS, method, language) for method in METHODS)
+
+
+@both_languages
+def test_every_piece_in_every_state_is_sound(language):
+    assert_sound(everything(language))
+
+
+def test_every_piece_in_every_state_speaks_spanish_in_spanish():
+    assert_translated(everything("en"), everything("es"))
+
+
+def test_no_spanish_piece_holds_an_english_sentence():
+    assert_no_english(everything("es"))
+
+
+# What will be trained
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_count_is_the_largest_word_on_the_card(method):
+    page = Page(parameter_card(COUNTS, method, "es"))
+    assert page.texts["pp-figure"] == "460\N{NO-BREAK SPACE}800"
+    assert "546" in page.text
+
+
+# Training
+
+
+@pytest.mark.parametrize(
+    ("view", "line"),
+    [
+        (training(), "step 12 of 24 · 2.5_s a step · 30_s left"),
+        (training(seconds_per_step=None, remaining=None), "step 12 of 24"),
+        (training(state="queued", position=3), "number 3 in the queue"),
+        (training(state="queued", position=1), "next in the queue"),
+        (training(state="finished", elapsed=65.0), "24 steps in 1_min 5_s"),
+        (training(state="finished", steps=0), "ready: nothing had to be trained"),
+        (training(state="stopped"), "stopped at step 12 of 24"),
+        (training(state="diverged", message="It exploded."), "It exploded."),
+        (training(state="diverged"), "The loss left the scale at step 12"),
+        (training(state="failed"), "The training failed"),
+    ],
+)
+def test_the_status_says_where_a_training_stands(view, line):
+    assert status_line(view, "en").replace("\N{NO-BREAK SPACE}", "_") == line
+
+
+@pytest.mark.parametrize(
+    ("changed", "share"),
+    [
+        ({}, "50.0"),
+        ({"step": 0}, "0.0"),
+        ({"step": 99}, "100.0"),
+        ({"state": "finished", "step": 20}, "100.0"),
+        ({"state": "finished", "steps": 0, "step": 0}, "100.0"),
+        ({"state": "stopped", "step": 6}, "25.0"),
+        ({"steps": None, "step": None}, "0.0"),
+    ],
+)
+def test_the_progress_bar_is_as_long_as_what_is_done(changed, share):
+    assert f'style="width:{share}%"' in training_status(training(**changed), "en")
+
+
+class Table:
+    def __init__(self, html):
+        self.heads = re.findall(r'<th scope="col">(.*?)</th>', html)
+        self.rows = [
+            re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", html.partition("<tbody>")[2])
+        ]
+
+
+def test_samples_show_each_question_before_and_now():
+    table = Table(samples(training(), "en"))
+    assert table.heads == ["Held-out question", "Step 0 (= base)", "Step 12"]
+    assert table.rows == [["Why?", "because", "Arrr because"], ["Where?", "there", "Arrr there"]]
+
+
+@pytest.mark.parametrize(
+    ("step", "answer"), [(6, "arr because"), (7, "arr because"), (11, "arr because"), (12, "Arrr because")]
+)
+def test_samples_of_a_step_are_those_of_the_last_checkpoint_up_to_it(step, answer):
+    assert Table(samples(training(), "en", step=step)).rows[0][2] == answer
+
+
+def test_samples_that_are_not_there_yet_are_dots():
+    table = Table(samples(training(samples=[]), "en"))
+    assert table.heads[2] == "Now"
+    assert table.rows == [["Why?", "…", "…"], ["Where?", "…", "…"]]
+
+
+@pytest.mark.parametrize(
+    ("method", "head"),
+    [("lora", "Step 0 (= base)"), ("ia3", "Step 0 (= base)"), ("prompt_tuning", "Step 0"), ("qlora", "Step 0")],
+)
+def test_step_0_is_called_the_base_only_where_it_is(method, head):
+    assert Table(samples(training(method=method), "en")).heads[1] == head
+
+
+@both_languages
+def test_few_shot_has_no_before(language):
+    view = training(method="few_shot", state="finished", steps=0, samples=[{"step": 0, "answers": ["Arrr!", "Aye."]}])
+    table = Table(samples(view, language))
+    assert table.heads == [text(language, "samples.question"), text(language, "samples.answer")]
+    assert table.rows == [["Why?", "Arrr!"], ["Where?", "Aye."]]
+
+
+def test_every_cell_carries_its_columns_head_for_narrow_screens():
+    html = samples(training(), "es")
+    table = Table(html)
+    assert Page(html).attributes("data-head") == table.heads * len(table.rows)
+
+
+def test_without_questions_the_card_says_what_will_appear():
+    assert text("en", "samples.empty") in Page(samples(training(questions=[]), "en")).text
