@@ -108,6 +108,7 @@ EXPANSIONS = {
     "hyperparameters.{}": list(PARAMETERS),
     "header.{}": ["preparing", "loading"],
     "status.{}": ["idle", "preparing", "stopped", "diverged", "failed"],
+    "qlora.pane.{}": ["merged", "on_nf4", "adapter_merged"],
     "samples.{}": ["question", "first", "start", "now"],
     "loss.{}": ["training", "held_out"],
     "count.{}": ["few_shot", "full_fine_tuning", "rest"],

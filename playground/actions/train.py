@@ -136,6 +136,7 @@ def _ended(view: dict[str, Any], event: Any) -> None:
     state = "diverged" if event.event == "failed" else event.event
     view |= {"state": state, "adapter": event.adapter.summary(), "elapsed": event.seconds, "error": event.error}
     view["checkpoints"] = [checkpoint.step for checkpoint in event.adapter.checkpoints]
+    view["gave_way"] = list(event.gave_way)
 
 
 _VIEW = {

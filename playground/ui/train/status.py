@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from playground.locales import number, percent, seconds, size, text
+from playground.ui.compare.panes import pane_title
 from playground.ui.kit.html import card, colour, words
 
 if TYPE_CHECKING:
@@ -34,9 +35,15 @@ def training_status(view: Values, language: str) -> str:
     share = 1.0 if state == "finished" else min(1.0, step / steps) if steps else 0.0
     return (
         f'<div class="pp-progress pp-{escape(state)}">'
-        f'<p role="status" aria-live="polite">{escape(status_line(view, language))}</p>'
+        f'<p role="status" aria-live="polite">{escape(status_line(view, language))}{gave_way(view, language)}</p>'
         f'<div aria-hidden="true"><i style="width:{100 * share:.1f}%"></i></div></div>'
     )
+
+
+def gave_way(view: Values, language: str) -> str:
+    """Which of the visitor's own adapters went, so that the new one has room; "" if none had to."""
+    gone = ", ".join(pane_title(one, language) for one in view.get("gave_way") or ())
+    return " " + words(language, "status.gave_way", titles=gone) if gone else ""
 
 
 def status_line(view: Values, language: str) -> str:

@@ -176,3 +176,10 @@ def test_every_cell_carries_its_columns_head_for_narrow_screens():
 
 def test_without_questions_the_card_says_what_will_appear():
     assert text("en", "samples.empty") in Page(samples(training(questions=[]), "en")).text
+
+
+def test_what_gave_way_to_a_new_adapter_is_said():
+    gone = {"id": "x", "name": "My <b>first</b>", "method": "lora", "task": "pirate"}
+    said = training_status({"state": "finished", "step": 3, "steps": 3, "gave_way": [gone]}, "en")
+    assert "the oldest of your adapters went: My &lt;b&gt;first&lt;/b&gt;." in said
+    assert "the oldest" not in training_status({"state": "finished", "step": 3, "steps": 3, "gave_way": []}, "en")
