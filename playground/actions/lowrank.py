@@ -18,7 +18,9 @@ from playground.work.lanes import LAB
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
+    from playground.adapt.adapters import Adapter
     from playground.adapt.cost import Measured
+    from playground.adapt.tasks import Task
 
 
 # Places of the session's runs in the lab: those about the adapter that is looked at, and the calculator's
@@ -99,11 +101,17 @@ def start_sweep(key: str, adapter_id: str, edits: Sequence[Mapping[str, Any]], p
     from playground.lowrank.sweep import SweepJob, sweep
 
     adapter = SESSIONS.get(key).library.get(adapter_id)
+    task = _measurable(key, adapter)
+    job = SweepJob(adapter.record.base, adapter, tuple(Edit(**edit).checked(adapter) for edit in edits), task)
+    return SESSIONS.submit(key, LAB, lambda stop: sweep(job, BASES.get), adapter_id, place)
+
+
+def _measurable(key: str, adapter: Adapter) -> Task:
+    """The task that an adapter is measured on. Raises PlaygroundError if its held-out examples are not here any more."""
     task = held_out_task(key, adapter)
     if task is None:
         raise PlaygroundError("no_held_out")
-    job = SweepJob(adapter.record.base, adapter, tuple(Edit(**edit).checked(adapter) for edit in edits), task)
-    return SESSIONS.submit(key, LAB, lambda stop: sweep(job, BASES.get), adapter_id, place)
+    return task
 
 
 def effects(key: str, adapter_id: str, edit: Mapping[str, Any], place: str) -> dict[str, Any] | None:
@@ -127,10 +135,8 @@ def start_importance(key: str, adapter_id: str, place: str) -> Run:
     from playground.lowrank import softprompt
 
     base, adapter = examined(key, adapter_id)
-    task = held_out_task(key, adapter)
-    if task is None:
-        raise PlaygroundError("no_held_out")
-    return SESSIONS.submit(key, LAB, lambda stop: softprompt.importance(base, adapter, task.held_out), adapter_id, place)
+    held_out = _measurable(key, adapter).held_out
+    return SESSIONS.submit(key, LAB, lambda stop: softprompt.importance(base, adapter, held_out), adapter_id, place)
 
 
 def start_count(key: str, base_id: str, method_id: str, values: Mapping[str, Any], place: str) -> Run:

@@ -70,6 +70,12 @@ def test_cutting_the_rank_changes_the_figures_and_the_answer(lab: Page, artifact
     expect(lab.locator("#lab-notice")).to_contain_text("Done", timeout=SLOW)
     expect(panes.nth(2)).to_contain_text("same answer as the base model")
 
+    set_slider(lab, "#lab-rank", 2)  # another adapter ends what is on its way, and clears what was answered
+    expect(panes.nth(2)).to_contain_text("rank 2", timeout=SLOW)
+    choose(lab, "#lab-adapter", "IA3 · pirate")
+    expect(panes).to_have_count(0, timeout=SLOW)
+    expect(lab.locator("#lab-notice")).to_be_empty()
+
 
 @pytest.mark.timeout(400)
 def test_a_sweep_measures_what_each_kind_carries(lab: Page) -> None:

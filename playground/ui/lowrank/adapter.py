@@ -139,8 +139,9 @@ class Cards:
         modules = [
             (locales.text(language, "lowrank.module", layer=cell.layer, kind=cell.kind), cell.module) for cell in cells
         ]
-        kept = not looked.fresh and looked.module in [one.module for one in cells]
-        module = looked.module if kept and looked.module else findings.most_changed(base, adapter)
+        module = looked.module
+        if module is None or looked.fresh or module not in [cell.module for cell in cells]:
+            module = findings.most_changed(base, adapter)
         return {
             self.where: where(base, adapter, module, language),
             self.weights: gr.update(visible=True),

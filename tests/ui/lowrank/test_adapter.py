@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import gradio as gr
-import pytest
 
 from playground.actions.lowrank import CUT, SWEEP, run_about
-from playground.adapt.adapters import Adapter
-from playground.adapt.tasks import Task
-from playground.model.bases import Base
-from playground.train.job import TrainingJob
-from playground.train.training import train
 from playground.ui.kit.controls import unchanged
 from playground.ui.lowrank import edits
 from playground.ui.lowrank.adapter import Cards, Looked
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
+from tests.ui.lowrank.conftest import STEPS
 
 KNOBS = edits.Knobs(gr.Slider(), gr.Slider(), gr.Slider(), gr.Slider(), gr.CheckboxGroup())
 CARDS = Cards(
     gr.Dropdown(), gr.Slider(), gr.State(), gr.State(), gr.HTML(), gr.Column(), gr.Dropdown(), KNOBS, gr.Textbox(), gr.HTML()
 )
 SET_ANEW = {KNOBS.rank, KNOBS.strength, KNOBS.first, KNOBS.last, KNOBS.kinds, CARDS.prompt}
-STEPS = 3
-
-
-@pytest.fixture
-def own(tiny_here: Base, small_task: Task, request: pytest.FixtureRequest) -> Iterator[tuple[str, Adapter, Adapter]]:
-    """A visitor's key, with a LoRA adapter and a soft prompt of theirs, each with a checkpoint a step."""
-    key = f"lab-{request.node.name}"[:32].ljust(32, "0")
-    made = []
-    for method_id in ("lora", "prompt_tuning"):
-        *_, ended = train(TrainingJob("tiny", method_id, small_task, {}, STEPS, 0), lambda base_id: tiny_here)
-        SESSIONS.get(key).library.add(ended.adapter)
-        made.append(ended.adapter)
-    yield key, *made
-    SESSIONS.get(key).runs.clear()
 
 
 def looked(key: str, adapter_id: str, **other: object) -> Looked:
