@@ -4,6 +4,7 @@ Makes what the page shows before anybody has trained or compared: `make examples
 Trains prompt tuning, IA3 and LoRA with their default settings on the tasks below (seed 0), and the variants that the
 labs compare with them; saves the adapters as PEFT folders in `examples/adapters`, compares them, and records
 the comparisons in `examples/comparisons`; measures the base in every number format. About fifteen minutes on two cores.
+Needs the package installed, as `make` does it.
 """
 
 from __future__ import annotations
@@ -12,22 +13,19 @@ import json
 import shutil
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from playground import settings
 from playground.actions.quantize import recording
 from playground.adapt import tasks
-from playground.adapt.adapters import Adapter, read, save
+from playground.adapt.adapters import read, save
 from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob
 from playground.model.bases import BASES
 from playground.model.catalogue import FORMS
 from playground.quantize.wholemodel import WholeJob, survey
-from playground.train.job import Step, TrainingJob
+from playground.train.job import Ended, Step, TrainingJob
 from playground.train.record import hardware
 from playground.train.training import train
 
@@ -66,12 +64,11 @@ def train_one(recipe: Recipe) -> None:
     for event in train(job, BASES.get):
         if not isinstance(event, Step):
             print(recipe.id, event.event, event.step, getattr(event, "held_out_loss", ""), flush=True)
-    adapter: Adapter = event.adapter  # type: ignore[union-attr]
-    if event.event != "finished":
+    if not isinstance(event, Ended) or event.event != "finished":
         raise SystemExit(f"{recipe.id}: {event.event}")
     folder = settings.EXAMPLES / "adapters" / recipe.id
     shutil.rmtree(folder, ignore_errors=True)
-    save(adapter, folder)
+    save(event.adapter, folder)
 
 
 def record(place: int, task_id: str) -> None:

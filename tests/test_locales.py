@@ -33,7 +33,7 @@ from playground.ui.quantize.bits_html import RECORD
 from playground.ui.quantize.tensor import ELSEWHERE, SOURCES
 
 LAW = settings(deadline=None, derandomize=True, database=None)
-LANGUAGES = ("en", "es")
+LANGUAGES = tuple(locales.LANGUAGES)
 ROOT = Path(playground.__file__).parent
 
 
@@ -44,8 +44,13 @@ def placeholders(sentence):
 # The files
 
 
-def test_both_languages_have_the_same_keys():
-    assert set(words("en")) == set(words("es"))
+def test_every_file_is_a_language_that_can_be_chosen():
+    assert {path.stem for path in (ROOT / "locales").glob("*.json")} == set(LANGUAGES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_the_same_keys(language):
+    assert set(words(language)) == set(words("en"))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -55,8 +60,9 @@ def test_no_key_is_written_twice(language):
     assert len(keys) == len(set(keys))
 
 
-def test_both_languages_fill_in_the_same_values():
-    different = {key for key in words("en") if placeholders(words("en")[key]) != placeholders(words("es")[key])}
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_fills_in_the_same_values(language):
+    different = {key for key in words("en") if placeholders(words("en")[key]) != placeholders(words(language)[key])}
     assert different == set()
 
 
