@@ -12,6 +12,7 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave the cores to the browser, or to other tests
 
 import pytest
 import torch
@@ -27,6 +28,7 @@ from playground.model.architecture import architecture_of
 from playground.model.bases import BASES, Base, checksum, load
 from playground.model.catalogue import CATALOGUE, BaseSpec
 from playground.model.memory import STORE
+from tests.serving import served
 
 CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -125,6 +127,13 @@ def one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
 def base() -> Base:
     """The real embedded base; prepared once (about a minute) if the cache is empty."""
     return BASES.get("smollm2-135m")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, base: Base) -> Iterator[str]:
+    """The address of the page, served; its base is already prepared (the `base` fixture does that)."""
+    with served(tmp_path_factory.mktemp("server") / "log.txt") as url:
+        yield url
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ The named endpoints through gradio_client, on the real base.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,20 +19,6 @@ from playground.formats.registry import FORMATS
 from playground.ui.page import build_page
 
 BASE = "smollm2-135m"
-
-
-@pytest.fixture(scope="module")
-def url(base) -> Iterator[str]:
-    page = build_page()
-    _, url, _ = page.queue(default_concurrency_limit=None).launch(prevent_thread_lock=True, quiet=True, ssr_mode=False)
-    yield url
-    page.close()
-
-
-@pytest.fixture
-def client(url: str) -> Client:
-    """A session of its own."""
-    return Client(url, verbose=False)
 
 
 def test_the_design_s_endpoints_and_no_others_are_public(client: Client) -> None:

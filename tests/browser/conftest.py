@@ -1,61 +1,20 @@
 """
-One server and one browser for the browser tests; without Chromium they fail with one line that says what to install.
+One browser for the browser tests; without Chromium they fail with one line that says what to install.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
 ARGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def serve(log: Path) -> tuple[subprocess.Popen, str]:
-    """Start `python app.py` on a free port and wait until it answers."""
-    port = free_port()
-    env = {**os.environ, "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=log.open("w"), stderr=subprocess.STDOUT)
-    url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
-        try:
-            urllib.request.urlopen(url, timeout=2)
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return process, url
-    process.kill()
-    raise RuntimeError(f"the server did not start:\n{log.read_text()[-2000:]}")
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, base) -> Iterator[str]:
-    """The page on a free port, its base already prepared (the `base` fixture does that)."""
-    process, url = serve(tmp_path_factory.mktemp("server") / "log.txt")
-    yield url
-    process.terminate()
-    process.wait(timeout=20)
 
 
 @pytest.fixture(scope="session")
@@ -69,20 +28,34 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A visitor of their own: English, light, a laptop."""
+    """An English laptop in daylight. Its cached files make the second opening of the page half as dear as the first."""
     with browser.new_context(locale="en-US", color_scheme="light", viewport={"width": 1280, "height": 900}) as context:
         yield context
 
 
 @pytest.fixture
 def page(context: BrowserContext, server: str) -> Iterator[Page]:
-    """The opened page. Console errors and requests to other hosts fail the test."""
+    """The page, opened by a visitor of this test's own."""
+    with visitor(context, server) as page:
+        yield page
+
+
+@contextmanager
+def visitor(context: BrowserContext, url: str) -> Iterator[Page]:
+    """
+    Somebody new opens a page in this browser, which keeps its cached files but remembers nobody. Console errors and
+    requests to other hosts fail the test.
+    """
     page = context.new_page()
+    context.new_cdp_session(page).send(
+        "Storage.clearDataForOrigin", {"origin": url.partition("/?")[0], "storageTypes": "local_storage"}
+    )
     wrong = watch(page)
-    open_page(page, server)
+    open_page(page, url)
     yield page
+    page.close()
     assert wrong == []
 
 

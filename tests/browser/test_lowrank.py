@@ -117,8 +117,8 @@ def test_the_soft_prompt_is_shown_and_answers_without_a_token(lab: Page, artifac
 
 @pytest.mark.timeout(400)
 def test_the_checkpoints_of_an_own_run_drive_the_lab(page: Page) -> None:
-    start_training(page, 3)
-    expect(page.locator("#status")).to_contain_text("3 steps in", timeout=SLOW)
+    start_training(page, 2)
+    expect(page.locator("#status")).to_contain_text("2 steps in", timeout=SLOW)
     tab(page, LAB)
     expect(page.locator("#lab-module")).to_contain_text("effective rank", timeout=SLOW)
     choose(page, "#lab-adapter", "LoRA r = 8 · pirate (yours)")
@@ -126,7 +126,7 @@ def test_the_checkpoints_of_an_own_run_drive_the_lab(page: Page) -> None:
     expect(page.locator("#lab-network")).to_contain_text("Most changed")
     set_slider(page, "#lab-step", 0)
     expect(page.locator("#lab-network")).to_contain_text("every ΔW is zero", timeout=SLOW)
-    set_slider(page, "#lab-step", 3)
+    set_slider(page, "#lab-step", 2)
     expect(page.locator("#lab-network")).to_contain_text("Most changed", timeout=SLOW)
 
 

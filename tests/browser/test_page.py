@@ -6,15 +6,24 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from peft import PeftModel
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import open_page, watch
+from tests.browser.conftest import open_page, visitor, watch
 
 SLOW = 180_000  # milliseconds; a bound for failing, not a wait
+BRIEFLY = "/?max_new_tokens=12"  # a link to answers that are long enough to tell the panes apart
+
+
+@pytest.fixture
+def brief(context: BrowserContext, server: str) -> Iterator[Page]:
+    """The page, opened by a visitor of this test's own with a link to short answers."""
+    with visitor(context, server + BRIEFLY) as page:
+        yield page
 
 
 def tab(page: Page, place: int) -> None:
@@ -66,8 +75,9 @@ def test_the_page_shows_a_recorded_comparison_before_the_first_press(page: Page)
 
 @pytest.mark.timeout(400)
 def test_a_visitor_compares_trains_stops_compares_again_and_downloads(
-    page: Page, base, tmp_path: Path, artifacts: Path
+    brief: Page, base, tmp_path: Path, artifacts: Path
 ) -> None:
+    page = brief
     page.locator("#try-pirate").click()
     compare(page)
     panes = page.locator("#panes .pp-pane")
@@ -124,7 +134,7 @@ def test_two_visitors_neither_see_nor_disturb_each_other(page: Page, browser, se
     start_training(page, 50)
     with browser.new_context(locale="en-US") as other_context:
         other = other_context.new_page()
-        open_page(other, server)
+        open_page(other, server + BRIEFLY)
         tab(other, 1)
         expect(other.locator("#status")).to_contain_text("Nothing is training")
         other.locator("#train").click()
@@ -206,14 +216,14 @@ def test_nothing_overflows_and_pictures_are_kept(
 
 
 def test_a_link_opens_the_page_in_a_prepared_state(context: BrowserContext, server: str) -> None:
-    page = context.new_page()
-    open_page(page, f"{server}/?lang=en&prompt=Do+you+like+rain%3F&panes=base%2Cpirate-ia3&seed=7&max_new_tokens=12")
-    expect(page.locator("#prompt textarea")).to_have_value("Do you like rain?")
-    expect(page.locator("#decoding-chip")).to_contain_text("12 tokens · seed 7")
-    page.locator("#add-pane").click()
-    expect(page.locator("#panes-chosen")).to_contain_text("IA3 · pirate")
+    link = f"{server}/?lang=en&prompt=Do+you+like+rain%3F&panes=base%2Cpirate-ia3&seed=7&max_new_tokens=12"
+    with visitor(context, link) as page:
+        expect(page.locator("#prompt textarea")).to_have_value("Do you like rain?")
+        expect(page.locator("#decoding-chip")).to_contain_text("12 tokens · seed 7")
+        page.locator("#add-pane").click()
+        expect(page.locator("#panes-chosen")).to_contain_text("IA3 · pirate")
 
 
-def test_enter_in_the_prompt_compares(page: Page) -> None:
-    page.locator("#prompt textarea").press("Enter")
-    expect(page.locator("#compare-notice")).to_contain_text("Done", timeout=SLOW)
+def test_enter_in_the_prompt_compares(brief: Page) -> None:
+    brief.locator("#prompt textarea").press("Enter")
+    expect(brief.locator("#compare-notice")).to_contain_text("Done", timeout=SLOW)

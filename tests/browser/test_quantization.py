@@ -9,22 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.browser.conftest import open_page, watch
+from tests.browser.conftest import open_page, visitor, watch
 from tests.browser.test_page import SLOW, set_slider
 
 
 @pytest.fixture(scope="module")
-def lab(browser, server: str) -> Iterator[Page]:
+def lab(context: BrowserContext, server: str) -> Iterator[Page]:
     """The lab, opened and drawn once: every test here has a section of its own. At the end nothing went wrong."""
-    with browser.new_context(locale="en-US") as context:
-        page = context.new_page()
-        wrong = watch(page)
-        open_page(page, f"{server}/?tab=quantization")
+    with visitor(context, f"{server}/?tab=quantization") as page:
         expect(page.locator("#tensor-table tbody tr")).not_to_have_count(0, timeout=SLOW)
         yield page
-        assert wrong == []
 
 
 def sqnr(lab: Page, name: str) -> float:
