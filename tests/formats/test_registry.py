@@ -506,7 +506,8 @@ def test_a_format_refuses_a_layout_that_it_does_not_have():
     for name, layout in refused:
         with pytest.raises(PlaygroundError) as error:
             FORMATS[name].round_trip(torch.ones(4, 4), layout)
-        assert error.value.key in ("not_a_choice", "out_of_range")
+        broken = isinstance(layout.block, float)
+        assert error.value.key in (("wrong_kind",) if broken else ("not_a_choice", "out_of_range"))
         with pytest.raises(PlaygroundError):
             FORMATS[name].bits_per_parameter((4, 4), layout)
     with pytest.raises(PlaygroundError) as error:
