@@ -21,12 +21,19 @@ BOUND = 120.0  # seconds after which a server that does not answer has failed
 @contextmanager
 def served(log: Path) -> Iterator[str]:
     """`python app.py` on a free port, ended when the caller is done; gives its address once it answers."""
+    with serving(log) as (url, _):
+        yield url
+
+
+@contextmanager
+def serving(log: Path) -> Iterator[tuple[str, int]]:
+    """The same with its process id."""
     port = free_port()
     env = {**os.environ, "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"}
     with log.open("w") as out:
         process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT)
     try:
-        yield answering(process, f"http://127.0.0.1:{port}", log)
+        yield answering(process, f"http://127.0.0.1:{port}", log), process.pid
     finally:
         process.terminate()
         process.wait(timeout=20)

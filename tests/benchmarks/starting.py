@@ -14,7 +14,8 @@ import urllib.request
 from playwright.sync_api import sync_playwright
 
 from tests.benchmarks.table import write
-from tests.browser.conftest import ARGS, ROOT, free_port
+from tests.browser.conftest import ARGS
+from tests.serving import ROOT, free_port
 
 
 def start(cache: str) -> dict[str, float]:
