@@ -4,7 +4,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LINT := lint-format lint-rules lint-types lint-imports
 
 .DELETE_ON_ERROR:
-.PHONY: help run test lint $(LINT) bench examples lock clean
+.PHONY: help run test test-unit test-page lint $(LINT) bench examples lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s%s\n", $$1, $$2}' Makefile
@@ -13,8 +13,13 @@ run: .venv/run.done  ## install, prepare the embedded base once, serve on http:/
 	$(BIN)/python -m playground.model.embedded
 	$(BIN)/python app.py
 
-test: .venv/test.done lint  ## everything: style, types, imports, unit, API and browser tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/api --ignore tests/browser
+test: .venv/test.done  ## everything: style, types, imports, unit, API and browser tests; a summary at the end
+	$(BIN)/python -m tests
+
+test-unit: .venv/test.done  ## unit tests, and how much of the code they reach
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/api --ignore tests/browser --cov
+
+test-page: .venv/test.done  ## API and browser tests, on one server
 	$(BIN)/python -m pytest tests/api tests/browser
 
 lint: $(LINT)  ## the four below, which the pre-commit hooks call too

@@ -150,7 +150,7 @@ def study() -> None:
             print(*found[-1], flush=True)
     head = ["round", "minutes", "private memory", "resident"]
     note = (
-        "Two visitors in turns. A round each: a comparison of the base, one of its forms, a ready-made adapter and one's own, "
+        "Two visitors in turns. A round each: a comparison of the base, one of its forms, a ready-made one and one's own, "
         "an adapter opened up, cut and answered with, a soft prompt, formats; in turns a training by the next method (full "
         "fine-tuning among them), a download and an upload; every 25th round all four tabs in a browser, with a pair of "
         "trainings and a merge. Private: anonymous memory. The embedded base is mapped from its file: resident only."
