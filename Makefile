@@ -16,11 +16,11 @@ run: .venv/run.done  ## install, prepare the embedded base once, serve on http:/
 test: .venv/test.done  ## everything: style, types, imports, unit, API and browser tests; a summary at the end
 	$(BIN)/python -m tests
 
-test-unit: .venv/test.done  ## unit tests, and how much of the code they reach
+test-unit: .venv/test.done  ## unit tests, and what of the code they reach
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/api --ignore tests/browser --cov
 
-test-page: .venv/test.done  ## API and browser tests, on one server
-	$(BIN)/python -m pytest tests/api tests/browser
+test-page: .venv/test.done  ## API and browser tests, a server for each of two processes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/api tests/browser
 
 lint: $(LINT)  ## the four below, which the pre-commit hooks call too
 
