@@ -12,9 +12,12 @@ from typing import Any
 from playground import locales
 from playground.adapt import tasks
 from playground.adapt.methods import METHODS, method, training_memory
+from playground.errors import PlaygroundError
 from playground.model.architecture import Architecture
 from playground.model.bases import BASES
 from playground.model.catalogue import CATALOGUE, is_simulated, split_id
+
+UNDER_WAY = ("downloading", "converting", "loading")  # states of a base that will be there soon
 
 
 def list_bases() -> list[dict[str, Any]]:
@@ -54,9 +57,23 @@ def base_status(base_id: str) -> dict[str, Any]:
     return {"name": spec.name, "form": form, **vars(BASES.status(base_id))}
 
 
-def load(base_id: str) -> None:
+def load(base_id: str) -> Architecture:
     """Load a base before anything needs it. Raises PlaygroundError."""
-    BASES.get(base_id)
+    return BASES.get(base_id).architecture
+
+
+def shape(base_id: str) -> Architecture:
+    """The base's architecture: of the loaded model if it is here, else the catalogue's. Raises PlaygroundError."""
+    spec, _ = split_id(base_id)
+    architecture = BASES.get(base_id).architecture if BASES.is_loaded(base_id) else spec.architecture
+    if architecture is None:
+        raise PlaygroundError("shape_unknown", base=spec.name)
+    return architecture
+
+
+def comes(base_id: str) -> bool:
+    """Whether a base is here, or will be soon."""
+    return BASES.is_loaded(base_id) or BASES.status(base_id).state in UNDER_WAY
 
 
 def have(base_id: str) -> None:

@@ -20,7 +20,7 @@ from playground.adapt.attach import attach
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN, TASK_IDS
 from playground.adapt.variant import Variant
-from playground.bounds import Bound
+from playground.bounds import SEED, Bound
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 
@@ -140,4 +140,7 @@ def _record(kind: str, values: dict[str, Any], told: dict[str, Any], tensors: Ma
 
 def _whole(value: Any) -> int:
     """A number that a run can have had, else 0."""
-    return value if type(value) is int and 0 <= value < 2**31 else 0
+    try:
+        return int(SEED.check(value))
+    except PlaygroundError:
+        return 0

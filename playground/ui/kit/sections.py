@@ -15,7 +15,6 @@ from playground.ui.kit import html
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.work.jobs import Run
-from playground.work.sessions import SESSIONS
 
 ANSWER_TOKENS = 40  # long enough to hear a style, short enough to wait for
 
@@ -80,17 +79,6 @@ def headed(title: str, lead: str) -> dict[str, Callable[[str], str]]:
 def soft(language: str, key: str, **values: object) -> str:
     """A quiet sentence."""
     return f'<p class="pp-soft">{html.words(language, key, **values)}</p>'
-
-
-def run_of(key: str, place: str, subject: str) -> Run | None:
-    """The session's run of a place, if it is about this subject; another's stops, and whoever shows it looks away."""
-    run = SESSIONS.get(key).runs.get(place)
-    if run is None or run.job == subject:
-        return run
-    if not run.ended:
-        run.replaced = True
-        SESSIONS.stop(key, place)
-    return None
 
 
 def progress(run: Run, language: str) -> str:

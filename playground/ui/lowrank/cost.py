@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from playground import settings
+from playground.actions import catalogue
 from playground.actions.lowrank import COUNT, start_count
 from playground.adapt import cost as arithmetic
 from playground.adapt.cost import CALCULATED, RANK, TASKS, VIRTUAL_TOKENS, WIDTH, Cost
@@ -23,7 +24,6 @@ from playground.bounds import Bound
 from playground.errors import PlaygroundError
 from playground.locales import number, text
 from playground.model.architecture import Architecture
-from playground.model.bases import BASES
 from playground.model.catalogue import split_id
 from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes, Controls
@@ -34,7 +34,6 @@ from playground.ui.lowrank import cost_html as drawn
 from playground.ui.lowrank.pieces import chip
 
 HERE = "here"  # the base in use, beside the published models
-UNDER_WAY = ("downloading", "converting", "loading")  # states of a base that will be there soon
 # Which settings each method has; the others are hidden
 USES = {"prompt_tuning": ("virtual_tokens",), "lora": ("targets", "rank"), "ia3": (), "qlora": ("targets", "rank")}
 TARGETS = {
@@ -93,10 +92,7 @@ def model_of(model: str, base_id: str) -> Published:
     if model != HERE:
         return published(model)
     spec, _ = split_id(base_id)
-    architecture = BASES.get(base_id).architecture if BASES.is_loaded(base_id) else spec.architecture
-    if architecture is None:
-        raise PlaygroundError("shape_unknown", base=spec.name)
-    return Published(HERE, spec.name, architecture, spec.repository)
+    return Published(HERE, spec.name, catalogue.shape(base_id), spec.repository)
 
 
 def result(question: Question, base_id: str, language: str) -> str:
@@ -130,10 +126,10 @@ class Cards:
             return
         try:
             used = method(asked.method).base_id(asked.base, asked.values)
-            if not BASES.is_loaded(used) and BASES.status(used).state not in UNDER_WAY:
+            if not catalogue.comes(used):
                 return
             yield {self.measured: note(asked.language, "lab.waiting")}
-            cost = asked.cost(BASES.get(used).architecture)
+            cost = asked.cost(catalogue.load(used))
         except PlaygroundError:  # `draw` says it, or the header where the base could not be loaded
             yield {self.measured: ""}
             return
