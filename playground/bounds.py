@@ -48,7 +48,7 @@ class Bound:
                 raise PlaygroundError("not_a_choice", name=self.name, value=shown(value), choices=choices)
         elif found is None or (kind is int and found % 1 > 0) or (kind is str and len(found) > (self.maximum or 0)):
             raise PlaygroundError("wrong_kind", name=self.name, value=shown(value), kind=kind.__name__)
-        elif kind in (int, float) and not self.minimum <= found <= self.maximum:  # type: ignore[operator]  # both are set
+        elif kind in (int, float) and not self.minimum <= found <= self.maximum:  # both are set
             raise PlaygroundError(
                 "out_of_range", name=self.name, value=shown(value), minimum=self.minimum, maximum=self.maximum
             )

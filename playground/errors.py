@@ -7,6 +7,8 @@ language; `str(error)` is the English sentence, for notebooks and logs. Knows no
 
 from __future__ import annotations
 
+from typing import Any
+
 from playground import locales
 
 
@@ -30,7 +32,7 @@ class PlaygroundError(ValueError):
     def __str__(self) -> str:
         return self.message(locales.DEFAULT)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.key, self.values)
 
 

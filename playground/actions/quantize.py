@@ -189,7 +189,8 @@ def measured(survey: Survey) -> list[dict[str, Any]]:
 @cache
 def recorded() -> dict[str, Any]:
     """The survey of all formats that came with the page: its `found`, the base, the machine."""
-    return json.loads(RECORDED.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(RECORDED.read_text(encoding="utf-8"))
+    return found
 
 
 def recording(survey: Survey, machine: str) -> dict[str, Any]:

@@ -144,7 +144,9 @@ def config_json(config: Any, repository: str) -> dict[str, Any]:
             "tokenizer_name_or_path": None,
             "tokenizer_kwargs": None,
         }
-    return json.loads(json.dumps(plain, default=lambda value: sorted(value) if isinstance(value, set) else str(value)))
+    written = json.dumps(plain, default=lambda value: sorted(value) if isinstance(value, set) else str(value))
+    read: dict[str, Any] = json.loads(written)
+    return read
 
 
 # Folders and zips

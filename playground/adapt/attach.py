@@ -108,7 +108,8 @@ def _merged(model: Any) -> PreTrainedModel:
                 layer.weight.module = layer
             elif type(layer.weight).__name__ != "Int8Params":
                 layer.weight = torch.nn.Parameter(layer.weight.detach().clone(), requires_grad=False)
-    return model.merge_and_unload()
+    merged: PreTrainedModel = model.merge_and_unload()
+    return merged
 
 
 def wrapped(base: Base, config: PeftConfig) -> Any:

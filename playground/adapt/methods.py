@@ -117,7 +117,8 @@ def training_memory(architecture: Architecture, trainable: int, form: str | None
 def count_lora(architecture: Architecture, values: Values) -> int:
     """r x (in + out) a layer (Hu et al. 2021, section 4.1), plus a magnitude per output row for DoRA (Liu et al. 2024)."""
     layers = targeted(architecture, values["targets"])
-    factors = sum(layer.count * values["rank"] * (layer.inputs + layer.outputs) for layer in layers)
+    rank: int = values["rank"]
+    factors = sum(layer.count * rank * (layer.inputs + layer.outputs) for layer in layers)
     magnitudes = sum(layer.count * layer.outputs for layer in layers) if values.get("dora") else 0
     return factors + magnitudes + count_biases(architecture, values)
 
@@ -131,7 +132,8 @@ def count_biases(architecture: Architecture, values: Values) -> int:
 
 def count_prompt_tuning(architecture: Architecture, values: Values) -> int:
     """Virtual tokens x width (Lester et al. 2021, table 4)."""
-    return values["virtual_tokens"] * architecture.hidden_size
+    tokens: int = values["virtual_tokens"]
+    return tokens * architecture.hidden_size
 
 
 def count_ia3(architecture: Architecture, values: Values) -> int:

@@ -80,7 +80,8 @@ def score_json(example: Example, answer: str) -> float:
         return 0.0
     if not isinstance(found, dict):
         return 0.0
-    return sum(found.get(key) == value for key, value in expected.items()) / len(expected)
+    right: int = sum(found.get(key) == value for key, value in expected.items())
+    return right / len(expected)
 
 
 def score_act_as(example: Example, answer: str) -> float:

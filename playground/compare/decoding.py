@@ -13,7 +13,11 @@ import torch
 from peft import PeftModel
 from torch import nn
 from transformers import DynamicCache, LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.generation import RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarper, TopPLogitsWarper
+from transformers.generation.logits_process import (
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from playground import settings
 from playground.adapt import tasks
@@ -113,8 +117,9 @@ class Row:
 
     def text(self, count: int | None = None) -> str:
         """The first `count` tokens as text; a character that still lacks bytes is left out."""
-        text: Any = self.tokenizer.decode(self.tokens[:count], skip_special_tokens=True)
-        return text.rstrip("\N{REPLACEMENT CHARACTER}")
+        decoded: Any = self.tokenizer.decode(self.tokens[:count], skip_special_tokens=True)
+        text: str = decoded.rstrip("\N{REPLACEMENT CHARACTER}")
+        return text
 
     def span(self, index: int | None) -> tuple[int, int] | None:
         """Where in the text the token at `index` stands; a byte of a character marks the whole character."""
@@ -172,7 +177,8 @@ def _column(tree: PreTrainedModel, rows: Sequence[Row], cache: DynamicCache, mas
     ids = torch.tensor([[(row.tokens or row.prompt)[-1]] for row in rows], device=device)
     positions = torch.tensor([[row.length] for row in rows], device=device)
     output = tree(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
-    return output.logits[:, -1].float().cpu()
+    logits: torch.Tensor = output.logits[:, -1]
+    return logits.float().cpu()
 
 
 @torch.inference_mode()

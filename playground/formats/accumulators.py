@@ -63,13 +63,13 @@ def pattern(value: int, bits: int) -> str:
 
 def wrap(value: Whole, bits: int) -> Whole:
     """What is left in that many bits, of one number or of each in an array."""
-    half = 2 ** (bits - 1)
+    half: int = 2 ** (bits - 1)
     return (value + half) % (2 * half) - half
 
 
 def saturate(value: int, bits: int) -> int:
     """The nearest number that fits."""
-    half = 2 ** (bits - 1)
+    half: int = 2 ** (bits - 1)
     return min(max(value, -half), half - 1)
 
 
@@ -199,7 +199,7 @@ def _lengths(length: int) -> list[int]:
 def _integer_sums(products: np.ndarray, exact: np.ndarray, bits: int, overflow: str) -> np.ndarray:
     if overflow == "wrap":  # the order of additions does not matter
         return wrap(exact, bits)
-    half = 2 ** (bits - 1)
+    half: int = 2 ** (bits - 1)
     if -half <= exact.min() and exact.max() < half:
         return exact
     sums, total = [], 0

@@ -84,7 +84,8 @@ def _zero_point_of(format: Format, zero_point: int | None) -> int | None:
         return None
     if not format.zero_points:
         raise PlaygroundError("not_a_choice", name="zero_point", value=shown(zero_point), choices="None")
-    return Bound("zero_point", 0, *code_range(format, True)).check(zero_point)
+    checked: int = Bound("zero_point", 0, *code_range(format, True)).check(zero_point)
+    return checked
 
 
 # Float formats
@@ -111,7 +112,7 @@ def pattern_of(format: Format, value: float) -> int:
     words = {8: torch.uint8, 16: torch.int16, 32: torch.int32}
     clipped = torch.tensor([value], dtype=torch.float32).clamp(-format.largest, format.largest)
     pattern = int(clipped.to(getattr(torch, format.dtype)).view(words[int(format.code_bits)]))
-    return pattern & 2 ** int(format.code_bits) - 1
+    return pattern & (1 << int(format.code_bits)) - 1
 
 
 def _float(format: Format, value: float) -> Anatomy:

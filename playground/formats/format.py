@@ -99,7 +99,8 @@ class Format:
     def smallest(self) -> float:
         """The smallest number above zero, in the units of `largest`; of a float format the smallest subnormal."""
         if self.kind == "float":
-            return 2.0 ** (2 - 2 ** (self.exponent_bits - 1) - self.mantissa_bits)
+            power: int = 2 - 2 ** (self.exponent_bits - 1) - self.mantissa_bits
+            return 2.0**power
         return min((abs(level) for level in self.levels if level), default=1.0)
 
     @property

@@ -33,7 +33,7 @@ class StraightThrough(torch.autograd.Function):
         return format.round_trip(weights, layout).values
 
     @staticmethod
-    def setup_context(ctx: object, inputs: tuple, output: torch.Tensor) -> None:
+    def setup_context(ctx: object, inputs: tuple[torch.Tensor, Format, Layout], output: torch.Tensor) -> None:
         pass
 
     @staticmethod
@@ -44,7 +44,9 @@ class StraightThrough(torch.autograd.Function):
 def fake_quantize(weights: torch.Tensor, format_id: str, layout: Layout | None = None) -> torch.Tensor:
     """The weights as the format keeps them, differentiable. Raises PlaygroundError as `Format.round_trip`."""
     format = format_of(format_id)
-    return StraightThrough.apply(weights, format, layout or format.layout)
+    layout = layout or format.layout
+    rounded: torch.Tensor = StraightThrough.apply(weights, format, layout)  # type: ignore[no-untyped-call]  # torch's own
+    return rounded
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ PLAIN = range(-4, 7)  # powers of ten that are written out: 0.0001 to 9,999,999
 @cache
 def words(language: str) -> dict[str, str]:
     """All sentences of one language, by key."""
-    return json.loads(Path(__file__).with_name(f"{language}.json").read_text(encoding="utf-8"))
+    found: dict[str, str] = json.loads(Path(__file__).with_name(f"{language}.json").read_text(encoding="utf-8"))
+    return found
 
 
 def text(language: str, key: str, **values: object) -> str:

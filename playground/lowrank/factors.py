@@ -71,7 +71,8 @@ def gram_spectrum(matrix: torch.Tensor) -> torch.Tensor:
     than an SVD; those below 1e-8 of the largest are not exact.
     """
     wide = matrix.double() if matrix.shape[0] <= matrix.shape[1] else matrix.double().T
-    return torch.linalg.eigvalsh(wide @ wide.T).flip(0).clamp(min=0.0).sqrt()
+    eigenvalues: torch.Tensor = torch.linalg.eigvalsh(wide @ wide.T)
+    return eigenvalues.flip(0).clamp(min=0.0).sqrt()
 
 
 def energy(values: torch.Tensor) -> torch.Tensor:

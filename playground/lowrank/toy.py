@@ -123,7 +123,8 @@ def diagonal(rows: int, columns: int, generator: np.random.Generator, picture: n
 def from_picture(rows: int, columns: int, generator: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """The picture, resized, around its mean."""
     resized = np.asarray(Image.fromarray(picture).resize((columns, rows), Image.Resampling.BILINEAR))
-    return resized - resized.mean()
+    centred: np.ndarray = resized - resized.mean()
+    return centred
 
 
 def trained(rows: int, columns: int, generator: np.random.Generator, picture: np.ndarray) -> np.ndarray:
@@ -140,7 +141,8 @@ def trained_update() -> np.ndarray:
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     with safe_open(folder / WEIGHTS, framework="np") as file:
         a, b = (file.get_tensor(TRAINED.format(factor=factor)) for factor in "AB")
-    return config["lora_alpha"] / config["r"] * (b @ a)
+    update: np.ndarray = config["lora_alpha"] / config["r"] * (b @ a)
+    return update
 
 
 TARGETS: dict[str, Make] = {

@@ -68,7 +68,8 @@ class Update:
         if self.magnitude is None:
             return product
         turned = weight + product  # DoRA, Liu et al. 2024, equation 5: a direction, and a length for every row
-        return self.magnitude[:, None] * turned / torch.linalg.norm(turned, dim=1, keepdim=True) - weight
+        lengths: torch.Tensor = torch.linalg.norm(turned, dim=1, keepdim=True)
+        return self.magnitude[:, None] * turned / lengths - weight
 
     def norm(self, weight: torch.Tensor) -> float:
         """‖ΔW‖_F."""
@@ -151,7 +152,7 @@ def _peft(base: Base, adapter: Adapter) -> dict[str, Update]:
 
 def _scaling(config: Any, module: str, rank: int) -> float:
     """alpha / r, or alpha / √r for rsLoRA, with the alpha that PEFT's config gives this module."""
-    alpha = config.alpha_pattern.get(get_pattern_key(config.alpha_pattern, module), config.lora_alpha)
+    alpha: float = config.alpha_pattern.get(get_pattern_key(config.alpha_pattern, module), config.lora_alpha)
     return alpha / (math.sqrt(rank) if config.use_rslora else rank)
 
 

@@ -101,4 +101,5 @@ def word(base: Base, token: int) -> str:
 def input_embeddings(base: Base) -> torch.Tensor:
     """The base's own, (rows, width): never written to."""
     model: Any = base.model
-    return model.get_input_embeddings().weight.detach()
+    weight: torch.Tensor = model.get_input_embeddings().weight
+    return weight.detach()

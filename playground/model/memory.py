@@ -101,13 +101,15 @@ class Store:
 def total() -> int:
     """Bytes of memory that this process may use: the machine's, or its cgroup's if that is less."""
     limits = [limit for limit, _ in map(_cgroup, CGROUPS) if limit]
-    return min([psutil.virtual_memory().total, *limits])
+    machine: int = psutil.virtual_memory().total
+    return min([machine, *limits])
 
 
 def available() -> int:
     """Bytes that can still be had without swapping."""
     free = [limit - used for limit, used in map(_cgroup, CGROUPS) if limit]
-    return min([psutil.virtual_memory().available, *free])
+    machine: int = psutil.virtual_memory().available
+    return min([machine, *free])
 
 
 def _cgroup(files: tuple[str, str]) -> tuple[int, int]:

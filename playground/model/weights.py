@@ -68,7 +68,7 @@ def weight_of(model: nn.Module, module: str) -> torch.Tensor:
     from peft.utils.integrations import dequantize_bnb_weight
 
     layer: Any = model.get_submodule(module)
-    weight = layer.weight
+    weight: torch.Tensor = layer.weight
     if is_quantized(weight):  # PEFT's dequantize_module_weight would write to the layer
-        weight = dequantize_bnb_weight(weight, state=getattr(layer, "state", None))
+        weight = dequantize_bnb_weight(layer.weight, state=getattr(layer, "state", None))
     return weight.detach().float().cpu()

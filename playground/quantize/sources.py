@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playground import settings
 from playground.bounds import SEED
@@ -55,7 +55,8 @@ def modules(base: Base) -> tuple[str, ...]:
 
 
 def shape_of(base: Base, module: str) -> tuple[int, ...]:
-    return tuple(base.model.get_submodule(module).weight.shape)  # type: ignore[union-attr, arg-type]
+    layer: Any = base.model.get_submodule(module)
+    return tuple(layer.weight.shape)
 
 
 def default_module(base: Base) -> str:

@@ -120,7 +120,7 @@ def chosen(format_ids: Sequence[str] = ()) -> tuple[Format, ...]:
     return tuple(format for format in FORMATS.values() if format.id in wanted)
 
 
-_REPORTS: OrderedDict[tuple, Report] = OrderedDict()
+_REPORTS: OrderedDict[tuple[object, ...], Report] = OrderedDict()
 _REMEMBERING = threading.Lock()
 
 

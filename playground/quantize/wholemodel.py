@@ -186,7 +186,8 @@ def bits_of(plain: Base, name: str) -> float:
     if name == PLAIN:
         return 8.0 * plain.model.dtype.itemsize
     stored = sum(format_of(name).bits_per_parameter(tuple(layer.weight.shape)) * layer.weight.numel() for layer in layers)
-    return stored / sum(layer.weight.numel() for layer in layers)
+    bits: float = stored / sum(layer.weight.numel() for layer in layers)
+    return bits
 
 
 def computed_bytes(plain: Base, name: str) -> int:
@@ -196,7 +197,8 @@ def computed_bytes(plain: Base, name: str) -> int:
 
 def linear_bytes(plain: Base, name: str) -> int:
     """What the linear layers take in a format."""
-    return math.ceil(sum(layer.weight.numel() for layer in linear_layers(plain.model).values()) * bits_of(plain, name) / 8)
+    weights: int = sum(layer.weight.numel() for layer in linear_layers(plain.model).values())
+    return math.ceil(weights * bits_of(plain, name) / 8)
 
 
 def file_bytes(base: Base) -> int:
@@ -235,7 +237,7 @@ def text_windows(base: Base) -> list[torch.Tensor]:
 def log_probabilities(base: Base, window: torch.Tensor) -> torch.Tensor:
     """Of every next token, (tokens - 1, vocabulary) float32 on the CPU: the first token of a window has no context."""
     model = attached(base, Variant(base.id)).model
-    logits = model(input_ids=window[None].to(base.device), use_cache=False).logits[0, :-1]
+    logits: torch.Tensor = model(input_ids=window[None].to(base.device), use_cache=False).logits[0, :-1]
     return logits.float().log_softmax(-1).cpu()
 
 

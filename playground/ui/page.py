@@ -96,7 +96,8 @@ class Shell:
 def build_page() -> gr.Blocks:
     """The whole page, not yet served."""
     wording = Wording()
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
+    page = gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS)
+    with page:
         shell = build_shell(wording)
         _wire(shell)
         _wire_opening(page, shell)

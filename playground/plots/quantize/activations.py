@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from playground.locales import number, significant, text
-from playground.plots.kit.figures import decibels, raised, share
+from playground.locales import number, raised, significant, text
+from playground.plots.kit.figures import decibels, share
 from playground.plots.kit.heatmap import Place, layer_map
 from playground.plots.kit.svg import UNITS, drawing
 from playground.plots.quantize.names import module_name
 from playground.plots.quantize.pieces import below, captioned, columns, measure, odd, outline, table
 
 if TYPE_CHECKING:
-    from playground.formats.calibration import Calibrated, Errors
-    from playground.formats.statistics import Histogram
+    from playground.formats.calibration import Calibrated
+    from playground.formats.statistics import Errors, Histogram
     from playground.quantize.activations import Cell
 
 
@@ -146,7 +146,8 @@ def features(largest: np.ndarray, weights: np.ndarray, threshold: float, languag
 def _heights(values: np.ndarray, scale: tuple[int, int]) -> np.ndarray:
     """Shares of the height on a logarithmic scale between two powers of ten."""
     low, high = scale
-    return np.clip((np.log10(np.maximum(values, 10.0**low)) - low) / (high - low), 0.0, 1.0)
+    heights: np.ndarray = np.clip((np.log10(np.maximum(values, 10.0**low)) - low) / (high - low), 0.0, 1.0)
+    return heights
 
 
 def _strip(

@@ -10,8 +10,10 @@ page would show, in the language of the Accept-Language header.
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import gradio as gr
+from gradio.events import api
 
 from playground import locales, settings
 from playground.actions import catalogue, lowrank
@@ -25,7 +27,7 @@ from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 
 
-def build_api(more: Mapping[str, Callable]) -> None:
+def build_api(more: Mapping[str, Callable[..., Any]]) -> None:
     """Declare the endpoints, these and `more`, inside the current gr.Blocks."""
     endpoints = {
         "bases": bases,
@@ -41,7 +43,7 @@ def build_api(more: Mapping[str, Callable]) -> None:
         **more,
     }
     for name, endpoint in endpoints.items():
-        gr.api(endpoint, api_name=name, concurrency_limit=None)
+        api(endpoint, api_name=name, concurrency_limit=None)
     adapter, zip_out = gr.Textbox(visible=False, label="adapter"), gr.File(visible=False, label="zip")
     zip_in, base = (
         gr.File(visible=False, type="filepath", label="zip"),
@@ -66,27 +68,32 @@ def explained(request: gr.Request) -> Iterator[None]:
         raise gr.Error(error.message(language), print_exception=False) from error
 
 
-def bases() -> list:
+def bases() -> list[Any]:
     """The base models: id, name, parameters, source, and whether it is loaded."""
     return catalogue.list_bases()
 
 
-def methods() -> list:
+def methods() -> list[Any]:
     """The methods: id, name, family, paper, default steps, and the range of every hyperparameter."""
     return catalogue.describe_methods()
 
 
-def task_list() -> list:
+def task_list() -> list[Any]:
     """The tasks: id, name, and how many training and held-out examples each has."""
     return catalogue.describe_tasks()
 
 
-def adapters(request: gr.Request) -> list:
+def adapters(request: gr.Request) -> list[Any]:
     """This session's own adapters, newest first, and the ready-made ones."""
     return list_adapters(key_of(request))
 
 
-def count_parameters(base: str, method: str, request: gr.Request, hyperparameters: dict = {}) -> dict:  # noqa: B006
+def count_parameters(
+    base: str,
+    method: str,
+    request: gr.Request,
+    hyperparameters: dict[str, Any] = {},  # noqa: B006
+) -> dict[str, Any]:
     """
     Trainable parameters before training, as PEFT counts them after wrapping.
 
@@ -104,10 +111,10 @@ def train(  # type: ignore[misc]
     method: str,
     task: str,
     request: gr.Request,
-    hyperparameters: dict = {},  # noqa: B006
+    hyperparameters: dict[str, Any] = {},  # noqa: B006
     steps: int = 0,
     seed: int = 0,
-) -> dict:
+) -> dict[str, Any]:
     """
     Train an adapter and watch: a stream of events, the last one with the adapter's summary.
 
@@ -133,14 +140,14 @@ def train(  # type: ignore[misc]
 def compare(  # type: ignore[misc]
     base: str,
     prompt: str,
-    adapters: list,
+    adapters: list[Any],
     request: gr.Request,
     max_new_tokens: int = Decoding.max_new_tokens,
     temperature: float = Decoding.temperature,
     seed: int = Decoding.seed,
     top_p: float = Decoding.top_p,
     repetition_penalty: float = Decoding.repetition_penalty,
-) -> dict:
+) -> dict[str, Any]:
     """
     Answer one prompt with several adapters at once: a stream of frames with all panes' texts, the last one measured.
 
@@ -165,7 +172,7 @@ def compare(  # type: ignore[misc]
         yield from frames(start_comparison(key_of(request), base, prompt, adapters, decoding))
 
 
-def frames(run: Run) -> Iterator[dict]:
+def frames(run: Run) -> Iterator[dict[str, Any]]:
     """A comparison's frames as they come. Raises the run's error."""
     for _ in run.changes():
         if run.events:
@@ -181,7 +188,7 @@ def result(run: Run) -> None:
         raise PlaygroundError("replaced")
 
 
-def low_rank(adapter: str, request: gr.Request, module: str = "") -> dict:
+def low_rank(adapter: str, request: gr.Request, module: str = "") -> dict[str, Any]:
     """
     The update that a LoRA made to one module: its singular values, energy, effective rank, norms, amplification.
 
@@ -199,10 +206,10 @@ def truncate(  # type: ignore[misc]
     request: gr.Request,
     rank: int = -1,
     strength: float = 1.0,
-    layers: list = [],  # noqa: B006
-    kinds: list = [],  # noqa: B006
+    layers: list[Any] = [],  # noqa: B006
+    kinds: list[Any] = [],  # noqa: B006
     max_new_tokens: int = 40,
-) -> dict:
+) -> dict[str, Any]:
     """
     Answer a prompt with the base, an adapter, and what is left of it: a stream of frames as in `compare`. The last one
     has `effects`: held-out loss and mean KL from the base, in nats, of the whole adapter and of what is left; null if
@@ -226,7 +233,7 @@ def truncate(  # type: ignore[misc]
     key, place = key_of(request), f"truncate-{uuid.uuid4().hex}"  # several at once do not stop each other
     try:
         with explained(request):
-            last: dict = {}
+            last: dict[str, Any] = {}
             for last in frames(start_edited(key, place, adapter, edit, prompt, {"max_new_tokens": max_new_tokens})):
                 yield last
             yield {**last, "effects": effects(key, adapter, edit, place)}
@@ -234,7 +241,7 @@ def truncate(  # type: ignore[misc]
         SESSIONS.get(key).runs.pop(place, None)
 
 
-def soft_prompt(adapter: str, request: gr.Request, nearest: int = 3) -> dict:
+def soft_prompt(adapter: str, request: gr.Request, nearest: int = 3) -> dict[str, Any]:
     """
     The virtual tokens of a prompt-tuning adapter: norms, nearest vocabulary tokens before and after training.
 
@@ -252,7 +259,7 @@ def download_adapter(adapter: str, request: gr.Request) -> str:
         return download(key_of(request), adapter)
 
 
-def upload_adapter(zip_file: str, base: str, request: gr.Request) -> dict:
+def upload_adapter(zip_file: str, base: str, request: gr.Request) -> dict[str, Any]:
     """Check a zip and add its adapter to this session."""
     with explained(request):
         return upload(key_of(request), zip_file, base)

@@ -4,6 +4,7 @@ The quantization lab's named endpoints: formats, one number, one module, accumul
 
 # No postponed annotations here: gradio reads the types of the endpoints from them.
 from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
@@ -13,12 +14,14 @@ from playground.actions.tensor import round_module
 from playground.ui.api.endpoints import explained, key_of, result
 
 
-def format_list() -> list:
+def format_list() -> list[Any]:
     """The number formats: id, name, kind, bits per parameter (of large matrices, scales included), range, source."""
     return list_formats()
 
 
-def anatomy(format: str, value: float, request: gr.Request, scale: float = 0.0, zero_point: int | None = None) -> dict:
+def anatomy(
+    format: str, value: float, request: gr.Request, scale: float = 0.0, zero_point: int | None = None
+) -> dict[str, Any]:
     """
     One number in one format: what is stored, its error, its bits, its neighbours.
 
@@ -36,11 +39,11 @@ def quantize(
     base: str,
     request: gr.Request,
     module: str = "",
-    formats: list = [],  # noqa: B006
+    formats: list[Any] = [],  # noqa: B006
     granularity: str = "",
     block: int = 64,
     zero_point: bool = False,
-) -> list:
+) -> list[Any]:
     """
     What each format does to the weights of one module: bits per parameter, bytes, MAE, RMSE, largest error, SQNR in dB.
 
@@ -66,7 +69,7 @@ def accumulate(
     operands: str = "positive",
     length: int = 4096,
     seed: int = 0,
-) -> dict:
+) -> dict[str, Any]:
     """
     a + b in an integer accumulator, bit by bit, and a dot product in every pair of operand and accumulator: where each
     overflows (`overflow_at`), first loses a product (`lost_at`) or stops growing (`stall_at`); a sum of null is infinite.
@@ -84,7 +87,7 @@ def accumulate(
         return add_up(a, b, accumulator, overflow, operands, length, seed)
 
 
-def survey(base: str, request: gr.Request, formats: list = []) -> list:  # type: ignore[misc]  # noqa: B006
+def survey(base: str, request: gr.Request, formats: list[Any] = []) -> list[Any]:  # type: ignore[misc]  # noqa: B006
     """
     A whole base in each format: size, SQNR of every linear layer, loss and perplexity on the shipped text, KL from the
     base; a stream of lists that grow, the base as loaded first.
@@ -103,7 +106,7 @@ def survey(base: str, request: gr.Request, formats: list = []) -> list:  # type:
         result(run)
 
 
-ENDPOINTS: dict[str, Callable] = {
+ENDPOINTS: dict[str, Callable[..., Any]] = {
     "formats": format_list,
     "anatomy": anatomy,
     "quantize": quantize,

@@ -32,8 +32,9 @@ SMALLEST_PROBABILITY = 0.1  # percent; below it the page says "less than"
 def pane_title(summary: Values, language: str) -> str:
     """The visitor's own title, or method, main hyperparameter and task. Plain text, not yet escaped."""
     method = summary["method"]
-    if summary.get("name"):
-        return summary["name"]
+    given: str | None = summary.get("name")
+    if given:
+        return given
     dora = summary.get("hyperparameters", {}).get("dora")
     title = text(language, "pane.dora" if dora else f"methods.{method}.name")
     if form_of(summary):

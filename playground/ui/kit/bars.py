@@ -5,10 +5,11 @@ Bars of memory by what holds it, all in one scale.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 
 from playground import locales
 from playground.locales import NO_BREAK, number
-from playground.ui.kit.html import colour, escape
+from playground.ui.kit.html import colour
 
 
 def bytes_text(language: str, count: float) -> str:

@@ -4,9 +4,10 @@ How handlers are wired, and the quiet line and the alarm that they answer with.
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
-from playground.ui.kit.html import escape, words
+from playground.ui.kit.html import words
 
 HIDDEN: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 STREAM: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}

@@ -6,6 +6,7 @@ Knows no components and no events.
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 from playground.adapt import cost as arithmetic
@@ -17,7 +18,7 @@ from playground.model.architecture import Linear
 from playground.plots.lowrank.table import table
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit.bars import bar, bytes_text
-from playground.ui.kit.html import colour, escape, words
+from playground.ui.kit.html import colour, words
 
 if TYPE_CHECKING:
     from playground.ui.kit.bars import Part

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from html import escape
 
 import torch
 
@@ -29,7 +30,7 @@ def module_card(base: Base, adapter: Adapter, module: str, rank: int, language: 
     """What fits the method: factors and their spectrum, a vector, or a dense update."""
     update, weight = updates.update_of(base, adapter, module), weight_of(base.model, module)
     name = text(language, "lowrank.module", layer=update.layer, kind=update.kind)
-    head = f'<h2 class="pp-title">{html.escape(name)}</h2>'
+    head = f'<h2 class="pp-title">{escape(name)}</h2>'
     if update.factors is not None:
         report = findings.report(base, adapter, module)
         body = _factors(update, update.factors, weight, report, rank, language)
@@ -129,6 +130,6 @@ def _facts(facts: list[tuple[str, str]], language: str) -> str:
     rows = []
     for name, value in facts:
         said, meant = html.words(language, f"module.{name}"), html.words(language, f"module.{name}.help")
-        rows.append(f'<div title="{meant}"><dt>{said}</dt><dd>{html.escape(value)}</dd></div>')
+        rows.append(f'<div title="{meant}"><dt>{said}</dt><dd>{escape(value)}</dd></div>')
     said = html.words(language, "module.facts") if len(facts) > 2 else ""
     return f'<dl class="pp-facts">{"".join(rows)}</dl>{small(said)}'

@@ -5,16 +5,18 @@ What the virtual tokens of a prompt-tuning adapter became, as HTML. Knows no com
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import TYPE_CHECKING
 
 from playground.locales import number, percent, text
 from playground.plots.lowrank.table import table
 from playground.ui.compare.panes import VISIBLE_SPACES, visible
-from playground.ui.kit.html import escape, heading, words
+from playground.ui.kit.html import heading, words
 from playground.ui.kit.sections import soft
 
 if TYPE_CHECKING:
-    from playground.lowrank.softprompt import Importance, Near, Projection, Report, VirtualToken
+    from playground.lowrank.softprompt import Importance, Projection, Report, VirtualToken
+    from playground.lowrank.vocabulary import Near
 
 
 SLOT = "\N{OBJECT REPLACEMENT CHARACTER}"  # where tokens go into a sentence: they are HTML already

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from playground.lowrank import toy
 from playground.lowrank.toy import Approximation, Decomposition, Fitted
 from playground.plots.kit.matrix import MOST, address, matrix
 from playground.plots.lowrank import toy as plots
-from playground.ui.kit.html import escape, words
+from playground.ui.kit.html import words
 from playground.ui.lowrank.pieces import matrices, small
 
 FULL = 2.0  # root mean squares at which a colour is full; W and ΔW* have one of 1

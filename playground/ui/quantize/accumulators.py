@@ -83,7 +83,7 @@ def _length(power: Any) -> int:
     if not isinstance(power, int) or not 0 <= power < 64:
         most = settings.MAX_DOT_LENGTH.bit_length() - 1
         raise PlaygroundError("out_of_range", name="length", value=str(power)[:60], minimum=0, maximum=most)
-    return 2**power
+    return 1 << power
 
 
 def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:

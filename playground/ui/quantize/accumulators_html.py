@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from html import escape
 
 from playground import locales
 from playground.formats.accumulators import HARDWARE, Addition, DotProduct, Hardware
@@ -14,7 +15,7 @@ from playground.plots.kit.figures import signed
 from playground.plots.quantize.accumulators import addition, both_signs, partial_sums
 from playground.plots.quantize.names import format_name
 from playground.plots.quantize.pieces import columns, table
-from playground.ui.kit.html import escape, words
+from playground.ui.kit.html import words
 from playground.ui.quantize.pieces import said
 
 # An addition

@@ -153,7 +153,8 @@ def _two_figures(language: str, times: float) -> str:
 
 def _network(cells: Sequence[Cell], language: str) -> list[str]:
     """Where the largest number is, and whether one feature stands out in layer after layer."""
-    from playground.quantize.activations import OUTLIER, systematic
+    from playground.formats.calibration import OUTLIER
+    from playground.quantize.activations import systematic
 
     top = max(cells, key=lambda cell: cell.largest)
     sentences = [

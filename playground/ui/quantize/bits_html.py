@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from html import escape
 
 from playground import locales
 from playground.actions.formats import Kept
@@ -20,7 +21,7 @@ from playground.plots.quantize.bits import axis, cells, ruler
 from playground.plots.quantize.names import format_name
 from playground.plots.quantize.pieces import columns, table
 from playground.plots.quantize.tensor import shared
-from playground.ui.kit.html import escape, words
+from playground.ui.kit.html import words
 
 CROWDED, NORMAL, EVEN = "float8_e4m3", "nf4", "int8"  # three rulers to compare
 

@@ -4,6 +4,7 @@ A pair of trainings as HTML: where they stand, their curves, their memory, and h
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from playground.actions.quantize import READY_MADE
@@ -12,7 +13,7 @@ from playground.locales import number, seconds, significant, size, text
 from playground.plots.quantize import qlora as plots
 from playground.ui.kit.bars import Part, bar
 from playground.ui.kit.events import alarm, note
-from playground.ui.kit.html import escape, heading, words
+from playground.ui.kit.html import heading, words
 from playground.ui.kit.sections import soft
 from playground.ui.train.status import training_status
 from playground.work.jobs import Run

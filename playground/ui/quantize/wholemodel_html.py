@@ -7,6 +7,7 @@ Takes surveys in plain values: a running one's and the recorded one look alike.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from playground import locales
@@ -16,7 +17,6 @@ from playground.plots.quantize import wholemodel as plots
 from playground.plots.quantize.names import format_name, module_name
 from playground.plots.quantize.wholemodel import network
 from playground.ui.kit.events import note
-from playground.ui.kit.html import escape
 from playground.ui.kit.sections import soft
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from html import escape
 from typing import Any, Self
 
 import gradio as gr
@@ -20,7 +21,6 @@ from playground.adapt.tasks import OWN, TASK_IDS
 from playground.bounds import RATES, Bound
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN
-from playground.ui.kit.html import escape
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
 
