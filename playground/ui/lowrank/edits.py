@@ -80,10 +80,12 @@ class Knobs:
         """Set for an adapter, so that all of it is left."""
         from playground.lowrank import updates
 
-        most = updates.rank_of(adapter) if adapter.record.method in FACTORS else 0
+        # Without factors the slider keeps its range: gradio refuses a value that was sent before the range shrank
+        factors = adapter.record.method in FACTORS
+        most = updates.rank_of(adapter) if factors else 0
         last, kinds = updates.layers_of(adapter) - 1, list(updates.kinds_of(adapter))
         return {
-            self.rank: gr.update(visible=most > 0, maximum=max(most, 1), value=most),
+            self.rank: gr.update(visible=True, maximum=most, value=most) if factors else gr.update(visible=False),
             self.strength: 1.0,
             self.first: gr.update(value=0, maximum=last),
             self.last: gr.update(value=last, maximum=last),
