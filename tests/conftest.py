@@ -95,7 +95,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Base], Base]]:
 
 
 @pytest.fixture(scope="session")
-def get_tiny(tiny: Base):
+def get_tiny(tiny: Base) -> Callable[[str], Base]:
     return lambda base_id: tiny
 
 

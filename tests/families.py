@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -42,7 +43,7 @@ KINDS = {
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
+def one_thread() -> Any:
     """For files of tests that only use tiny models: threads that wait for each other cost more than they bring."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -52,7 +52,7 @@ def refusal(bound: Bound, value: Any) -> PlaygroundError:
         ("text", "ñandú", "ñandú"),
     ],
 )  # fmt: skip
-def test_what_is_meant_is_taken_as_the_kind_of_the_default(kind: str, value: Any, taken: Any) -> None:
+def test_what_is_meant_is_taken_as_the_kind_of_the_default(kind: str, value: Any, taken: bool | float | str) -> None:
     found = KINDS[kind].check(value)
     assert (found, type(found)) == (taken, type(taken))
 

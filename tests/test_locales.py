@@ -7,6 +7,7 @@ import re
 import string
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -37,42 +38,42 @@ LANGUAGES = tuple(locales.LANGUAGES)
 ROOT = Path(playground.__file__).parent
 
 
-def placeholders(sentence):
+def placeholders(sentence: Any) -> Any:
     return {name for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
 
 
 # The files
 
 
-def test_every_file_is_a_language_that_can_be_chosen():
+def test_every_file_is_a_language_that_can_be_chosen() -> None:
     assert {path.stem for path in (ROOT / "locales").glob("*.json")} == set(LANGUAGES)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_language_has_the_same_keys(language):
+def test_every_language_has_the_same_keys(language: Any) -> None:
     assert set(words(language)) == set(words("en"))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_key_is_written_twice(language):
+def test_no_key_is_written_twice(language: Any) -> None:
     pairs = json.loads((ROOT / "locales" / f"{language}.json").read_text(encoding="utf-8"), object_pairs_hook=list)
     keys = [key for key, _ in pairs]
     assert len(keys) == len(set(keys))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_language_fills_in_the_same_values(language):
+def test_every_language_fills_in_the_same_values(language: Any) -> None:
     different = {key for key in words("en") if placeholders(words("en")[key]) != placeholders(words(language)[key])}
     assert different == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_sentence_says_something(language):
+def test_every_sentence_says_something(language: Any) -> None:
     assert [key for key, sentence in words(language).items() if not sentence.strip()] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_values_are_filled_in_by_name_and_plainly(language):
+def test_values_are_filled_in_by_name_and_plainly(language: Any) -> None:
     """No {0}, no {name!r}, no {name:d}: a translator moves them around, and numbers come written already."""
     parsed = [field for sentence in words(language).values() for field in string.Formatter().parse(sentence)]
     assert all(name is None or (name.isidentifier() and not form and not how) for _, name, form, how in parsed)
@@ -93,7 +94,7 @@ SAME_IN_BOTH = {
 }  # fmt: skip
 
 
-def test_a_spanish_sentence_is_not_the_english_one():
+def test_a_spanish_sentence_is_not_the_english_one() -> None:
     assert {key for key in words("en") if words("en")[key] == words("es")[key]} == SAME_IN_BOTH
 
 
@@ -161,33 +162,33 @@ OPTIONAL = {
 }
 
 
-def expanded():
+def expanded() -> Any:
     """Every key that a pattern can become."""
     filled = [(pattern, one if isinstance(one, tuple) else (one,)) for pattern, all_ in EXPANSIONS.items() for one in all_]
     return {pattern.format(*one) for pattern, one in filled}
 
 
 @cache
-def trees():
+def trees() -> Any:
     return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOT.rglob("*.py"))}
 
 
-def speaks(tree):
+def speaks(tree: Any) -> Any:
     """Whether a module takes words from the locale files."""
     modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     names = {name.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in node.names}
     return "playground.locales" in modules or bool(names & {"locales", "html", "words", "Wording"})
 
 
-def speaking():
+def speaking() -> Any:
     return [tree for tree in trees().values() if speaks(tree)]
 
 
-def pattern_of(node):
+def pattern_of(node: Any) -> Any:
     return "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
 
 
-def calls(tree, *names):
+def calls(tree: Any, *names: Any) -> Any:
     """Calls of a function by its last name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
@@ -196,7 +197,7 @@ def calls(tree, *names):
                 yield node
 
 
-def literals():
+def literals() -> Any:
     """Every string in a speaking module that looks like a key: its first part is one of the locale files' rooms."""
     rooms = {key.partition(".")[0] for key in words("en")}
     strings = {
@@ -208,12 +209,12 @@ def literals():
     return {one for one in strings if re.fullmatch(r"[a-z_]+(\.[a-z0-9_]+)+", one) and one.partition(".")[0] in rooms}
 
 
-def patterns():
+def patterns() -> Any:
     found = {pattern_of(node) for tree in speaking() for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)}
     return {one for one in found if re.fullmatch(r"([a-z_]+|\{\})(\.([a-z0-9_]+|\{\}))+", one)}
 
 
-def possible(node, tree):
+def possible(node: Any, tree: Any) -> Any:
     """The strings that an expression can be: a literal, either side of an `if`, or what a name was given."""
     if isinstance(node, ast.Name):
         given_ = [
@@ -225,26 +226,26 @@ def possible(node, tree):
     return [node.value] if isinstance(node, ast.Constant) else []
 
 
-def raised():
+def raised() -> Any:
     """(key, names of values) of every PlaygroundError in the code."""
     found = [(call, tree) for tree in trees().values() for call in calls(tree, "PlaygroundError") if call.args]
     return [(key, {one.arg for one in call.keywords}) for call, tree in found for key in possible(call.args[0], tree)]
 
 
-def test_every_key_that_the_code_names_exists():
+def test_every_key_that_the_code_names_exists() -> None:
     assert literals() - set(words("en")) == set()
 
 
-def test_every_pattern_of_keys_has_its_fillings_in_this_test():
+def test_every_pattern_of_keys_has_its_fillings_in_this_test() -> None:
     """A new f-string that makes keys needs a line in EXPANSIONS; one that is gone leaves it."""
     assert patterns() == set(EXPANSIONS)
 
 
-def test_every_key_that_a_pattern_makes_exists():
+def test_every_key_that_a_pattern_makes_exists() -> None:
     assert expanded() - set(words("en")) == set()
 
 
-def test_a_key_is_given_to_the_functions_that_speak_not_a_sentence():
+def test_a_key_is_given_to_the_functions_that_speak_not_a_sentence() -> None:
     """`text`, `words`, `note`, `lead` and `heading` take a key: a literal one must exist, whatever it looks like."""
     given_ = [
         argument.value
@@ -257,7 +258,7 @@ def test_a_key_is_given_to_the_functions_that_speak_not_a_sentence():
     assert set(given_) - set(words("en")) == set()
 
 
-def said_keys():
+def said_keys() -> Any:
     """The literal values of the dictionaries that Wording.make is given."""
     for tree in speaking():
         for call in calls(tree, "make"):
@@ -265,13 +266,13 @@ def said_keys():
                 yield from (value.value for value in call.args[1].values if isinstance(value, ast.Constant))
 
 
-def test_every_component_is_given_keys():
+def test_every_component_is_given_keys() -> None:
     found = list(said_keys())
     assert len(found) > 20
     assert set(found) - set(words("en")) == set()
 
 
-def test_every_sentence_gets_exactly_the_values_that_it_needs():
+def test_every_sentence_gets_exactly_the_values_that_it_needs() -> None:
     wrong = {}
     for tree in speaking():
         for call in calls(tree, "text", "words", "note"):
@@ -282,14 +283,14 @@ def test_every_sentence_gets_exactly_the_values_that_it_needs():
     assert wrong == {}
 
 
-def test_every_error_has_its_sentence_and_the_values_for_it():
+def test_every_error_has_its_sentence_and_the_values_for_it() -> None:
     assert len(raised()) > 30
     for key, names in raised():
         assert f"error.{key}" in words("en")
         assert placeholders(words("en")[f"error.{key}"]) <= names, key
 
 
-def test_no_sentence_is_unused():
+def test_no_sentence_is_unused() -> None:
     errors = {f"error.{key}" for key, _ in raised()}
     assert set(words("en")) - literals() - expanded() - OPTIONAL - errors == set()
 
@@ -301,7 +302,7 @@ DATA_COLUMNS = {"prompt", "response"}  # the names that a visitor's own file has
 NO_PAGE = {"endpoints.py", "theme.py"}  # documentation of endpoints, and the style sheet's script
 
 
-def on_the_page():
+def on_the_page() -> Any:
     return {
         str(path.relative_to(ROOT)): tree
         for path, tree in trees().items()
@@ -309,11 +310,11 @@ def on_the_page():
     }
 
 
-def hidden(call):
+def hidden(call: Any) -> Any:
     return any(one.arg == "visible" and getattr(one.value, "value", None) is False for one in call.keywords)
 
 
-def shown_literals(call):
+def shown_literals(call: Any) -> Any:
     """The strings that a component would show as they are: positional ones, and those of the properties that show words."""
     own = [*call.args, *(one.value for one in call.keywords if one.arg in SHOWN)]
     nodes = [node for value in own for node in ast.walk(value)]
@@ -322,12 +323,12 @@ def shown_literals(call):
     return [node.value for node in strings if id(node) not in indices]
 
 
-def gradio_calls(tree):
+def gradio_calls(tree: Any) -> Any:
     named = [call for call in ast.walk(tree) if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("gr.")]
     return [call for call in named if ast.unparse(call.func) != "gr.on" and not hidden(call)]
 
 
-def test_no_component_shows_words_that_were_typed_into_the_code():
+def test_no_component_shows_words_that_were_typed_into_the_code() -> None:
     shown = [
         (f"{name}:{call.lineno}", one)
         for name, tree in on_the_page().items()
@@ -337,13 +338,13 @@ def test_no_component_shows_words_that_were_typed_into_the_code():
     assert [(where, one) for where, one in shown if re.search(r"[^\W\d_]", one) and one not in DATA_COLUMNS] == []
 
 
-def docstrings(tree):
+def docstrings(tree: Any) -> Any:
     kinds = (ast.Module, ast.FunctionDef, ast.ClassDef)
     first = [node.body[0] for node in ast.walk(tree) if isinstance(node, kinds) and node.body]
     return {id(one.value) for one in first if isinstance(one, ast.Expr)}
 
 
-def html_in(tree):
+def html_in(tree: Any) -> Any:
     """Every piece of HTML in a module, its holes left empty."""
     formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     inner = {id(part) for node in formatted for part in node.values} | docstrings(tree)
@@ -355,7 +356,7 @@ def html_in(tree):
 READ_OUT = re.compile(r'(?:aria-label|title|alt|placeholder|data-head)="([^"]*)"')
 
 
-def test_no_piece_of_html_holds_words():
+def test_no_piece_of_html_holds_words() -> None:
     """Neither between its tags nor in the attributes that are read out or shown."""
     pieces = [(name, piece) for name, tree in on_the_page().items() for piece in html_in(tree)]
     assert len(pieces) > 30
@@ -368,7 +369,7 @@ def test_no_piece_of_html_holds_words():
 # Numbers, with a no-break space written as _
 
 
-def spaced(written):
+def spaced(written: Any) -> Any:
     return written.replace("\N{NO-BREAK SPACE}", "_")
 
 
@@ -391,7 +392,7 @@ def spaced(written):
         (-12_345, 0, "-12,345", "-12_345"),
     ],
 )
-def test_numbers(value, digits, english, spanish):
+def test_numbers(value: float, digits: int, english: str, spanish: str) -> None:
     assert spaced(number("en", value, digits)) == english
     assert spaced(number("es", value, digits)) == spanish
 
@@ -411,7 +412,7 @@ def test_numbers(value, digits, english, spanish):
         (float("inf"), 3, "inf", "inf"),
     ],
 )
-def test_significant_figures(value, figures, english, spanish):
+def test_significant_figures(value: Any, figures: int, english: str, spanish: str) -> None:
     assert spaced(significant("en", value, figures)) == english
     assert spaced(significant("es", value, figures)) == spanish
 
@@ -431,7 +432,7 @@ def test_significant_figures(value, figures, english, spanish):
         (99.9999, "99.999_%", "99,999_%"),
     ],
 )
-def test_percents(value, english, spanish):
+def test_percents(value: float, english: str, spanish: str) -> None:
     assert spaced(percent("en", value)) == english
     assert spaced(percent("es", value)) == spanish
 
@@ -447,7 +448,7 @@ def test_percents(value, english, spanish):
         (float("inf"), 1, "inf", "inf"),
     ],
 )
-def test_powers_of_ten(value, digits, english, spanish):
+def test_powers_of_ten(value: Any, digits: int, english: str, spanish: str) -> None:
     assert spaced(scientific("en", value, digits)) == english
     assert spaced(scientific("es", value, digits)) == spanish
 
@@ -463,12 +464,12 @@ def test_powers_of_ten(value, digits, english, spanish):
         (1.5e-5, "1.5_×_10⁻⁵", "1,5_×_10⁻⁵"),
     ],
 )
-def test_learning_rates(rate, english, spanish):
+def test_learning_rates(rate: float, english: str, spanish: str) -> None:
     assert spaced(written("en", rate)) == english
     assert spaced(written("es", rate)) == spanish
 
 
-def test_no_two_learning_rates_are_written_alike():
+def test_no_two_learning_rates_are_written_alike() -> None:
     assert len({written("en", rate) for rate in RATES}) == len(RATES)
 
 
@@ -487,7 +488,7 @@ def test_no_two_learning_rates_are_written_alike():
         (35_000_000_000_000, "35,000_GB", "35_000_GB"),
     ],
 )
-def test_sizes_are_decimal(count, english, spanish):
+def test_sizes_are_decimal(count: int, english: str, spanish: str) -> None:
     assert spaced(size("en", count)) == english
     assert spaced(size("es", count)) == spanish
 
@@ -505,21 +506,21 @@ def test_sizes_are_decimal(count, english, spanish):
         (3725, "62_min 5_s", "62_min 5_s"),
     ],
 )
-def test_durations(value, english, spanish):
+def test_durations(value: float, english: str, spanish: str) -> None:
     assert spaced(seconds("en", value)) == english
     assert spaced(seconds("es", value)) == spanish
 
 
 @LAW
 @given(value=st.integers(-(10**15), 10**15))
-def test_a_whole_number_can_be_read_back_in_both_languages(value):
+def test_a_whole_number_can_be_read_back_in_both_languages(value: Any) -> None:
     assert int(number("en", value).replace(",", "")) == value
     assert int(number("es", value).replace(locales.NO_BREAK, "")) == value
 
 
 @LAW
 @given(value=st.floats(1e-9, 1e9), figures=st.integers(1, 5))
-def test_significant_figures_keep_that_many(value, figures):
+def test_significant_figures_keep_that_many(value: Any, figures: Any) -> None:
     written = float(significant("en", value, figures).replace(",", ""))
     assert abs(written - value) <= value * 10 ** (1 - figures)
 
@@ -547,19 +548,19 @@ def test_significant_figures_keep_that_many(value, figures):
         (("<script>",), "en"),
     ],
 )
-def test_the_first_language_that_is_asked_for_and_exists_is_chosen(wishes, chosen):
+def test_the_first_language_that_is_asked_for_and_exists_is_chosen(wishes: tuple[Any, ...], chosen: str) -> None:
     assert choose(*wishes) == chosen
 
 
 # Errors
 
 
-def test_an_error_speaks_both_languages_and_survives_a_process_border():
+def test_an_error_speaks_both_languages_and_survives_a_process_border() -> None:
     error = pickle.loads(pickle.dumps(PlaygroundError("unknown_task", task="x", known="a, b")))
     assert str(error) == text("en", "error.unknown_task", task="x", known="a, b")
     assert error.message("es") == text("es", "error.unknown_task", task="x", known="a, b")
 
 
-def test_an_unknown_sentence_is_an_error_not_a_silence():
+def test_an_unknown_sentence_is_an_error_not_a_silence() -> None:
     with pytest.raises(KeyError):
         text("en", "header.nonsense")

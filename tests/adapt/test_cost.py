@@ -1,6 +1,8 @@
 """Arithmetic: the papers' own figures, PEFT's counts of a loaded base, and what cannot be asked."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from playground.adapt.methods import METHODS, frozen_bytes, training_memory
 from playground.adapt.published import PUBLISHED, published
 from playground.errors import PlaygroundError
 from playground.model.architecture import Architecture, Linear, architecture_of, entries
+from playground.model.bases import Base
 from playground.model.catalogue import CATALOGUE
 from playground.model.weights import held_bytes
 from tests.families import one_thread, tiny_base  # noqa: F401
@@ -28,7 +31,7 @@ COURSE, MATRIX = "peremartra's course, notebook outputs", "peft, method_comparis
 QV = {"targets": "query_value"}
 
 
-def shape(model_id):
+def shape(model_id: Any) -> Any:
     return published(model_id).architecture
 
 
@@ -61,11 +64,13 @@ TRAINABLE = [
 
 
 @pytest.mark.parametrize(("source", "model", "method_id", "values", "printed"), TRAINABLE)
-def test_trainable_parameters_are_those_that_are_published(source, model, method_id, values, printed):
+def test_trainable_parameters_are_those_that_are_published(
+    source: Any, model: Any, method_id: Any, values: Any, printed: Any
+) -> None:
     assert cost(shape(model), method_id, values).trainable == printed, source
 
 
-def test_ia3_on_every_layer_is_what_peft_published():
+def test_ia3_on_every_layer_is_what_peft_published() -> None:
     """
     peft, method_comparison: 630,784 on Llama-3.2-3B, outputs of attention and inputs of the feed-forward block scaled. The
     method here scales the paper's three only, so each layer stands under the name of one that it scales the same way.
@@ -89,7 +94,7 @@ PROMPTS = {
 @pytest.mark.parametrize(
     ("model", "length", "printed"), [(m, n, count) for m, row in PROMPTS.items() for n, count in row.items()]
 )
-def test_prompts_of_every_length_are_those_of_their_paper(model, length, printed):
+def test_prompts_of_every_length_are_those_of_their_paper(model: Any, length: Any, printed: Any) -> None:
     assert cost(shape(model), "prompt_tuning", {"virtual_tokens": length}).trainable == printed
 
 
@@ -111,7 +116,9 @@ def test_prompts_of_every_length_are_those_of_their_paper(model, length, printed
         (LESTER, "t5-xxl", "prompt_tuning", {"virtual_tokens": 50}, 11_135_537_152, 0.00184),  # printed total wrong
     ],
 )
-def test_totals_and_percentages_are_those_that_are_published(source, model, method_id, values, total, percent):
+def test_totals_and_percentages_are_those_that_are_published(
+    source: Any, model: str, method_id: str, values: dict[str, Any], total: int | None, percent: float
+) -> None:
     found = cost(shape(model), method_id, values)
     assert total in (None, found.total), source
     assert found.percent == pytest.approx(percent, rel=3e-3), source
@@ -131,18 +138,18 @@ def test_totals_and_percentages_are_those_that_are_published(source, model, meth
         (LESTER, "t5-xxl", 11_135_332_352),
     ],
 )
-def test_models_have_the_published_number_of_parameters(source, model, parameters):
+def test_models_have_the_published_number_of_parameters(source: Any, model: str, parameters: int) -> None:
     assert shape(model).parameters == parameters, source
 
 
 @pytest.mark.parametrize(
     ("model", "printed"), [("roberta-base", 125e6), ("roberta-large", 355e6), ("llama-65b", 65.2e9), ("gpt-3", 175e9)]
 )
-def test_models_have_about_the_number_that_their_papers_round_to(model, printed):
+def test_models_have_about_the_number_that_their_papers_round_to(model: str, printed: float) -> None:
     assert shape(model).parameters == pytest.approx(printed, rel=4e-3)
 
 
-def test_the_blocks_of_gpt_3_hold_nearly_all_of_its_published_total():
+def test_the_blocks_of_gpt_3_hold_nearly_all_of_its_published_total() -> None:
     """12 d^2 a layer; the rest is embeddings."""
     assert entries(shape("gpt-3").linears) == 12 * 12288**2 * 96
     assert 0.99 < entries(shape("gpt-3").linears) / shape("gpt-3").parameters < 1
@@ -157,7 +164,7 @@ OURS = {
 }  # fmt: skip
 
 
-def named_as_ours(path):
+def named_as_ours(path: Any) -> Any:
     *_, before, last = ["", *path.split(".")]
     if last != "dense":
         return OURS.get(last)  # None: a pooler or the output head
@@ -166,12 +173,12 @@ def named_as_ours(path):
     return "up_proj" if before == "intermediate" else None
 
 
-def on_paper(model_class, config):
+def on_paper(model_class: Any, config: Any) -> Any:
     with torch.device("meta"):
         return model_class(config)
 
 
-def roberta(hidden, layers, heads):
+def roberta(hidden: Any, layers: Any, heads: Any) -> Any:
     return RobertaModel, RobertaConfig(
         hidden_size=hidden, intermediate_size=4 * hidden, num_hidden_layers=layers, num_attention_heads=heads,
         vocab_size=50265, max_position_embeddings=514, type_vocab_size=1,
@@ -185,7 +192,7 @@ DEBERTA = DebertaV2Config(
 )  # fmt: skip
 
 
-def t5_config(hidden, inner, layers, heads):
+def t5_config(hidden: Any, inner: Any, layers: Any, heads: Any) -> Any:
     return T5ForConditionalGeneration, T5Config(
         d_model=hidden, d_ff=inner, num_layers=layers, num_heads=heads, feed_forward_proj="gated-gelu", vocab_size=32128
     )
@@ -204,7 +211,7 @@ def t5_config(hidden, inner, layers, heads):
         ("t5-xxl", t5_config(4096, 10240, 24, 64)),
     ],
 )
-def test_shapes_are_those_of_the_models_that_transformers_builds(model, built):
+def test_shapes_are_those_of_the_models_that_transformers_builds(model: str, built: Any) -> None:
     whole = on_paper(*built)
     linears = {}
     for path, module in whole.named_modules():
@@ -218,7 +225,7 @@ def test_shapes_are_those_of_the_models_that_transformers_builds(model, built):
     assert shape(model).parameters == parameters
 
 
-def test_models_of_the_catalogue_are_counted_as_there():
+def test_models_of_the_catalogue_are_counted_as_there() -> None:
     ours = {spec.id for spec in CATALOGUE.values() if spec.architecture} - {"smollm2-135m-hub"}
     assert {model: PUBLISHED[model].architecture for model in ours} == {one: CATALOGUE[one].architecture for one in ours}
 
@@ -226,7 +233,7 @@ def test_models_of_the_catalogue_are_counted_as_there():
 # Bytes (reference-figures 1.1, 1.2, 1.4, 1.5)
 
 
-def test_lora_on_gpt_3_has_the_checkpoints_of_its_paper():
+def test_lora_on_gpt_3_has_the_checkpoints_of_its_paper() -> None:
     """Hu et al. 2021, section 4.2: 350 GB to roughly 35 MB, and for 100 tasks about 354 GB against 35 TB."""
     found = cost(shape("gpt-3"), "lora", {"rank": 4}, tasks=100, width=2)
     assert (found.adapter_bytes, found.adapter_bytes / 2**20) == (37_748_736, 36)
@@ -236,13 +243,13 @@ def test_lora_on_gpt_3_has_the_checkpoints_of_its_paper():
     assert 9_000 < found.model_bytes / found.adapter_bytes < 10_000  # "roughly 10,000x"
 
 
-def test_lora_on_gpt_3_trains_over_the_350_gb_of_its_paper():
+def test_lora_on_gpt_3_trains_over_the_350_gb_of_its_paper() -> None:
     _, lora, _ = cost(shape("gpt-3"), "lora", {"rank": 4}).memory
     assert lora.weights == pytest.approx(350e9, rel=2e-3)
     assert lora.total == pytest.approx(350e9, rel=3e-3)
 
 
-def test_65_billion_parameters_take_what_the_qlora_paper_says():
+def test_65_billion_parameters_take_what_the_qlora_paper_says() -> None:
     """Dettmers et al. 2023, section 1: more than 780 GB in 16 bits, less than 48 GB with QLoRA on all layers."""
     full, lora, qlora = cost(shape("llama-65b"), "qlora", {"rank": 64, "targets": "all_linear"}).memory
     assert full.total == 12 * shape("llama-65b").parameters
@@ -252,7 +259,7 @@ def test_65_billion_parameters_take_what_the_qlora_paper_says():
 
 
 @pytest.mark.parametrize(("form", "bits"), [("nf4", 4.5), ("nf4_double", 4.126953125)])
-def test_four_bit_weights_take_the_bits_of_the_qlora_paper(form, bits):
+def test_four_bit_weights_take_the_bits_of_the_qlora_paper(form: str, bits: float) -> None:
     """Dettmers et al. 2023, section 3: a constant for 64 weights, in 32 bits or in 8 and a 32-bit one for 256 of them."""
     only_linear = Architecture(1000, (Linear("q_proj", 1000, 1000, 8),), 8_000_000)
     assert frozen_bytes(only_linear, form, 2) * 8 / 8_000_000 == pytest.approx(bits)
@@ -260,7 +267,7 @@ def test_four_bit_weights_take_the_bits_of_the_qlora_paper(form, bits):
     assert bits == pytest.approx(exact, abs=1e-4)
 
 
-def test_published_files_have_the_predicted_size():
+def test_published_files_have_the_predicted_size() -> None:
     assert cost(shape("llama-3.2-3b"), "lora", {"rank": 32}, width=4).adapter_bytes == 36_700_160  # peft: 36.72 MB
     ia3 = cost(shape("t0-11b"), "ia3", {}, width=4).adapter_bytes  # Liu et al. 2022, table 1: 4.2 MB
     assert ia3 == 4_325_376
@@ -269,14 +276,14 @@ def test_published_files_have_the_predicted_size():
 
 @pytest.mark.parametrize("method_id", CALCULATED)
 @pytest.mark.parametrize("model", ["llama-3.2-1b", "bloomz-560m", "smollm2-135m"])
-def test_in_32_bits_memory_is_what_training_here_holds(model, method_id):
+def test_in_32_bits_memory_is_what_training_here_holds(model: str, method_id: Any) -> None:
     architecture = shape(model)
     found = cost(architecture, method_id, {}, width=4)
     forms = [(architecture.parameters, None), (found.trainable, None), (found.trainable, "nf4_double")]
     assert [one.total for one in found.memory] == [training_memory(architecture, *form) for form in forms]
 
 
-def test_biases_that_lora_trains_are_held_once():
+def test_biases_that_lora_trains_are_held_once() -> None:
     found = cost(shape("bloomz-560m"), "lora", {"rank": 4, "bias": "lora_only"})
     _, lora, _ = found.memory
     assert lora.weights + lora.adapter == 2 * found.total
@@ -285,7 +292,7 @@ def test_biases_that_lora_trains_are_held_once():
 
 @pytest.mark.parametrize("model", PUBLISHED)
 @pytest.mark.parametrize("method_id", CALCULATED)
-def test_the_parts_of_every_model_are_in_order(model, method_id):
+def test_the_parts_of_every_model_are_in_order(model: Any, method_id: Any) -> None:
     found = cost(shape(model), method_id, {}, tasks=3)
     full, adapter, four_bit = found.memory
     assert 0 < found.trainable < found.total == shape(model).parameters + found.trainable
@@ -298,7 +305,7 @@ def test_the_parts_of_every_model_are_in_order(model, method_id):
 # "A 7B model's ΔW has 7B entries too"
 
 
-def test_the_update_of_a_7b_model_is_worked_through():
+def test_the_update_of_a_7b_model_is_worked_through() -> None:
     found = whole_update(shape("llama-2-7b"), 8)
     assert found.entries == 32 * (4 * 4096**2 + 3 * 4096 * 11008) == 6_476_005_376
     assert found.factors == 32 * 8 * (4 * (4096 + 4096) + 3 * (4096 + 11008)) == 19_988_480
@@ -308,7 +315,7 @@ def test_the_update_of_a_7b_model_is_worked_through():
 
 
 @pytest.mark.parametrize("rank", [1, 8, 256])
-def test_its_factors_are_what_lora_on_all_layers_trains(rank):
+def test_its_factors_are_what_lora_on_all_layers_trains(rank: int) -> None:
     architecture = shape("llama-3.2-1b")
     whole = cost(architecture, "lora", {"rank": rank, "targets": "all_linear"}).trainable
     assert whole_update(architecture, rank).factors == whole
@@ -329,13 +336,13 @@ GRID = [
 
 
 @pytest.fixture(scope="module")
-def bases():
+def bases() -> Any:
     return {family: tiny_base(family) for family in FAMILIES}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(("method_id", "values"), GRID, ids=str)
-def test_peft_counts_what_was_predicted(bases, family, method_id, values):
+def test_peft_counts_what_was_predicted(bases: Any, family: str, method_id: str, values: dict[str, Any]) -> None:
     base = bases[family]
     predicted, found = cost(base.architecture, method_id, values, width=4), measured(base, method_id, values)
     assert (found.trainable, found.total) == (predicted.trainable, predicted.total)
@@ -345,13 +352,13 @@ def test_peft_counts_what_was_predicted(bases, family, method_id, values):
 
 
 @pytest.mark.parametrize("targets", [["q_proj"], ["q_proj", "k_proj"], ("down_proj",), "query", "query_key"])
-def test_peft_counts_chosen_layers_as_predicted(tiny, targets):
+def test_peft_counts_chosen_layers_as_predicted(tiny: Base, targets: list[Any] | str | tuple[Any, ...]) -> None:
     values = {"rank": 4, "targets": targets}
     assert measured(tiny, "lora", values).trainable == cost(tiny.architecture, "lora", values).trainable
 
 
 @pytest.mark.parametrize("form", ["nf4", "nf4_double", "int8_vectorwise"])
-def test_quantized_weights_take_about_what_was_predicted(tiny_forms, form):
+def test_quantized_weights_take_about_what_was_predicted(tiny_forms: Callable[[str], Base], form: str) -> None:
     """Predicted for whole blocks of 64 and large matrices; these are tiny, and scales weigh more."""
     base = tiny_forms(f"tiny:{form}")
     found = measured(base, "qlora", {"rank": 4})
@@ -362,7 +369,7 @@ def test_quantized_weights_take_about_what_was_predicted(tiny_forms, form):
     assert found.frozen_bytes - tables == pytest.approx(found.predicted_frozen_bytes, rel=0.12)
 
 
-def test_the_ready_made_adapters_have_files_of_the_predicted_size(tiny):
+def test_the_ready_made_adapters_have_files_of_the_predicted_size(tiny: Base) -> None:
     """PEFT's own file: the numbers in float32, and a header of names. The base needs only its id and its shape for this."""
     spec = CATALOGUE["smollm2-135m"]
     stand_in = replace(tiny, spec=replace(spec, architecture=tiny.architecture))
@@ -378,7 +385,7 @@ def test_the_ready_made_adapters_have_files_of_the_predicted_size(tiny):
 # What cannot be asked
 
 
-def refusal(model, method_id, values, **others):
+def refusal(model: Any, method_id: Any, values: Any, **others: Any) -> Any:
     with pytest.raises(PlaygroundError) as refused:
         cost(shape(model), method_id, values, **others)
     assert refused.value.message("en") != refused.value.message("es")
@@ -407,11 +414,11 @@ def refusal(model, method_id, values, **others):
         ("smollm2-135m", "qlora", {"rank": 193, "targets": ["v_proj"]}, "rank_above_layer"),
     ],
 )
-def test_a_question_without_an_answer_is_refused(model, method_id, values, key):
+def test_a_question_without_an_answer_is_refused(model: str, method_id: str, values: dict[str, Any], key: str) -> None:
     assert refusal(model, method_id, values).key == key
 
 
-def test_a_rank_may_be_as_high_as_the_smallest_targeted_layer_allows():
+def test_a_rank_may_be_as_high_as_the_smallest_targeted_layer_allows() -> None:
     """SmolLM2's keys and values are 192 x 576, its queries 576 x 576."""
     architecture = shape("smollm2-135m")
     assert cost(architecture, "lora", {"rank": 192, "targets": "all_linear"}).trainable > 0
@@ -422,17 +429,17 @@ def test_a_rank_may_be_as_high_as_the_smallest_targeted_layer_allows():
 
 
 @pytest.mark.parametrize("tasks", [0, -1, 1001, 1.5, None, "many", float("inf")])
-def test_the_number_of_tasks_has_bounds(tasks):
+def test_the_number_of_tasks_has_bounds(tasks: Any) -> None:
     assert "tasks" in str(refusal("gpt-3", "lora", {}, tasks=tasks))
 
 
 @pytest.mark.parametrize("width", [0, 1, 3, 8, None, "2"])
-def test_numbers_are_stored_in_two_or_four_bytes(width):
+def test_numbers_are_stored_in_two_or_four_bytes(width: int | str | None) -> None:
     assert refusal("gpt-3", "lora", {}, width=width).key == "not_a_choice"
 
 
 @pytest.mark.parametrize("model", ["", "gpt-4", "GPT-3", None, 3])
-def test_an_unknown_model_is_refused_with_the_known_ones(model):
+def test_an_unknown_model_is_refused_with_the_known_ones(model: int | str | None) -> None:
     with pytest.raises(PlaygroundError) as refused:
         published(model)
     assert refused.value.key == "unknown_model"
@@ -440,7 +447,7 @@ def test_an_unknown_model_is_refused_with_the_known_ones(model):
 
 
 @pytest.mark.parametrize(("method_id", "values"), [("lora", {"rank": 65}), ("prompt_tuning", {"virtual_tokens": 101})])
-def test_only_what_can_be_trained_here_is_measured(bases, method_id, values):
+def test_only_what_can_be_trained_here_is_measured(bases: Any, method_id: str, values: dict[str, Any]) -> None:
     base = bases["llama"]
     wide = replace(base, architecture=replace(base.architecture, linears=shape("llama-2-7b").linears))
     assert cost(wide.architecture, method_id, values).trainable > 0
@@ -449,7 +456,7 @@ def test_only_what_can_be_trained_here_is_measured(bases, method_id, values):
     assert refused.value.key == "out_of_range"
 
 
-def test_counting_further_leaves_the_registry_as_it_was():
+def test_counting_further_leaves_the_registry_as_it_was() -> None:
     chosen, _, complete = prepared(shape("gpt-3"), "lora", {"rank": 256})
     assert chosen.count is METHODS["lora"].count
     assert complete["rank"] == 256
@@ -457,5 +464,5 @@ def test_counting_further_leaves_the_registry_as_it_was():
         METHODS["lora"].complete({"rank": 256})
 
 
-def test_the_architecture_of_a_loaded_base_is_enough(tiny):
+def test_the_architecture_of_a_loaded_base_is_enough(tiny: Base) -> None:
     assert cost(architecture_of(tiny.model), "lora", {"rank": 4}) == cost(tiny.architecture, "lora", {"rank": 4})

@@ -1,6 +1,7 @@
 """Methods: published parameter counts, PEFT's own counts, and the range of every hyperparameter."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from playground.adapt.methods import METHODS, method, training_memory
 from playground.errors import PlaygroundError
 from playground.locales import text
 from playground.model.architecture import Architecture, Linear, architecture_of, llama
+from playground.model.bases import Base
 from playground.model.catalogue import CATALOGUE
 from tests.families import one_thread, peft_model, tiny_base  # noqa: F401
 
@@ -22,12 +24,12 @@ LAW = settings(deadline=None, derandomize=True, database=None)
 NONE_OF_OURS = Architecture(8, (Linear("c_attn", 8, 24, 2),), 1000)  # the names of another family
 
 
-def transformer(hidden, layers):
+def transformer(hidden: Any, layers: Any) -> Any:
     """The queries and values of a classic transformer, which is all that LoRA's own tables adapt."""
     return Architecture(hidden, tuple(Linear(name, hidden, hidden, layers) for name in ("q_proj", "v_proj")), 0)
 
 
-def t5(inner, feedforward, layers=24):
+def t5(inner: Any, feedforward: Any, layers: Any = 24) -> Any:
     """What IA3 scales in T5 v1.1, on which T0 rests: keys and values of three attentions, two feed-forward blocks."""
     keys_values = (Linear(name, inner, inner, 3 * layers) for name in ("k_proj", "v_proj"))
     return Architecture(inner, (*keys_values, Linear("down_proj", feedforward, inner, 2 * layers)), 0)
@@ -44,7 +46,7 @@ def t5(inner, feedforward, layers=24):
         (1536, 48, 16, 4_718_592),  # DeBERTa-XXL
     ],
 )
-def test_lora_counts_are_those_of_its_paper(hidden, layers, rank, published):
+def test_lora_counts_are_those_of_its_paper(hidden: int, layers: int, rank: int, published: int) -> None:
     assert method("lora").trainable(transformer(hidden, layers), {"rank": rank}) == published
 
 
@@ -65,14 +67,14 @@ LORA_4 = {"rank": 4, "targets": "query_value"}
         (LLAMA_3B, "ia3", {}, 286_720),
     ],
 )
-def test_counts_are_those_of_published_runs(architecture, method_id, values, published):
+def test_counts_are_those_of_published_runs(architecture: Any, method_id: str, values: Any, published: int) -> None:
     assert method(method_id).trainable(architecture, values) == published
 
 
 @pytest.mark.parametrize(
     ("architecture", "published"), [(BLOOMZ_560M, 559_214_592), (LLAMA_3B, 3_212_749_824), (LLAMA_1B, 1_235_814_400)]
 )
-def test_totals_are_those_of_published_models(architecture, published):
+def test_totals_are_those_of_published_models(architecture: Any, published: int) -> None:
     assert architecture.parameters == published
 
 
@@ -86,13 +88,15 @@ def test_totals_are_those_of_published_models(architecture, published):
         (BLOOMZ_560M, "lora", LORA_4, 559_607_808, 0.0703),
     ],
 )
-def test_totals_with_an_adapter_are_those_of_published_runs(architecture, method_id, values, total, percent):
+def test_totals_with_an_adapter_are_those_of_published_runs(
+    architecture: Any, method_id: str, values: Any, total: int, percent: float
+) -> None:
     count = method(method_id).counts(architecture, values)
     assert count["total_parameters"] == total
     assert 100 * count["trainable_parameters"] / total == pytest.approx(percent, rel=2e-3)
 
 
-def test_lora_on_llama_3b_fills_the_published_file():
+def test_lora_on_llama_3b_fills_the_published_file() -> None:
     """36.70 MB of float32 (peft, method_comparison: 36.72 MB with the header)."""
     assert method("lora").counts(LLAMA_3B, {"rank": 32})["bytes"] == 36_700_160
 
@@ -107,14 +111,14 @@ def test_lora_on_llama_3b_fills_the_published_file():
         (4096, {1: 4_096, 5: 20_480, 20: 81_920, 50: 204_800, 100: 409_600}),  # T5-XXL
     ],
 )
-def test_prompt_tuning_counts_are_those_of_its_paper(width, trainable):
+def test_prompt_tuning_counts_are_those_of_its_paper(width: int, trainable: dict[str, Any]) -> None:
     """Lester et al. 2021, table 4."""
     found = {n: method("prompt_tuning").trainable(Architecture(width, (), 0), {"virtual_tokens": n}) for n in trainable}
     assert found == trainable
 
 
 @pytest.mark.parametrize(("inner", "feedforward", "published"), [(2048, 5120, 540_672), (4096, 10240, 1_081_344)])
-def test_ia3_counts_are_those_of_its_paper(inner, feedforward, published):
+def test_ia3_counts_are_those_of_its_paper(inner: int, feedforward: int, published: int) -> None:
     """T0-3B and T0-11B, Liu et al. 2022, section 3.3: L (dk + dv + dff) in the encoder, L (2 dk + 2 dv + dff) after it."""
     assert method("ia3").trainable(t5(inner, feedforward), {}) == published
 
@@ -134,14 +138,14 @@ CONFIGS = {
 }
 
 
-def on_paper(config_class, names, sizes, **others):
+def on_paper(config_class: Any, names: Any, sizes: Any, **others: Any) -> Any:
     """A model of full size that holds no numbers."""
     with torch.device("meta"):
         return AutoModelForCausalLM.from_config(config_class(**dict(zip(names, sizes, strict=True)), **others))
 
 
 @pytest.mark.parametrize("base_id", [spec.id for spec in CATALOGUE.values() if spec.architecture])
-def test_the_catalogue_describes_the_models_that_transformers_builds(base_id):
+def test_the_catalogue_describes_the_models_that_transformers_builds(base_id: Any) -> None:
     config_class, names, sizes, published = CONFIGS[base_id]
     built = architecture_of(on_paper(config_class, names, sizes, tie_word_embeddings=True))
     stated = CATALOGUE[base_id].architecture
@@ -149,7 +153,7 @@ def test_the_catalogue_describes_the_models_that_transformers_builds(base_id):
     assert set(stated.linears) == set(built.linears)
 
 
-def test_an_untied_head_counts_as_parameters_and_not_as_a_target():
+def test_an_untied_head_counts_as_parameters_and_not_as_a_target() -> None:
     model = on_paper(LlamaConfig, GATED, (64, 96, 2, 4, 2, 300), tie_word_embeddings=False)
     assert architecture_of(model) == llama(64, 96, 2, 4, 2, 300, tied=False)
 
@@ -172,13 +176,13 @@ GRID = [
 
 
 @pytest.fixture(scope="module")
-def bases():
+def bases() -> Any:
     return {family: tiny_base(family) for family in FAMILIES}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(("method_id", "values"), GRID, ids=str)
-def test_counts_are_what_peft_counts_after_wrapping(bases, family, method_id, values):
+def test_counts_are_what_peft_counts_after_wrapping(bases: Any, family: str, method_id: Any, values: Any) -> None:
     base = bases[family]
     model, _ = peft_model(base, method_id, values)
     ours = method(method_id).counts(base.architecture, values)
@@ -186,7 +190,7 @@ def test_counts_are_what_peft_counts_after_wrapping(bases, family, method_id, va
 
 
 @pytest.mark.parametrize("text", ["x", "Answer like a pirate, whatever the question is, and be brief!" * 4])
-def test_a_text_to_start_from_does_not_change_the_count(tiny, text):
+def test_a_text_to_start_from_does_not_change_the_count(tiny: Base, text: Any) -> None:
     values = {"virtual_tokens": 12, "initialization": "text", "initialization_text": text}
     model, _ = peft_model(tiny, "prompt_tuning", values)
     trainable, _ = model.get_nb_trainable_parameters()
@@ -194,21 +198,21 @@ def test_a_text_to_start_from_does_not_change_the_count(tiny, text):
 
 
 @pytest.mark.parametrize("text", ["", " \n"])
-def test_a_start_from_a_text_needs_the_text(tiny, text):
+def test_a_start_from_a_text_needs_the_text(tiny: Base, text: str) -> None:
     values = method("prompt_tuning").complete({"initialization": "text", "initialization_text": text})
     with pytest.raises(PlaygroundError) as refused:
         method("prompt_tuning").config(tiny, values)
     assert refused.value.key == "no_initialization_text"
 
 
-def test_the_references_train_nothing_or_everything():
+def test_the_references_train_nothing_or_everything() -> None:
     assert method("few_shot").trainable(LLAMA_1B, {}) == 0
     assert method("full_fine_tuning").trainable(LLAMA_1B, {}) == LLAMA_1B.parameters
     assert method("full_fine_tuning").counts(LLAMA_1B, {})["total_parameters"] == LLAMA_1B.parameters
 
 
 @pytest.mark.parametrize("method_id", ["lora", "qlora", "ia3"])
-def test_a_base_without_the_named_layers_is_refused_before_training(method_id):
+def test_a_base_without_the_named_layers_is_refused_before_training(method_id: str) -> None:
     with pytest.raises(PlaygroundError) as refused:
         method(method_id).trainable(NONE_OF_OURS, {})
     assert refused.value.key == "no_such_targets"
@@ -224,7 +228,7 @@ def test_a_base_without_the_named_layers_is_refused_before_training(method_id):
         ("qlora", {"double_quantization": True}, "smollm2-135m:int8_vectorwise", "smollm2-135m:nf4_double"),
     ],
 )
-def test_qlora_adapts_the_four_bit_form_of_the_base(method_id, values, asked, used):
+def test_qlora_adapts_the_four_bit_form_of_the_base(method_id: str, values: dict[str, Any], asked: str, used: str) -> None:
     assert method(method_id).base_id(asked, values) == used
 
 
@@ -240,7 +244,9 @@ def test_qlora_adapts_the_four_bit_form_of_the_base(method_id, values, asked, us
         (8_000_000, None, 8_000_000 * 16),  # full fine-tuning: value, gradient and two moments
     ],
 )
-def test_memory_counts_frozen_weights_as_they_are_held_and_trained_ones_four_times(trainable, form, memory):
+def test_memory_counts_frozen_weights_as_they_are_held_and_trained_ones_four_times(
+    trainable: int, form: str | None, memory: float
+) -> None:
     architecture = Architecture(1000, (Linear("q_proj", 1000, 2000, 3),), 8_000_000)
     assert training_memory(architecture, trainable, form) == memory
 
@@ -252,33 +258,33 @@ NUMBERS = [(owner, p) for owner, p in HYPERPARAMETERS if not p.choices and type(
 named = {"ids": lambda value: value if isinstance(value, str) else getattr(value, "name", "")}
 
 
-def refusal(method_id, name, value):
+def refusal(method_id: Any, name: Any, value: Any) -> Any:
     with pytest.raises(PlaygroundError) as refused:
         method(method_id).complete({name: value})
     return refused.value
 
 
 @pytest.mark.parametrize(("method_id", "parameter"), HYPERPARAMETERS, **named)
-def test_every_default_is_allowed(method_id, parameter):
+def test_every_default_is_allowed(method_id: Any, parameter: Any) -> None:
     assert method(method_id).complete({})[parameter.name] == parameter.default
     assert method(method_id).complete({parameter.name: parameter.default})[parameter.name] == parameter.default
 
 
 @pytest.mark.parametrize(("method_id", "parameter"), NUMBERS, **named)
-def test_minimum_and_maximum_are_allowed(method_id, parameter):
+def test_minimum_and_maximum_are_allowed(method_id: Any, parameter: Any) -> None:
     for value in (parameter.minimum, parameter.maximum):
         found = method(method_id).complete({parameter.name: value})[parameter.name]
         assert (found, type(found)) == (value, type(parameter.default))
 
 
-def outside(parameter):
+def outside(parameter: Any) -> Any:
     if isinstance(parameter.default, int):
         return parameter.minimum - 1, parameter.maximum + 1
     return math.nextafter(parameter.minimum, -INFINITY), math.nextafter(parameter.maximum, INFINITY)
 
 
 @pytest.mark.parametrize(("method_id", "parameter"), NUMBERS, **named)
-def test_just_outside_is_refused_by_name_in_both_languages(method_id, parameter):
+def test_just_outside_is_refused_by_name_in_both_languages(method_id: Any, parameter: Any) -> None:
     for value in outside(parameter):
         error = refusal(method_id, parameter.name, value)
         assert error.key == "out_of_range"
@@ -286,7 +292,7 @@ def test_just_outside_is_refused_by_name_in_both_languages(method_id, parameter)
 
 
 @pytest.mark.parametrize(("method_id", "parameter"), NUMBERS, **named)
-def test_what_is_no_number_is_refused_by_name_in_both_languages(method_id, parameter):
+def test_what_is_no_number_is_refused_by_name_in_both_languages(method_id: Any, parameter: Any) -> None:
     for value in (None, "8", [8], {}, True, b"8", 2 + 1j, NAN, INFINITY, -INFINITY):
         error = refusal(method_id, parameter.name, value)
         assert all(parameter.name in error.message(language) for language in ("en", "es"))
@@ -310,24 +316,24 @@ def test_what_is_no_number_is_refused_by_name_in_both_languages(method_id, param
         ("qlora", "double_quantization", "no"),
     ],
 )
-def test_a_value_of_another_kind_is_refused_by_name_in_both_languages(method_id, name, value):
+def test_a_value_of_another_kind_is_refused_by_name_in_both_languages(method_id: str, name: str, value: Any) -> None:
     error = refusal(method_id, name, value)
     assert all(name in error.message(language) for language in ("en", "es"))
 
 
 @pytest.mark.parametrize(("given_", "taken"), [(8.0, 8), (64, 64)])
-def test_a_whole_float_is_a_whole_number(given_, taken):
+def test_a_whole_float_is_a_whole_number(given_: float, taken: int) -> None:
     found = method("lora").complete({"rank": given_})["rank"]
     assert (found, type(found)) == (taken, int)
 
 
-def test_a_whole_number_is_a_float_where_one_is_wanted():
+def test_a_whole_number_is_a_float_where_one_is_wanted() -> None:
     found = method("lora").complete({"dropout": 0})["dropout"]
     assert (found, type(found)) == (0.0, float)
 
 
 @pytest.mark.parametrize("method_id", METHODS)
-def test_an_unknown_hyperparameter_is_refused_with_the_known_ones(method_id):
+def test_an_unknown_hyperparameter_is_refused_with_the_known_ones(method_id: Any) -> None:
     error = refusal(method_id, "warmth", 1)
     assert error.key == "unknown_hyperparameter"
     known = [parameter.name for parameter in METHODS[method_id].hyperparameters]
@@ -337,7 +343,7 @@ def test_an_unknown_hyperparameter_is_refused_with_the_known_ones(method_id):
 
 
 @pytest.mark.parametrize("method_id", ["", "LoRA", "adalora", "base"])
-def test_an_unknown_method_is_refused_with_the_known_ones(method_id):
+def test_an_unknown_method_is_refused_with_the_known_ones(method_id: str) -> None:
     with pytest.raises(PlaygroundError) as refused:
         method(method_id)
     assert refused.value.key == "unknown_method"
@@ -349,7 +355,7 @@ ANYTHING = (
 )
 
 
-def answer(method_id, name, value):
+def answer(method_id: Any, name: Any, value: Any) -> Any:
     try:
         return method(method_id).complete({name: value})[name]
     except PlaygroundError as error:
@@ -358,7 +364,7 @@ def answer(method_id, name, value):
 
 @LAW
 @given(chosen=st.sampled_from(HYPERPARAMETERS), value=ANYTHING)
-def test_a_value_is_either_taken_as_it_is_or_refused_by_name(chosen, value):
+def test_a_value_is_either_taken_as_it_is_or_refused_by_name(chosen: Any, value: Any) -> None:
     method_id, parameter = chosen
     found = answer(method_id, parameter.name, value)
     if isinstance(found, PlaygroundError):

@@ -2,6 +2,8 @@
 
 import copy
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from playground.adapt.tasks import IGNORE, SCORES, TASK_IDS, Example, encode, own_task, prompt_ids, read_file, task
 from playground.errors import PlaygroundError
+from playground.model.bases import Base
 from playground.settings import MAX_EXAMPLE_CHARACTERS, MAX_OWN_EXAMPLES, MAX_SEQUENCE_TOKENS, MIN_OWN_EXAMPLES
 from tests.conftest import tiny_tokenizer
 
@@ -17,7 +20,7 @@ PAIRS = [(f"question {n}", f"answer {n}") for n in range(10)]
 OBJECTS = [{"prompt": prompt, "response": response} for prompt, response in PAIRS]
 
 
-def examples(one):
+def examples(one: Any) -> Any:
     return {*one.train, *one.held_out}
 
 
@@ -25,7 +28,7 @@ def examples(one):
 
 
 @pytest.mark.parametrize("task_id", TASK_IDS)
-def test_a_shipped_task_holds_enough_and_holds_out_what_it_does_not_train_on(task_id):
+def test_a_shipped_task_holds_enough_and_holds_out_what_it_does_not_train_on(task_id: Any) -> None:
     shipped = task(task_id)
     assert len(shipped.train) >= 64
     assert len(shipped.held_out) >= 16
@@ -34,14 +37,14 @@ def test_a_shipped_task_holds_enough_and_holds_out_what_it_does_not_train_on(tas
 
 
 @pytest.mark.parametrize("task_id", TASK_IDS)
-def test_a_shipped_task_has_no_empty_side_and_no_stray_spaces(task_id):
+def test_a_shipped_task_has_no_empty_side_and_no_stray_spaces(task_id: Any) -> None:
     for example in examples(task(task_id)):
         for side in (example.prompt, example.response):
             assert side == side.strip() != ""
 
 
 @pytest.mark.parametrize("task_id", TASK_IDS)
-def test_the_references_of_a_task_score_full_marks(task_id):
+def test_the_references_of_a_task_score_full_marks(task_id: Any) -> None:
     poor = [one for one in examples(task(task_id)) if SCORES[task_id](one, one.response) < 1]
     assert poor == []
 
@@ -57,11 +60,11 @@ def test_the_references_of_a_task_score_full_marks(task_id):
         ("spanish", "The capital of France is Paris, a city on the river Seine."),
     ],
 )
-def test_an_answer_as_the_base_gives_it_scores_nothing(task_id, neutral):
+def test_an_answer_as_the_base_gives_it_scores_nothing(task_id: str, neutral: str) -> None:
     assert {SCORES[task_id](example, neutral) for example in task(task_id).held_out} == {0.0}
 
 
-def test_every_answer_of_another_task_scores_low():
+def test_every_answer_of_another_task_scores_low() -> None:
     """A model that learned the wrong task must not look as if it had learned the right one."""
     for task_id in TASK_IDS:
         others = [one.response for other in TASK_IDS if other != task_id for one in task(other).held_out]
@@ -70,7 +73,7 @@ def test_every_answer_of_another_task_scores_low():
 
 
 @pytest.mark.parametrize("task_id", ["", "own", "Pirate", "../tasks/pirate"])
-def test_an_unknown_task_is_refused_with_the_known_ones(task_id):
+def test_an_unknown_task_is_refused_with_the_known_ones(task_id: str) -> None:
     with pytest.raises(PlaygroundError) as refused:
         task(task_id)
     assert refused.value.key == "unknown_task"
@@ -118,13 +121,13 @@ ORDER = '{"order": 7, "item": "mug", "quantity": 2, "city": "Lima"}'
         ("spanish", "", "", 0.0),
     ],
 )
-def test_scores(task_id, response, answer, score):
+def test_scores(task_id: str, response: Any, answer: Any, score: float) -> None:
     assert SCORES[task_id](Example("", response), answer) == score
 
 
 @LAW
 @given(answer=st.text(max_size=60))
-def test_a_score_lies_between_nothing_and_full_marks_whatever_the_answer(answer):
+def test_a_score_lies_between_nothing_and_full_marks_whatever_the_answer(answer: Any) -> None:
     for task_id, score in SCORES.items():
         assert 0.0 <= score(Example("", ORDER), answer) <= 1.0, task_id
 
@@ -132,15 +135,15 @@ def test_a_score_lies_between_nothing_and_full_marks_whatever_the_answer(answer)
 # A visitor's own data
 
 
-def csv_of(pairs):
+def csv_of(pairs: Any) -> Any:
     return "".join(f"{prompt},{response}\n" for prompt, response in pairs)
 
 
-def lines_of(objects, gap="\n", **options):
+def lines_of(objects: Any, gap: Any = "\n", **options: Any) -> Any:
     return gap.join(json.dumps(one, **options) for one in objects)
 
 
-def reading(folder, name, content):
+def reading(folder: Any, name: Any, content: Any) -> Any:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return read_file(path)
@@ -170,7 +173,7 @@ def reading(folder, name, content):
     ],
     ids=lambda value: value if "." in value[-6:] else "",
 )
-def test_the_same_examples_are_read_from_every_kind_of_file(tmp_path, name, content):
+def test_the_same_examples_are_read_from_every_kind_of_file(tmp_path: Path, name: str, content: Any) -> None:
     assert examples(reading(tmp_path, name, content)) == {Example(*pair) for pair in PAIRS}
 
 
@@ -185,12 +188,12 @@ def test_the_same_examples_are_read_from_every_kind_of_file(tmp_path, name, cont
         ("  spaces around  ", "spaces around"),
     ],
 )
-def test_a_csv_cell_means_what_it_says(tmp_path, quoted, meant):
+def test_a_csv_cell_means_what_it_says(tmp_path: Path, quoted: str, meant: str) -> None:
     assert Example(meant, "yes") in examples(reading(tmp_path, "own.csv", csv_of([*PAIRS, (quoted, "yes")])))
 
 
 @pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85"], ids=ascii)
-def test_only_a_newline_ends_a_line_of_jsonl(tmp_path, odd):
+def test_only_a_newline_ends_a_line_of_jsonl(tmp_path: Path, odd: str) -> None:
     content = lines_of([*OBJECTS, {"prompt": f"before{odd}after", "response": "yes"}], ensure_ascii=False)
     assert Example(f"before{odd}after", "yes") in examples(reading(tmp_path, "own.jsonl", content))
 
@@ -229,7 +232,7 @@ DEEP, LONG_NUMBER = "[" * 100_000, "[" + "1" * 5_000 + "]"
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 25 else "",
 )
-def test_a_file_that_is_no_data_is_refused_with_the_reason(tmp_path, name, content, key):
+def test_a_file_that_is_no_data_is_refused_with_the_reason(tmp_path: Path, name: str, content: Any, key: str) -> None:
     with pytest.raises(PlaygroundError) as refused:
         reading(tmp_path, name, content)
     assert refused.value.key == key
@@ -250,47 +253,47 @@ def test_a_file_that_is_no_data_is_refused_with_the_reason(tmp_path, name, conte
         ({5: ("x", "y" * (MAX_EXAMPLE_CHARACTERS + 1)), 7: ("x", "")}, f"6 (> {MAX_EXAMPLE_CHARACTERS}), 8"),
     ],
 )
-def test_wrong_rows_are_listed_by_number(changed, rows):
+def test_wrong_rows_are_listed_by_number(changed: Any, rows: str) -> None:
     with pytest.raises(PlaygroundError) as refused:
         own_task([changed.get(n, pair) for n, pair in enumerate(PAIRS)])
     assert (refused.value.key, refused.value.values["rows"]) == ("data_rows", rows)
 
 
-def test_an_example_of_the_greatest_length_is_taken():
+def test_an_example_of_the_greatest_length_is_taken() -> None:
     longest = ("p" * MAX_EXAMPLE_CHARACTERS, "r" * MAX_EXAMPLE_CHARACTERS)
     assert Example(*longest) in examples(own_task([*PAIRS, longest]))
 
 
 @pytest.mark.parametrize("empty", [("", ""), (None, None), (" ", "\n"), {"prompt": "", "response": None}])
-def test_an_empty_row_of_the_table_is_no_example_and_no_mistake(empty):
+def test_an_empty_row_of_the_table_is_no_example_and_no_mistake(empty: dict[str, Any] | tuple[Any, ...]) -> None:
     assert own_task([*PAIRS, empty]) == own_task(PAIRS)
 
 
-def numbered(count):
+def numbered(count: Any) -> Any:
     return [(f"question {n}", f"answer {n}") for n in range(count)]
 
 
 @pytest.mark.parametrize("count", [MIN_OWN_EXAMPLES - 1, MAX_OWN_EXAMPLES + 1])
-def test_too_few_and_too_many_examples_are_refused(count):
+def test_too_few_and_too_many_examples_are_refused(count: Any) -> None:
     with pytest.raises(PlaygroundError) as refused:
         own_task(numbered(count))
     assert (refused.value.key, refused.value.values["found"]) == ("data_count", count)
 
 
 @pytest.mark.parametrize(("count", "held_out"), [(8, 2), (10, 2), (20, 4), (50, 10), (80, 16), (512, 16)])
-def test_one_in_five_is_held_out_always_the_same(count, held_out):
+def test_one_in_five_is_held_out_always_the_same(count: int, held_out: int) -> None:
     one, again = own_task(numbered(count)), own_task(numbered(count))
     assert one == again
     assert (len(one.train), len(one.held_out)) == (count - held_out, held_out)
     assert examples(one) == {Example(*pair) for pair in numbered(count)}
 
 
-def test_a_repeated_prompt_counts_once_with_its_first_answer():
+def test_a_repeated_prompt_counts_once_with_its_first_answer() -> None:
     doubled = [*PAIRS, *((f" {prompt}\n", "another answer") for prompt, _ in PAIRS)]
     assert own_task(doubled) == own_task(PAIRS)
 
 
-def test_repeating_examples_does_not_make_enough_of_them():
+def test_repeating_examples_does_not_make_enough_of_them() -> None:
     with pytest.raises(PlaygroundError) as refused:
         own_task(PAIRS[:3] * 5)
     assert refused.value.values["found"] == 3
@@ -299,7 +302,7 @@ def test_repeating_examples_does_not_make_enough_of_them():
 # Which tokens carry loss
 
 
-def split(tokenizer, ids, labels):
+def split(tokenizer: Any, ids: Any, labels: Any) -> Any:
     """The text without loss and the text with it."""
     assert len(ids) == len(labels)
     assert all(label in (IGNORE, id_) for id_, label in zip(ids, labels, strict=True))
@@ -309,14 +312,14 @@ def split(tokenizer, ids, labels):
     return tokenizer.decode(silent), tokenizer.decode(heard)
 
 
-def test_the_response_and_its_end_carry_loss_and_nothing_else(base):
+def test_the_response_and_its_end_carry_loss_and_nothing_else(base: Base) -> None:
     silent, heard = split(base.tokenizer, *encode(base.tokenizer, Example("What is 2 + 2?", "It is 4.")))
     assert heard == "It is 4.<|im_end|>"
     assert silent.endswith("<|im_start|>user\nWhat is 2 + 2?<|im_end|>\n<|im_start|>assistant\n")
 
 
 @pytest.mark.parametrize("task_id", TASK_IDS)
-def test_a_training_example_is_the_conversation_that_the_chat_template_writes(base, task_id):
+def test_a_training_example_is_the_conversation_that_the_chat_template_writes(base: Base, task_id: Any) -> None:
     for example in (*task(task_id).train, *task(task_id).held_out):
         turns = [{"role": "user", "content": example.prompt}, {"role": "assistant", "content": example.response}]
         whole = base.tokenizer.apply_chat_template(turns, return_dict=True)["input_ids"]
@@ -325,13 +328,13 @@ def test_a_training_example_is_the_conversation_that_the_chat_template_writes(ba
         assert base.tokenizer.decode(whole[len(ids) :]).strip() == ""
 
 
-def test_training_sees_the_prompt_exactly_as_answering_does(base):
+def test_training_sees_the_prompt_exactly_as_answering_does(base: Base) -> None:
     example = Example("What is the capital of France?", "Paris.")
     ids, labels = encode(base.tokenizer, example)
     assert ids[: labels.count(IGNORE)] == prompt_ids(base.tokenizer, example.prompt)
 
 
-def test_shots_are_turns_before_the_question_and_carry_no_loss(base):
+def test_shots_are_turns_before_the_question_and_carry_no_loss(base: Base) -> None:
     shots = [Example("Red?", "Rojo."), Example("Blue?", "Azul.")]
     silent, heard = split(base.tokenizer, *encode(base.tokenizer, Example("Green?", "Verde."), shots))
     assert heard == "Verde.<|im_end|>"
@@ -341,13 +344,13 @@ def test_shots_are_turns_before_the_question_and_carry_no_loss(base):
 
 
 @pytest.fixture
-def plain(tiny):
+def plain(tiny: Base) -> Any:
     tokenizer = copy.deepcopy(tiny.tokenizer)
     tokenizer.chat_template = None
     return tokenizer
 
 
-def test_without_a_chat_template_each_turn_is_a_line(plain):
+def test_without_a_chat_template_each_turn_is_a_line(plain: Any) -> None:
     shots = [Example("Red?", "Rojo.")]
     silent, heard = split(plain, *encode(plain, Example("Green?", "Verde."), shots))
     assert (silent, heard) == ("Red?\nRojo.\nGreen?\n", "Verde.<|im_end|>")
@@ -359,20 +362,20 @@ PLAIN.chat_template = None
 
 @LAW
 @given(prompt=st.text(max_size=20), response=st.text(max_size=20))
-def test_no_character_is_lost_on_the_way_to_tokens(prompt, response):
+def test_no_character_is_lost_on_the_way_to_tokens(prompt: Any, response: Any) -> None:
     for tokenizer in (BYTES, PLAIN):
         silent, heard = split(tokenizer, *encode(tokenizer, Example(prompt, response)))
         assert heard == response + tokenizer.eos_token
         assert prompt in silent
 
 
-def of_length(tokenizer, tokens):
+def of_length(tokenizer: Any, tokens: Any) -> Any:
     """An example that takes exactly so many tokens, one per byte."""
     ids, _ = encode(tokenizer, Example("p", ""))
     return Example("p", "r" * (tokens - len(ids)))
 
 
-def test_the_longest_example_fits_and_one_token_more_is_refused(tiny):
+def test_the_longest_example_fits_and_one_token_more_is_refused(tiny: Base) -> None:
     ids, _ = encode(tiny.tokenizer, of_length(tiny.tokenizer, MAX_SEQUENCE_TOKENS))
     assert len(ids) == MAX_SEQUENCE_TOKENS
     with pytest.raises(PlaygroundError) as refused:
@@ -381,7 +384,7 @@ def test_the_longest_example_fits_and_one_token_more_is_refused(tiny):
     assert refused.value.values["found"] == MAX_SEQUENCE_TOKENS + 1
 
 
-def test_shots_may_be_longer_than_a_training_example(tiny):
+def test_shots_may_be_longer_than_a_training_example(tiny: Base) -> None:
     shots = [of_length(tiny.tokenizer, MAX_SEQUENCE_TOKENS)]
     ids, _ = encode(tiny.tokenizer, Example("p", "r"), shots)
     assert len(ids) > MAX_SEQUENCE_TOKENS

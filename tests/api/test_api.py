@@ -16,6 +16,7 @@ from peft import PeftModel
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import TASK_IDS
 from playground.formats.registry import FORMATS
+from playground.model.bases import Base
 from playground.ui.page import build_page
 
 BASE = "smollm2-135m"
@@ -56,7 +57,7 @@ def test_counting_needs_no_training(client: Client) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_train_compare_download_and_upload_again(client: Client, url: str, base, tmp_path: Path) -> None:
+def test_train_compare_download_and_upload_again(client: Client, url: str, base: Base, tmp_path: Path) -> None:
     events = list(client.submit(BASE, "lora", "pirate", {"rank": 4}, 2, 3, api_name="/train"))
     assert [one["event"] for one in events] == [
         "started", "evaluation", "sample", "step", "evaluation", "sample", "step", "evaluation", "sample", "finished",
@@ -171,7 +172,7 @@ def test_formats_walk_the_registry(client: Client) -> None:
     assert (found["int8"]["accumulates_in"], found["bfloat16"]["accumulates_in"]) == ("int32", "float32")
 
 
-def test_quantizing_a_module_of_the_base(client: Client, base) -> None:
+def test_quantizing_a_module_of_the_base(client: Client, base: Base) -> None:
     found = {one["format"]: one for one in client.predict(BASE, formats=["int8", "nf4"], api_name="/quantize")}
     assert list(found) == ["int8", "nf4"]
     module = found["nf4"]["module"]

@@ -30,7 +30,7 @@ BASE = "smollm2-135m"
 ROUNDS = int(os.environ.get("PLAYGROUND_ROUNDS") or 100)
 SHOWN = (1, 5, 10, 20, 30, 40, 50, 75, 100)
 PAGE_EVERY = 25  # rounds between two visits with the browser
-SLOW = 600_000  # milliseconds; a bound for failing, not a wait
+SLOW = 240_000  # milliseconds; a bound for failing, not a wait
 QUESTIONS = ("Do you like rain?", "Tell me about the sea.", "What is a ship?")
 
 
@@ -100,7 +100,7 @@ def lowrank(page: Page) -> None:
 
 def quantize(page: Page) -> None:
     expect(page.locator("#tensor-table table")).to_be_visible(timeout=SLOW)
-    expect(page.locator("#calibration-network svg")).to_be_visible(timeout=SLOW)
+    expect(page.locator("#calibration-network table")).to_be_visible(timeout=SLOW)
     set_number(page, "#qlora-steps", 1)
     page.locator("#qlora-go").click()
     expect(page.locator("#qlora-memory")).to_contain_text("MB", timeout=SLOW)

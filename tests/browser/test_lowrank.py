@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import open_page, watch
 from tests.browser.test_page import SLOW, set_slider, start_training, tab
@@ -132,7 +132,7 @@ def test_the_checkpoints_of_an_own_run_drive_the_lab(page: Page) -> None:
 
 @pytest.mark.parametrize(("width", "scheme"), [(375, "dark")])
 def test_a_link_opens_the_lab_in_spanish_and_nothing_overflows(
-    browser, server: str, artifacts: Path, width: int, scheme: str
+    browser: Browser, server: str, artifacts: Path, width: int, scheme: str
 ) -> None:
     with browser.new_context(locale="es-ES", color_scheme=scheme, viewport={"width": width, "height": 812}) as context:
         page = context.new_page()

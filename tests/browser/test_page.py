@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from peft import PeftModel
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from playground.model.bases import Base
 from tests.browser.conftest import open_page, visitor, watch
 
 SLOW = 180_000  # milliseconds; a bound for failing, not a wait
@@ -75,7 +76,7 @@ def test_the_page_shows_a_recorded_comparison_before_the_first_press(page: Page)
 
 @pytest.mark.timeout(400)
 def test_a_visitor_compares_trains_stops_compares_again_and_downloads(
-    brief: Page, base, tmp_path: Path, artifacts: Path
+    brief: Page, base: Base, tmp_path: Path, artifacts: Path
 ) -> None:
     page = brief
     page.locator("#try-pirate").click()
@@ -130,7 +131,7 @@ def test_reloading_and_closing_leave_the_training_running(page: Page, context: B
 
 
 @pytest.mark.timeout(400)
-def test_two_visitors_neither_see_nor_disturb_each_other(page: Page, browser, server: str) -> None:
+def test_two_visitors_neither_see_nor_disturb_each_other(page: Page, browser: Browser, server: str) -> None:
     start_training(page, 50)
     with browser.new_context(locale="en-US") as other_context:
         other = other_context.new_page()
@@ -181,7 +182,7 @@ def test_bad_input_is_answered_in_words_and_loses_nothing(page: Page) -> None:
     expect(page.locator("#status [role=alert]")).to_contain_text("between 8 and 512 are needed")
 
 
-def test_spanish_comes_from_the_browser_or_the_address_and_reaches_errors(browser, server: str) -> None:
+def test_spanish_comes_from_the_browser_or_the_address_and_reaches_errors(browser: Browser, server: str) -> None:
     with browser.new_context(locale="es-MX") as context:
         page = context.new_page()
         wrong = watch(page)
@@ -201,7 +202,7 @@ def test_spanish_comes_from_the_browser_or_the_address_and_reaches_errors(browse
 
 @pytest.mark.parametrize(("width", "height", "scheme"), [(375, 812, "light"), (1024, 768, "dark"), (1280, 900, "light")])
 def test_nothing_overflows_and_pictures_are_kept(
-    browser, server: str, artifacts: Path, width: int, height: int, scheme: str
+    browser: Browser, server: str, artifacts: Path, width: int, height: int, scheme: str
 ) -> None:
     with browser.new_context(locale="en-US", color_scheme=scheme, viewport={"width": width, "height": height}) as context:
         page = context.new_page()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.browser.conftest import open_page, visitor, watch
 from tests.browser.test_page import SLOW, set_slider
@@ -137,7 +137,7 @@ def test_lora_and_qlora_train_side_by_side_and_survive_a_reload(lab: Page, artif
 
 @pytest.mark.parametrize(("width", "scheme"), [(375, "dark")])
 def test_a_link_opens_the_lab_in_spanish_and_nothing_overflows(
-    browser, server: str, artifacts: Path, width: int, scheme: str
+    browser: Browser, server: str, artifacts: Path, width: int, scheme: str
 ) -> None:
     with browser.new_context(locale="es-ES", color_scheme=scheme, viewport={"width": width, "height": 812}) as context:
         page = context.new_page()

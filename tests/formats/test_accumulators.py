@@ -1,6 +1,7 @@
 """Accumulators: every partial sum held against Python's integers, numpy's fixed-width types and torch's float formats."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ codes = st.integers(-128, 127)
 # Two numbers
 
 
-def test_the_course_s_example():
+def test_the_course_s_example() -> None:
     found = add(127, 127)
     assert (found.exact, found.result, found.overflowed) == (254, -2, True)
     assert (found.bits_a, found.bits_b, found.bits_result) == ("01111111", "01111111", "11111110")
@@ -52,7 +53,7 @@ def test_the_course_s_example():
 
 @law
 @given(codes, codes, st.sampled_from(list(INTEGERS)))
-def test_wrapping_is_what_numpy_s_integers_do(a, b, accumulator):
+def test_wrapping_is_what_numpy_s_integers_do(a: Any, b: Any, accumulator: Any) -> None:
     found, kind = add(a, b, accumulator), TYPES[accumulator]
     with np.errstate(over="ignore"):
         assert found.result == int(kind(a) + kind(b))
@@ -63,7 +64,7 @@ def test_wrapping_is_what_numpy_s_integers_do(a, b, accumulator):
 
 @law
 @given(codes, codes, st.sampled_from(list(INTEGERS)))
-def test_every_column_adds_up(a, b, accumulator):
+def test_every_column_adds_up(a: Any, b: Any, accumulator: Any) -> None:
     found = add(a, b, accumulator)
     carry = 0
     columns = list(zip(found.bits_a, found.bits_b, found.carries, found.bits_result, strict=True))
@@ -78,7 +79,7 @@ def test_every_column_adds_up(a, b, accumulator):
 
 @law
 @given(st.integers(-(2**40), 2**40), st.sampled_from([8, 16, 32]))
-def test_wrap_and_saturate_against_their_definitions(value, bits):
+def test_wrap_and_saturate_against_their_definitions(value: Any, bits: Any) -> None:
     half = 2 ** (bits - 1)
     assert (wrap(value, bits) - value) % 2**bits == 0
     assert -half <= wrap(value, bits) < half
@@ -93,7 +94,7 @@ def test_wrap_and_saturate_against_their_definitions(value, bits):
 
 @law
 @given(st.integers(1, 300), st.integers(0, 50), st.sampled_from(OPERANDS), st.sampled_from(["int8", "int16", "int32"]))
-def test_integer_sums_are_those_of_numpy_s_integers(length, seed, kind, accumulator):
+def test_integer_sums_are_those_of_numpy_s_integers(length: Any, seed: Any, kind: Any, accumulator: Any) -> None:
     a, b = operands(kind, length, seed)
     found = dot(f"int8_{accumulator}", kind, length, seed=seed)
     sums = np.cumsum((a * b).astype(TYPES[accumulator]), dtype=TYPES[accumulator])
@@ -110,7 +111,7 @@ def test_integer_sums_are_those_of_numpy_s_integers(length, seed, kind, accumula
 
 @law
 @given(st.integers(1, 300), st.integers(0, 50), st.sampled_from(["positive", "random"]))
-def test_saturating_sums_stay_within_and_are_exact_before_the_overflow(length, seed, kind):
+def test_saturating_sums_stay_within_and_are_exact_before_the_overflow(length: Any, seed: Any, kind: Any) -> None:
     found = dot("int8_int16", kind, length, "saturate", seed)
     assert all(-(2**15) <= total < 2**15 for total in found.sums)
     for place, total, exact in zip(found.lengths, found.sums, found.exact, strict=True):
@@ -122,7 +123,7 @@ def test_saturating_sums_stay_within_and_are_exact_before_the_overflow(length, s
 
 @pytest.mark.parametrize("name", FLOATS)
 @pytest.mark.parametrize("kind", OPERANDS)
-def test_float_sums_are_rounded_by_torch_s_types_after_every_addition(name, kind):
+def test_float_sums_are_rounded_by_torch_s_types_after_every_addition(name: Any, kind: Any) -> None:
     """The sum in float64 is exact here, so one cast is one rounding."""
     length, dtype = 600, getattr(torch, name)
     a, b = operands(kind, length, 3)
@@ -137,7 +138,7 @@ def test_float_sums_are_rounded_by_torch_s_types_after_every_addition(name, kind
 
 @law
 @given(st.integers(-(2**28), 2**28), st.sampled_from(FLOATS))
-def test_rounding_is_torch_s(value, name):
+def test_rounding_is_torch_s(value: Any, name: Any) -> None:
     """Integers up to 2²⁴ are exact in float32, so torch rounds once; larger ones would be rounded twice."""
     value = value if name == "float32" else value >> 5
     found = rounded(float(value), FORMATS[name].mantissa_bits + 1, FORMATS[name].largest)
@@ -146,7 +147,7 @@ def test_rounding_is_torch_s(value, name):
 
 @law
 @given(st.integers(1, 3000), st.integers(0, 50), st.sampled_from(OPERANDS))
-def test_float32_sums_are_rounded_one_by_one_too(length, seed, kind):
+def test_float32_sums_are_rounded_one_by_one_too(length: Any, seed: Any, kind: Any) -> None:
     a, b = operands(kind, length, seed)
     total = 0.0
     for product in (a * b).tolist():
@@ -155,7 +156,7 @@ def test_float32_sums_are_rounded_one_by_one_too(length, seed, kind):
     assert found == total
 
 
-def test_a_rounded_infinity_stays_one():
+def test_a_rounded_infinity_stays_one() -> None:
     assert rounded(math.inf, 11, 65504.0) == math.inf
     assert rounded(-1e9, 11, 65504.0) == -math.inf
     assert rounded(65519.0, 11, 65504.0) == 65504.0
@@ -163,7 +164,7 @@ def test_a_rounded_infinity_stays_one():
     assert rounded(0.0, 11, 65504.0) == 0.0
 
 
-def test_where_sums_of_ones_stop_growing():
+def test_where_sums_of_ones_stop_growing() -> None:
     """One more than the largest number below which every integer has its place: 2¹¹, 2⁸."""
     half = dot("float16_float16", "ones", 4000)
     assert (half.sums[-1], half.lost_at, half.stall_at, half.overflow_at) == (2048, 2049, 2049, None)
@@ -175,7 +176,7 @@ def test_where_sums_of_ones_stop_growing():
         assert (wide.sums[-1], wide.lost_at, wide.stall_at, wide.overflow_at, wide.error) == (4000, None, None, None, 0)
 
 
-def test_where_sums_of_the_largest_products_overflow():
+def test_where_sums_of_the_largest_products_overflow() -> None:
     at = {one.pair.id: one.overflow_at for one in dots("largest", 133_200)}
     assert at == {
         "int8_int8": 1,  # 16,129 alone does not fit
@@ -191,13 +192,13 @@ def test_where_sums_of_the_largest_products_overflow():
     assert (half.error, half.stall_at, half.overflow) == (None, None, "infinity")
 
 
-def test_a_single_lost_product_is_no_stall():
+def test_a_single_lost_product_is_no_stall() -> None:
     found = dot("bfloat16_bfloat16", "random", 2000)
     assert found.lost_at is not None
     assert found.stall_at is None
 
 
-def test_long_products_are_shown_at_a_few_lengths_only():
+def test_long_products_are_shown_at_a_few_lengths_only() -> None:
     found = dot("int8_int32", "ones", limits.MAX_DOT_LENGTH)
     assert len(found.lengths) <= 160
     assert (found.lengths[0], found.lengths[-1]) == (1, limits.MAX_DOT_LENGTH)
@@ -205,7 +206,7 @@ def test_long_products_are_shown_at_a_few_lengths_only():
     assert dot("int8_int32", "ones", 1).lengths == (1,)
 
 
-def test_operands_are_codes_and_repeat_with_their_seed():
+def test_operands_are_codes_and_repeat_with_their_seed() -> None:
     for kind in OPERANDS:
         a, b = operands(kind, 500, 7)
         again = operands(kind, 500, 7)
@@ -215,7 +216,7 @@ def test_operands_are_codes_and_repeat_with_their_seed():
     assert operands("random", 500)[0].min() < 0 <= operands("positive", 500)[0].min()
 
 
-def test_an_exact_zero_has_no_relative_error():
+def test_an_exact_zero_has_no_relative_error() -> None:
     seed = next(seed for seed in range(3000) if (dot("int8_int32", "random", 1, seed=seed).exact[-1]) == 0)
     assert dot("int8_int32", "random", 1, seed=seed).error is None
 
@@ -229,13 +230,13 @@ READ_AS = {  # what is multiplied, where it is not the format itself
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_hardware_accumulates_what_the_registry_says(format):
+def test_hardware_accumulates_what_the_registry_says(format: Any) -> None:
     units = [one for one in HARDWARE if one.operand == READ_AS.get(format, format)]
     assert units
     assert all(FORMATS[format].accumulates_in in one.accumulators for one in units)
 
 
-def test_every_kind_of_hardware_has_a_source():
+def test_every_kind_of_hardware_has_a_source() -> None:
     for one in HARDWARE:
         assert one.source
         assert one.url.startswith("https://")
@@ -243,7 +244,7 @@ def test_every_kind_of_hardware_has_a_source():
     assert {"int8", "float16", "bfloat16", "float8_e4m3"} <= {one.operand for one in HARDWARE}
 
 
-def test_only_pairs_of_hardware_and_warnings_are_shown():
+def test_only_pairs_of_hardware_and_warnings_are_shown() -> None:
     assert [pair.id for pair in PAIRS.values()] == list(PAIRS)
     real = {(one.operand, accumulator) for one in HARDWARE for accumulator in one.accumulators}
     assert {(pair.operand, pair.accumulator) for pair in PAIRS.values()} - real == {
@@ -267,7 +268,7 @@ def test_only_pairs_of_hardware_and_warnings_are_shown():
         (lambda: dot("float16_float16", "ones", 5, "explode"), "not_a_choice"),
     ],
 )
-def test_what_does_not_exist_is_refused(call, key):
+def test_what_does_not_exist_is_refused(call: Any, key: str) -> None:
     with pytest.raises(PlaygroundError) as error:
         call()
     assert error.value.key == key

@@ -1,6 +1,7 @@
 """One number in one format: its bits are what numpy and torch store, its value what a round trip gives."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ values = st.floats(-300, 300) | st.floats(-1e-4, 1e-4) | st.sampled_from([0.0, -
 @example(2.0**-24, "float16")
 @example(70000.0, "float16")
 @example(-1e30, "float8_e5m2")
-def test_bits_are_those_that_torch_stores(value, name):
+def test_bits_are_those_that_torch_stores(value: Any, name: Any) -> None:
     dtype, word = FLOATS[name]
     found, format = anatomy(name, value), FORMATS[name]
     stored = torch.tensor([value], dtype=torch.float32).clamp(-format.largest, format.largest).to(dtype)
@@ -47,7 +48,7 @@ def test_bits_are_those_that_torch_stores(value, name):
 
 @law
 @given(values)
-def test_bits_are_those_that_numpy_stores(value):
+def test_bits_are_those_that_numpy_stores(value: Any) -> None:
     for name, dtype, word in (("float16", np.float16, np.uint16), ("float32", np.float32, np.uint32)):
         pattern = np.float32(value).astype(dtype).reshape(1).view(word)[0]
         assert anatomy(name, value).bits == f"{pattern:0{8 * word().itemsize}b}"
@@ -55,7 +56,7 @@ def test_bits_are_those_that_numpy_stores(value):
 
 @law
 @given(values)
-def test_neighbours_are_numpy_s_next_numbers(value):
+def test_neighbours_are_numpy_s_next_numbers(value: Any) -> None:
     for name, dtype in (("float16", np.float16), ("float32", np.float32)):
         found, stored = anatomy(name, value), np.float32(value).astype(dtype)
         assert found.lower == np.nextafter(stored, dtype(-np.inf))
@@ -63,7 +64,7 @@ def test_neighbours_are_numpy_s_next_numbers(value):
 
 
 @pytest.mark.parametrize("name", ["float8_e4m3", "float8_e5m2"])
-def test_every_number_of_eight_bit_floats_has_its_neighbours(name):
+def test_every_number_of_eight_bit_floats_has_its_neighbours(name: str) -> None:
     patterns = torch.arange(256, dtype=torch.uint8).view(FLOATS[name][0]).float()
     numbers = sorted(set(patterns[patterns.isfinite()].tolist()))
     assert len(numbers) == {"float8_e4m3": 253, "float8_e5m2": 247}[name]
@@ -77,7 +78,7 @@ def test_every_number_of_eight_bit_floats_has_its_neighbours(name):
 @law
 @given(st.floats(-1.25, 1.25, width=32) | st.floats(-400, 400, width=32), st.sampled_from(list(FORMATS)))
 @example(-1.25, "ternary")
-def test_an_error_is_half_the_gap_to_a_neighbour_at_most(value, name):
+def test_an_error_is_half_the_gap_to_a_neighbour_at_most(value: Any, name: Any) -> None:
     found = anatomy(name, value)
     if not found.saturated:
         neighbours = (found.lower, found.upper) if found.error > 0 else (found.upper, found.lower)
@@ -87,7 +88,7 @@ def test_an_error_is_half_the_gap_to_a_neighbour_at_most(value, name):
         assert abs(found.error) <= gap / 2 + exact
 
 
-def test_kinds_of_float_numbers():
+def test_kinds_of_float_numbers() -> None:
     assert anatomy("float16", 2.0**-15).number == "subnormal"
     assert anatomy("float16", 2.0**-14).number == "normal"
     assert anatomy("float16", 1e-9).number == "zero"
@@ -99,7 +100,7 @@ def test_kinds_of_float_numbers():
 
 @law
 @given(st.floats(-1.25, 1.25, width=32), st.sampled_from(CODED), st.floats(2.0**-10, 2.0**10, width=32))
-def test_codes_are_those_of_a_round_trip_with_that_scale(value, name, factor):
+def test_codes_are_those_of_a_round_trip_with_that_scale(value: Any, name: Any, factor: Any) -> None:
     """One number more sets the scale: the largest of its block (ternary: copies that set the mean)."""
     format, size = FORMATS[name], np.float32(factor)
     largest = size * np.float32(1.0)
@@ -123,7 +124,7 @@ def test_codes_are_those_of_a_round_trip_with_that_scale(value, name, factor):
 
 @law
 @given(st.lists(st.floats(-50, 80, width=32), min_size=2, max_size=8))
-def test_codes_with_a_zero_point_are_those_of_a_round_trip(weights):
+def test_codes_with_a_zero_point_are_those_of_a_round_trip(weights: Any) -> None:
     weights = torch.tensor([*weights, 81.0])
     quantized = FORMATS["int8"].round_trip(weights, Layout("tensor", zero_point=True))
     for place, value in enumerate(weights.tolist()):
@@ -138,7 +139,9 @@ def test_codes_with_a_zero_point_are_those_of_a_round_trip(weights):
         ("int16", 1.0, 3.4e38, -32768), ("ternary", 3.4e38, 3.4e38, None), ("nf4", -3.4e38, 3.4e38, None),
     ],
 )  # fmt: skip
-def test_what_float32_cannot_hold_is_its_largest_number_as_in_a_round_trip(name, value, scale, zero_point):
+def test_what_float32_cannot_hold_is_its_largest_number_as_in_a_round_trip(
+    name: str, value: float, scale: float, zero_point: int | None
+) -> None:
     found = anatomy(name, value, scale, zero_point)
     for number in (found.stored, found.error, found.lower, found.upper):
         assert number is None or math.isfinite(number)
@@ -146,7 +149,7 @@ def test_what_float32_cannot_hold_is_its_largest_number_as_in_a_round_trip(name,
     assert found.upper is None or found.upper > found.stored
 
 
-def test_bits_of_codes():
+def test_bits_of_codes() -> None:
     assert anatomy("int8", -0.02, 0.01).bits == "11111110"
     assert anatomy("int4", 3.0, 1.0).bits == "0011"
     assert anatomy("int8", 1.0, 0.01, zero_point=-20).code == 80
@@ -159,7 +162,7 @@ def test_bits_of_codes():
 
 
 @pytest.mark.parametrize("name", CODED)
-def test_neighbours_of_codes_are_those_on_the_ruler(name):
+def test_neighbours_of_codes_are_those_on_the_ruler(name: Any) -> None:
     numbers = grid(name).values if name != "int16" else (-1.0, float(np.float32(-32766) * np.float32(1 / 32767)))
     for place, number in enumerate(numbers):
         found = anatomy(name, number)
@@ -170,7 +173,7 @@ def test_neighbours_of_codes_are_those_on_the_ruler(name):
     assert anatomy(name, 1.0).upper is None
 
 
-def test_rulers_count_what_there_is_from_minus_one_to_one():
+def test_rulers_count_what_there_is_from_minus_one_to_one() -> None:
     counts = {name: grid(name).count for name in FORMATS}
     assert counts == {
         "float32": 2 * 0x3F800000 + 1, "float16": 2 * 0x3C00 + 1, "bfloat16": 2 * 0x3F80 + 1, "float8_e4m3": 2 * 56 + 1,
@@ -189,13 +192,13 @@ def test_rulers_count_what_there_is_from_minus_one_to_one():
 
 
 @pytest.mark.parametrize("name", ["float8_e4m3", "float8_e5m2", "int8", "int4", "nf4", "fp4", "ternary"])
-def test_numbers_on_a_ruler_survive_a_round_trip(name):
+def test_numbers_on_a_ruler_survive_a_round_trip(name: str) -> None:
     numbers = torch.tensor(grid(name).values)
     quantized = FORMATS[name].round_trip(numbers if name != "ternary" else numbers[[0, 2]])
     torch.testing.assert_close(quantized.values, numbers if name != "ternary" else numbers[[0, 2]], atol=1e-7, rtol=0)
 
 
-def test_a_ruler_with_a_scale_and_a_zero_point_has_what_can_be_stored():
+def test_a_ruler_with_a_scale_and_a_zero_point_has_what_can_be_stored() -> None:
     for name, scale, zero_point in (("int8", 2 / 256, 0), ("int8", 1 / 255, -128), ("int4", 0.1, 5), ("nf4", 3.0, None)):
         ruler = grid(name, scale, zero_point)
         assert 0.0 in ruler.values
@@ -210,7 +213,7 @@ def test_a_ruler_with_a_scale_and_a_zero_point_has_what_can_be_stored():
 
 
 @pytest.fixture(scope="module", params=["float8_e4m3", "float8_e5m2", "float16", "bfloat16"])
-def patterns(request):
+def patterns(request: pytest.FixtureRequest) -> Any:
     """A format and all its finite numbers, rising: every pattern that torch reads."""
     dtype, word = FLOATS[request.param]
     words = torch.arange(2 ** int(FORMATS[request.param].code_bits), dtype=torch.int32).to(word)
@@ -227,7 +230,7 @@ def patterns(request):
 @example(ends=[0.0, 0.0])
 @example(ends=[-1e30, -1e29])
 @example(ends=[-(2.0**-149), 2.0**-149])
-def test_levels_are_the_numbers_of_a_format_in_a_range(patterns, ends):
+def test_levels_are_the_numbers_of_a_format_in_a_range(patterns: Any, ends: Any) -> None:
     format, numbers = patterns
     low, high = ends
     inside = numbers[(numbers >= low) & (numbers <= high)]
@@ -238,7 +241,7 @@ def test_levels_are_the_numbers_of_a_format_in_a_range(patterns, ends):
 
 @law
 @given(st.floats(-(2.0**127), 2.0**127, width=32), st.integers(1, 40))
-def test_levels_of_float32_are_those_that_follow_each_other(low, count):
+def test_levels_of_float32_are_those_that_follow_each_other(low: Any, count: Any) -> None:
     numbers = [np.float32(low)]
     while len(numbers) < count:
         numbers.append(np.nextafter(numbers[-1], np.float32(math.inf)))
@@ -246,7 +249,7 @@ def test_levels_of_float32_are_those_that_follow_each_other(low, count):
 
 
 @pytest.mark.parametrize(("name", "zero_point"), [("int8", None), ("int8", -20), ("int4", 7), ("nf4", None), ("fp4", None)])
-def test_levels_of_codes_are_what_can_be_stored_with_a_scale(name, zero_point):
+def test_levels_of_codes_are_what_can_be_stored_with_a_scale(name: str, zero_point: int | None) -> None:
     listed, count = levels(FORMATS[name], scale=0.037, zero_point=zero_point)
     assert len(listed) == count == {"int8": 255, "int4": 15, "nf4": 16, "fp4": 15}[name] + (zero_point is not None)
     assert list(listed) == sorted(set(listed))
@@ -254,7 +257,7 @@ def test_levels_of_codes_are_what_can_be_stored_with_a_scale(name, zero_point):
     assert levels(FORMATS[name], 0.0, 0.1, 0.037, zero_point)[0] == tuple(one for one in listed if 0 <= one <= 0.1)
 
 
-def test_half_of_a_ruler_lies_within_its_half():
+def test_half_of_a_ruler_lies_within_its_half() -> None:
     for name in FORMATS:
         ruler = grid(name)
         if ruler.values:
@@ -264,7 +267,7 @@ def test_half_of_a_ruler_lies_within_its_half():
     assert grid("float32").half < 1e-18
 
 
-def test_the_course_s_toy_quantizer():
+def test_the_course_s_toy_quantizer() -> None:
     """0.622 with scale 1 / (2ᵇ⁻¹ − 1): code 4 of 7 in 4 bits, 79 of 127 in 8."""
     four, eight = anatomy("int4", 0.622), anatomy("int8", 0.622)
     assert (four.code, eight.code) == (4, 79)
@@ -290,7 +293,7 @@ def test_the_course_s_toy_quantizer():
         ("nf4", {"value": 1.0, "zero_point": 0}, "not_a_choice"),
     ],
 )
-def test_what_cannot_be_taken_apart_is_refused(name, options, key):
+def test_what_cannot_be_taken_apart_is_refused(name: str, options: Any, key: str) -> None:
     with pytest.raises(PlaygroundError) as error:
         anatomy(name, **options)
     assert error.value.key == key
@@ -298,7 +301,7 @@ def test_what_cannot_be_taken_apart_is_refused(name, options, key):
         assert error.value.message(language)
 
 
-def test_rulers_refuse_what_does_not_exist():
+def test_rulers_refuse_what_does_not_exist() -> None:
     for name, scale, zero_point in (("int3", None, None), ("fp4", None, 0), ("float16", None, 0), ("int8", 0.0, None)):
         with pytest.raises(PlaygroundError):
             grid(name, scale, zero_point)

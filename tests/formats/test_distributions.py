@@ -1,6 +1,8 @@
 """Test tensors have the moments that they claim; a visitor's numbers are read as meant, or refused with their place."""
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,20 +18,20 @@ KURTOSIS = {"normal": 3.0, "uniform": 1.8, "laplace": 6.0}
 
 
 @pytest.mark.parametrize("kind", DISTRIBUTIONS)
-def test_moments_are_those_of_the_distribution(kind):
+def test_moments_are_those_of_the_distribution(kind: Any) -> None:
     values = sample(kind, 512, 512, seed=1).astype(np.float64)
     assert values.mean() == pytest.approx(0, abs=0.01)
     assert values.std() == pytest.approx(1, abs=0.01)
     assert (values**4).mean() == pytest.approx(KURTOSIS[kind], rel=0.05)
 
 
-def test_normal_is_numpy_s_own_of_that_seed():
+def test_normal_is_numpy_s_own_of_that_seed() -> None:
     expected = np.random.default_rng(0).standard_normal((1024, 1024)).astype(np.float32)
     np.testing.assert_array_equal(sample(), expected)
 
 
 @pytest.mark.parametrize("kind", DISTRIBUTIONS)
-def test_a_seed_repeats(kind):
+def test_a_seed_repeats(kind: Any) -> None:
     np.testing.assert_array_equal(sample(kind, 8, 9, 5), sample(kind, 8, 9, 5))
     assert not np.array_equal(sample(kind, 8, 9, 5), sample(kind, 8, 9, 6))
     assert sample(kind, 8, 9).shape == (8, 9)
@@ -38,14 +40,14 @@ def test_a_seed_repeats(kind):
 
 @law
 @given(st.sampled_from(list(DISTRIBUTIONS)), st.floats(1e-6, 0.5), st.floats(10, 100))
-def test_outliers_replace_a_share_and_leave_the_rest(kind, share, size):
+def test_outliers_replace_a_share_and_leave_the_rest(kind: Any, share: Any, size: Any) -> None:
     plain, spoilt = sample(kind, 40, 50), sample(kind, 40, 50, outliers=share, size=size)
     changed = plain != spoilt
     assert changed.sum() == max(1, round(share * 2000))
     np.testing.assert_array_equal(np.abs(spoilt[changed]), np.float32(size))
 
 
-def test_outliers_have_both_signs_and_none_changes_nothing():
+def test_outliers_have_both_signs_and_none_changes_nothing() -> None:
     spoilt = sample("normal", 50, 50, outliers=0.1, size=50)
     assert {-50.0, 50.0} <= set(spoilt.flatten().tolist())
     np.testing.assert_array_equal(sample("normal", 50, 50, outliers=0.0), sample("normal", 50, 50))
@@ -65,7 +67,7 @@ def test_outliers_have_both_signs_and_none_changes_nothing():
         ({"rows": True}, "wrong_kind"),
     ],
 )
-def test_what_is_no_tensor_is_refused(options, key):
+def test_what_is_no_tensor_is_refused(options: Any, key: str) -> None:
     with pytest.raises(PlaygroundError) as error:
         sample(**options)
     assert error.value.key == key
@@ -76,7 +78,7 @@ def test_what_is_no_tensor_is_refused(options, key):
 
 @law
 @given(st.lists(st.lists(st.floats(-1e30, 1e30), min_size=2, max_size=4), min_size=2, max_size=5))
-def test_lines_of_one_length_are_a_matrix_others_a_row(rows):
+def test_lines_of_one_length_are_a_matrix_others_a_row(rows: Any) -> None:
     found = parse("\n".join(", ".join(map(repr, row)) for row in rows))
     if len({len(row) for row in rows}) == 1:
         np.testing.assert_array_equal(found, np.array(rows, dtype=np.float32))
@@ -103,7 +105,7 @@ def test_lines_of_one_length_are_a_matrix_others_a_row(rows):
         ("1 , 2 ,3", [1, 2, 3]),
     ],
 )
-def test_separators_and_decimal_commas(text, expected):
+def test_separators_and_decimal_commas(text: str, expected: list[Any]) -> None:
     found = parse(text)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, np.array(expected, dtype=np.float32))
@@ -130,7 +132,7 @@ def test_separators_and_decimal_commas(text, expected):
         (",1,2", "empty_entry", {"line": 1}),
     ],
 )
-def test_what_is_no_number_is_refused_with_its_place(text, key, values):
+def test_what_is_no_number_is_refused_with_its_place(text: str, key: str, values: dict[str, Any]) -> None:
     with pytest.raises(PlaygroundError) as error:
         parse(text)
     assert (error.value.key, error.value.values) == (key, values)
@@ -138,7 +140,7 @@ def test_what_is_no_number_is_refused_with_its_place(text, key, values):
         assert error.value.message(language)
 
 
-def test_too_many_numbers_are_refused():
+def test_too_many_numbers_are_refused() -> None:
     assert parse("1 " * limits.MAX_OWN_NUMBERS).size == limits.MAX_OWN_NUMBERS
     for text in ("1 " * (limits.MAX_OWN_NUMBERS + 1), "1\n" * (limits.MAX_OWN_NUMBERS + 1), " " * 3_000_000):
         with pytest.raises(PlaygroundError) as error:
@@ -146,7 +148,7 @@ def test_too_many_numbers_are_refused():
         assert error.value.key == "too_many_numbers"
 
 
-def test_a_file_is_read_like_text(tmp_path):
+def test_a_file_is_read_like_text(tmp_path: Path) -> None:
     path = tmp_path / "numbers.csv"
     path.write_bytes("\ufeff1,2\n3,4\n".encode())
     np.testing.assert_array_equal(read_file(path), np.array([[1, 2], [3, 4]], dtype=np.float32))

@@ -6,6 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import bitsandbytes.functional as bnb
 import numpy as np
@@ -32,17 +33,17 @@ TORCH |= {name: getattr(torch, name) for name in ("float32", "float16", "bfloat1
 
 
 @pytest.fixture(scope="module")
-def gaussian():
+def gaussian() -> Any:
     """What the reference figures were taken on: N(0, 1), 1024 × 1024, numpy seed 0."""
     return torch.from_numpy(sample("normal"))
 
 
 @pytest.fixture(scope="module")
-def figures(gaussian):
+def figures(gaussian: Any) -> Any:
     """Statistics of a format on those, and bitsandbytes' relative error; each is taken once."""
 
     @cache
-    def of(name, layout=None):
+    def of(name: Any, layout: Any = None) -> Any:
         quantized = FORMATS[name].round_trip(gaussian, layout)
         relative = (quantized.values - gaussian).abs() / (gaussian.abs() + 1e-8)
         return statistics(gaussian, quantized), relative.mean(dtype=torch.float64).item()
@@ -50,7 +51,7 @@ def figures(gaussian):
     return of
 
 
-def tensors(least=-1e3, most=1e3, shapes=((1,), (7,), (64,), (3, 5), (4, 17), (2, 3, 4))):
+def tensors(least: Any = -1e3, most: Any = 1e3, shapes: Any = ((1,), (7,), (64,), (3, 5), (4, 17), (2, 3, 4))) -> Any:
     """Tensors of many shapes, with zeros and tiny numbers among the others."""
     numbers = st.floats(least, most, width=32) | st.sampled_from([0.0, 1e-45, -1e-40, 1e-30])
     return (
@@ -58,22 +59,22 @@ def tensors(least=-1e3, most=1e3, shapes=((1,), (7,), (64,), (3, 5), (4, 17), (2
     )
 
 
-def layouts(zero_point=False):
+def layouts(zero_point: Any = False) -> Any:
     return st.builds(Layout, st.sampled_from(GRANULARITIES), st.sampled_from([2, 3, 16, 64, 100]), st.just(zero_point))
 
 
-def every_format(weights):
+def every_format(weights: Any) -> Any:
     return [format.round_trip(weights) for format in FORMATS.values()]
 
 
-def spread(quantized):
+def spread(quantized: Any) -> Any:
     """Each number's own scale, in the tensor's shape."""
     shape, layout = quantized.values.shape, quantized.layout
     size = {"tensor": quantized.values.numel(), "channel": shape[-1], "block": layout.block}[layout.granularity]
     return quantized.scales.repeat_interleave(size)[: quantized.values.numel()].view(shape)
 
 
-def level_of(quantized):
+def level_of(quantized: Any) -> Any:
     return torch.tensor(quantized.format.levels)[quantized.codes]
 
 
@@ -97,7 +98,9 @@ def level_of(quantized):
         ("ternary", None, "0.3574", "0.5135", "5.8"),
     ],
 )
-def test_errors_on_gaussian_weights_are_the_reference_figures(figures, format, layout, mae, rmse, sqnr):
+def test_errors_on_gaussian_weights_are_the_reference_figures(
+    figures: Any, format: str, layout: Any, mae: str, rmse: str, sqnr: str
+) -> None:
     found, _ = figures(format, layout)
     for value, printed in ((found.mae, mae), (found.rmse, rmse), (found.sqnr_db, sqnr)):
         assert f"{value:.{len(printed.partition('.')[2])}f}" == printed
@@ -112,14 +115,16 @@ def test_errors_on_gaussian_weights_are_the_reference_figures(figures, format, l
         ("fp4", 256, 0.108684, 0.289831), ("fp4", 4096, 0.129536, 0.337169),
     ],
 )  # fmt: skip
-def test_mean_errors_are_those_that_bitsandbytes_publishes(figures, format, block, published, relative):
+def test_mean_errors_are_those_that_bitsandbytes_publishes(
+    figures: Any, format: str, block: int, published: float, relative: float
+) -> None:
     """tests/test_functional.py of bitsandbytes; its standard deviation over 200 samples is 0.00007 to 0.00011 at 64."""
     found, off = figures(format, Layout("block", block))
     assert found.mae == pytest.approx(published, abs=3 * 0.000111)
     assert off == pytest.approx(relative, abs=3 * 0.000111)
 
 
-def test_the_order_of_the_formats_on_gaussian_weights(figures):
+def test_the_order_of_the_formats_on_gaussian_weights(figures: Any) -> None:
     order = ["int16", "float16", "bfloat16", "int8", "nf4", "int4", "fp4", "ternary"]
     found = [figures(name)[0] for name in order]
     sqnr = [one.sqnr_db for one in found]
@@ -129,7 +134,7 @@ def test_the_order_of_the_formats_on_gaussian_weights(figures):
     assert (round(largest["nf4"], 2), round(largest["int4"], 2)) == (0.63, 0.35)
 
 
-def test_ternary_on_gaussian_weights_is_what_integration_gives(gaussian):
+def test_ternary_on_gaussian_weights_is_what_integration_gives(gaussian: Any) -> None:
     """γ = √(2/π); zeros: |w| < γ/2; the squared error integrated over both parts, 0.263382."""
     gamma = math.sqrt(2 / math.pi)
     half, density = gamma / 2, math.exp(-(gamma**2) / 8) / math.sqrt(2 * math.pi)
@@ -146,7 +151,7 @@ def test_ternary_on_gaussian_weights_is_what_integration_gives(gaussian):
     assert quantized.saturated / gaussian.numel() == pytest.approx(math.erfc(1.5 * gamma / math.sqrt(2)), abs=0.002)
 
 
-def test_smaller_groups_help_until_each_has_its_own_scale(gaussian):
+def test_smaller_groups_help_until_each_has_its_own_scale(gaussian: Any) -> None:
     weights = gaussian[:128]
     for name in ("int4", "int8"):
         layouts = [Layout("tensor"), Layout("channel"), *(Layout("block", block) for block in (256, 64, 16, 4))]
@@ -155,7 +160,7 @@ def test_smaller_groups_help_until_each_has_its_own_scale(gaussian):
         assert [one.bits_per_parameter for one in found] == sorted(one.bits_per_parameter for one in found)
 
 
-def test_one_outlier_ruins_absmax_of_the_tensor_but_only_one_block():
+def test_one_outlier_ruins_absmax_of_the_tensor_but_only_one_block() -> None:
     plain = torch.from_numpy(sample("normal", 64, 256))
     spoilt = torch.from_numpy(sample("normal", 64, 256, outliers=1e-9, size=100.0))
     off = {
@@ -168,7 +173,7 @@ def test_one_outlier_ruins_absmax_of_the_tensor_but_only_one_block():
 
 
 @pytest.mark.parametrize("bits", [4, 6, 8, 12, 16])
-def test_the_six_decibel_line_is_met_by_uniform_weights(bits):
+def test_the_six_decibel_line_is_met_by_uniform_weights(bits: int) -> None:
     weights = torch.from_numpy(sample("uniform", 256, 256))
     fine = replace(FORMATS["int16"], largest=2 ** (bits - 1) - 1)
     found = errors(weights, fine.round_trip(weights).values).sqnr_db
@@ -177,7 +182,7 @@ def test_the_six_decibel_line_is_met_by_uniform_weights(bits):
     assert found == pytest.approx(six_db_line(bits) - lost, abs=0.3)
 
 
-def test_the_six_decibel_line_is_met_by_gaussian_weights(gaussian, figures):
+def test_the_six_decibel_line_is_met_by_gaussian_weights(gaussian: Any, figures: Any) -> None:
     for name, bits in (("int8", 8), ("int16", 16)):
         assert figures(name)[0].sqnr_db == pytest.approx(six_db_line(bits, crest(gaussian)), abs=0.1)
 
@@ -187,7 +192,7 @@ def test_the_six_decibel_line_is_met_by_gaussian_weights(gaussian, figures):
 
 @law
 @given(tensors(-6e4, 6e4), st.sampled_from(FLOATS))
-def test_float_formats_are_torch_s_casts(weights, name):
+def test_float_formats_are_torch_s_casts(weights: Any, name: Any) -> None:
     inside = weights.clamp(-FORMATS[name].largest, FORMATS[name].largest)
     quantized = FORMATS[name].round_trip(weights)
     assert torch.equal(quantized.values, inside.to(TORCH[name]).float())
@@ -197,12 +202,12 @@ def test_float_formats_are_torch_s_casts(weights, name):
 
 @law
 @given(tensors(-6e4, 6e4))
-def test_float16_is_numpy_s_too(weights):
+def test_float16_is_numpy_s_too(weights: Any) -> None:
     np.testing.assert_array_equal(FORMATS["float16"].round_trip(weights).values.numpy(), weights.numpy().astype(np.float16))
 
 
 @pytest.mark.parametrize("name", FLOATS)
-def test_limits_of_float_formats_are_torch_s(name):
+def test_limits_of_float_formats_are_torch_s(name: Any) -> None:
     info, format = torch.finfo(TORCH[name]), FORMATS[name]
     assert format.largest == info.max
     assert format.code_bits == info.bits == 1 + format.exponent_bits + format.mantissa_bits
@@ -211,7 +216,7 @@ def test_limits_of_float_formats_are_torch_s(name):
 
 
 @pytest.mark.parametrize("name", FLOATS)
-def test_what_no_float_format_can_hold_becomes_its_largest_number(name):
+def test_what_no_float_format_can_hold_becomes_its_largest_number(name: Any) -> None:
     largest = FORMATS[name].largest
     weights = torch.tensor([3.4e38, -3.4e38, largest, 1.0])
     quantized = FORMATS[name].round_trip(weights)
@@ -223,7 +228,7 @@ def test_what_no_float_format_can_hold_becomes_its_largest_number(name):
 @pytest.mark.parametrize("block", BLOCKS)
 @pytest.mark.parametrize("name", FOUR_BITS)
 @pytest.mark.parametrize("shape", [(1024,), (2, 1024), (48, 70), (3, 10, 6), (4, 576), (64, 96)])
-def test_four_bits_are_bitsandbytes_own(name, block, shape):
+def test_four_bits_are_bitsandbytes_own(name: str, block: Any, shape: tuple[Any, ...]) -> None:
     """Of the flat tensor: in rows that no block divides, its CPU kernel takes a neighbour's scale."""
     weights = torch.randn(shape, generator=torch.Generator().manual_seed(block)) * 0.05
     packed, state = bnb.quantize_4bit(
@@ -241,7 +246,7 @@ def test_four_bits_are_bitsandbytes_own(name, block, shape):
 
 @pytest.mark.parametrize("block", LARGE_BLOCKS)
 @pytest.mark.parametrize("name", FOUR_BITS)
-def test_large_blocks_have_bitsandbytes_own_codes_and_scales(name, block):
+def test_large_blocks_have_bitsandbytes_own_codes_and_scales(name: str, block: Any) -> None:
     """Its dequantize_4bit would compile for a minute here."""
     weights = torch.randn((5, 1999), generator=torch.Generator().manual_seed(block)) * 0.05
     packed, state = bnb.quantize_4bit(
@@ -258,13 +263,13 @@ def test_large_blocks_have_bitsandbytes_own_codes_and_scales(name, block):
 
 
 @pytest.mark.parametrize("name", ["nf4", "fp4"])
-def test_levels_are_bitsandbytes_own(name):
+def test_levels_are_bitsandbytes_own(name: str) -> None:
     assert torch.equal(torch.tensor(FORMATS[name].levels), bnb.get_4bit_type(name, device="cpu"))
 
 
 @law
 @given(tensors())
-def test_vector_wise_int8_is_bitsandbytes_own(weights):
+def test_vector_wise_int8_is_bitsandbytes_own(weights: Any) -> None:
     matrix = weights.reshape(-1, weights.shape[-1])
     matrix = matrix[matrix.abs().amax(1) > 1e-30]  # of rows of zeros bitsandbytes makes 0 / 0
     if len(matrix):
@@ -279,7 +284,7 @@ def test_vector_wise_int8_is_bitsandbytes_own(weights):
 
 @law
 @given(tensors(), st.sampled_from(INTEGERS), layouts())
-def test_an_absmax_error_is_half_a_step_at_most(weights, name, layout):
+def test_an_absmax_error_is_half_a_step_at_most(weights: Any, name: Any, layout: Any) -> None:
     quantized = FORMATS[name].round_trip(weights, layout)
     off, step = (quantized.values.double() - weights.double()).abs(), spread(quantized).double()
     rounding = 2.0**-22 * weights.abs().double()  # of the division and the product, in float32
@@ -290,7 +295,7 @@ def test_an_absmax_error_is_half_a_step_at_most(weights, name, layout):
 
 @law
 @given(tensors(-6e4, 6e4), st.sampled_from(FLOATS))
-def test_a_float_error_is_half_a_place_of_the_significand_at_most(weights, name):
+def test_a_float_error_is_half_a_place_of_the_significand_at_most(weights: Any, name: Any) -> None:
     """2⁻¹¹ of the number in float16, 2⁻⁸ in bfloat16, where it is normal and below the largest."""
     places = {"float32": 24, "float16": 11, "bfloat16": 8, "float8_e4m3": 4, "float8_e5m2": 3}[name]
     inside = (weights.abs() >= torch.finfo(TORCH[name]).smallest_normal) & (weights.abs() <= FORMATS[name].largest)
@@ -300,7 +305,7 @@ def test_a_float_error_is_half_a_place_of_the_significand_at_most(weights, name)
 
 @law
 @given(tensors(), st.sampled_from(INTEGERS), layouts(zero_point=True))
-def test_a_zero_point_error_is_half_a_step_at_most(weights, name, layout):
+def test_a_zero_point_error_is_half_a_step_at_most(weights: Any, name: Any, layout: Any) -> None:
     quantized = FORMATS[name].round_trip(weights, layout)
     step, high = spread(quantized).double(), int(FORMATS[name].largest)
     zeros = spread(replace(quantized, scales=quantized.zero_points))
@@ -312,7 +317,7 @@ def test_a_zero_point_error_is_half_a_step_at_most(weights, name, layout):
     assert (quantized.values[weights == 0] == 0).all()
 
 
-def test_a_zero_point_pays_off_where_all_numbers_are_of_one_sign():
+def test_a_zero_point_pays_off_where_all_numbers_are_of_one_sign() -> None:
     weights = torch.from_numpy(np.abs(sample("normal", 64, 64)))
     off = [
         errors(weights, FORMATS["int4"].round_trip(weights, Layout("tensor", 64, zero)).values).rmse
@@ -323,7 +328,7 @@ def test_a_zero_point_pays_off_where_all_numbers_are_of_one_sign():
 
 @law
 @given(tensors(), st.sampled_from(list(FORMATS)))
-def test_a_round_trip_of_a_round_trip_changes_nothing(weights, name):
+def test_a_round_trip_of_a_round_trip_changes_nothing(weights: Any, name: Any) -> None:
     """Ternary takes a new mean, double quantization new scales; the codes stay."""
     once = FORMATS[name].round_trip(weights)
     again = FORMATS[name].round_trip(once.values)
@@ -340,7 +345,7 @@ def test_a_round_trip_of_a_round_trip_changes_nothing(weights, name):
 
 @law
 @given(tensors(), st.sampled_from(list(FORMATS)))
-def test_a_larger_number_never_becomes_a_smaller_one(weights, name):
+def test_a_larger_number_never_becomes_a_smaller_one(weights: Any, name: Any) -> None:
     format = FORMATS[name]
     row = weights.reshape(-1)[:32].sort().values  # one group in every format's own layout
     assert (format.round_trip(row).values.diff() >= 0).all()
@@ -348,12 +353,12 @@ def test_a_larger_number_never_becomes_a_smaller_one(weights, name):
 
 @law
 @given(tensors(), st.sampled_from([*FLOATS, *INTEGERS, "int8_vectorwise", "ternary"]))
-def test_symmetric_formats_are_odd(weights, name):
+def test_symmetric_formats_are_odd(weights: Any, name: Any) -> None:
     format = FORMATS[name]
     assert torch.equal(format.round_trip(-weights).values, -format.round_trip(weights).values)
 
 
-def test_nf4_is_not_odd_and_fp4_is():
+def test_nf4_is_not_odd_and_fp4_is() -> None:
     """Of numbers that lie in the middle of no two levels."""
     weights = torch.from_numpy(sample("normal", 16, 64))
     fp4, nf4 = FORMATS["fp4"], FORMATS["nf4"]
@@ -363,7 +368,7 @@ def test_nf4_is_not_odd_and_fp4_is():
 
 @law
 @given(tensors())
-def test_zero_stays_zero_in_every_format(weights):
+def test_zero_stays_zero_in_every_format(weights: Any) -> None:
     weights.view(-1)[::2] = 0.0
     for quantized in every_format(weights):
         assert not quantized.values[weights == 0].any()
@@ -371,7 +376,7 @@ def test_zero_stays_zero_in_every_format(weights):
 
 @law
 @given(tensors(-(2.0**127), 2.0**127), st.sampled_from(list(FORMATS)))
-def test_every_round_trip_is_finite_and_keeps_the_shape(weights, name):
+def test_every_round_trip_is_finite_and_keeps_the_shape(weights: Any, name: Any) -> None:
     if name == "nf4_double":
         weights = weights / 1e6
     before = weights.clone()
@@ -383,14 +388,14 @@ def test_every_round_trip_is_finite_and_keeps_the_shape(weights, name):
 
 
 @pytest.mark.parametrize("shape", [(1,), (), (64,), (3, 64), (2, 5)])
-def test_zeros_are_kept_by_every_format(shape):
+def test_zeros_are_kept_by_every_format(shape: tuple[Any, ...]) -> None:
     for quantized in every_format(torch.zeros(shape)):
         assert not quantized.values.any()
         found = statistics(torch.zeros(shape), quantized)
         assert (found.mae, found.sqnr_db, found.zeros) == (0.0, None, 1.0)
 
 
-def test_a_block_of_zeros_among_others_is_kept():
+def test_a_block_of_zeros_among_others_is_kept() -> None:
     weights = torch.from_numpy(sample("normal", 4, 64))
     weights[1:3] = 0.0
     for quantized in every_format(weights):
@@ -399,12 +404,12 @@ def test_a_block_of_zeros_among_others_is_kept():
 
 
 @pytest.mark.parametrize("value", [0.3, -7.0, 1e-20, -1e20])
-def test_a_single_value_is_its_own_scale(value):
+def test_a_single_value_is_its_own_scale(value: float) -> None:
     for name in ("int16", "int8", "int8_vectorwise", "int4", "nf4", "fp4", "ternary"):
         assert FORMATS[name].round_trip(torch.tensor([value])).values.item() == pytest.approx(value, rel=1e-6)
 
 
-def test_subnormal_numbers_neither_vanish_in_floats_nor_break_scales():
+def test_subnormal_numbers_neither_vanish_in_floats_nor_break_scales() -> None:
     weights = torch.tensor([1e-45, -1e-42, 1e-40, 3e-39])
     assert torch.equal(FORMATS["float32"].round_trip(weights).values, weights)
     assert FORMATS["float16"].round_trip(torch.tensor([2.0**-24])).values.item() == 2.0**-24
@@ -417,7 +422,7 @@ def test_subnormal_numbers_neither_vanish_in_floats_nor_break_scales():
 
 
 @pytest.mark.parametrize("name", [*INTEGERS, *FOUR_BITS])
-def test_a_shorter_last_block_has_its_own_scale(name):
+def test_a_shorter_last_block_has_its_own_scale(name: Any) -> None:
     weights = torch.cat([torch.full((64,), 100.0), torch.linspace(-0.01, 0.01, 7)])
     last = FORMATS[name].round_trip(weights, Layout("block", 64)).values[64:]
     alone = FORMATS[name].round_trip(weights[64:], Layout("block", 64)).values
@@ -428,7 +433,7 @@ def test_a_shorter_last_block_has_its_own_scale(name):
 
 
 @pytest.mark.parametrize("name", INTEGERS)
-def test_granularities_are_one_scale_a_tensor_a_row_a_block(name):
+def test_granularities_are_one_scale_a_tensor_a_row_a_block(name: str) -> None:
     weights = torch.from_numpy(sample("normal", 6, 10))
     for layout, parts in (
         (Layout("tensor"), [weights]),
@@ -441,14 +446,14 @@ def test_granularities_are_one_scale_a_tensor_a_row_a_block(name):
         assert len(quantized.scales) == layout.groups(weights.shape)
 
 
-def test_a_weight_that_is_not_contiguous_is_read_in_its_own_order():
+def test_a_weight_that_is_not_contiguous_is_read_in_its_own_order() -> None:
     weights = torch.from_numpy(sample("normal", 33, 20)).T
     for format in FORMATS.values():
         assert torch.equal(format.round_trip(weights).values, format.round_trip(weights.contiguous()).values)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_other_dtypes_are_read_as_float32(dtype):
+def test_other_dtypes_are_read_as_float32(dtype: Any) -> None:
     weights = torch.from_numpy(sample("normal", 8, 8)).to(dtype)
     assert torch.equal(FORMATS["nf4"].round_trip(weights).values, FORMATS["nf4"].round_trip(weights.float()).values)
 
@@ -456,7 +461,7 @@ def test_other_dtypes_are_read_as_float32(dtype):
 # Bits
 
 
-def test_bits_per_parameter_of_an_endless_tensor():
+def test_bits_per_parameter_of_an_endless_tensor() -> None:
     bits = {name: round(format.bits_per_parameter(), 6) for name, format in FORMATS.items()}
     assert bits == {
         "float32": 32, "float16": 16, "bfloat16": 16, "float8_e4m3": 8, "float8_e5m2": 8, "int16": 16, "int8": 8,
@@ -468,7 +473,7 @@ def test_bits_per_parameter_of_an_endless_tensor():
 
 @pytest.mark.parametrize("name", FOUR_BITS)
 @pytest.mark.parametrize("shape", [(1024, 1024), (48, 70), (576, 1536), (3, 2)])
-def test_four_bit_storage_is_what_bitsandbytes_stores(name, shape):
+def test_four_bit_storage_is_what_bitsandbytes_stores(name: str, shape: tuple[Any, ...]) -> None:
     packed, state = bnb.quantize_4bit(
         torch.ones(shape), blocksize=64, quant_type=name[:3], compress_statistics=name == "nf4_double"
     )
@@ -478,7 +483,7 @@ def test_four_bit_storage_is_what_bitsandbytes_stores(name, shape):
     assert statistics(torch.ones(shape), FORMATS[name].round_trip(torch.ones(shape))).bytes == round(found)
 
 
-def test_bits_of_scales_and_zero_points():
+def test_bits_of_scales_and_zero_points() -> None:
     int8 = FORMATS["int8"]
     assert int8.bits_per_parameter((10, 100), Layout("tensor")) == 8 + 32 / 1000
     assert int8.bits_per_parameter((10, 100), Layout("channel")) == 8 + 32 / 100
@@ -490,7 +495,7 @@ def test_bits_of_scales_and_zero_points():
 # Choices
 
 
-def test_a_format_refuses_a_layout_that_it_does_not_have():
+def test_a_format_refuses_a_layout_that_it_does_not_have() -> None:
     refused = [
         ("float16", Layout("block", 64)),
         ("nf4", Layout("tensor")),
@@ -515,14 +520,14 @@ def test_a_format_refuses_a_layout_that_it_does_not_have():
     assert "ternary" in str(error.value)
 
 
-def test_a_page_may_list_formats_before_torch_is_there():
+def test_a_page_may_list_formats_before_torch_is_there() -> None:
     modules = ("registry", "bits", "calibration", "accumulators", "distributions", "statistics")
     imports = ", ".join(f"playground.formats.{one}" for one in modules)
     program = f"import sys, {imports}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_one_wish_fits_every_format():
+def test_one_wish_fits_every_format() -> None:
     for wish in (Layout("tensor"), Layout("block", 128), Layout("block", 48, True), Layout("channel", 32, True)):
         for format in FORMATS.values():
             assert format.checked(format.fitting(wish)) == format.fitting(wish)
@@ -532,7 +537,7 @@ def test_one_wish_fits_every_format():
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_is_not_a_finite_number_is_refused(name):
+def test_what_is_not_a_finite_number_is_refused(name: Any) -> None:
     for value in (math.inf, -math.inf, math.nan):
         with pytest.raises(PlaygroundError) as error:
             FORMATS[name].round_trip(torch.tensor([1.0, value]))
@@ -545,7 +550,7 @@ def test_what_is_not_a_finite_number_is_refused(name):
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.bool])
-def test_packed_codes_are_no_weights(dtype):
+def test_packed_codes_are_no_weights(dtype: Any) -> None:
     packed, _ = bnb.quantize_4bit(torch.randn(4, 64))
     with pytest.raises(PlaygroundError) as error:
         FORMATS["int8"].round_trip(packed.to(dtype))
@@ -553,18 +558,18 @@ def test_packed_codes_are_no_weights(dtype):
     assert error.value.message("es")
 
 
-def test_eight_bit_floats_and_long_integers_are_weights():
+def test_eight_bit_floats_and_long_integers_are_weights() -> None:
     weights = torch.tensor([1.0, -2.0, 0.0])
     for dtype in (torch.float8_e4m3fn, torch.int64):
         assert torch.equal(FORMATS["float16"].round_trip(weights.to(dtype)).values, weights)
 
 
-def test_a_double_quantization_that_overflows_is_an_error_not_nan():
+def test_a_double_quantization_that_overflows_is_an_error_not_nan() -> None:
     with pytest.raises(PlaygroundError):
         FORMATS["nf4_double"].round_trip(torch.full((4, 64), 3e38))
 
 
-def test_a_new_record_is_a_new_format():
+def test_a_new_record_is_a_new_format() -> None:
     int6 = replace(FORMATS["int8"], id="int6", code_bits=6, largest=31, layout=Layout("block", 32))
     weights = torch.from_numpy(sample("normal", 16, 64))
     found = statistics(weights, int6.round_trip(weights))
@@ -574,14 +579,14 @@ def test_a_new_record_is_a_new_format():
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_format_is_what_its_record_says_not_what_it_is_called(name):
+def test_a_format_is_what_its_record_says_not_what_it_is_called(name: Any) -> None:
     weights = torch.from_numpy(sample("normal", 16, 64))
     own, other = FORMATS[name].round_trip(weights), replace(FORMATS[name], id=f"{name}_mine").round_trip(weights)
     assert torch.equal(other.values, own.values)
     assert other.format.id == f"{name}_mine"
 
 
-def test_threads_do_not_disturb_each_other():
+def test_threads_do_not_disturb_each_other() -> None:
     tensors = [torch.from_numpy(sample("normal", 32, 64, seed)) for seed in range(8)]
     expected = [[one.values for one in every_format(weights)] for weights in tensors]
     with ThreadPoolExecutor(4) as threads:
@@ -589,7 +594,7 @@ def test_threads_do_not_disturb_each_other():
             assert all(torch.equal(one.values, values) for one, values in zip(found, alone, strict=True))
 
 
-def test_dynamic_ranges():
+def test_dynamic_ranges() -> None:
     """From the largest to the smallest number above 0: 20 log₁₀ 127 of int8, subnormal ones included in floats."""
     found = {name: f"{format.dynamic_range_db:.1f}" for name, format in FORMATS.items()}
     assert found == {
@@ -599,13 +604,13 @@ def test_dynamic_ranges():
     }  # fmt: skip
 
 
-def test_a_tensor_without_numbers_has_no_scales():
+def test_a_tensor_without_numbers_has_no_scales() -> None:
     for granularity in (*GRANULARITIES, "none"):
         for shape in ((0,), (3, 0), (0, 3)):
             assert Layout(granularity).groups(shape) == 0
 
 
-def test_every_record_says_what_a_page_lists():
+def test_every_record_says_what_a_page_lists() -> None:
     for name, format in FORMATS.items():
         assert format.id == name
         assert format.kind in ("float", "integer", "table")
@@ -620,7 +625,7 @@ def test_every_record_says_what_a_page_lists():
 
 @law
 @given(tensors(), st.sampled_from(["int4", "bfloat16", "fp4"]))
-def test_statistics_are_numpy_s(weights, name):
+def test_statistics_are_numpy_s(weights: Any, name: Any) -> None:
     quantized = FORMATS[name].round_trip(weights)
     found = statistics(weights, quantized)
     off = quantized.values.double().numpy() - weights.double().numpy()
@@ -635,7 +640,7 @@ def test_statistics_are_numpy_s(weights, name):
 
 @law
 @given(tensors(-20, 20), st.integers(1, 50), st.integers(-10, 0), st.integers(1, 10))
-def test_a_histogram_counts_every_number_once(weights, bins, low, high):
+def test_a_histogram_counts_every_number_once(weights: Any, bins: Any, low: Any, high: Any) -> None:
     found = histogram(weights, bins, low, high)
     assert sum(found.counts) + found.below + found.above == weights.numel()
     assert found.below == int((weights < low).sum())
@@ -644,14 +649,14 @@ def test_a_histogram_counts_every_number_once(weights, bins, low, high):
     assert (own.below, own.above, sum(own.counts)) == (0, 0, weights.numel())
 
 
-def test_ends_that_no_float32_has_lose_nothing():
+def test_ends_that_no_float32_has_lose_nothing() -> None:
     """0.7 and 0.9 lie between two float32 each."""
     found = histogram(torch.tensor([0.7, 0.8]), 3, 0.7, 0.9)
     assert sum(found.counts) + found.below + found.above == 2
     assert found.below == int(float(np.float32(0.7)) < 0.7)
 
 
-def test_errors_are_of_tensors_of_one_shape_and_need_no_gradient():
+def test_errors_are_of_tensors_of_one_shape_and_need_no_gradient() -> None:
     weights = torch.ones(2, 3, requires_grad=True)
     assert errors(weights, 2 * weights).mae == 1.0
     with pytest.raises(PlaygroundError) as error:
@@ -660,13 +665,13 @@ def test_errors_are_of_tensors_of_one_shape_and_need_no_gradient():
     assert error.value.message("es")
 
 
-def test_a_histogram_is_numpy_s():
+def test_a_histogram_is_numpy_s() -> None:
     weights = torch.from_numpy(sample("normal", 64, 64))
     for bins, low, high in ((64, -4, 4), (101, -1.5, 2.0), (1, 0, 1)):
         assert histogram(weights, bins, low, high).counts == tuple(np.histogram(weights.double(), bins, (low, high))[0])
 
 
-def test_histograms_of_odd_ranges():
+def test_histograms_of_odd_ranges() -> None:
     assert histogram(torch.tensor([2.0, 2.0]), 3).counts == (0, 2, 0)
     assert sum(histogram(torch.full((4,), 1e30), 5).counts) == 4
     assert sum(histogram(torch.tensor([0.0, 1e-45]), 2).counts) == 2
@@ -682,7 +687,7 @@ def test_histograms_of_odd_ranges():
         assert error.value.key == key
 
 
-def test_the_crest_of_a_square_wave_is_one():
+def test_the_crest_of_a_square_wave_is_one() -> None:
     assert crest(torch.tensor([3.0, -3.0, 3.0])) == pytest.approx(1.0)
     assert crest(torch.zeros(3)) == 1.0
     assert six_db_line(1) == pytest.approx(6.0206, abs=1e-4)

@@ -3,6 +3,8 @@
 import copy
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +21,7 @@ from playground.compare.job import CompareJob, Decoding
 from playground.errors import PlaygroundError
 from playground.lowrank import updates
 from playground.lowrank.edits import Edit, kinds_of, layers_of, rank_of
+from playground.model.bases import Base
 from playground.model.modules import layer_of
 from playground.model.weights import weight_of
 from tests.conftest import model_of
@@ -48,12 +51,12 @@ every_case = pytest.mark.parametrize(("family", "name"), CASES)
 
 
 @pytest.fixture(scope="module")
-def made():
+def made() -> Any:
     """(base, adapter) of a family and a method, each made once."""
     base_of = cache(tiny_base)
 
     @cache
-    def make(family, name):
+    def make(family: Any, name: Any) -> Any:
         base, (method_id, values) = base_of(family), METHODS[name]
         if method_id != "full_fine_tuning":
             return base, trained(base, method_id, values)[0]
@@ -68,27 +71,27 @@ def made():
     return make
 
 
-def edited(base, adapter, edit):
+def edited(base: Base, adapter: Any, edit: Any) -> Any:
     return edit.applied(base, adapter)
 
 
-def answer(base, adapter, edit=None):
+def answer(base: Base, adapter: Any, edit: Any = None) -> Any:
     return logits(model_of(base, adapter, edit))
 
 
-def tokens(base, model):
+def tokens(base: Base, model: Any) -> Any:
     ids = torch.tensor([[72, 101, 108, 108, 111]])
     options = {"do_sample": False, "max_new_tokens": 6, "pad_token_id": base.tokenizer.pad_token_id}
     return model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **options).tolist()
 
 
-def best(matrix, rank):
+def best(matrix: Any, rank: Any) -> Any:
     """The best approximation of a rank by a dense float64 SVD, and all singular values."""
     u, s, vh = torch.linalg.svd(matrix.detach().double(), full_matrices=False)
     return (u[:, :rank] * s[:rank]) @ vh[:rank], s
 
 
-def with_deltas(base, adapter, change):
+def with_deltas(base: Base, adapter: Any, change: Any) -> Any:
     """PEFT's model of an adapter on a copy of everything, `change` called with each of its LoRA layers."""
     model = copy.deepcopy(model_of(base, adapter))
     for layer in model.modules():
@@ -101,7 +104,7 @@ def with_deltas(base, adapter, change):
 
 
 @every_case
-def test_with_everything_left_it_is_the_adapter_bit_for_bit(made, family, name):
+def test_with_everything_left_it_is_the_adapter_bit_for_bit(made: Any, family: Any, name: Any) -> None:
     base, adapter = made(family, name)
     whole = answer(base, adapter)
     assert not torch.equal(whole, logits(base.model))
@@ -115,7 +118,7 @@ def test_with_everything_left_it_is_the_adapter_bit_for_bit(made, family, name):
 
 @every_case
 @pytest.mark.parametrize("edit", [Edit(strength=0.0), Edit(kinds=())], ids=["no strength", "no kinds"])
-def test_with_nothing_left_it_is_the_base_bit_for_bit(made, family, name, edit):
+def test_with_nothing_left_it_is_the_base_bit_for_bit(made: Any, family: Any, name: Any, edit: Any) -> None:
     base, adapter = made(family, name)
     model = model_of(base, adapter, edit)
     assert torch.equal(logits(model), logits(base.model))
@@ -124,7 +127,7 @@ def test_with_nothing_left_it_is_the_base_bit_for_bit(made, family, name, edit):
 
 
 @every_product
-def test_cut_to_rank_zero_it_is_the_base(made, family, name):
+def test_cut_to_rank_zero_it_is_the_base(made: Any, family: str, name: str) -> None:
     base, adapter = made(family, name)
     model = model_of(base, adapter, Edit(rank=0))
     assert torch.equal(logits(model), logits(base.model))
@@ -135,12 +138,12 @@ def test_cut_to_rank_zero_it_is_the_base(made, family, name):
 
 
 @pytest.mark.parametrize(("family", "name"), [*PLAIN, ("qwen2", "biases")])
-def test_a_cut_answers_as_peft_with_a_densely_truncated_delta(made, family, name):
+def test_a_cut_answers_as_peft_with_a_densely_truncated_delta(made: Any, family: Any, name: Any) -> None:
     base, adapter = made(family, name)
     top = min(rank_of(adapter), 32)
     for rank in (1, top // 2, top - 1):
 
-        def cut(layer, rank=rank):
+        def cut(layer: Any, rank: Any = rank) -> Any:
             low, weight = best(layer.get_delta_weight("default"), rank)[0].float(), layer.get_base_layer().weight
             layer.get_base_layer().weight = nn.Parameter(weight + low, requires_grad=False)
             layer.lora_B["default"].weight.data.zero_()
@@ -151,7 +154,7 @@ def test_a_cut_answers_as_peft_with_a_densely_truncated_delta(made, family, name
 
 
 @pytest.mark.parametrize(("family", "name"), [*PLAIN, ("bloom", "biases"), ("llama", "dora")])
-def test_every_update_is_cut_to_its_best_approximation(made, family, name):
+def test_every_update_is_cut_to_its_best_approximation(made: Any, family: Any, name: Any) -> None:
     base, adapter = made(family, name)
     whole = updates.updates(base, adapter)
     for rank in (1, 2):
@@ -163,7 +166,7 @@ def test_every_update_is_cut_to_its_best_approximation(made, family, name):
 
 
 @pytest.mark.parametrize("family", ["llama", "bloom"])
-def test_dora_cut_to_rank_zero_keeps_the_lengths_of_its_rows(made, family):
+def test_dora_cut_to_rank_zero_keeps_the_lengths_of_its_rows(made: Any, family: str) -> None:
     base, adapter = made(family, "dora")
     model = copy.deepcopy(base.model)
     for module, update in updates.updates(base, adapter).items():
@@ -176,7 +179,7 @@ def test_dora_cut_to_rank_zero_keeps_the_lengths_of_its_rows(made, family):
 
 
 @pytest.mark.parametrize("family", ["qwen2", "bloom"])
-def test_trained_biases_outlast_a_cut_to_rank_zero(made, family):
+def test_trained_biases_outlast_a_cut_to_rank_zero(made: Any, family: str) -> None:
     base, adapter = made(family, "biases")
     model = copy.deepcopy(base.model)
     changed = 0
@@ -194,10 +197,10 @@ def test_trained_biases_outlast_a_cut_to_rank_zero(made, family):
 
 @every_product
 @pytest.mark.parametrize("strength", [2.0, 0.5, -1.0])
-def test_strength_is_peft_s_scaling(made, family, name, strength):
+def test_strength_is_peft_s_scaling(made: Any, family: str, name: str, strength: float) -> None:
     base, adapter = made(family, name)
 
-    def scale(layer):
+    def scale(layer: Any) -> Any:
         layer.scaling["default"] *= strength
 
     found, expected = answer(base, adapter, Edit(strength=strength)), logits(with_deltas(base, adapter, scale))
@@ -207,7 +210,7 @@ def test_strength_is_peft_s_scaling(made, family, name, strength):
 
 @every_product
 @pytest.mark.parametrize("strength", [-1.0, 0.3, 1.7])
-def test_the_update_is_its_strength_times_the_whole(made, family, name, strength):
+def test_the_update_is_its_strength_times_the_whole(made: Any, family: str, name: str, strength: float) -> None:
     base, adapter = made(family, name)
     whole, left = (updates.updates(base, one) for one in (adapter, edited(base, adapter, Edit(strength=strength))))
     for module, update in left.items():
@@ -218,7 +221,7 @@ def test_the_update_is_its_strength_times_the_whole(made, family, name, strength
 
 @pytest.mark.parametrize(("family", "name"), CASES[len(PLAIN) :])
 @pytest.mark.parametrize("strength", [-1.0, 0.3, 2.0])
-def test_every_tensor_goes_from_the_base_s_to_the_adapter_s(made, family, name, strength):
+def test_every_tensor_goes_from_the_base_s_to_the_adapter_s(made: Any, family: Any, name: Any, strength: float) -> None:
     """What PEFT starts a tensor with is what it has at strength 0; in between lies a straight line."""
     base, adapter = made(family, name)
     start, left = (edited(base, adapter, Edit(strength=value)).tensors for value in (0.0, strength))
@@ -236,7 +239,7 @@ def test_every_tensor_goes_from_the_base_s_to_the_adapter_s(made, family, name, 
         torch.testing.assert_close(left[path], first + strength * (tensor - first), rtol=1e-5, atol=1e-6)
 
 
-def test_rank_and_strength_go_together(made):
+def test_rank_and_strength_go_together(made: Any) -> None:
     base, adapter = made("llama", "rslora")
     twice = answer(base, edited(base, adapter, Edit(rank=2)), Edit(strength=0.5))
     assert torch.equal(answer(base, adapter, Edit(rank=2, strength=0.5)), twice)
@@ -245,7 +248,7 @@ def test_rank_and_strength_go_together(made):
 # Where
 
 
-def unchanged(base, adapter, left):
+def unchanged(base: Base, adapter: Any, left: Any) -> Any:
     """The modules that are as the adapter has them, those that are as the base has them, and the others."""
     whole, found = updates.updates(base, adapter), updates.updates(base, left)
     kept, off, other = set(), set(), set()
@@ -262,7 +265,7 @@ def unchanged(base, adapter, left):
 
 @every_case
 @pytest.mark.parametrize("layers", [(0, 0), (1, 1)])
-def test_switching_layers_off_changes_those_layers_alone(made, family, name, layers):
+def test_switching_layers_off_changes_those_layers_alone(made: Any, family: Any, name: Any, layers: tuple[Any, ...]) -> None:
     base, adapter = made(family, name)
     kept, off, other = unchanged(base, adapter, edited(base, adapter, Edit(layers=layers)))
     inside = {module for module in updates.updates(base, adapter) if layers[0] <= layer_of(module) <= layers[1]}
@@ -271,7 +274,7 @@ def test_switching_layers_off_changes_those_layers_alone(made, family, name, lay
 
 
 @every_case
-def test_switching_a_kind_off_changes_that_kind_alone(made, family, name):
+def test_switching_a_kind_off_changes_that_kind_alone(made: Any, family: Any, name: Any) -> None:
     base, adapter = made(family, name)
     everything, known = updates.updates(base, adapter), kinds_of(adapter)
     assert {update.kind for update in everything.values()} <= set(known)
@@ -282,7 +285,7 @@ def test_switching_a_kind_off_changes_that_kind_alone(made, family, name):
         assert (kept, other) == (set(everything) - off, set())
 
 
-def test_one_module_alone_answers_as_peft_with_the_others_at_zero(made):
+def test_one_module_alone_answers_as_peft_with_the_others_at_zero(made: Any) -> None:
     base, adapter = made("llama", "lora")
     only = "base_model.model.model.layers.1.self_attn.v_proj.lora_B.weight"
     zeros = {
@@ -294,7 +297,7 @@ def test_one_module_alone_answers_as_peft_with_the_others_at_zero(made):
 
 
 @pytest.mark.parametrize("family", ["qwen2", "bloom"])
-def test_biases_of_a_layer_that_is_off_are_the_base_s(made, family):
+def test_biases_of_a_layer_that_is_off_are_the_base_s(made: Any, family: str) -> None:
     base, adapter = made(family, "biases")
     left = edited(base, adapter, Edit(layers=(1, 1)))
     for path, tensor in left.tensors.items():
@@ -309,7 +312,7 @@ def test_biases_of_a_layer_that_is_off_are_the_base_s(made, family):
 
 @every_case
 @pytest.mark.parametrize("edit", [Edit(strength=0.5), Edit(layers=(0, 0))])
-def test_editing_leaves_the_adapter_and_the_base_as_they_were(made, family, name, edit):
+def test_editing_leaves_the_adapter_and_the_base_as_they_were(made: Any, family: Any, name: Any, edit: Any) -> None:
     base, adapter = made(family, name)
     before = {path: tensor.clone() for path, tensor in adapter.tensors.items()}
     left = edited(base, adapter, replace(edit, rank=1) if name in FACTORS else edit)
@@ -321,7 +324,7 @@ def test_editing_leaves_the_adapter_and_the_base_as_they_were(made, family, name
     assert base.untouched()
 
 
-def test_an_edited_adapter_is_told_from_the_whole_one_and_is_its_own_run_s(made):
+def test_an_edited_adapter_is_told_from_the_whole_one_and_is_its_own_run_s(made: Any) -> None:
     base, adapter = made("llama", "lora")
     run = replace(adapter, checkpoints=(Checkpoint(2, adapter.tensors),))
     left = edited(base, run, Edit(rank=1))
@@ -329,7 +332,7 @@ def test_an_edited_adapter_is_told_from_the_whole_one_and_is_its_own_run_s(made)
     assert replace(left.record, trainable_parameters=0, bytes=0) == replace(run.record, trainable_parameters=0, bytes=0)
 
 
-def test_what_is_left_is_counted(made):
+def test_what_is_left_is_counted(made: Any) -> None:
     base, adapter = made("llama", "lora")
     full, rank = adapter.record.trainable_parameters, rank_of(adapter)
     assert edited(base, adapter, Edit()).record.trainable_parameters == full
@@ -340,7 +343,7 @@ def test_what_is_left_is_counted(made):
     assert edited(base, adapter, Edit(layers=(0, 0))).record.trainable_parameters == full // 2
 
 
-def test_an_adapter_from_a_folder_can_be_edited(made, tmp_path):
+def test_an_adapter_from_a_folder_can_be_edited(made: Any, tmp_path: Path) -> None:
     base, adapter = made("llama", "dora")
     adapters.save(adapter, tmp_path / "saved")
     stored = adapters.read(tmp_path / "saved")
@@ -348,7 +351,7 @@ def test_an_adapter_from_a_folder_can_be_edited(made, tmp_path):
         assert torch.equal(answer(base, stored, edit), answer(base, adapter, edit))
 
 
-def test_the_controls_know_what_an_adapter_has(made):
+def test_the_controls_know_what_an_adapter_has(made: Any) -> None:
     _, adapter = made("llama", "lora everywhere")
     assert rank_of(adapter) == 3
     assert layers_of(adapter) == 2
@@ -379,7 +382,7 @@ def test_the_controls_know_what_an_adapter_has(made):
     ],
     ids=str,
 )
-def test_an_edit_that_makes_no_sense_is_refused(made, edit, key):
+def test_an_edit_that_makes_no_sense_is_refused(made: Any, edit: Any, key: str) -> None:
     base, adapter = made("llama", "lora")
     for refuse in (lambda: edit.checked(adapter), lambda: edited(base, adapter, edit)):
         with pytest.raises(PlaygroundError) as refused:
@@ -388,7 +391,7 @@ def test_an_edit_that_makes_no_sense_is_refused(made, edit, key):
         assert str(refused.value)
 
 
-def test_the_refusal_names_what_would_be_right(made):
+def test_the_refusal_names_what_would_be_right(made: Any) -> None:
     _, adapter = made("llama", "lora")
     for edit, right in ((Edit(rank=9), "8"), (Edit(layers=(0, 2)), "1"), (Edit(kinds=("up_proj",)), "q_proj, v_proj")):
         with pytest.raises(PlaygroundError) as refused:
@@ -398,7 +401,7 @@ def test_the_refusal_names_what_would_be_right(made):
 
 @pytest.mark.parametrize("method_id", ["prompt_tuning", "few_shot"])
 @pytest.mark.parametrize("edit", [Edit(), Edit(rank=1), Edit(strength=0.5)])
-def test_methods_that_change_no_weight_cannot_be_edited(made, method_id, edit):
+def test_methods_that_change_no_weight_cannot_be_edited(made: Any, method_id: str, edit: Any) -> None:
     base, _ = made("llama", "lora")
     if method_id == "prompt_tuning":
         adapter, _ = trained(base, "prompt_tuning", {"virtual_tokens": 4})
@@ -410,14 +413,14 @@ def test_methods_that_change_no_weight_cannot_be_edited(made, method_id, edit):
 
 
 @pytest.mark.parametrize("name", ["ia3", "full"])
-def test_what_has_no_factors_has_no_rank_to_cut(made, name):
+def test_what_has_no_factors_has_no_rank_to_cut(made: Any, name: str) -> None:
     base, adapter = made("llama", name)
     with pytest.raises(PlaygroundError) as refused:
         edited(base, adapter, Edit(rank=1))
     assert refused.value.key == "no_factors"
 
 
-def test_whole_numbers_come_from_the_page_as_they_like(made):
+def test_whole_numbers_come_from_the_page_as_they_like(made: Any) -> None:
     _, adapter = made("llama", "lora")
     checked = Edit(rank=3.0, strength=1).checked(adapter)
     assert (checked.rank, type(checked.rank), type(checked.strength)) == (3, int, float)
@@ -426,7 +429,7 @@ def test_whole_numbers_come_from_the_page_as_they_like(made):
 # On the embedded base
 
 
-def test_the_ready_made_pirate_cut_to_its_rank_and_to_nothing(base):
+def test_the_ready_made_pirate_cut_to_its_rank_and_to_nothing(base: Base) -> None:
     """Rank 8 writes what the adapter writes, rank 0 what the base writes, token by token."""
     pirate = examples()["pirate-lora"]
     whole = Variant(base.id, pirate)

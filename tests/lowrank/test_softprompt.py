@@ -9,6 +9,8 @@ import pickle
 import re
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,7 +94,7 @@ def finished(result: object) -> None:
     list(result) if isinstance(result, Iterator) else None
 
 
-def refused(key: str, call, *arguments) -> PlaygroundError:
+def refused(key: str, call: Any, *arguments: Any) -> PlaygroundError:
     with pytest.raises(PlaygroundError) as caught:
         finished(call(*arguments))
     assert caught.value.key == key
@@ -104,7 +106,7 @@ def refused(key: str, call, *arguments) -> PlaygroundError:
 
 
 @pytest.mark.parametrize("values", STARTS.values(), ids=STARTS.keys())
-def test_the_start_drawn_again_is_the_checkpoint_of_step_0(tiny: Base, values: dict):
+def test_the_start_drawn_again_is_the_checkpoint_of_step_0(tiny: Base, values: dict) -> None:
     adapter = learned(tiny, values, seed=values["virtual_tokens"])
     kept = next(checkpoint for checkpoint in adapter.checkpoints if checkpoint.step == 0)
     assert torch.equal(initial(tiny, adapter), kept.tensors["prompt_embeddings"])
@@ -112,13 +114,13 @@ def test_the_start_drawn_again_is_the_checkpoint_of_step_0(tiny: Base, values: d
     assert torch.equal(drawn, kept.tensors["prompt_embeddings"])
 
 
-def test_a_checkpoint_of_step_0_is_believed_before_the_seed(tiny: Base, soft: Adapter):
+def test_a_checkpoint_of_step_0_is_believed_before_the_seed(tiny: Base, soft: Adapter) -> None:
     rows = torch.full((6, 32), 0.5)
     known = dataclasses.replace(soft, checkpoints=(Checkpoint(0, {"prompt_embeddings": rows}),))
     assert torch.equal(initial(tiny, known), rows)
 
 
-def test_drawing_the_start_again_leaves_the_global_generator_alone(tiny: Base, soft: Adapter):
+def test_drawing_the_start_again_leaves_the_global_generator_alone(tiny: Base, soft: Adapter) -> None:
     """A training beside us seeds and uses it: were it moved, that training would give another adapter."""
     torch.manual_seed(11)
     before = torch.get_rng_state()
@@ -127,7 +129,7 @@ def test_drawing_the_start_again_leaves_the_global_generator_alone(tiny: Base, s
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_the_start_of_a_prompt_that_came_from_outside_is_not_guessed(tiny: Base):
+def test_the_start_of_a_prompt_that_came_from_outside_is_not_guessed(tiny: Base) -> None:
     rows = torch.randn(4, 32, generator=torch.Generator().manual_seed(0))
     assert initial(tiny, made(rows)) is None
     found = report(tiny, made(rows))
@@ -139,7 +141,7 @@ def test_the_start_of_a_prompt_that_came_from_outside_is_not_guessed(tiny: Base)
     assert len(points.now) == 4
 
 
-def test_the_examples_began_where_their_records_say(base: Base):
+def test_the_examples_began_where_their_records_say(base: Base) -> None:
     """The start drawn again has the held-out loss that was recorded before the first step, on the real base."""
     adapter = library.examples()["sentiment-prompt_tuning"]
     start = made(initial(base, adapter))
@@ -151,7 +153,7 @@ def test_the_examples_began_where_their_records_say(base: Base):
 # The report
 
 
-def test_an_embedding_of_the_vocabulary_is_nearest_to_its_own_token(tiny: Base):
+def test_an_embedding_of_the_vocabulary_is_nearest_to_its_own_token(tiny: Base) -> None:
     ids = [0, 72, 105, 256]  # 257 pads: its embedding is zero
     found = report(tiny, made(2.5 * embeddings(tiny)[ids]))  # the length does not matter
     assert [token.nearest[0].id for token in found.tokens] == ids
@@ -159,14 +161,16 @@ def test_an_embedding_of_the_vocabulary_is_nearest_to_its_own_token(tiny: Base):
     assert [token.nearest[0].cosine for token in found.tokens] == pytest.approx([1.0] * 4, abs=1e-6)
 
 
-def test_special_tokens_are_shown_as_they_are(tiny: Base):
+def test_special_tokens_are_shown_as_they_are(tiny: Base) -> None:
     mark = tiny.tokenizer.bos_token_id
     (token,) = report(tiny, made(embeddings(tiny)[[mark]])).tokens
     assert token.nearest[0].token == "<|im_start|>"
 
 
 @pytest.mark.parametrize("block", [7, 100, 16_384])
-def test_neighbours_are_those_of_the_whole_table_of_cosines(tiny: Base, soft: Adapter, monkeypatch, block: int):
+def test_neighbours_are_those_of_the_whole_table_of_cosines(
+    tiny: Base, soft: Adapter, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
     monkeypatch.setattr(vocabulary, "BLOCK", block)
     rows = virtual_tokens(soft)
     table = torch.nn.functional.cosine_similarity(rows[:, None].double(), embeddings(tiny)[None].double(), dim=2)
@@ -176,7 +180,7 @@ def test_neighbours_are_those_of_the_whole_table_of_cosines(tiny: Base, soft: Ad
     assert torch.tensor([[near.cosine for near in row] for row in found]).numpy() == pytest.approx(values.numpy(), abs=1e-6)
 
 
-def test_cosines_are_cosines_and_sorted(tiny: Base, soft: Adapter):
+def test_cosines_are_cosines_and_sorted(tiny: Base, soft: Adapter) -> None:
     for token in report(tiny, soft, 5).tokens:
         for row in (token.nearest, token.start_nearest):
             cosines = [near.cosine for near in row]
@@ -185,13 +189,13 @@ def test_cosines_are_cosines_and_sorted(tiny: Base, soft: Adapter):
             assert all(-1.0 <= cosine <= 1.0 for cosine in cosines)
 
 
-def test_a_vector_of_length_zero_has_no_direction_but_an_answer(tiny: Base):
+def test_a_vector_of_length_zero_has_no_direction_but_an_answer(tiny: Base) -> None:
     (token,) = report(tiny, made(torch.zeros(1, 32))).tokens
     assert token.norm == 0.0
     assert token.nearest[0].cosine == 0.0
 
 
-def test_norms_cosines_and_distances_are_torchs(tiny: Base, soft: Adapter):
+def test_norms_cosines_and_distances_are_torchs(tiny: Base, soft: Adapter) -> None:
     now, start = virtual_tokens(soft), initial(tiny, soft)
     found = report(tiny, soft)
     assert [token.position for token in found.tokens] == [1, 2, 3, 4, 5, 6]
@@ -204,7 +208,7 @@ def test_norms_cosines_and_distances_are_torchs(tiny: Base, soft: Adapter):
     assert found.norm_quantiles == pytest.approx(np.quantile(norms, [0.05, 0.5, 0.95]), rel=1e-5)
 
 
-def test_the_mean_step_is_held_against_the_vocabulary_and_against_chance(tiny: Base, soft: Adapter):
+def test_the_mean_step_is_held_against_the_vocabulary_and_against_chance(tiny: Base, soft: Adapter) -> None:
     found = report(tiny, soft)
     (mean,) = nearest(tiny, (virtual_tokens(soft) - initial(tiny, soft)).mean(dim=0, keepdim=True))
     assert found.step_nearest == mean
@@ -214,11 +218,11 @@ def test_the_mean_step_is_held_against_the_vocabulary_and_against_chance(tiny: B
     assert found.chance == pytest.approx(sum(chances) / 32, rel=1e-5)
 
 
-def test_tokens_of_the_vocabulary_are_their_own_nearest_at_the_start(tiny: Base, soft: Adapter):
+def test_tokens_of_the_vocabulary_are_their_own_nearest_at_the_start(tiny: Base, soft: Adapter) -> None:
     assert [token.start_nearest[0].cosine for token in report(tiny, soft).tokens] == pytest.approx([1.0] * 6, abs=1e-6)
 
 
-def test_rows_that_no_token_has_are_nobodys_neighbour(tiny: Base):
+def test_rows_that_no_token_has_are_nobodys_neighbour(tiny: Base) -> None:
     """Some models have more embeddings than their tokenizer has tokens (Qwen2.5)."""
     view_, tokens = tiny.view(), len(tiny.tokenizer)
     grown = torch.cat([embeddings(tiny), torch.randn(6, 32, generator=torch.Generator().manual_seed(1))])
@@ -229,7 +233,7 @@ def test_rows_that_no_token_has_are_nobodys_neighbour(tiny: Base):
     assert token.nearest[0].cosine < 0.9
 
 
-def test_a_checkpoint_gives_other_numbers_than_the_end(tiny: Base, soft: Adapter):
+def test_a_checkpoint_gives_other_numbers_than_the_end(tiny: Base, soft: Adapter) -> None:
     first, last = soft.checkpoints[0].step, soft.checkpoints[-1].step
     assert first == 0 < soft.checkpoints[1].step < last
     begin, middle, end = (report(tiny, soft.at(step)) for step in (first, soft.checkpoints[1].step, last))
@@ -239,7 +243,7 @@ def test_a_checkpoint_gives_other_numbers_than_the_end(tiny: Base, soft: Adapter
     assert end == report(tiny, soft)
 
 
-def test_what_was_measured_of_a_base_goes_with_it(tiny: Base, soft: Adapter):
+def test_what_was_measured_of_a_base_goes_with_it(tiny: Base, soft: Adapter) -> None:
     passing = dataclasses.replace(tiny)
     report(passing, soft)
     gone = weakref.ref(passing)
@@ -249,7 +253,7 @@ def test_what_was_measured_of_a_base_goes_with_it(tiny: Base, soft: Adapter):
     assert gone() is None
 
 
-def test_other_methods_have_no_soft_prompt(tiny: Base, lora: Adapter):
+def test_other_methods_have_no_soft_prompt(tiny: Base, lora: Adapter) -> None:
     for call in (
         virtual_tokens,
         lambda one: report(tiny, one),
@@ -260,7 +264,7 @@ def test_other_methods_have_no_soft_prompt(tiny: Base, lora: Adapter):
     refused("not_a_soft_prompt", importance, tiny, lora, EXAMPLES)
 
 
-def test_what_cannot_be_compared_is_refused(tiny: Base, soft: Adapter):
+def test_what_cannot_be_compared_is_refused(tiny: Base, soft: Adapter) -> None:
     refused("does_not_fit", report, tiny, made(torch.ones(2, 16)))
     for bad in (float("nan"), float("inf")):
         refused("soft_prompt_not_finite", report, tiny, made(torch.full((2, 32), bad)))
@@ -275,7 +279,7 @@ def test_what_cannot_be_compared_is_refused(tiny: Base, soft: Adapter):
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_the_plane_is_that_of_numpys_svd(tiny: Base, soft: Adapter, known: bool):
+def test_the_plane_is_that_of_numpys_svd(tiny: Base, soft: Adapter, known: bool) -> None:
     adapter = soft if known else made(virtual_tokens(soft))
     points = projection(tiny, adapter, 120, 5)
     ids = torch.randperm(len(tiny.tokenizer), generator=torch.Generator().manual_seed(5))[:120]
@@ -297,13 +301,13 @@ def test_the_plane_is_that_of_numpys_svd(tiny: Base, soft: Adapter, known: bool)
         assert points.step_share == pytest.approx(((steps @ axes[:2].T) ** 2).sum() / (steps**2).sum(), rel=1e-5)
 
 
-def test_the_plane_is_seeded(tiny: Base, soft: Adapter):
+def test_the_plane_is_seeded(tiny: Base, soft: Adapter) -> None:
     assert projection(tiny, soft, 40, 1) == projection(tiny, soft, 40, 1)
     assert projection(tiny, soft, 40, 1).words != projection(tiny, soft, 40, 2).words
     assert len(projection(tiny, soft, 2000).words) == len(tiny.tokenizer)  # there are no more
 
 
-def test_reports_cross_to_another_process(tiny: Base, soft: Adapter):
+def test_reports_cross_to_another_process(tiny: Base, soft: Adapter) -> None:
     for value in (report(tiny, soft), projection(tiny, soft, 10), next(importance(tiny, soft, TASK.held_out))):
         assert pickle.loads(pickle.dumps(value)) == value
 
@@ -312,7 +316,7 @@ def test_reports_cross_to_another_process(tiny: Base, soft: Adapter):
 
 
 @pytest.mark.parametrize("positions", [[1], [3], [6], [2, 5], [1, 2, 3, 4, 6], []])
-def test_without_is_peft_with_the_other_embeddings(tiny: Base, soft: Adapter, positions: list[int]):
+def test_without_is_peft_with_the_other_embeddings(tiny: Base, soft: Adapter, positions: list[int]) -> None:
     """By PEFT's own forward and generate, on a model built by hand."""
     kept = [row for row in range(6) if row + 1 not in positions]
     model = model_of(tiny, soft, LeftOut(tuple(positions)))
@@ -327,7 +331,7 @@ def test_without_is_peft_with_the_other_embeddings(tiny: Base, soft: Adapter, po
     assert written[0].shape[1] > 6
 
 
-def test_the_rest_is_an_adapter_of_its_own(tiny: Base, soft: Adapter, tmp_path):
+def test_the_rest_is_an_adapter_of_its_own(tiny: Base, soft: Adapter, tmp_path: Path) -> None:
     cut = without(soft, [2, 2, 5])
     assert cut.checkpoints == ()
     assert cut.folder is None
@@ -346,23 +350,23 @@ def test_the_rest_is_an_adapter_of_its_own(tiny: Base, soft: Adapter, tmp_path):
     assert torch.equal(virtual_tokens(without(cut, [1])), virtual_tokens(soft)[[2, 3, 5]])
 
 
-def test_a_checkpoint_can_be_cut_too(soft: Adapter):
+def test_a_checkpoint_can_be_cut_too(soft: Adapter) -> None:
     half = soft.at(soft.checkpoints[1].step)
     assert torch.equal(virtual_tokens(without(half, [1])), virtual_tokens(half)[1:])
 
 
 @pytest.mark.parametrize("position", [0, 7, -1, "1", 1.0, True, None, [1]])
-def test_a_position_that_does_not_exist_is_refused(soft: Adapter, position: object):
+def test_a_position_that_does_not_exist_is_refused(soft: Adapter, position: object) -> None:
     error = refused("unknown_virtual_token", without, soft, [1, position])
     assert error.values["tokens"] == 6
 
 
-def test_one_virtual_token_must_stay(tiny: Base, soft: Adapter):
+def test_one_virtual_token_must_stay(tiny: Base, soft: Adapter) -> None:
     refused("last_virtual_token", without, soft, [1, 2, 3, 4, 5, 6])
     refused("last_virtual_token", importance, tiny, without(soft, [1, 2, 3, 4, 5]), EXAMPLES)
 
 
-def test_importance_is_the_held_out_loss_without_each_token(tiny: Base, soft: Adapter):
+def test_importance_is_the_held_out_loss_without_each_token(tiny: Base, soft: Adapter) -> None:
     encoded = [tasks.encode(tiny.tokenizer, example) for example in TASK.held_out]
     pad = tiny.tokenizer.pad_token_id
     events = list(importance(tiny, soft, TASK.held_out))
@@ -376,14 +380,14 @@ def test_importance_is_the_held_out_loss_without_each_token(tiny: Base, soft: Ad
     assert len({*alone, last.whole}) == 7
 
 
-def test_every_event_of_importance_holds_all_before_it(tiny: Base, soft: Adapter):
+def test_every_event_of_importance_holds_all_before_it(tiny: Base, soft: Adapter) -> None:
     events = list(importance(tiny, soft, TASK.held_out))
     for one, other in itertools.pairwise(events):
         assert one.whole == other.whole
         assert other.losses[: len(one.losses)] == one.losses
 
 
-def test_importance_touches_neither_the_base_nor_the_adapter(tiny: Base, soft: Adapter):
+def test_importance_touches_neither_the_base_nor_the_adapter(tiny: Base, soft: Adapter) -> None:
     before = virtual_tokens(soft).clone()
     list(importance(tiny, soft, TASK.held_out))
     assert tiny.untouched()
@@ -392,7 +396,7 @@ def test_importance_touches_neither_the_base_nor_the_adapter(tiny: Base, soft: A
     assert shared.active_peft_config.num_virtual_tokens == 6
 
 
-def test_importance_uses_no_more_examples_than_allowed(tiny: Base, soft: Adapter):
+def test_importance_uses_no_more_examples_than_allowed(tiny: Base, soft: Adapter) -> None:
     examples = [Example(f"say {index}", str(index)) for index in range(20)]
     assert next(importance(tiny, soft, examples)).examples == 16
     assert next(importance(tiny, soft, examples)) == next(importance(tiny, soft, examples[:16]))
@@ -402,7 +406,7 @@ def test_importance_uses_no_more_examples_than_allowed(tiny: Base, soft: Adapter
 # Figures
 
 
-def test_the_figure_draws_every_point_once(tiny: Base, soft: Adapter):
+def test_the_figure_draws_every_point_once(tiny: Base, soft: Adapter) -> None:
     points = projection(tiny, soft, 50)
     for language in ("en", "es"):
         cloud, lines, start, now = projection_figure(points, language).data
@@ -418,7 +422,7 @@ def test_the_figure_draws_every_point_once(tiny: Base, soft: Adapter):
     assert len(unknown.data) == 2
 
 
-def test_a_token_is_text_in_the_figure(tiny: Base, soft: Adapter):
+def test_a_token_is_text_in_the_figure(tiny: Base, soft: Adapter) -> None:
     points = dataclasses.replace(projection(tiny, soft, 2), words=(" <b>", "\n"))
     assert list(projection_figure(points, "en").data[0].text) == ["␣&lt;b&gt;", "↵"]
 
@@ -427,7 +431,7 @@ def event(*losses: float, tokens: int = 4) -> Importance:
     return Importance(tokens, 16, 2.0, 3.5, losses)
 
 
-def test_bars_stand_on_zero_up_or_down():
+def test_bars_stand_on_zero_up_or_down() -> None:
     svg = importance_bars(event(2.5, 1.9, 2.0), "en")
     number = r'="([\d.]+)%"'
     shape = re.compile(f"x{number} y{number} width{number} height{number}")
@@ -445,7 +449,7 @@ def test_bars_stand_on_zero_up_or_down():
 
 @pytest.mark.parametrize("tokens", [2, 9, 20, 100])
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_bars_are_sound_before_while_and_after(tokens: int, language: str):
+def test_bars_are_sound_before_while_and_after(tokens: int, language: str) -> None:
     for measured in (0, 1, tokens):
         losses = tuple(2.0 + 0.01 * (index % 3 - 1) for index in range(measured))
         svg = importance_bars(event(*losses, tokens=tokens), language)
@@ -458,7 +462,7 @@ def test_bars_are_sound_before_while_and_after(tokens: int, language: str):
     assert importance_bars(event(tokens=tokens), language).count("pp-grid") > 0
 
 
-def test_the_sentence_says_the_numbers():
+def test_the_sentence_says_the_numbers() -> None:
     assert importance_summary(Importance(4, 16, 2.0), "en") == "Held-out loss with the whole prompt: 2.00 nats."
     assert "3.50 with none" in importance_summary(event(), "en")
     assert "1 of 4 tried" in importance_summary(event(2.2), "en")
@@ -471,7 +475,7 @@ def test_the_sentence_says_the_numbers():
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_the_table_has_a_row_for_every_virtual_token(tiny: Base, soft: Adapter, language: str):
+def test_the_table_has_a_row_for_every_virtual_token(tiny: Base, soft: Adapter, language: str) -> None:
     page = Page(view.tokens(report(tiny, soft), language))
     assert page.sound
     assert page.count("tr") == 7
@@ -483,7 +487,7 @@ def test_the_table_has_a_row_for_every_virtual_token(tiny: Base, soft: Adapter, 
     assert unknown.count("td") == 18
 
 
-def test_hostile_tokens_stay_text(tiny: Base, soft: Adapter):
+def test_hostile_tokens_stay_text(tiny: Base, soft: Adapter) -> None:
     found = report(tiny, soft)
     near = softprompt.Near(0, HOSTILE, 0.5)
     hostile = dataclasses.replace(found, tokens=tuple(dataclasses.replace(one, nearest=(near,)) for one in found.tokens))
@@ -493,7 +497,7 @@ def test_hostile_tokens_stay_text(tiny: Base, soft: Adapter):
     assert HOSTILE in page.text
 
 
-def test_the_sentence_counts_the_tokens_that_kept_their_neighbour(tiny: Base, soft: Adapter):
+def test_the_sentence_counts_the_tokens_that_kept_their_neighbour(tiny: Base, soft: Adapter) -> None:
     assert "nothing has moved" in view.change(report(tiny, soft.at(0)), "en")
     assert "not recorded" in view.change(report(tiny, made(virtual_tokens(soft))), "en")
     found = report(tiny, soft)
@@ -505,14 +509,14 @@ def test_the_sentence_counts_the_tokens_that_kept_their_neighbour(tiny: Base, so
     assert "5 of 6 still have" in view.change(dataclasses.replace(found, tokens=tuple(same)), "en")
 
 
-def test_a_pane_without_virtual_tokens_says_which():
+def test_a_pane_without_virtual_tokens_says_which() -> None:
     assert named([5, 2], "en") == "Without virtual tokens 2, 5"
     assert named([3], "es") == "Sin el token virtual 3"
     assert named(list(range(1, 13)), "en") == "Without 12 virtual tokens"
     refused("nothing_left_out", start_without, "nobody", "here", "pirate-prompt_tuning", [], "Ahoy?", {})
 
 
-def test_a_run_of_another_adapter_is_stopped_and_not_shown():
+def test_a_run_of_another_adapter_is_stopped_and_not_shown() -> None:
     key = "softprompt-" + "0" * 21
     session = SESSIONS.get(key)
     run = session.runs[IMPORTANCE] = Run("lab", lambda stop: iter(()), "one")

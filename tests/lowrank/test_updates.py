@@ -1,8 +1,10 @@
 """What an adapter changed: held against PEFT's own deltas and merged weights, and against dense float64 computations."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +17,13 @@ from playground import settings
 from playground.adapt.adapters import Adapter, Checkpoint, Record
 from playground.adapt.attach import _with_parameters
 from playground.adapt.methods import IA3_TARGETS, TARGETS
+from playground.adapt.tasks import Task
 from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.locales import text
 from playground.lowrank import findings, updates
 from playground.lowrank.factors import overlap
-from playground.model.bases import load
+from playground.model.bases import Base, load
 from playground.model.catalogue import CATALOGUE, BaseSpec
 from playground.model.modules import kind_of, layer_of
 from playground.model.weights import weight_of
@@ -47,12 +50,12 @@ every_family = pytest.mark.parametrize("family", FAMILIES)
 every_method = pytest.mark.parametrize("name", METHODS)
 
 
-def record_of(base, method_id, **changed):
+def record_of(base: Base, method_id: Any, **changed: Any) -> Any:
     total = base.architecture.parameters
     return Record(**{**vars(Record(base.id, method_id, "pirate", {}, 0, 7, total, total, 4 * total)), **changed})
 
 
-def fully_tuned(base):
+def fully_tuned(base: Base) -> Any:
     """Every parameter of the base moved, and the model of it."""
     model = base.view()
     tensors = {}
@@ -64,15 +67,15 @@ def fully_tuned(base):
 
 
 @pytest.fixture(scope="module")
-def made():
+def made() -> Any:
     """(base, adapter, the base's weights with the adapter merged into them by PEFT), each made once."""
 
     @cache
-    def base_of(family):
+    def base_of(family: Any) -> Any:
         return tiny_base(family)
 
     @cache
-    def make(family, name):
+    def make(family: Any, name: Any) -> Any:
         base, (method_id, values) = base_of(family), METHODS[name]
         if method_id == "full_fine_tuning":
             adapter, model = fully_tuned(base)
@@ -83,14 +86,14 @@ def made():
     return make
 
 
-def weights(base):
+def weights(base: Base) -> Any:
     """The weights of the linear layers inside the decoder, by path."""
     head = base.model.get_output_embeddings()
     layers = {path: module for path, module in base.model.named_modules() if isinstance(module, nn.Linear)}
     return {path: module.weight for path, module in layers.items() if module is not head}
 
 
-def targets(base, name):
+def targets(base: Base, name: Any) -> Any:
     """The paths that a method adapts, by the registry's own names."""
     method_id, values = METHODS[name]
     names = IA3_TARGETS if method_id == "ia3" else TARGETS.get(values.get("targets", "query_value"))
@@ -98,7 +101,7 @@ def targets(base, name):
     return [path for path in weights(base) if everywhere or path.split(".")[-1] in names]
 
 
-def array(tensor):
+def array(tensor: Any) -> Any:
     return tensor.detach().double().numpy()
 
 
@@ -107,7 +110,7 @@ def array(tensor):
 
 @every_family
 @pytest.mark.parametrize("values", LORAS.values(), ids=LORAS)
-def test_the_update_is_peft_s_own_delta(family, values):
+def test_the_update_is_peft_s_own_delta(family: str, values: Any) -> None:
     base = tiny_base(family)
     adapter, model = trained(base, "lora", values)
     found = updates.updates(base, adapter)
@@ -124,7 +127,7 @@ def test_the_update_is_peft_s_own_delta(family, values):
 
 @every_family
 @every_method
-def test_the_update_is_the_merged_weight_less_the_base_s(made, family, name):
+def test_the_update_is_the_merged_weight_less_the_base_s(made: Any, family: str, name: Any) -> None:
     base, adapter, merged = made(family, name)
     found = updates.updates(base, adapter)
     assert list(found) == targets(base, name)
@@ -140,7 +143,7 @@ def test_the_update_is_the_merged_weight_less_the_base_s(made, family, name):
 
 @every_family
 @every_method
-def test_norms_are_those_of_the_dense_update(made, family, name):
+def test_norms_are_those_of_the_dense_update(made: Any, family: str, name: Any) -> None:
     base, adapter, merged = made(family, name)
     for module, update in updates.updates(base, adapter).items():
         change = np.linalg.norm(array(merged[f"{module}.weight"]) - array(weights(base)[module]))
@@ -148,7 +151,9 @@ def test_norms_are_those_of_the_dense_update(made, family, name):
         assert findings.weight_norm(base, module) == pytest.approx(np.linalg.norm(array(weights(base)[module])), rel=1e-6)
 
 
-def test_a_really_trained_adapter_is_read_as_peft_merges_it(tiny, get_tiny, small_task):
+def test_a_really_trained_adapter_is_read_as_peft_merges_it(
+    tiny: Base, get_tiny: Callable[[str], Base], small_task: Task
+) -> None:
     for values in ({"dora": True, "learning_rate": 0.05}, {"learning_rate": 0.05}):
         *_, ended = train(TrainingJob("tiny", "lora", small_task, values, 4), get_tiny)
         found = updates.updates(tiny, ended.adapter)
@@ -161,7 +166,7 @@ def test_a_really_trained_adapter_is_read_as_peft_merges_it(tiny, get_tiny, smal
     assert tiny.untouched()
 
 
-def test_dora_is_of_low_rank_only_without_its_lengths(made):
+def test_dora_is_of_low_rank_only_without_its_lengths(made: Any) -> None:
     base, adapter, _ = made("llama", "dora")
     for module, update in updates.updates(base, adapter).items():
         weight = weight_of(base.model, module)
@@ -177,7 +182,7 @@ def test_dora_is_of_low_rank_only_without_its_lengths(made):
 
 @every_family
 @every_method
-def test_the_map_has_every_adapted_module_once(made, family, name):
+def test_the_map_has_every_adapted_module_once(made: Any, family: str, name: Any) -> None:
     base, adapter, merged = made(family, name)
     cells = findings.network(base, adapter)
     assert [cell.module for cell in cells] == targets(base, name)
@@ -191,7 +196,7 @@ def test_the_map_has_every_adapted_module_once(made, family, name):
 
 
 @every_method
-def test_effective_ranks_are_of_the_factors_and_only_where_there_are_any(made, name):
+def test_effective_ranks_are_of_the_factors_and_only_where_there_are_any(made: Any, name: Any) -> None:
     base, adapter, _ = made("llama", name)
     for cell in findings.network(base, adapter):
         factors = updates.updates(base, adapter)[cell.module].factors
@@ -202,7 +207,7 @@ def test_effective_ranks_are_of_the_factors_and_only_where_there_are_any(made, n
             assert cell.effective_rank == pytest.approx(np.exp(-np.sum(shares * np.log(shares))), rel=1e-6)
 
 
-def test_a_module_outside_of_the_layers_has_no_layer():
+def test_a_module_outside_of_the_layers_has_no_layer() -> None:
     assert layer_of("lm_head") is None
     assert layer_of("model.layers.11.mlp.down_proj") == 11
     assert kind_of("lm_head") == "lm_head"
@@ -210,7 +215,7 @@ def test_a_module_outside_of_the_layers_has_no_layer():
 
 @every_family
 @pytest.mark.parametrize("name", ["lora everywhere", "ia3"])
-def test_the_most_changed_module_is_found(made, family, name):
+def test_the_most_changed_module_is_found(made: Any, family: str, name: str) -> None:
     base, adapter, _ = made(family, name)
     for chosen in [name for name in adapter.tensors if name.endswith(("lora_B.weight", "ia3_l"))][1::3]:
         loud = replace(adapter, loaded={**adapter.tensors, chosen: 100 * adapter.tensors[chosen]})
@@ -218,7 +223,7 @@ def test_the_most_changed_module_is_found(made, family, name):
         assert findings.most_changed(base, loud) == module
 
 
-def test_full_fine_tuning_shows_the_linear_layers_without_the_head():
+def test_full_fine_tuning_shows_the_linear_layers_without_the_head() -> None:
     base = tiny_base("llama")
     head = nn.Linear(64, base.model.config.vocab_size, bias=False).requires_grad_(False)  # not tied to the embeddings
     base.model.lm_head, base.model.config.tie_word_embeddings = head, False
@@ -236,7 +241,7 @@ def test_full_fine_tuning_shows_the_linear_layers_without_the_head():
 
 @every_family
 @pytest.mark.parametrize("name", [*LORAS, "dora"])
-def test_a_report_is_what_a_dense_computation_gives(made, family, name):
+def test_a_report_is_what_a_dense_computation_gives(made: Any, family: str, name: Any) -> None:
     base, adapter, _ = made(family, name)
     for module in targets(base, name)[::3]:
         report = findings.report(base, adapter, module)
@@ -266,7 +271,7 @@ def test_a_report_is_what_a_dense_computation_gives(made, family, name):
         assert report.amplification == pytest.approx(np.linalg.norm(product) / inside, rel=1e-5)
 
 
-def test_table_7_of_the_lora_paper():
+def test_table_7_of_the_lora_paper() -> None:
     """
     A weight and an update of rank 4 with the printed norms (Hu et al. 2021, table 7): ‖W‖ = 61.95, ‖ΔW‖ = 6.91, 0.32 of W
     in the update's directions and 21.67 in its own. The report gives them back, and amplification 21.5.
@@ -291,12 +296,12 @@ def test_table_7_of_the_lora_paper():
     assert report.effective_rank == pytest.approx(4.0, rel=1e-5)
 
 
-def test_without_a_module_the_report_is_of_the_most_changed_one(made):
+def test_without_a_module_the_report_is_of_the_most_changed_one(made: Any) -> None:
     base, adapter, _ = made("llama", "lora everywhere")
     assert findings.report(base, adapter) == findings.report(base, adapter, findings.most_changed(base, adapter))
 
 
-def test_before_the_first_step_nothing_has_changed(made):
+def test_before_the_first_step_nothing_has_changed(made: Any) -> None:
     base, adapter, _ = made("llama", "lora")
     zeros = {name: torch.zeros_like(tensor) if "lora_B" in name else tensor for name, tensor in adapter.tensors.items()}
     start = replace(adapter, loaded=zeros)
@@ -307,7 +312,7 @@ def test_before_the_first_step_nothing_has_changed(made):
 
 
 @every_family
-def test_the_spectrum_of_a_weight_is_its_singular_values(made, family):
+def test_the_spectrum_of_a_weight_is_its_singular_values(made: Any, family: str) -> None:
     base, _, _ = made(family, "lora")
     for module, weight in weights(base).items():
         found, expected = findings.weight_spectrum(base, module), torch.linalg.svdvals(weight.double())
@@ -316,7 +321,7 @@ def test_the_spectrum_of_a_weight_is_its_singular_values(made, family):
 
 
 @pytest.mark.parametrize(("side", "part"), [("input", "v"), ("output", "u")])
-def test_directions_are_what_the_update_reads_and_writes(made, side, part):
+def test_directions_are_what_the_update_reads_and_writes(made: Any, side: str, part: str) -> None:
     base, adapter, _ = made("llama", "lora")
     module = "model.layers.0.self_attn.v_proj"  # 32 × 64
     found = findings.directions(base, adapter, module, side)
@@ -332,7 +337,7 @@ def test_directions_are_what_the_update_reads_and_writes(made, side, part):
 
 @every_family
 @every_method
-def test_turns_are_those_of_the_merged_rows(made, family, name):
+def test_turns_are_those_of_the_merged_rows(made: Any, family: str, name: Any) -> None:
     base, adapter, merged = made(family, name)
     for turn in findings.turns(base, adapter):
         new, old = array(merged[f"{turn.module}.weight"]), array(weights(base)[turn.module])
@@ -342,7 +347,7 @@ def test_turns_are_those_of_the_merged_rows(made, family, name):
         assert turn.direction == pytest.approx((1 - cosines).mean(), abs=1e-4)
 
 
-def test_factors_of_rows_change_lengths_and_no_direction(made):
+def test_factors_of_rows_change_lengths_and_no_direction(made: Any) -> None:
     base, adapter, _ = made("llama", "ia3")
     rows = [turn for turn in findings.turns(base, adapter) if turn.kind != "down_proj"]  # there it is the columns
     for turn in rows:
@@ -354,7 +359,7 @@ def test_factors_of_rows_change_lengths_and_no_direction(made):
 # What is known is found again
 
 
-def test_what_has_been_computed_is_found_again(made):
+def test_what_has_been_computed_is_found_again(made: Any) -> None:
     base, adapter, _ = made("llama", "lora")
     module = findings.most_changed(base, adapter)
     assert updates.updates(base, adapter) is updates.updates(base, adapter)
@@ -362,7 +367,7 @@ def test_what_has_been_computed_is_found_again(made):
     assert findings.weight_spectrum(base, module) is findings.weight_spectrum(base, module)
 
 
-def test_each_checkpoint_has_an_update_of_its_own_and_keeps_it(made):
+def test_each_checkpoint_has_an_update_of_its_own_and_keeps_it(made: Any) -> None:
     base, adapter, _ = made("llama", "lora")
     steps = tuple(
         Checkpoint(step, {name: (step / 4 if "lora_B" in name else 1) * tensor for name, tensor in adapter.tensors.items()})
@@ -384,7 +389,7 @@ def test_each_checkpoint_has_an_update_of_its_own_and_keeps_it(made):
 
 
 @pytest.mark.parametrize("ask", [updates.updates, findings.network, findings.report, findings.turns, findings.most_changed])
-def test_methods_that_change_no_weight_have_no_update(made, ask):
+def test_methods_that_change_no_weight_have_no_update(made: Any, ask: Any) -> None:
     base, _, _ = made("llama", "lora")
     prompt, _ = trained(base, "prompt_tuning", {"virtual_tokens": 4})
     for adapter in (prompt, Adapter("shots", record_of(base, "few_shot", shots=[("a", "b")]))):
@@ -398,7 +403,7 @@ def test_methods_that_change_no_weight_have_no_update(made, ask):
 @pytest.mark.parametrize(
     "module", ["model.layers.0.self_attn.k_proj", "model.layers.7.self_attn.q_proj", "x" * 500, "q_proj"]
 )
-def test_a_module_that_was_not_adapted_is_refused_with_what_there_is(made, ask, module):
+def test_a_module_that_was_not_adapted_is_refused_with_what_there_is(made: Any, ask: Any, module: Any) -> None:
     base, adapter, _ = made("llama", "lora")
     with pytest.raises(PlaygroundError) as refused:
         ask(base, adapter, module)
@@ -408,7 +413,7 @@ def test_a_module_that_was_not_adapted_is_refused_with_what_there_is(made, ask, 
 
 
 @pytest.mark.parametrize("name", ["ia3", "full"])
-def test_what_has_no_factors_has_no_spectrum_of_them(made, name):
+def test_what_has_no_factors_has_no_spectrum_of_them(made: Any, name: str) -> None:
     base, adapter, _ = made("llama", name)
     for ask in (findings.report, lambda *these: findings.directions(*these, findings.most_changed(*these))):
         with pytest.raises(PlaygroundError) as refused:
@@ -417,7 +422,7 @@ def test_what_has_no_factors_has_no_spectrum_of_them(made, name):
 
 
 @pytest.mark.parametrize("name", ["lora", "ia3"])
-def test_an_adapter_of_another_base_is_refused(made, name):
+def test_an_adapter_of_another_base_is_refused(made: Any, name: str) -> None:
     base, _, _ = made("bloom", "lora")
     _, adapter, _ = made("llama", name)
     with pytest.raises(PlaygroundError) as refused:
@@ -433,13 +438,13 @@ def test_an_adapter_of_another_base_is_refused(made, name):
 
 
 @pytest.fixture(scope="module")
-def quantized(tmp_path_factory):
+def quantized(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The Llama of 64 columns in a quantized form, loaded the way that the real bases are."""
     folder = tmp_path_factory.mktemp("wide")
     plain = tiny_base("llama", folder)
 
     @cache
-    def form(quantization):
+    def form(quantization: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(CATALOGUE, "wide", BaseSpec("wide", "Wide", "local", str(folder), plain.architecture))
             patch.setattr(settings, "DEVICE", "cpu")
@@ -449,7 +454,7 @@ def quantized(tmp_path_factory):
 
 
 @pytest.mark.parametrize("form", ["nf4", "nf4_double"])
-def test_a_quantized_weight_is_read_back_from_its_codes(quantized, form):
+def test_a_quantized_weight_is_read_back_from_its_codes(quantized: Any, form: str) -> None:
     plain, load_form = quantized
     base = load_form(form)
     for module, original in weights(plain).items():
@@ -459,7 +464,7 @@ def test_a_quantized_weight_is_read_back_from_its_codes(quantized, form):
         assert float((found - original).norm() / original.norm()) < 0.12  # NF4's own error on Gaussian weights: 0.09
 
 
-def test_an_int8_weight_is_read_back_from_its_codes(quantized):
+def test_an_int8_weight_is_read_back_from_its_codes(quantized: Any) -> None:
     plain, load_form = quantized
     base = load_form("int8_vectorwise")
     for module, original in weights(plain).items():
@@ -468,7 +473,7 @@ def test_an_int8_weight_is_read_back_from_its_codes(quantized):
 
 
 @pytest.mark.parametrize("form", ["nf4", "nf4_double", "int8_vectorwise"])
-def test_reading_a_quantized_weight_leaves_the_base_as_it_was(quantized, form):
+def test_reading_a_quantized_weight_leaves_the_base_as_it_was(quantized: Any, form: str) -> None:
     _, load_form = quantized
     base = load_form(form)
     before = [base.model.get_submodule(module).weight for module in weights(base)]
@@ -480,7 +485,7 @@ def test_reading_a_quantized_weight_leaves_the_base_as_it_was(quantized, form):
     assert torch.equal(logits(base.view()), answer)
 
 
-def test_a_qlora_adapter_is_shown_on_its_quantized_base(quantized):
+def test_a_qlora_adapter_is_shown_on_its_quantized_base(quantized: Any) -> None:
     plain, load_form = quantized
     base = load_form("nf4_double")
     adapter, _ = trained(plain, "lora", {"rank": 4})
@@ -495,7 +500,7 @@ def test_a_qlora_adapter_is_shown_on_its_quantized_base(quantized):
     assert base.untouched()
 
 
-def test_a_trained_qlora_adapter_is_shown(tiny, tiny_forms, small_task):
+def test_a_trained_qlora_adapter_is_shown(tiny: Base, tiny_forms: Callable[[str], Base], small_task: Task) -> None:
     *_, ended = train(TrainingJob("tiny", "qlora", small_task, {"learning_rate": 0.05}, 3), tiny_forms)
     base = tiny_forms(Variant.of("tiny", ended.adapter).base)
     assert base.id == "tiny:nf4_double"
@@ -506,7 +511,7 @@ def test_a_trained_qlora_adapter_is_shown(tiny, tiny_forms, small_task):
 # The base
 
 
-def test_nothing_of_all_this_touches_the_base(made):
+def test_nothing_of_all_this_touches_the_base(made: Any) -> None:
     for family in FAMILIES:
         for name in METHODS:
             base, adapter, _ = made(family, name)

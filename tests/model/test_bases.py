@@ -5,7 +5,9 @@ import errno
 import gc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import psutil
@@ -17,6 +19,7 @@ from torch import nn
 
 from playground import settings
 from playground.adapt.methods import method
+from playground.adapt.tasks import Task
 from playground.errors import PlaygroundError
 from playground.formats.registry import format_of
 from playground.model import bases
@@ -34,21 +37,21 @@ FAMILIES = ("llama", "qwen2", "bloom")
 every_family = pytest.mark.parametrize("family", FAMILIES)
 
 
-def lora(**options):
+def lora(**options: Any) -> Any:
     return LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, **options)
 
 
-def ia3():
+def ia3() -> Any:
     return IA3Config(
         task_type="CAUSAL_LM", target_modules=["k_proj", "v_proj", "down_proj"], feedforward_modules=["down_proj"]
     )
 
 
-def soft_prompt():
+def soft_prompt() -> Any:
     return PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4)
 
 
-def injected(view, config, seed=0):
+def injected(view: Any, config: Any, seed: Any = 0) -> Any:
     """PEFT around a view, every trainable number moved away from where it does nothing."""
     torch.manual_seed(seed)
     model = get_peft_model(view, config).eval()
@@ -59,11 +62,11 @@ def injected(view, config, seed=0):
     return model
 
 
-def places(model):
+def places(model: Any) -> Any:
     return {name: tensor.data_ptr() for name, tensor in (*model.named_parameters(), *model.named_buffers())}
 
 
-def kinds(model):
+def kinds(model: Any) -> Any:
     return {name: type(module) for name, module in model.named_modules()}
 
 
@@ -71,7 +74,7 @@ def kinds(model):
 
 
 @every_family
-def test_a_view_shares_every_tensor(family):
+def test_a_view_shares_every_tensor(family: str) -> None:
     base = tiny_base(family)
     view = base.view()
     assert places(view) == places(base.model)
@@ -79,7 +82,7 @@ def test_a_view_shares_every_tensor(family):
 
 
 @every_family
-def test_a_view_has_modules_of_its_own(family):
+def test_a_view_has_modules_of_its_own(family: str) -> None:
     base = tiny_base(family)
     view, other = base.view(), base.view()
     trees = [{id(module) for module in tree.modules()} for tree in (view, other, base.model)]
@@ -88,13 +91,13 @@ def test_a_view_has_modules_of_its_own(family):
     assert not trees[0] & trees[2]
 
 
-def test_a_view_keeps_tied_weights_tied(tiny):
+def test_a_view_keeps_tied_weights_tied(tiny: bases.Base) -> None:
     view = tiny.view()
     assert view.get_output_embeddings().weight is view.get_input_embeddings().weight
 
 
-def test_many_views_hold_no_memory_of_their_own(base):
-    def held():
+def test_many_views_hold_no_memory_of_their_own(base: bases.Base) -> None:
+    def held() -> Any:
         """Bytes of every distinct storage that a tensor anywhere in the process rests on."""
         gc.collect()
         tensors = [one for one in gc.get_objects() if isinstance(one, torch.Tensor)]
@@ -107,7 +110,7 @@ def test_many_views_hold_no_memory_of_their_own(base):
 
 
 @pytest.mark.parametrize("config", [lora, ia3, soft_prompt], ids=lambda one: one.__name__)
-def test_what_peft_does_to_one_view_the_base_and_other_views_do_not_notice(config):
+def test_what_peft_does_to_one_view_the_base_and_other_views_do_not_notice(config: Any) -> None:
     base = tiny_base("qwen2")
     bystander = base.view()
     before, shapes, where = logits(base.model), kinds(base.model), places(base.model)
@@ -132,7 +135,7 @@ def test_what_peft_does_to_one_view_the_base_and_other_views_do_not_notice(confi
     ],
     ids=str,
 )
-def test_training_never_moves_a_tensor_of_the_base(small_task, method_id, values):
+def test_training_never_moves_a_tensor_of_the_base(small_task: Task, method_id: str, values: dict[str, Any]) -> None:
     base = tiny_base("qwen2")
     before = logits(base.model)
     *_, ended = train(TrainingJob(base.id, method_id, small_task, values, steps=2), lambda base_id: base)
@@ -142,7 +145,7 @@ def test_training_never_moves_a_tensor_of_the_base(small_task, method_id, values
     assert [name for name, parameter in base.model.named_parameters() if parameter.requires_grad] == []
 
 
-def test_two_adapters_side_by_side_answer_as_each_does_alone():
+def test_two_adapters_side_by_side_answer_as_each_does_alone() -> None:
     configs = [lora(), ia3(), soft_prompt()]
     alone = [logits(injected(tiny_base("qwen2").view(), config, seed)) for seed, config in enumerate(configs)]
     base = tiny_base("qwen2")
@@ -152,7 +155,7 @@ def test_two_adapters_side_by_side_answer_as_each_does_alone():
             assert torch.equal(logits(model), expected)
 
 
-def test_training_in_a_view_reaches_the_adapter_and_not_the_base():
+def test_training_in_a_view_reaches_the_adapter_and_not_the_base() -> None:
     base = tiny_base("qwen2")
     model = get_peft_model(base.view(), lora())
     ids = torch.arange(8)[None]
@@ -165,14 +168,14 @@ def test_training_in_a_view_reaches_the_adapter_and_not_the_base():
 
 
 @every_family
-def test_a_copy_has_the_same_checksum(family):
+def test_a_copy_has_the_same_checksum(family: str) -> None:
     base = tiny_base(family)
     assert checksum(copy.deepcopy(base.model)) == base.checksum() == base.loaded_checksum
     assert checksum(tiny_model(family)) == base.checksum()
 
 
 @every_family
-def test_one_weight_that_moves_by_one_unit_in_the_last_place_is_seen(family):
+def test_one_weight_that_moves_by_one_unit_in_the_last_place_is_seen(family: str) -> None:
     base = tiny_base(family)
     for parameter in base.model.parameters():
         weight = parameter.view(-1)[-1:]
@@ -183,7 +186,7 @@ def test_one_weight_that_moves_by_one_unit_in_the_last_place_is_seen(family):
         assert base.untouched()
 
 
-def test_the_sign_of_a_zero_is_seen():
+def test_the_sign_of_a_zero_is_seen() -> None:
     base = tiny_base("llama")
     norm = base.model.model.norm.weight
     norm[0] = 0.0
@@ -192,7 +195,7 @@ def test_the_sign_of_a_zero_is_seen():
     assert base.checksum() != positive
 
 
-def test_the_same_weights_in_another_place_are_seen():
+def test_the_same_weights_in_another_place_are_seen() -> None:
     base = tiny_base("llama")
     first, second = (base.model.model.layers[n].self_attn.q_proj.weight for n in (0, 1))
     kept = first.clone()
@@ -219,7 +222,7 @@ def test_the_same_weights_in_another_place_are_seen():
         " ",
     ],
 )
-def test_an_unknown_base_is_refused_with_the_known_ones(base_id):
+def test_an_unknown_base_is_refused_with_the_known_ones(base_id: str) -> None:
     with pytest.raises(PlaygroundError) as refused:
         split_id(base_id)
     assert refused.value.key == "unknown_base"
@@ -228,7 +231,7 @@ def test_an_unknown_base_is_refused_with_the_known_ones(base_id):
 
 @pytest.mark.parametrize("form", [None, *FORMS])
 @pytest.mark.parametrize("base_id", CATALOGUE)
-def test_every_base_has_its_forms(base_id, form):
+def test_every_base_has_its_forms(base_id: Any, form: Any) -> None:
     assert split_id(f"{base_id}:{form}" if form else base_id) == (CATALOGUE[base_id], form)
 
 
@@ -236,14 +239,14 @@ def test_every_base_has_its_forms(base_id, form):
 
 
 @pytest.fixture
-def local(tmp_path, monkeypatch):
+def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A local base in the catalogue, as PLAYGROUND_LOCAL_BASE makes one: nothing is known of it before loading."""
     tiny_base("qwen2", tmp_path / "model")
     monkeypatch.setitem(CATALOGUE, "local", BaseSpec("local", "model", "local", str(tmp_path / "model"), None))
     return tmp_path / "model"
 
 
-def test_a_local_folder_is_loaded_as_it_is(local):
+def test_a_local_folder_is_loaded_as_it_is(local: Any) -> None:
     base, original = load("local"), tiny_base("qwen2")
     assert torch.equal(logits(base.model), logits(original.model))
     assert (base.architecture, base.dtype, base.folder) == (original.architecture, "float32", local)
@@ -257,7 +260,7 @@ every_form = pytest.mark.parametrize("form", QUANTIZED)
 
 
 @every_form
-def test_a_quantized_base_answers_nearly_as_the_base_does(local, form):
+def test_a_quantized_base_answers_nearly_as_the_base_does(local: Any, form: str) -> None:
     plain, base = load("local"), load(f"local:{form}")
     expected, found = logits(plain.model), logits(base.model)
     assert not torch.equal(found, expected)
@@ -271,7 +274,7 @@ def test_a_quantized_base_answers_nearly_as_the_base_does(local, form):
 
 
 @pytest.mark.parametrize("form", ["nf4", "nf4_double", "fp4"])
-def test_the_modules_of_bitsandbytes_hold_what_the_format_says(local, form):
+def test_the_modules_of_bitsandbytes_hold_what_the_format_says(local: Any, form: str) -> None:
     """So a simulated pane and a real one of a 4-bit format would answer the same."""
     plain, base = load("local"), load(f"local:{form}")
     simulated = plain.view()
@@ -283,7 +286,7 @@ def test_the_modules_of_bitsandbytes_hold_what_the_format_says(local, form):
 
 
 @every_form
-def test_every_linear_layer_of_a_quantized_base_is_quantized_and_the_head_is_not(local, form):
+def test_every_linear_layer_of_a_quantized_base_is_quantized_and_the_head_is_not(local: Any, form: str) -> None:
     model = load(f"local:{form}").model
     names = {
         name.rpartition(".")[2]: type(module).__name__
@@ -298,7 +301,7 @@ def test_every_linear_layer_of_a_quantized_base_is_quantized_and_the_head_is_not
 
 
 @every_form
-def test_a_quantized_base_is_counted_as_the_model_that_it_stands_for(local, form):
+def test_a_quantized_base_is_counted_as_the_model_that_it_stands_for(local: Any, form: str) -> None:
     plain, base = load("local"), load(f"local:{form}")
     assert base.architecture == plain.architecture
     model = get_peft_model(base.view(), method("lora").config(base, method("lora").complete({})))
@@ -307,7 +310,7 @@ def test_a_quantized_base_is_counted_as_the_model_that_it_stands_for(local, form
 
 
 @every_form
-def test_a_view_of_a_quantized_base_shares_its_weights_and_answers_the_same(local, form):
+def test_a_view_of_a_quantized_base_shares_its_weights_and_answers_the_same(local: Any, form: str) -> None:
     base = load(f"local:{form}")
     before = logits(base.model)
     view = base.view()
@@ -319,7 +322,7 @@ def test_a_view_of_a_quantized_base_shares_its_weights_and_answers_the_same(loca
 
 
 @every_form
-def test_one_quantized_weight_that_changes_is_seen(local, form):
+def test_one_quantized_weight_that_changes_is_seen(local: Any, form: str) -> None:
     base = load(f"local:{form}")
     weight = base.model.model.layers[0].mlp.up_proj.weight.data.view(-1)
     weight[0] ^= 1
@@ -327,7 +330,7 @@ def test_one_quantized_weight_that_changes_is_seen(local, form):
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form not in BITSANDBYTES])
-def test_a_simulated_form_is_the_same_model_with_rounded_linear_layers(local, form):
+def test_a_simulated_form_is_the_same_model_with_rounded_linear_layers(local: Any, form: Any) -> None:
     plain, base = load("local"), load(f"local:{form}")
     assert (base.architecture, base.dtype) == (plain.architecture, "float32")
     rounded = linear_layers(plain.model)
@@ -340,14 +343,14 @@ def test_a_simulated_form_is_the_same_model_with_rounded_linear_layers(local, fo
     assert base.untouched()
 
 
-def test_rounding_tells_how_far_it_is(local):
+def test_rounding_tells_how_far_it_is(local: Any) -> None:
     told = []
     load("local:int4", lambda stage, fraction: told.append((stage, fraction)))
     fractions = [fraction for stage, fraction in told if stage == "rounding"]
     assert fractions == [done / 14 for done in range(14)]
 
 
-def test_a_pad_token_is_there_even_if_the_tokenizer_has_none(local):
+def test_a_pad_token_is_there_even_if_the_tokenizer_has_none(local: Any) -> None:
     tokenizer = tiny_base("qwen2").tokenizer
     tokenizer.pad_token = None
     tokenizer.save_pretrained(local)
@@ -358,7 +361,7 @@ def test_a_pad_token_is_there_even_if_the_tokenizer_has_none(local):
 # What cannot be loaded
 
 
-def refusal(base_id):
+def refusal(base_id: Any) -> Any:
     with pytest.raises(PlaygroundError) as refused:
         load(base_id)
     assert refused.value.message("en") != refused.value.message("es")
@@ -366,7 +369,7 @@ def refusal(base_id):
 
 
 @pytest.mark.parametrize("emptied", ["the folder", "its config"])
-def test_a_local_folder_without_a_model_is_refused(local, emptied):
+def test_a_local_folder_without_a_model_is_refused(local: Any, emptied: str) -> None:
     for file in local.iterdir():
         if emptied == "the folder" or file.name == "config.json":
             file.unlink()
@@ -389,7 +392,7 @@ def test_a_local_folder_without_a_model_is_refused(local, emptied):
     ],
     ids=lambda value: ascii(value)[:30],
 )
-def test_a_local_folder_with_broken_files_is_refused(local, file, content):
+def test_a_local_folder_with_broken_files_is_refused(local: Any, file: str, content: Any) -> None:
     (local / file).unlink()
     if content is not None:
         (local / file).write_bytes(content)
@@ -407,14 +410,16 @@ def test_a_local_folder_with_broken_files_is_refused(local, file, content):
         ("llama-3.2-1b:int8", 5.9e9, "5.9"),
     ],
 )
-def test_a_base_that_does_not_fit_into_memory_is_refused_before_loading(monkeypatch, tmp_path, base_id, free, needed):
+def test_a_base_that_does_not_fit_into_memory_is_refused_before_loading(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, base_id: str, free: float, needed: str
+) -> None:
     monkeypatch.setattr(bases, "_find", lambda spec, report: tmp_path)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=int(free), total=10**11))
     error = refusal(base_id)
     assert (error.key, error.values["needed"]) == ("too_little_memory", needed)
 
 
-def response(status):
+def response(status: Any) -> Any:
     return httpx.Response(status, request=httpx.Request("GET", "https://huggingface.co/x"))
 
 
@@ -432,16 +437,16 @@ def response(status):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_what_goes_wrong_on_the_hub_is_said(monkeypatch, problem, key):
-    def fail(*arguments, **options):
+def test_what_goes_wrong_on_the_hub_is_said(monkeypatch: pytest.MonkeyPatch, problem: Any, key: str) -> None:
+    def fail(*arguments: Any, **options: Any) -> Any:
         raise problem
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
     assert refusal("llama-3.2-1b").key == key
 
 
-def test_only_a_full_disk_is_called_one(monkeypatch):
-    def fail(*arguments, **options):
+def test_only_a_full_disk_is_called_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any, **options: Any) -> Any:
         raise PermissionError(errno.EACCES, "Permission denied", "/root/.cache/huggingface")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
@@ -450,17 +455,17 @@ def test_only_a_full_disk_is_called_one(monkeypatch):
     assert getattr(refused.value, "key", "") != "disk_full"
 
 
-def test_offline_a_base_that_was_never_fetched_is_refused(tmp_path, monkeypatch):
+def test_offline_a_base_that_was_never_fetched_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """huggingface_hub itself, offline and with an empty cache."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert refusal("smollm2-360m").key == "no_network"
 
 
-def test_only_what_a_model_needs_is_fetched(monkeypatch, tmp_path):
+def test_only_what_a_model_needs_is_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked = {}
 
-    def fetch(repository, **options):
+    def fetch(repository: Any, **options: Any) -> Any:
         asked.update(options, repository=repository)
         return str(tmp_path)
 
@@ -472,7 +477,7 @@ def test_only_what_a_model_needs_is_fetched(monkeypatch, tmp_path):
     ]
 
 
-def test_the_cpu_is_taken_when_it_is_asked_for(monkeypatch):
+def test_the_cpu_is_taken_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "DEVICE", "cpu")
     assert pick_device() == ("cpu", "CPU")
 
@@ -483,11 +488,11 @@ A, B, C = "smollm2-135m", "smollm2-360m", "bloomz-560m"
 
 
 @pytest.fixture
-def loads(monkeypatch):
+def loads(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Counts what is loaded; loading the hub's copy of SmolLM2 fails."""
     loaded = []
 
-    def fake(base_id, report, plain):
+    def fake(base_id: Any, report: Any, plain: Any) -> Any:
         report("downloading", 0.5)
         if base_id == "smollm2-135m-hub":
             raise PlaygroundError("no_network", what=base_id)
@@ -500,25 +505,25 @@ def loads(monkeypatch):
     return loaded
 
 
-def room_for(count):
+def room_for(count: Any) -> Any:
     """The bases that a budget for so many of them keeps."""
     return Bases(Store(lambda: 400 * count))
 
 
-def test_a_base_is_loaded_once(loads):
+def test_a_base_is_loaded_once(loads: Any) -> None:
     kept = room_for(9)
     assert (kept.is_loaded(A), kept.status(A).state) == (False, "waiting")
     assert kept.get(A) is kept.get(A)
     assert (loads, kept.is_loaded(A), kept.status(A).state) == ([A], True, "ready")
 
 
-def test_a_base_and_its_quantized_form_are_two(loads):
+def test_a_base_and_its_quantized_form_are_two(loads: Any) -> None:
     kept = room_for(9)
     assert kept.get(A) is not kept.get(f"{A}:nf4")
     assert loads == [A, f"{A}:nf4"]
 
 
-def test_many_visitors_at_once_load_a_base_once(loads):
+def test_many_visitors_at_once_load_a_base_once(loads: Any) -> None:
     kept = room_for(9)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(kept.get, [A] * 8))
@@ -526,7 +531,7 @@ def test_many_visitors_at_once_load_a_base_once(loads):
     assert {id(one) for one in found} == {id(found[0])}
 
 
-def test_the_least_recently_used_base_gives_way(loads, monkeypatch):
+def test_the_least_recently_used_base_gives_way(loads: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = room_for(2)
     for base_id in (A, B, A, C):
         kept.get(base_id)
@@ -534,7 +539,7 @@ def test_the_least_recently_used_base_gives_way(loads, monkeypatch):
     assert [kept.status(base_id).state for base_id in (A, B, C)] == ["ready", "waiting", "ready"]
 
 
-def test_forms_do_not_push_out_the_plain_bases(loads, monkeypatch):
+def test_forms_do_not_push_out_the_plain_bases(loads: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A form is of its plain base, which is in use as long as the form is."""
     kept = room_for(3)
     forms = [f"{A}:{form}" for form in ("int4", "int8", "nf4")]
@@ -543,14 +548,14 @@ def test_forms_do_not_push_out_the_plain_bases(loads, monkeypatch):
     assert [kept.is_loaded(base_id) for base_id in (A, *forms)] == [True, False, True, True]
 
 
-def test_a_base_that_is_there_does_not_wait_for_its_forms(loads, monkeypatch):
+def test_a_base_that_is_there_does_not_wait_for_its_forms(loads: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = room_for(9)
     kept.get(A)
     with kept._locks[A]:  # as while a form is being rounded
         assert ThreadPoolExecutor(1).submit(kept.get, A).result(timeout=60).id == A
 
 
-def test_a_failure_is_told_and_tried_again(loads):
+def test_a_failure_is_told_and_tried_again(loads: Any) -> None:
     kept = room_for(9)
     for _ in range(2):
         with pytest.raises(PlaygroundError):
@@ -560,14 +565,14 @@ def test_a_failure_is_told_and_tried_again(loads):
     assert not kept.is_loaded("smollm2-135m-hub")
 
 
-def test_an_unknown_base_is_not_remembered(loads):
+def test_an_unknown_base_is_not_remembered(loads: Any) -> None:
     kept = room_for(9)
     with pytest.raises(PlaygroundError):
         kept.get("nope")
     assert (loads, kept.is_loaded("nope")) == ([], False)
 
 
-def test_a_base_that_gave_way_leaves_memory(local, monkeypatch):
+def test_a_base_that_gave_way_leaves_memory(local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Bases(Store(lambda: 1))  # nothing but the latest
     model = weakref.ref(kept.get("local:nf4").model)
     kept.get("local:int8")
@@ -575,7 +580,7 @@ def test_a_base_that_gave_way_leaves_memory(local, monkeypatch):
     assert model() is None
 
 
-def test_a_form_shares_what_it_does_not_change(local):
+def test_a_form_shares_what_it_does_not_change(local: Any) -> None:
     """Embeddings, norms and the head are the plain base's own tensors; so the form holds its linear layers alone."""
     kept = Bases(Store(lambda: 10**9))
     plain = kept.get("local")
@@ -594,12 +599,12 @@ def test_a_form_shares_what_it_does_not_change(local):
 # The catalogue
 
 
-def test_the_default_base_works_without_a_network():
+def test_the_default_base_works_without_a_network() -> None:
     assert CATALOGUE["smollm2-135m"].source == "embedded"
     assert next(iter(CATALOGUE)) == "smollm2-135m"
 
 
-def test_the_embedded_base_is_what_the_catalogue_says(base):
+def test_the_embedded_base_is_what_the_catalogue_says(base: bases.Base) -> None:
     found = architecture_of(base.model)
     assert found.parameters == base.architecture.parameters == 134_515_008
     assert set(found.linears) == set(base.architecture.linears)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -86,7 +87,7 @@ def test_what_was_let_go_is_not_alive() -> None:
     assert watched[0]() is None
 
 
-def test_the_budget_is_a_share_of_what_this_process_may_use(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+def test_the_budget_is_a_share_of_what_this_process_may_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(settings, "KEPT_BYTES", 0)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=64 * 10**9, available=50 * 10**9))
     monkeypatch.setattr(memory, "CGROUPS", ())

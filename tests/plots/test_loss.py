@@ -2,6 +2,7 @@
 
 import math
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -17,23 +18,23 @@ NAN, INFINITY = float("nan"), float("inf")
 both_languages = pytest.mark.parametrize("language", LANGUAGES)
 
 
-def view(losses=(), held_out=(), steps=24, method="lora"):
+def view(losses: Any = (), held_out: Any = (), steps: Any = 24, method: Any = "lora") -> Any:
     return {"losses": list(losses), "held_out": list(held_out), "steps": steps, "method": method}
 
 
-def falling(count, first=4.0):
+def falling(count: Any, first: Any = 4.0) -> Any:
     return [(step, first / step) for step in range(1, count + 1)]
 
 
-def drawn(one, language="en"):
+def drawn(one: Any, language: Any = "en") -> Any:
     return ElementTree.fromstring(loss_curve(one, language))
 
 
-def of_class(svg, name):
+def of_class(svg: Any, name: Any) -> Any:
     return [element for element in svg.iter() if name in (element.get("class") or "").split()]
 
 
-def points(svg, kind):
+def points(svg: Any, kind: Any) -> Any:
     """The points of a curve in the inner drawing, whose y axis points down."""
     (path,) = of_class(svg, kind)
     return [tuple(map(float, pair.split())) for pair in re.split(" ?[ML]", path.get("d")) if pair]
@@ -64,7 +65,7 @@ SHAPES = {
 
 @both_languages
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_the_drawing_is_well_formed_and_holds_numbers_only(shape, language):
+def test_the_drawing_is_well_formed_and_holds_numbers_only(shape: Any, language: Any) -> None:
     svg = loss_curve(shape, language)
     ElementTree.fromstring(svg)
     attributes = re.findall(r' (?:x|y|x1|x2|y1|y2|d|dx|dy)="([^"]*)"', svg)
@@ -78,7 +79,7 @@ POINTS = st.lists(st.tuples(st.integers(0, 400), FINITE | st.just(NAN) | st.just
 
 @LAW
 @given(losses=POINTS, held_out=POINTS, steps=st.integers(0, 400))
-def test_whatever_the_points_the_drawing_is_well_formed_and_inside_its_frame(losses, held_out, steps):
+def test_whatever_the_points_the_drawing_is_well_formed_and_inside_its_frame(losses: Any, held_out: Any, steps: Any) -> None:
     svg = drawn(view(losses, held_out, steps))
     for kind, given_ in (("pp-training", losses), ("pp-held-out", held_out)):
         finite = [loss for _, loss in given_ if math.isfinite(loss)]
@@ -87,7 +88,7 @@ def test_whatever_the_points_the_drawing_is_well_formed_and_inside_its_frame(los
         assert all(0 <= x <= UNITS and 0 <= y <= UNITS for x, y in found)
 
 
-def test_points_lie_where_their_numbers_say():
+def test_points_lie_where_their_numbers_say() -> None:
     svg = drawn(view([(6, 4.0), (12, 2.0), (24, 0.0)], steps=24))
     xs, ys = zip(*points(svg, "pp-training"), strict=True)
     assert xs == (250, 500, 1000)
@@ -95,19 +96,19 @@ def test_points_lie_where_their_numbers_say():
     assert (UNITS - ys[0]) == pytest.approx(2 * (UNITS - ys[1]), abs=0.2)
 
 
-def test_the_curve_grows_without_moving_what_is_drawn():
+def test_the_curve_grows_without_moving_what_is_drawn() -> None:
     early, late = (drawn(view(falling(count), [(0, 4.2)])) for count in (4, 5))
     assert points(late, "pp-training")[:4] == points(early, "pp-training")
 
 
 @pytest.mark.parametrize(("count", "dots"), [(1, 1), (FEW, 1), (FEW + 1, 0)])
-def test_few_points_get_dots(count, dots):
+def test_few_points_get_dots(count: Any, dots: int) -> None:
     assert len(of_class(drawn(view(falling(count))), "pp-dots")) == dots
 
 
 @LAW
 @given(top=st.floats(1e-6, 1e6))
-def test_grid_numbers_are_all_different_and_say_where_their_lines_lie(top):
+def test_grid_numbers_are_all_different_and_say_where_their_lines_lie(top: Any) -> None:
     svg = drawn(view([(1, top)]))
     lines = [float(line.get("y1").rstrip("%")) for line in of_class(svg, "pp-grid")]
     figures = [one.text for one in of_class(svg, "pp-axis") if one.get("text-anchor") == "end"]
@@ -118,7 +119,7 @@ def test_grid_numbers_are_all_different_and_say_where_their_lines_lie(top):
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 16, 24, 30, 100, 300])
-def test_step_numbers_are_whole_begin_at_zero_and_are_few(steps):
+def test_step_numbers_are_whole_begin_at_zero_and_are_few(steps: int) -> None:
     ticks = [int(tick.text) for tick in of_class(drawn(view(steps=steps)), "pp-tick")]
     assert ticks[0] == 0
     assert 2 <= len(ticks) <= 12
@@ -129,21 +130,21 @@ def test_step_numbers_are_whole_begin_at_zero_and_are_few(steps):
 @pytest.mark.parametrize(
     ("span", "step"), [(4.0, 1.0), (1.0, 0.25), (10, 2.5), (0.02, 0.005), (7, 2), (24, 5), (100, 25), (3000, 1000)]
 )
-def test_round_numbers_cut_an_axis_into_about_four(span, step):
+def test_round_numbers_cut_an_axis_into_about_four(span: float, step: float) -> None:
     assert nice_step(span, 4) == pytest.approx(step)
 
 
 @LAW
 @given(heights=st.lists(st.floats(0, 100), min_size=2, max_size=2))
-def test_two_labels_never_overlap_keep_their_order_and_stay_inside(heights):
+def test_two_labels_never_overlap_keep_their_order_and_stay_inside(heights: Any) -> None:
     one, other = apart(heights)
     assert abs(one - other) >= LABEL_GAP - 1e-9
     assert 0 <= min(one, other) <= max(one, other) <= 100
     assert (one < other) == (heights[0] < heights[1])
 
 
-def test_each_curve_is_named_once_it_has_a_point():
-    def names(one):
+def test_each_curve_is_named_once_it_has_a_point() -> None:
+    def names(one: Any) -> Any:
         return [label.text for label in of_class(drawn(one), "pp-label")]
 
     assert names(view()) == []
@@ -151,7 +152,7 @@ def test_each_curve_is_named_once_it_has_a_point():
     assert names(view(falling(3), [(0, 4.0)])) == ["training", "held out"]
 
 
-def test_the_accessible_name_says_the_live_numbers_in_both_languages():
+def test_the_accessible_name_says_the_live_numbers_in_both_languages() -> None:
     one = view([(1, 4.125), (12, 1.5)], [(0, 4.0), (12, 1.625)])
     assert drawn(one).get("aria-label") == "Loss at step 12 of 24: training 1.50, at first 4.12; held out 1.62."
     assert "1,50" in drawn(one, "es").get("aria-label")
@@ -159,23 +160,23 @@ def test_the_accessible_name_says_the_live_numbers_in_both_languages():
 
 @both_languages
 @pytest.mark.parametrize(("method", "key"), [("lora", "loss.empty"), (None, "loss.empty"), ("few_shot", "loss.no_training")])
-def test_an_empty_plot_says_why(language, method, key):
+def test_an_empty_plot_says_why(language: Any, method: str | None, key: str) -> None:
     svg = drawn(view(method=method), language)
     assert text(language, key) in [one.text for one in of_class(svg, "pp-axis")]
     assert svg.get("aria-label") == text(language, key)
 
 
-def test_spanish_grid_numbers_have_spanish_commas():
+def test_spanish_grid_numbers_have_spanish_commas() -> None:
     figures = [one.text for one in of_class(drawn(view([(1, 0.9)]), "es"), "pp-axis")]
     assert "0,25" in figures
     assert not [figure for figure in figures if figure and "." in figure and figure[0].isdigit()]
 
 
 @pytest.mark.parametrize("method", ['"><script>alert(1)</script>', "a b", "x;y", ""])
-def test_a_method_that_is_none_cannot_reach_into_the_style(method):
+def test_a_method_that_is_none_cannot_reach_into_the_style(method: str) -> None:
     assert drawn(view(falling(2), method=method)).get("style") == drawn(view(falling(2), method="base")).get("style")
 
 
-def test_large_losses_keep_their_thousands_together():
+def test_large_losses_keep_their_thousands_together() -> None:
     figures = [one.text for one in of_class(drawn(view([(1, 40_000.0)]), "es"), "pp-axis")]
     assert f"10{NO_BREAK}000" in figures

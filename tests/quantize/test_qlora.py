@@ -2,8 +2,10 @@
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +19,7 @@ from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob
 from playground.errors import PlaygroundError
-from playground.model.bases import load
+from playground.model.bases import Base, load
 from playground.model.catalogue import CATALOGUE, BaseSpec
 from playground.model.weights import held_tensors, stored_bytes
 from playground.quantize.merging import MergeJob, codes, merging
@@ -34,7 +36,7 @@ TASK = Task("pirate", *(tuple(Example(f"say {word}", f"{word}!") for word in par
 
 
 @pytest.fixture(scope="module")
-def get_base(tmp_path_factory):
+def get_base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Base]:
     """`wide` (64 columns: bitsandbytes reads narrower four-bit weights back wrong) and its forms, loaded as real bases."""
     folder = tmp_path_factory.mktemp("wide")
     plain = tiny_base("llama", folder)
@@ -45,12 +47,12 @@ def get_base(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pair(get_base):
+def pair(get_base: Callable[[str], Base]) -> Any:
     *_, last = train_pair(PairJob("wide:int8", TASK, VALUES, 6, seed=3), get_base)
     return last
 
 
-def fingerprint(base):
+def fingerprint(base: Base) -> Any:
     """Every number that the base holds, and what bitsandbytes notes beside its packed weights."""
     numbers = [tensor.detach().clone() for tensor in held_tensors(base.model)]
     notes = [
@@ -62,7 +64,7 @@ def fingerprint(base):
     return numbers, notes, owners
 
 
-def same(one, other):
+def same(one: Any, other: Any) -> Any:
     return len(one[0]) == len(other[0]) and all(map(torch.equal, one[0], other[0])) and one[1:] == other[1:]
 
 
@@ -70,7 +72,9 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("method_id", ["lora", "qlora"])
-def test_in_turns_each_adapter_is_the_one_of_a_training_alone(get_base, pair, method_id):
+def test_in_turns_each_adapter_is_the_one_of_a_training_alone(
+    get_base: Callable[[str], Base], pair: Any, method_id: str
+) -> None:
     *_, alone = train(TrainingJob("wide", method_id, TASK, VALUES, 6, 3), get_base)
     assert isinstance(alone, Ended)
     adapter = getattr(pair, method_id).adapter
@@ -79,7 +83,7 @@ def test_in_turns_each_adapter_is_the_one_of_a_training_alone(get_base, pair, me
     assert (adapter.record.losses, adapter.record.held_out) == (alone.adapter.record.losses, alone.adapter.record.held_out)
 
 
-def test_both_have_the_same_recipe_and_start_and_other_weights_below(pair):
+def test_both_have_the_same_recipe_and_start_and_other_weights_below(pair: Any) -> None:
     lora, qlora_ = (side.adapter.record for side in pair.sides)
     assert {**lora.hyperparameters, "double_quantization": True} == {
         **qlora_.hyperparameters, "dora": False, "bias": "none"
@@ -89,14 +93,14 @@ def test_both_have_the_same_recipe_and_start_and_other_weights_below(pair):
     assert pair.lora.losses != pair.qlora.losses
 
 
-def test_both_curves_grow_together(get_base):
+def test_both_curves_grow_together(get_base: Callable[[str], Base]) -> None:
     seen = list(train_pair(PairJob("wide", TASK, VALUES, 3), get_base))
     assert all(abs(one.lora.step - one.qlora.step) <= 1 for one in seen)
     assert [one.ended for one in seen][-2:] == [False, True]
     assert len(seen[-1].lora.losses) == len(seen[-1].qlora.losses) == 3
 
 
-def test_a_stop_ends_both_at_the_same_step_and_keeps_what_was_learned(get_base):
+def test_a_stop_ends_both_at_the_same_step_and_keeps_what_was_learned(get_base: Callable[[str], Base]) -> None:
     asked = iter([False] * 5)
     *_, last = train_pair(PairJob("wide", TASK, VALUES, 40), get_base, lambda: next(asked, True))
     assert last.lora.state == last.qlora.state == "stopped"
@@ -108,7 +112,9 @@ def test_a_stop_ends_both_at_the_same_step_and_keeps_what_was_learned(get_base):
     ("values", "steps", "key"),
     [({"rank": 0}, 3, "out_of_range"), ({"dora": True}, 3, "unknown_hyperparameter"), ({}, 0, "out_of_range")],
 )
-def test_what_cannot_be_trained_is_said_before_anything_is(get_base, values, steps, key):
+def test_what_cannot_be_trained_is_said_before_anything_is(
+    get_base: Callable[[str], Base], values: dict[str, Any], steps: int, key: str
+) -> None:
     with pytest.raises(PlaygroundError) as error:
         next(train_pair(PairJob("wide", TASK, values, steps), get_base))
     assert error.value.key == key
@@ -117,7 +123,7 @@ def test_what_cannot_be_trained_is_said_before_anything_is(get_base, values, ste
 # Memory
 
 
-def test_memory_is_what_the_loaded_tensors_hold(get_base, pair):
+def test_memory_is_what_the_loaded_tensors_hold(get_base: Callable[[str], Base], pair: Any) -> None:
     plain, packed = get_base("wide"), get_base("wide:nf4_double")
     assert pair.lora.memory.weights == sum(p.nbytes for p in plain.model.parameters())
     linear = [m for m in packed.model.modules() if type(m).__name__ == "Linear4bit"]
@@ -131,7 +137,7 @@ def test_memory_is_what_the_loaded_tensors_hold(get_base, pair):
     assert pair.lora.memory.unquantized > pair.qlora.memory.unquantized  # embeddings and norms stay in float32
 
 
-def test_optimizer_bytes_are_those_of_adamw(pair):
+def test_optimizer_bytes_are_those_of_adamw(pair: Any) -> None:
     parameters = [torch.nn.Parameter(tensor.clone()) for tensor in pair.lora.adapter.tensors.values()]
     optimizer = torch.optim.AdamW(parameters)
     for parameter in parameters:
@@ -146,7 +152,7 @@ def test_optimizer_bytes_are_those_of_adamw(pair):
 # Merging
 
 
-def by_peft(base, adapter):
+def by_peft(base: Base, adapter: Any) -> Any:
     """PEFT's own merge on a copy of the whole model that shares nothing."""
     model = get_peft_model(copy.deepcopy(base.model), peft_config(adapter.config))
     set_peft_model_state_dict(model, dict(adapter.tensors))
@@ -154,7 +160,7 @@ def by_peft(base, adapter):
 
 
 @pytest.mark.parametrize("form", ["", ":nf4", ":nf4_double"])
-def test_a_merged_adapter_answers_as_peft_merges(get_base, pair, form):
+def test_a_merged_adapter_answers_as_peft_merges(get_base: Callable[[str], Base], pair: Any, form: str) -> None:
     adapter, own = pair.lora.adapter, load(f"wide{form}")  # a model of its own, for PEFT to write to
     attached = model_of(get_base(f"wide{form}"), adapter, merged=True)
     assert torch.equal(logits(attached), logits(by_peft(own, adapter)))
@@ -162,8 +168,8 @@ def test_a_merged_adapter_answers_as_peft_merges(get_base, pair, form):
     assert not any(parameter.requires_grad for parameter in attached.parameters())
 
 
-def test_merging_into_float_keeps_the_logits_and_into_nf4_does_not(get_base, pair):
-    def moved(base, adapter):
+def test_merging_into_float_keeps_the_logits_and_into_nf4_does_not(get_base: Callable[[str], Base], pair: Any) -> None:
+    def moved(base: Base, adapter: Any) -> Any:
         return float((logits(model_of(base, adapter, merged=True)) - logits(model_of(base, adapter))).abs().max())
 
     assert moved(get_base("wide"), pair.lora.adapter) < 1e-4
@@ -171,7 +177,7 @@ def test_merging_into_float_keeps_the_logits_and_into_nf4_does_not(get_base, pai
 
 
 @pytest.mark.parametrize("form", ["", ":nf4", ":nf4_double", ":int8"])
-def test_merging_writes_nothing_to_the_base(get_base, pair, form):
+def test_merging_writes_nothing_to_the_base(get_base: Callable[[str], Base], pair: Any, form: str) -> None:
     base = get_base(f"wide{form}")
     before, answered = fingerprint(base), logits(base.model)
     attached = model_of(base, pair.lora.adapter, merged=True)
@@ -181,7 +187,7 @@ def test_merging_writes_nothing_to_the_base(get_base, pair, form):
     assert torch.equal(logits(base.model), answered)
 
 
-def test_a_merged_adapter_is_a_pane(get_base, pair):
+def test_a_merged_adapter_is_a_pane(get_base: Callable[[str], Base], pair: Any) -> None:
     adapter = pair.qlora.adapter
     panes = (*variants("wide", None, pair.lora.adapter, adapter), Variant.of("wide", adapter, merged=True))
     *_, frame = compare(CompareJob("wide", "say one", panes, titles=("", "", "", "M")), get_base)
@@ -193,7 +199,9 @@ def test_a_merged_adapter_is_a_pane(get_base, pair):
 
 
 @pytest.mark.parametrize("method_id", ["prompt_tuning", "few_shot", "full_fine_tuning"])
-def test_what_changes_no_weight_or_all_of_them_is_not_merged(get_base, pair, method_id):
+def test_what_changes_no_weight_or_all_of_them_is_not_merged(
+    get_base: Callable[[str], Base], pair: Any, method_id: str
+) -> None:
     record = replace(pair.lora.adapter.record, method=method_id)
     adapter = replace(pair.lora.adapter, record=record)
     for refused in (
@@ -207,7 +215,7 @@ def test_what_changes_no_weight_or_all_of_them_is_not_merged(get_base, pair, met
 
 
 @pytest.mark.parametrize("method_id", ["lora", "qlora"])
-def test_what_merging_costs(get_base, pair, method_id):
+def test_what_merging_costs(get_base: Callable[[str], Base], pair: Any, method_id: str) -> None:
     adapter, base = getattr(pair, method_id).adapter, get_base("wide:nf4_double")
     *_, found = merging(MergeJob(adapter, TASK), get_base)
     assert found.base == base.id
@@ -229,7 +237,7 @@ def test_what_merging_costs(get_base, pair, method_id):
     assert found.losses.tokens == sum(label != -100 for _, labels in encoded for label in labels)
 
 
-def test_an_update_of_zeros_keeps_every_code(get_base, pair):
+def test_an_update_of_zeros_keeps_every_code(get_base: Callable[[str], Base], pair: Any) -> None:
     zeros = {name: torch.zeros_like(tensor) for name, tensor in pair.lora.adapter.tensors.items()}
     found = list(merging(MergeJob(replace(pair.lora.adapter, loaded=zeros), TASK), get_base))[-1]
     assert found.kept == 1
@@ -237,7 +245,7 @@ def test_an_update_of_zeros_keeps_every_code(get_base, pair):
     assert found.losses.kl < 1e-4
 
 
-def test_codes_are_those_that_bitsandbytes_packs(get_base):
+def test_codes_are_those_that_bitsandbytes_packs(get_base: Callable[[str], Base]) -> None:
     weight = get_base("wide:nf4").model.model.layers[0].mlp.up_proj.weight
     state = weight.quant_state
     first, second = codes(weight)

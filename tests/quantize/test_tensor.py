@@ -2,6 +2,8 @@
 
 import math
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from playground.errors import PlaygroundError
 from playground.formats.format import Layout
 from playground.formats.registry import FORMATS
 from playground.formats.statistics import errors
+from playground.model.bases import Base
 from playground.quantize import sources, tensor
 from playground.quantize.sources import with_outliers
 from playground.quantize.tensor import STOPS, layout_at, report
@@ -25,16 +28,16 @@ STOP_OF = {shared: place for place, shared in enumerate(STOPS)}
 
 
 @pytest.fixture(scope="module")
-def gaussian():
+def gaussian() -> Any:
     """N(0, 1), 1024 × 1024, seed 0."""
     return sources.drawn("normal")
 
 
-def small(rows=16, columns=96, seed=0):
+def small(rows: Any = 16, columns: Any = 96, seed: Any = 0) -> Any:
     return sources.taken(torch.from_numpy(np.random.default_rng(seed).standard_normal((rows, columns)).astype(np.float32)))
 
 
-def refused(call):
+def refused(call: Any) -> Any:
     with pytest.raises(PlaygroundError) as error:
         call()
     for language in ("en", "es"):
@@ -53,25 +56,25 @@ def refused(call):
         (64, {"int8": "44.5", "int4": "19.4", "nf4": "20.7", "fp4": "18.3", "ternary": "5.8"}),
     ],
 )
-def test_the_slider_reaches_the_reference_figures(gaussian, shared, sqnr):
+def test_the_slider_reaches_the_reference_figures(gaussian: Any, shared: int | str, sqnr: dict[str, Any]) -> None:
     found = report(gaussian, list(sqnr), layout_at(STOP_OF[shared]))
     assert {one.statistics.format: f"{one.statistics.sqnr_db:.1f}" for one in found.outcomes} == sqnr
 
 
 @pytest.mark.parametrize(("block", "nf4", "fp4"), [(32, 0.067746, 0.088925), (256, 0.080337, 0.108684)])
-def test_four_bits_err_as_bitsandbytes_publishes(gaussian, block, nf4, fp4):
+def test_four_bits_err_as_bitsandbytes_publishes(gaussian: Any, block: int, nf4: float, fp4: float) -> None:
     found = report(gaussian, ["nf4", "fp4"], layout_at(STOP_OF[block]))
     assert [one.statistics.mae for one in found.outcomes] == [pytest.approx(nf4, abs=3e-4), pytest.approx(fp4, abs=3e-4)]
 
 
-def test_the_line_meets_what_equal_steps_over_the_whole_range_give(gaussian):
+def test_the_line_meets_what_equal_steps_over_the_whole_range_give(gaussian: Any) -> None:
     found = report(gaussian, ["int16", "int8"], layout_at(STOP_OF["tensor"]))
     for one in found.outcomes:
         line = found.line + 20 * math.log10(2) * round(one.statistics.bits_per_parameter)
         assert one.statistics.sqnr_db == pytest.approx(line, abs=0.1)
 
 
-def test_worth_their_bits_are_those_that_no_other_beats(gaussian):
+def test_worth_their_bits_are_those_that_no_other_beats(gaussian: Any) -> None:
     formats = ["int8", "int4", "nf4", "fp4", "ternary"]  # as above: one report
     best = report(gaussian, formats, layout_at(STOP_OF[64])).worth(formats)
     assert [one.format for one in best] == ["ternary", "nf4", "int8"]  # int4 and FP4 take as many bits as NF4
@@ -85,7 +88,9 @@ def test_worth_their_bits_are_those_that_no_other_beats(gaussian):
 
 @law
 @given(st.integers(1, 12), st.integers(1, 70), st.integers(0, 5), st.integers(0, len(STOPS) - 1), st.booleans())
-def test_histograms_count_every_number_once_and_errors_lie_within_the_largest(rows, columns, seed, stop, zero_point):
+def test_histograms_count_every_number_once_and_errors_lie_within_the_largest(
+    rows: Any, columns: Any, seed: Any, stop: Any, zero_point: Any
+) -> None:
     numbers = small(rows, columns, seed)
     found = report(numbers, (), layout_at(stop, zero_point))
     assert [one.statistics.format for one in found.outcomes] == list(FORMATS)
@@ -103,7 +108,7 @@ def test_histograms_count_every_number_once_and_errors_lie_within_the_largest(ro
 
 @pytest.mark.parametrize("zero_point", [False, True])
 @pytest.mark.parametrize("stop", range(len(STOPS)))
-def test_a_grid_holds_every_value_of_a_tensor_with_one_scale(stop, zero_point):
+def test_a_grid_holds_every_value_of_a_tensor_with_one_scale(stop: Any, zero_point: bool) -> None:
     numbers = sources.taken(small().weights[:1, :30].contiguous())  # one row of one block: one scale whatever is asked
     for one in report(numbers, (), layout_at(stop, zero_point)).outcomes:
         if not one.grid:
@@ -118,7 +123,7 @@ def test_a_grid_holds_every_value_of_a_tensor_with_one_scale(stop, zero_point):
         assert float(nearest.max()) <= 1e-6 * max(abs(low), abs(high))
 
 
-def test_how_many_numbers_float_formats_have_in_a_range():
+def test_how_many_numbers_float_formats_have_in_a_range() -> None:
     numbers = sources.taken(torch.tensor([-1.0, 0.5, 1.0]))
     levels = {one.statistics.format: one.levels for one in report(numbers).outcomes}
     assert levels["float8_e4m3"] == 2 * 0b0111_000 + 1  # every pattern up to that of 1.0, of either sign, one zero
@@ -127,7 +132,7 @@ def test_how_many_numbers_float_formats_have_in_a_range():
     assert levels["float32"] == 2 * 0x3F800000 + 1
 
 
-def test_a_report_is_remembered_by_its_numbers():
+def test_a_report_is_remembered_by_its_numbers() -> None:
     first, again, other = small(seed=1), small(seed=1), small(seed=2)
     found = report(first, ["int4"], layout_at(0))
     assert report(again, ["int4"], layout_at(0)) is found
@@ -145,7 +150,7 @@ def test_a_report_is_remembered_by_its_numbers():
 
 
 @pytest.mark.parametrize("columns", [False, True])
-def test_outliers_lie_where_it_says_and_nothing_else_moves(columns):
+def test_outliers_lie_where_it_says_and_nothing_else_moves(columns: bool) -> None:
     numbers = small()
     spoilt = with_outliers(numbers, 0.02, 30.0, columns, seed=3)
     moved = (spoilt.weights != numbers.weights).view(-1).nonzero()[:, 0]
@@ -159,7 +164,7 @@ def test_outliers_lie_where_it_says_and_nothing_else_moves(columns):
     assert len(with_outliers(numbers, 1e-9, 30.0).places) == 1
 
 
-def test_outliers_ruin_one_scale_for_all_and_blocks_keep_most(gaussian):
+def test_outliers_ruin_one_scale_for_all_and_blocks_keep_most(gaussian: Any) -> None:
     found = report(with_outliers(gaussian, 1e-4, 100.0), ["int8"], layout_at(0)).damage
     assert found.before == pytest.approx(38.9, abs=0.1)
     assert found.before - found.tensor > 25
@@ -167,7 +172,7 @@ def test_outliers_ruin_one_scale_for_all_and_blocks_keep_most(gaussian):
     assert found.outliers == 105
 
 
-def test_columns_of_outliers_ruin_rows_too_and_the_threshold_helps(gaussian):
+def test_columns_of_outliers_ruin_rows_too_and_the_threshold_helps(gaussian: Any) -> None:
     found = report(with_outliers(gaussian, 0.005, 30.0, columns=True), ["int8"]).damage
     assert found.columns == 5
     assert found.channel == pytest.approx(found.tensor, abs=0.5)  # each row holds one
@@ -175,7 +180,7 @@ def test_columns_of_outliers_ruin_rows_too_and_the_threshold_helps(gaussian):
     assert found.mixed == pytest.approx(42.1, abs=0.1)  # row-wise int8 of what is left: as without outliers
 
 
-def test_damage_is_measured_on_the_numbers_that_are_no_outliers():
+def test_damage_is_measured_on_the_numbers_that_are_no_outliers() -> None:
     numbers = with_outliers(small(), 0.01, 50.0)
     rest = torch.ones(numbers.weights.numel(), dtype=torch.bool)
     rest[numbers.places] = False
@@ -185,7 +190,7 @@ def test_damage_is_measured_on_the_numbers_that_are_no_outliers():
     assert (whole.outliers, whole.before) == (0, whole.tensor)
 
 
-def test_what_cannot_be_an_outlier():
+def test_what_cannot_be_an_outlier() -> None:
     numbers = small()
     for share, size in ((0.6, 1), (-0.1, 1), (math.nan, 1), (0.1, 1001), (0.1, math.inf)):
         assert refused(lambda share=share, size=size: with_outliers(numbers, share, size)) == "out_of_range"
@@ -201,12 +206,12 @@ def test_what_cannot_be_an_outlier():
 # Where the numbers come from
 
 
-def test_the_module_at_first_is_the_way_out_of_a_middle_mlp(tiny):
+def test_the_module_at_first_is_the_way_out_of_a_middle_mlp(tiny: Base) -> None:
     assert sources.default_module(tiny) == "model.layers.1.mlp.down_proj"
     assert sources.shape_of(tiny, "model.layers.1.mlp.down_proj") == (32, 48)
 
 
-def test_every_weight_is_offered_once(tiny):
+def test_every_weight_is_offered_once(tiny: Base) -> None:
     found = sources.modules(tiny)
     weights = {id(parameter) for name, parameter in tiny.model.named_parameters() if name.endswith("weight")}
     assert len(found) == len(set(found)) == len(weights)
@@ -219,7 +224,7 @@ def test_every_weight_is_offered_once(tiny):
     assert sources.stored_in(tiny, "model.norm") == ""
 
 
-def test_rows_are_bitsandbytes_own(tiny):
+def test_rows_are_bitsandbytes_own(tiny: Base) -> None:
     found = {one["format"]: one for one in tensor.rows(tiny)}
     assert list(found) == list(FORMATS)
     module = tiny.model.get_submodule("model.layers.1.mlp.down_proj")
@@ -239,7 +244,7 @@ def test_rows_are_bitsandbytes_own(tiny):
     assert refused(lambda: tensor.rows(tiny, "model.layers")) == "unknown_weight"
 
 
-def test_rows_are_what_a_report_shows(tiny):
+def test_rows_are_what_a_report_shows(tiny: Base) -> None:
     numbers = sources.module_weight(tiny)
     found = report(numbers, ["int4", "fp4"])
     scales = {"module": sources.default_module(tiny), "granularity": "block", "block": 64, "rows": numbers.rows}
@@ -248,7 +253,7 @@ def test_rows_are_what_a_report_shows(tiny):
     assert refused(lambda: tensor.rows(tiny, "", ["int4"], Layout("rows"))) == "not_a_choice"
 
 
-def test_of_a_large_tensor_some_rows_are_looked_at_with_the_largest_number(monkeypatch):
+def test_of_a_large_tensor_some_rows_are_looked_at_with_the_largest_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "MAX_TENSOR_NUMBERS", 640)
     weights = torch.from_numpy(np.random.default_rng(0).standard_normal((100, 64)).astype(np.float32))
     weights[37, 5] = -9.0
@@ -263,7 +268,7 @@ def test_of_a_large_tensor_some_rows_are_looked_at_with_the_largest_number(monke
     assert sources.taken(weights[:10]).rows == 10
 
 
-def test_own_numbers_are_parsed_and_a_file_goes_first(tmp_path):
+def test_own_numbers_are_parsed_and_a_file_goes_first(tmp_path: Path) -> None:
     assert sources.own_numbers("1 2 3").weights.tolist() == [1, 2, 3]
     file = tmp_path / "own.csv"
     file.write_text("1,2\n3,4\n")
@@ -275,7 +280,7 @@ def test_own_numbers_are_parsed_and_a_file_goes_first(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["5", "0", "0 0 0", "1e-42 2e-42", "3e38 -3e38", "1 1 1 1", "-1 -2 -3"])
-def test_odd_numbers_have_a_report_all_the_same(text):
+def test_odd_numbers_have_a_report_all_the_same(text: str) -> None:
     numbers = sources.own_numbers(text)
     for stop in (0, 1, 7):
         found = report(numbers, (), layout_at(stop, True))
@@ -283,7 +288,7 @@ def test_odd_numbers_have_a_report_all_the_same(text):
         assert all(math.isfinite(one.statistics.rmse) for one in found.outcomes)
 
 
-def test_what_a_report_refuses():
+def test_what_a_report_refuses() -> None:
     numbers = small()
     assert refused(lambda: report(numbers, ["int9"])) == "not_a_choice"
     assert refused(lambda: report(numbers, ["int8"], Layout("diagonal"))) == "not_a_choice"
@@ -298,11 +303,11 @@ def test_what_a_report_refuses():
 # The embedded base
 
 
-def blocks(base, module):
+def blocks(base: Base, module: Any) -> Any:
     return sources.module_weight(base, module).weights.reshape(-1, 32)
 
 
-def test_how_the_embedded_base_was_stored(base):
+def test_how_the_embedded_base_was_stored(base: Base) -> None:
     """Q4_1: 16 values in a block of 32. Q8_0: whole multiples of the largest / 127. Norms: neither."""
     known = sources.modules(base)
     stored = {module: sources.stored_in(base, module) for module in known}
@@ -321,7 +326,7 @@ def test_how_the_embedded_base_was_stored(base):
     assert int((1 + (norm.sort(1).values.diff(dim=1) != 0).sum(1)).max()) > 16
 
 
-def test_the_module_in_the_middle_of_the_embedded_base(base):
+def test_the_module_in_the_middle_of_the_embedded_base(base: Base) -> None:
     assert sources.default_module(base) == "model.layers.15.mlp.down_proj"
     numbers = sources.module_weight(base, "model.embed_tokens")
     assert numbers.shape == (49152, 576)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from html import escape
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -19,36 +20,36 @@ both_languages = pytest.mark.parametrize("language", LANGUAGES)
 class Page(HTMLParser):
     """What a browser would see: elements with their attributes, the text, and which tags were left open."""
 
-    def __init__(self, html):
+    def __init__(self, html: Any) -> None:
         super().__init__(convert_charrefs=True)
         self.elements, self.text, self.open, self.unmatched = [], "", [], []
         self.texts = {}  # by class: what stands inside
         self.feed(html)
         self.close()
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag: Any, attributes: Any) -> Any:
         self.elements.append((tag, dict(attributes)))
         self.open.append((tag, dict(attributes).get("class") or ""))
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: Any) -> Any:
         if not self.open or self.open[-1][0] != tag:
             self.unmatched.append(tag)
         else:
             self.open.pop()
 
-    def handle_data(self, data):
+    def handle_data(self, data: Any) -> Any:
         self.text += data
         for name in {name for _, classes in self.open for name in classes.split()}:
             self.texts[name] = self.texts.get(name, "") + data
 
     @property
-    def sound(self):
+    def sound(self) -> Any:
         return not self.open and not self.unmatched
 
-    def attributes(self, name):
+    def attributes(self, name: Any) -> Any:
         return [attributes[name] for _, attributes in self.elements if name in attributes]
 
-    def count(self, tag):
+    def count(self, tag: Any) -> Any:
         return sum(one == tag for one, _ in self.elements)
 
 

@@ -1,7 +1,9 @@
+from typing import Any
+
 """Comparisons as the core gives them, in plain values, for tests of what is drawn."""
 
 
-def pane(**changed):
+def pane(**changed: Any) -> Any:
     """One pane of a comparison as the core gives it: LoRA on pirates, finished."""
     plain = {
         "id": "pirate-lora", "adapter": "pirate-lora", "name": "", "base": "smollm2-135m", "method": "lora",
@@ -14,7 +16,7 @@ def pane(**changed):
     return {**plain, **changed}
 
 
-def base_pane(**changed):
+def base_pane(**changed: Any) -> Any:
     plain = {
         "id": "base", "adapter": "base", "method": "base", "task": None, "hyperparameters": {}, "trainable_parameters": 0,
         "percent": 0.0, "bytes": 0, "text": "Paris.", "divergence_span": None, "first_divergence": None,
@@ -23,5 +25,5 @@ def base_pane(**changed):
     return pane(**{**plain, **changed})
 
 
-def frame(*panes):
+def frame(*panes: Any) -> Any:
     return {"panes": list(panes) or [base_pane(), pane()], "base_parameters": 134_515_008}

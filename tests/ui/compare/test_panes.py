@@ -1,6 +1,7 @@
 """The panes: hostile text stays text, both languages speak everywhere, bars and marks say what is so."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -38,7 +39,7 @@ LAW = settings(deadline=None, derandomize=True, database=None)
 # Hostile text stays text
 
 
-def with_token(token):
+def with_token(token: Any) -> Any:
     return pane(top_tokens=[{"token": token, "probability": 0.5}])
 
 
@@ -55,12 +56,12 @@ PLACES = {
 
 @both_languages
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-def test_hostile_text_is_shown_as_text_and_never_obeyed(place, language):
+def test_hostile_text_is_shown_as_text_and_never_obeyed(place: Any, language: Any) -> None:
     assert_shown_as_text(place, language)
 
 
 @pytest.mark.parametrize("method", [HOSTILE, "x;color:red", "lora)", "a b", ""])
-def test_a_method_that_is_none_cannot_reach_into_a_style(method):
+def test_a_method_that_is_none_cannot_reach_into_a_style(method: Any) -> None:
     html = panes.panes(frame(pane(method=method, name="mine")), "en")
     (card,) = [attributes for tag, attributes in Page(html).elements if tag == "article"]
     assert card["style"] == Page(panes.panes(frame(base_pane()), "en")).attributes("style")[1]
@@ -68,7 +69,7 @@ def test_a_method_that_is_none_cannot_reach_into_a_style(method):
 
 @LAW
 @given(answer=st.text(max_size=40), span=st.tuples(st.integers(0, 40), st.integers(0, 40)))
-def test_the_mark_changes_nothing_of_the_text(answer, span):
+def test_the_mark_changes_nothing_of_the_text(answer: Any, span: Any) -> None:
     answer = answer.replace("\r", "\n").replace("\0", "0")  # what a parser of HTML would change itself
     start, end = sorted(span)
     page = Page(marked(pane(text=answer, divergence_span=(start, end)), "en"))
@@ -78,7 +79,7 @@ def test_the_mark_changes_nothing_of_the_text(answer, span):
 
 @LAW
 @given(token=st.text(max_size=12))
-def test_a_token_is_shown_whole_with_its_spaces_visible(token):
+def test_a_token_is_shown_whole_with_its_spaces_visible(token: Any) -> None:
     page = Page(visible(token.replace("\r", "\n").replace("\0", "0"), "en"))
     shown = page.text.replace("␣", " ").replace("↵", "\n").replace("⇥", "\t")
     assert shown == (token.replace("\r", "\n").replace("\0", "0") or text("en", "tokens.end"))
@@ -89,7 +90,7 @@ def test_a_token_is_shown_whole_with_its_spaces_visible(token):
     ("token", "shown"),
     [("the", "the"), (" the", "␣the"), ("the\n", "the↵"), (" ", "␣"), ("\n\n", "↵↵"), ("\t x ", "⇥␣x␣"), ("a b", "a b")],
 )
-def test_spaces_around_a_token_are_made_visible(token, shown):
+def test_spaces_around_a_token_are_made_visible(token: str, shown: str) -> None:
     assert Page(visible(token, "en")).text == shown
 
 
@@ -111,7 +112,7 @@ PANES = [
 ]
 
 
-def everything(language):
+def everything(language: Any) -> Any:
     """Every piece of HTML in every state."""
     for one in PANES:
         yield panes.panes(frame(base_pane(), one), language)
@@ -120,21 +121,21 @@ def everything(language):
 
 
 @both_languages
-def test_every_piece_in_every_state_is_sound(language):
+def test_every_piece_in_every_state_is_sound(language: Any) -> None:
     assert_sound(everything(language))
 
 
-def test_every_piece_in_every_state_speaks_spanish_in_spanish():
+def test_every_piece_in_every_state_speaks_spanish_in_spanish() -> None:
     assert_translated(everything("en"), everything("es"))
 
 
-def test_no_spanish_piece_holds_an_english_sentence():
+def test_no_spanish_piece_holds_an_english_sentence() -> None:
     assert_no_english(everything("es"))
 
 
 @both_languages
 @pytest.mark.parametrize("opening", recorded().values(), ids=recorded())
-def test_the_recorded_comparisons_are_drawn_whole(opening, language):
+def test_the_recorded_comparisons_are_drawn_whole(opening: Any, language: Any) -> None:
     page = Page(panes.panes(opening, language))
     assert page.sound
     assert page.count("article") == len(opening["panes"])
@@ -156,7 +157,7 @@ def test_the_recorded_comparisons_are_drawn_whole(opening, language):
         ({"method": "base", "task": None, "hyperparameters": {}}, "Base model"),
     ],
 )
-def test_a_pane_is_titled_by_its_name_or_by_what_it_is(changed, title):
+def test_a_pane_is_titled_by_its_name_or_by_what_it_is(changed: dict[str, Any], title: str) -> None:
     assert pane_title(pane(**changed), "en") == title
 
 
@@ -164,23 +165,23 @@ def test_a_pane_is_titled_by_its_name_or_by_what_it_is(changed, title):
     ("language", "cost"),
     [("en", "460,800 trained · 0.34_% · 1.8_MB"), ("es", "460_800 entrenados · 0,34_% · 1,8_MB")],
 )
-def test_a_pane_says_what_it_cost(language, cost):
+def test_a_pane_says_what_it_cost(language: str, cost: str) -> None:
     assert panes.cost(pane(), language).replace("\N{NO-BREAK SPACE}", "_") == cost
 
 
-def width(trained, full=134_515_008):
+def width(trained: Any, full: Any = 134_515_008) -> Any:
     (bar,) = re.findall(r'style="width:([\d.]+)%"', cost_bar(pane(trainable_parameters=trained), full, "en"))
     return float(bar)
 
 
 @LAW
 @given(trained=st.lists(st.integers(0, 10**9), min_size=2, max_size=2), full=st.integers(0, 10**9))
-def test_the_more_is_trained_the_longer_the_bar(trained, full):
+def test_the_more_is_trained_the_longer_the_bar(trained: Any, full: Any) -> None:
     less, more = sorted(trained)
     assert 0 <= width(less, full) <= width(more, full) <= 100
 
 
-def test_the_bar_is_logarithmic_and_full_fine_tuning_fills_it():
+def test_the_bar_is_logarithmic_and_full_fine_tuning_fills_it() -> None:
     assert (width(0), width(1), width(134_515_008)) == (0, 0, 100)
     assert width(10**6, 10**8) == 75
     assert width(10**4, 10**8) == 50
@@ -194,14 +195,14 @@ def test_the_bar_is_logarithmic_and_full_fine_tuning_fills_it():
         ({"tokens": 0}, "0 tokens · "),
     ],
 )
-def test_a_pane_counts_its_tokens(changed, speed):
+def test_a_pane_counts_its_tokens(changed: dict[str, Any], speed: str) -> None:
     assert Page(pane_foot(pane(**changed), frame(), "en")).text.startswith(speed)
 
 
 @pytest.mark.parametrize(
     ("nats", "written"), [(0.0, "0"), (0.0012, "0.0012"), (0.34, "0.34"), (1.0, "1.0"), (10.24, "10.2"), (0.999, "1.00")]
 )
-def test_divergence_is_written_with_what_matters(nats, written):
+def test_divergence_is_written_with_what_matters(nats: float, written: str) -> None:
     assert divergence("en", nats) == written
 
 
@@ -217,12 +218,12 @@ def test_divergence_is_written_with_what_matters(nats, written):
         (0.0, "< 0.1_%", "< 0,1_%"),
     ],
 )
-def test_probabilities(value, english, spanish):
+def test_probabilities(value: float, english: str, spanish: str) -> None:
     assert probability("en", value).replace("\N{NO-BREAK SPACE}", "_") == english
     assert probability("es", value).replace("\N{NO-BREAK SPACE}", "_") == spanish
 
 
-def test_an_untouched_base_is_said_to_be_and_a_touched_one_is_an_alarm():
+def test_an_untouched_base_is_said_to_be_and_a_touched_one_is_an_alarm() -> None:
     foot = {value: Page(pane_foot(base_pane(weights_untouched=value), frame(), "en")) for value in (True, False, None)}
     assert text("en", "pane.untouched") in foot[True].text
     assert foot[False].texts["pp-error"] == text("en", "pane.touched")
@@ -238,36 +239,36 @@ def test_an_untouched_base_is_said_to_be_and_a_touched_one_is_an_alarm():
         ({"text": "Paris!"}, ""),
     ],
 )
-def test_a_pane_says_why_it_ended_only_if_that_is_worth_saying(changed, note):
+def test_a_pane_says_why_it_ended_only_if_that_is_worth_saying(changed: dict[str, Any], note: str) -> None:
     one = pane(**changed)
     assert ending(one, frame(base_pane(), one), "en") == note
 
 
-def test_the_base_is_not_said_to_answer_like_itself():
+def test_the_base_is_not_said_to_answer_like_itself() -> None:
     one = base_pane()
     assert ending(one, frame(one, pane()), "en") == ""
 
 
-def test_a_growing_answer_has_a_caret_and_says_that_it_is_busy():
+def test_a_growing_answer_has_a_caret_and_says_that_it_is_busy() -> None:
     growing, done = (Page(panes.panes(frame(pane(finished=finished)), "en")) for finished in (False, True))
     assert (growing.attributes("aria-busy"), done.attributes("aria-busy")) == (["true"], ["false"])
     assert ("pp-caret" in growing.attributes("class"), "pp-caret" in done.attributes("class")) == (True, False)
 
 
 @pytest.mark.parametrize(("count", "columns"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 3), (6, 3)])
-def test_panes_stand_side_by_side_in_even_rows(count, columns):
+def test_panes_stand_side_by_side_in_even_rows(count: int, columns: int) -> None:
     html = panes.panes(frame(*[pane()] * count), "en")
     assert Page(html).attributes("style")[0] == f"--columns:{columns}"
 
 
-def test_the_farthest_first_token_is_named_only_among_several():
+def test_the_farthest_first_token_is_named_only_among_several() -> None:
     one, other = pane(kl_from_base=1.0), pane(method="ia3", hyperparameters={}, kl_from_base=4.25)
     several = Page(first_tokens(frame(base_pane(), one, other), "en"))
     assert "IA3 · pirate (KL 4.2)" in several.texts["pp-legend"]
     assert "KL" not in Page(first_tokens(frame(base_pane(), one), "en")).texts["pp-legend"]
 
 
-def test_only_the_three_likeliest_first_tokens_are_listed():
+def test_only_the_three_likeliest_first_tokens_are_listed() -> None:
     tokens = [{"token": letter, "probability": 0.1} for letter in "abcde"]
     assert Page(first_tokens(frame(pane(top_tokens=tokens)), "en")).count("li") == 3
 
@@ -284,7 +285,7 @@ def test_only_the_three_likeliest_first_tokens_are_listed():
         ("int8_vectorwise", "8 bits per weight · bitsandbytes", "25.0"),
     ],
 )
-def test_a_pane_in_fewer_bits_says_how_many_and_whether_they_are_real(form, cost, width):
+def test_a_pane_in_fewer_bits_says_how_many_and_whether_they_are_real(form: str, cost: str, width: str) -> None:
     summary = Variant(f"smollm2-135m:{form}").summary(0)
     assert pane_title(summary, "en") == f"Base model · {words('en')[f'formats.{form}']}"
     assert panes.cost(summary, "en") == cost

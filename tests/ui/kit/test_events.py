@@ -1,5 +1,7 @@
 """The quiet line and the alarm: hostile text stays text."""
 
+from typing import Any
+
 import pytest
 
 from playground.ui.kit.events import alarm, note
@@ -13,5 +15,5 @@ PLACES = {
 
 @both_languages
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-def test_hostile_text_is_shown_as_text_and_never_obeyed(place, language):
+def test_hostile_text_is_shown_as_text_and_never_obeyed(place: Any, language: Any) -> None:
     assert_shown_as_text(place, language)

@@ -1,5 +1,7 @@
 """The header: hostile text stays text, both languages speak, and it says how the model is doing."""
 
+from typing import Any
+
 import pytest
 
 from playground.locales import LANGUAGES
@@ -14,7 +16,7 @@ from tests.ui.drawn import (
 )
 
 
-def ready(**changed):
+def ready(**changed: Any) -> Any:
     return {"state": "ready", "name": "SmolLM2", "device": "CPU", "dtype": "float32", "fraction": None, **changed}
 
 
@@ -29,7 +31,7 @@ PLACES = {
 
 @both_languages
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-def test_hostile_text_is_shown_as_text_and_never_obeyed(place, language):
+def test_hostile_text_is_shown_as_text_and_never_obeyed(place: Any, language: Any) -> None:
     assert_shown_as_text(place, language)
 
 
@@ -42,25 +44,25 @@ HEADERS = [
 ]
 
 
-def everything(language):
+def everything(language: Any) -> Any:
     """The header in every state."""
     yield from (header(one, language) for one in HEADERS)
 
 
 @both_languages
-def test_every_piece_in_every_state_is_sound(language):
+def test_every_piece_in_every_state_is_sound(language: Any) -> None:
     assert_sound(everything(language))
 
 
-def test_every_piece_in_every_state_speaks_spanish_in_spanish():
+def test_every_piece_in_every_state_speaks_spanish_in_spanish() -> None:
     assert_translated(everything("en"), everything("es"))
 
 
-def test_no_spanish_piece_holds_an_english_sentence():
+def test_no_spanish_piece_holds_an_english_sentence() -> None:
     assert_no_english(everything("es"))
 
 
-def test_the_language_of_the_page_is_marked_among_the_others():
+def test_the_language_of_the_page_is_marked_among_the_others() -> None:
     for language in LANGUAGES:
         links = [one for tag, one in Page(header(ready(), language)).elements if tag == "a"]
         assert [one["lang"] for one in links] == list(LANGUAGES)
@@ -78,5 +80,5 @@ def test_the_language_of_the_page_is_marked_among_the_others():
         (ready(state="failed", message=""), "The model could not be loaded"),
     ],
 )
-def test_the_header_says_how_the_model_is_doing(status, line):
+def test_the_header_says_how_the_model_is_doing(status: Any, line: str) -> None:
     assert model_state(status, "en") == line

@@ -1,5 +1,6 @@
 """Links: what is written can be read back, and what cannot be read falls back to the default."""
 
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
 import pytest
@@ -29,34 +30,34 @@ STATES = st.fixed_dictionaries(
 
 @LAW
 @given(state=STATES)
-def test_a_link_opens_the_state_that_it_was_made_from(state):
+def test_a_link_opens_the_state_that_it_was_made_from(state: Any) -> None:
     assert links.read(dict(parse_qsl(links.write(state)))) == state
 
 
 @LAW
 @given(state=STATES)
-def test_a_link_holds_only_what_differs_from_the_default(state):
+def test_a_link_holds_only_what_differs_from_the_default(state: Any) -> None:
     assert set(parse_qs(links.write(state))) == {name for name, value in state.items() if value != DEFAULTS[name]}
 
 
-def test_the_default_state_needs_no_link():
+def test_the_default_state_needs_no_link() -> None:
     assert links.write(DEFAULTS) == ""
     assert links.read({}) == DEFAULTS
 
 
-def test_what_is_no_field_is_neither_written_nor_read():
+def test_what_is_no_field_is_neither_written_nor_read() -> None:
     assert links.write({"evil": 1, "seed": 3}) == "seed=3"
     assert links.read({"evil": "1", "lang": "es"}) == DEFAULTS
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
-def test_an_empty_value_is_the_default(name):
+def test_an_empty_value_is_the_default(name: Any) -> None:
     assert links.read({name: ""}) == DEFAULTS
 
 
 @pytest.mark.parametrize("name", ["max_new_tokens", "temperature", "top_p", "repetition_penalty", "seed"])
 @pytest.mark.parametrize("value", ["many", "1,5", "0x10", "--1", "[]", "None", "1e"])
-def test_a_number_that_cannot_be_read_is_the_default(name, value):
+def test_a_number_that_cannot_be_read_is_the_default(name: str, value: str) -> None:
     assert links.read({name: value}) == DEFAULTS
 
 
@@ -80,7 +81,7 @@ def test_a_number_that_cannot_be_read_is_the_default(name, value):
         ("seed", "9" * 5000),
     ],
 )
-def test_a_number_that_nothing_can_be_done_with_is_the_default(name, value):
+def test_a_number_that_nothing_can_be_done_with_is_the_default(name: str, value: Any) -> None:
     assert links.read({name: value}) == DEFAULTS
 
 
@@ -95,10 +96,10 @@ def test_a_number_that_nothing_can_be_done_with_is_the_default(name, value):
         ("3f2a@12", ["3f2a@12"]),
     ],
 )
-def test_panes_are_listed_up_to_their_limit(value, panes):
+def test_panes_are_listed_up_to_their_limit(value: Any, panes: Any) -> None:
     assert links.read({"panes": value})["panes"] == panes
 
 
-def test_one_visitor_cannot_change_the_defaults_of_another():
+def test_one_visitor_cannot_change_the_defaults_of_another() -> None:
     links.read({})["panes"].append("mine")
     assert links.read({})["panes"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import gradio as gr
 
@@ -31,7 +32,7 @@ def running(key: str, place: str, adapter_id: str) -> Run:
     return run
 
 
-def test_the_scrubber_leads_from_checkpoint_to_checkpoint(own):
+def test_the_scrubber_leads_from_checkpoint_to_checkpoint(own: Any) -> None:
     key, lora, _ = own
     changes = CARDS.picked(looked(key, lora.id, chosen="pirate-lora"))
     assert changes[CARDS.chosen] == lora.id
@@ -42,12 +43,12 @@ def test_the_scrubber_leads_from_checkpoint_to_checkpoint(own):
     assert all(SESSIONS.get(key).library.knows(one) for one in chosen)
 
 
-def test_a_ready_made_adapter_has_no_scrubber(own):
+def test_a_ready_made_adapter_has_no_scrubber(own: Any) -> None:
     key, *_ = own
     assert CARDS.picked(looked(key, "pirate-lora"))[CARDS.step]["visible"] is False
 
 
-def test_what_runs_about_the_former_adapter_stops_and_is_looked_up_no_more(own):
+def test_what_runs_about_the_former_adapter_stops_and_is_looked_up_no_more(own: Any) -> None:
     key, lora, soft = own
     former, swept = running(key, CUT, lora.id), running(key, SWEEP, lora.id)
     CARDS.picked(looked(key, lora.id))
@@ -61,7 +62,7 @@ def test_what_runs_about_the_former_adapter_stops_and_is_looked_up_no_more(own):
     assert not latest.replaced
 
 
-def test_another_adapter_sets_the_controls_and_another_checkpoint_leaves_them(own):
+def test_another_adapter_sets_the_controls_and_another_checkpoint_leaves_them(own: Any) -> None:
     key, lora, _ = own
     fresh = CARDS.look(looked(key, lora.id, settled="pirate-lora"))
     assert set(fresh) >= SET_ANEW
@@ -73,7 +74,7 @@ def test_another_adapter_sets_the_controls_and_another_checkpoint_leaves_them(ow
     assert stepped[CARDS.module]["value"] == module  # the one that the visitor looks at
 
 
-def test_a_soft_prompt_has_no_weights_but_its_question(own):
+def test_a_soft_prompt_has_no_weights_but_its_question(own: Any) -> None:
     key, _, soft = own
     changes = CARDS.look(looked(key, soft.id, settled=""))
     assert changes[CARDS.weights]["visible"] is False
@@ -82,7 +83,7 @@ def test_a_soft_prompt_has_no_weights_but_its_question(own):
     assert CARDS.prompt not in CARDS.look(looked(key, soft.id, chosen=f"{soft.id}@1"))
 
 
-def test_an_adapter_that_has_gone_is_a_sentence_and_the_next_one_is_set_anew(own):
+def test_an_adapter_that_has_gone_is_a_sentence_and_the_next_one_is_set_anew(own: Any) -> None:
     key, *_ = own
     changes = CARDS.look(looked(key, "gone"))
     assert "pp-error" in changes[CARDS.where]
@@ -92,7 +93,7 @@ def test_an_adapter_that_has_gone_is_a_sentence_and_the_next_one_is_set_anew(own
     assert "pp-error" in CARDS.frame(looked(key, "gone"))[CARDS.where]
 
 
-def test_opening_the_tab_goes_on_with_what_was_chosen_or_takes_what_there_is(own):
+def test_opening_the_tab_goes_on_with_what_was_chosen_or_takes_what_there_is(own: Any) -> None:
     key, lora, soft = own
     again = CARDS.opened(looked(key, lora.id))
     assert again[CARDS.adapter]["value"] == lora.id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 from playground.actions.lowrank import IMPORTANCE, LEFT_OUT, run_about, turn_to
@@ -22,12 +24,12 @@ def asked(key: str, adapter: Adapter, left_out: list[int], base: str = "tiny") -
     return Asked(key, "en", adapter.id, base, "Hello", left_out)
 
 
-def test_it_is_hidden_for_an_adapter_of_another_method(own):
+def test_it_is_hidden_for_an_adapter_of_another_method(own: Any) -> None:
     key, lora, _ = own
     assert CARDS.draw(asked(key, lora, [])) == {CARDS.column: gr.update(visible=False)}
 
 
-def test_of_what_was_left_out_stays_what_the_adapter_has(own):
+def test_of_what_was_left_out_stays_what_the_adapter_has(own: Any) -> None:
     key, _, soft = own
     changes = CARDS.draw(asked(key, soft, [2, 500]))
     assert changes[CARDS.column]["visible"] is True
@@ -35,12 +37,12 @@ def test_of_what_was_left_out_stays_what_the_adapter_has(own):
     assert changes[CARDS.table].count("<tr>") == 1 + len(changes[CARDS.left_out]["choices"])
 
 
-def test_an_adapter_of_another_base_is_a_sentence(own):
+def test_an_adapter_of_another_base_is_a_sentence(own: Any) -> None:
     key, _, soft = own
     assert "pp-error" in CARDS.draw(asked(key, soft, [], base="bloomz-560m"))[CARDS.table]
 
 
-def test_answers_need_something_left_out(own):
+def test_answers_need_something_left_out(own: Any) -> None:
     key, _, soft = own
     (changes,) = CARDS.answers(asked(key, soft, []))
     assert "pp-error" in changes[CARDS.notice]
@@ -49,7 +51,7 @@ def test_answers_need_something_left_out(own):
     assert run_about(key, LEFT_OUT, soft.id)
 
 
-def test_every_token_is_left_out_once_and_found_again(own):
+def test_every_token_is_left_out_once_and_found_again(own: Any) -> None:
     key, _, soft = own
     chosen = Chosen(key, "en", soft.id)
     *_, last = CARDS.measure_all(chosen)
@@ -60,7 +62,7 @@ def test_every_token_is_left_out_once_and_found_again(own):
     assert list(CARDS.attach(chosen)) == [unchanged(CARDS.measured)]  # nothing runs any more
 
 
-def test_a_measurement_is_followed_until_another_adapter_is_looked_at(own):
+def test_a_measurement_is_followed_until_another_adapter_is_looked_at(own: Any) -> None:
     key, lora, soft = own
     run = SESSIONS.get(key).runs[IMPORTANCE] = Run("lab", lambda stop: iter(()), soft.id)
     shown = CARDS.attach(Chosen(key, "en", soft.id))
@@ -73,7 +75,7 @@ def test_a_measurement_is_followed_until_another_adapter_is_looked_at(own):
     assert (back[CARDS.bars], back[CARDS.measure]["visible"]) == ("", True)
 
 
-def test_what_has_no_virtual_tokens_cannot_be_measured(own):
+def test_what_has_no_virtual_tokens_cannot_be_measured(own: Any) -> None:
     key, lora, _ = own
     *_, changes = CARDS.measure_all(Chosen(key, "en", lora.id))
     assert "pp-error" in changes[CARDS.measured]

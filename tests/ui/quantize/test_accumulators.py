@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -23,16 +24,16 @@ SUMS = page.Sums("addition", "dots")  # its components by their names
 ASKED = page.Asked("en", 127, 127, "wrap", "ones", 12, "wrap", 0)
 
 
-def draw_addition(language, a, b, overflow):
+def draw_addition(language: Any, a: Any, b: Any, overflow: Any) -> Any:
     return SUMS.add(replace(ASKED, language=language, a=a, b=b, overflow=overflow))["addition"]
 
 
-def grow(language, kind, power, overflow, seed):
+def grow(language: Any, kind: Any, power: Any, overflow: Any, seed: Any) -> Any:
     asked = replace(ASKED, language=language, kind=kind, power=power, dot_overflow=overflow, seed=seed)
     return (changes["dots"] for changes in SUMS.multiply(asked))
 
 
-def cells(row):
+def cells(row: Any) -> Any:
     """Its bits from the column of the lost carry on, as one string with spaces."""
     return "".join((cell.text or " ") for cell in row.findall("td") if not cell.get("colspan"))
 
@@ -42,7 +43,7 @@ def cells(row):
 
 @law
 @given(st.integers(-128, 127), st.integers(-128, 127), st.sampled_from(list(INTEGERS)), st.sampled_from(OVERFLOWS))
-def test_the_table_shows_the_bits_and_marks_what_is_wrong(a, b, accumulator, overflow):
+def test_the_table_shows_the_bits_and_marks_what_is_wrong(a: Any, b: Any, accumulator: Any, overflow: Any) -> None:
     found = add(a, b, accumulator, overflow)
     table = ElementTree.fromstring(addition(found, "en"))
     carries, first, second, total, *kept = table.findall(".//tr")
@@ -56,7 +57,7 @@ def test_the_table_shows_the_bits_and_marks_what_is_wrong(a, b, accumulator, ove
         assert sum(int(cell.get("colspan", 1)) for cell in row.findall("td")) == 33
 
 
-def test_the_course_s_example_on_the_page():
+def test_the_course_s_example_on_the_page() -> None:
     drawn = draw_addition("en", 127, 127, "wrap")
     assert "127 + 127 = 254" in drawn
     assert "int8 holds −2" in drawn
@@ -69,7 +70,7 @@ def test_the_course_s_example_on_the_page():
 
 
 @pytest.mark.parametrize(("a", "b"), [(-128, -128), (-128, -1), (-100, -100)])
-def test_a_negative_sum_that_wraps_lost_a_carry_and_got_none(a, b):
+def test_a_negative_sum_that_wraps_lost_a_carry_and_got_none(a: int, b: int) -> None:
     assert "both sign bits are 1" in draw_addition("en", a, b, "wrap")
     assert "turned over" not in draw_addition("en", a, b, "wrap")
     found = add(a, b)
@@ -82,14 +83,14 @@ def test_a_negative_sum_that_wraps_lost_a_carry_and_got_none(a, b):
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", OPERANDS)
 @pytest.mark.parametrize("overflow", OVERFLOWS)
-def test_every_pair_has_a_chart_and_a_row(language, kind, overflow):
+def test_every_pair_has_a_chart_and_a_row(language: str, kind: Any, overflow: Any) -> None:
     *_, drawn = grow(language, kind, 8, overflow, 0)
     tree = ElementTree.fromstring(f"<div>{drawn}</div>")
     assert [one.get("data-pair") for one in tree.iter("figure")] == list(PAIRS)
     assert len(tree.findall(".//tbody/tr")) == len(PAIRS)
 
 
-def test_the_sentences_say_where_sums_stop_and_overflow():
+def test_the_sentences_say_where_sums_stop_and_overflow() -> None:
     *_, ones = grow("en", "ones", 12, "wrap", 0)
     assert "float16 → float16 at 2,048, from product 2,049 on" in ones
     assert "Overflow: int8 → int8 at product 128." in ones
@@ -100,7 +101,7 @@ def test_the_sentences_say_where_sums_stop_and_overflow():
     assert "Exactos hasta el final: int8 → int8" in short
 
 
-def test_a_sum_that_is_right_again_at_its_end_was_not_exact_to_the_end():
+def test_a_sum_that_is_right_again_at_its_end_was_not_exact_to_the_end() -> None:
     found = dot("float16_float32", "positive", 64)
     assert found.sums == found.exact
     strayed = replace(found, sums=(*found.sums[:-2], found.sums[-2] + 1, found.sums[-1]))
@@ -109,13 +110,13 @@ def test_a_sum_that_is_right_again_at_its_end_was_not_exact_to_the_end():
     assert "rounded, no stall" in accumulators_html._chart("en", strayed, 0, 1e6)
 
 
-def test_a_length_that_is_too_long_is_a_sentence():
+def test_a_length_that_is_too_long_is_a_sentence() -> None:
     for power in (limits.MAX_DOT_LENGTH.bit_length(), -1, None, 400):
         assert "pp-error" in next(grow("en", "ones", power, "wrap", 0))
     assert 2 ** (limits.MAX_DOT_LENGTH.bit_length() - 1) == limits.MAX_DOT_LENGTH  # the slider's end
 
 
-def test_a_long_product_shows_what_is_ready(monkeypatch):
+def test_a_long_product_shows_what_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "FRAME_SECONDS", -1.0)
     shown = [drawn.count("<figure") for drawn in grow("en", "ones", 4, "wrap", 0)]
     assert shown == list(range(1, len(PAIRS) + 1))
@@ -123,7 +124,7 @@ def test_a_long_product_shows_what_is_ready(monkeypatch):
 
 @law
 @given(st.sampled_from(list(PAIRS)), st.sampled_from(OPERANDS), st.integers(1, 400), st.integers(0, 20))
-def test_curves_stay_in_their_frame(pair, kind, length, seed):
+def test_curves_stay_in_their_frame(pair: Any, kind: Any, length: Any, seed: Any) -> None:
     found = dot(pair, kind, length, seed=seed)
     finite = [total for total in (*found.sums, *found.exact) if abs(total) != float("inf")]
     drawn = partial_sums(found, min(0, *finite), max(1, *finite), "en", "<&>")
@@ -135,7 +136,7 @@ def test_curves_stay_in_their_frame(pair, kind, length, seed):
     assert both_signs(found) == (min(found.exact) < 0)
 
 
-def test_small_numbers_on_axes():
+def test_small_numbers_on_axes() -> None:
     assert [powered("en", one) for one in (0.0, 1.0, 10.0, 100.0, 1e3, -1e2, -1e6)] == [
         "0", "1", "10", "100", "10³", "−100", "−10⁶",
     ]  # fmt: skip
@@ -147,7 +148,7 @@ def test_small_numbers_on_axes():
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_kind_of_hardware_has_a_row_with_its_source(language):
+def test_every_kind_of_hardware_has_a_row_with_its_source(language: str) -> None:
     drawn = accumulators_html.hardware(language)
     tree = ElementTree.fromstring(f"<div>{drawn}</div>")
     assert [link.get("href") for link in tree.iter("a")] == [one.url for one in HARDWARE]

@@ -1,6 +1,7 @@
 """The page's activations and tensor: sentences that hold for what was found, and controls that are moved too early."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from playground.actions.quantize import Outside, find, product, prompts_of
 from playground.formats.calibration import Mixed
 from playground.formats.statistics import Errors
 from playground.locales import significant, text
+from playground.model.bases import Base
 from playground.model.memory import STORE
 from playground.plots.quantize import activations as plots
 from playground.plots.quantize.names import path_name
@@ -33,13 +35,13 @@ TENSOR = tensor_page.Tensor(
 
 
 @pytest.fixture
-def tiny_here(tiny, loaded):
+def tiny_here(tiny: Base, loaded: Any) -> Any:
     """The tiny base as one that is loaded, and nothing that was multiplied before."""
     product.cache_clear()
     return loaded(tiny)
 
 
-def errors(rmse):
+def errors(rmse: Any) -> Any:
     return Errors(rmse, rmse, rmse, 1.0)
 
 
@@ -47,7 +49,7 @@ def errors(rmse):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_is_found_is_drawn(tiny_here, language):
+def test_what_is_found_is_drawn(tiny_here: Any, language: str) -> None:
     prompts = prompts_of(SEEN, TEST)
     assert prompts == ["What is the sea?", "Say one.", TEST]
     *turns, found = find("tiny", prompts, None, "int8", 0.5)
@@ -59,11 +61,11 @@ def test_what_is_found_is_drawn(tiny_here, language):
     assert all("<svg" in one or "<table" in one for one in drawn)
 
 
-def test_the_page_shows_a_hub_base_loading_before_it_is_loaded(tiny_here, monkeypatch):
+def test_the_page_shows_a_hub_base_loading_before_it_is_loaded(tiny_here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     STORE.forget(tiny_here)
     here = []
 
-    def have(base_id):
+    def have(base_id: Any) -> Any:
         here.append(base_id)
         STORE.keep(base_id, tiny_here, 0)
 
@@ -76,7 +78,7 @@ def test_the_page_shows_a_hub_base_loading_before_it_is_loaded(tiny_here, monkey
     assert "<svg" in last["result"]
 
 
-def test_a_visit_reads_once_and_another_base_is_read_only_after_it(tiny_here):
+def test_a_visit_reads_once_and_another_base_is_read_only_after_it(tiny_here: Any) -> None:
     assert list(ACTIVATIONS.change_base(ASKED)) == [unchanged("notice")]
     first, *_, last = ACTIVATIONS.attach(ASKED)
     assert first == {"read": "tiny"}
@@ -88,7 +90,7 @@ def test_a_visit_reads_once_and_another_base_is_read_only_after_it(tiny_here):
 
 
 @pytest.mark.parametrize("count", [0, settings.MAX_CALIBRATION_PROMPTS])
-def test_prompts_to_calibrate_on_leave_room_for_the_test(tiny_here, count):
+def test_prompts_to_calibrate_on_leave_room_for_the_test(tiny_here: Any, count: Any) -> None:
     frames = list(ACTIVATIONS.show(replace(ASKED, seen="\n".join(["a"] * count))))
     most = settings.MAX_CALIBRATION_PROMPTS - 1
     assert len(frames) == 1
@@ -96,7 +98,7 @@ def test_prompts_to_calibrate_on_leave_room_for_the_test(tiny_here, count):
     assert f"(now {count})" in frames[0]["notice"]
 
 
-def test_a_moved_threshold_multiplies_only_what_depends_on_it(tiny_here):
+def test_a_moved_threshold_multiplies_only_what_depends_on_it(tiny_here: Any) -> None:
     module = network(tiny_here, [TEST])[0].module
     asked = replace(ASKED, module=module)
     low, high = (ACTIVATIONS.decompose(replace(asked, threshold=threshold))["outside"] for threshold in (0.5, 60.0))
@@ -109,13 +111,13 @@ def test_a_moved_threshold_multiplies_only_what_depends_on_it(tiny_here):
 # Sentences
 
 
-def outside(largest, weights, plain=1.0, mixed=1.0):
+def outside(largest: Any, weights: Any, plain: Any = 1.0, mixed: Any = 1.0) -> Any:
     found = Mixed(6.0, (), 0.0, errors(plain), errors(mixed))
     return Outside(6.0, np.array(largest), np.array(weights), (), found, False)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_which_spreads_wider_is_compared(language):
+def test_which_spreads_wider_is_compared(language: str) -> None:
     wide, flat = [1.0, 1.0, 1.0, 90.0], [1.0, 1.0, 1.0, 2.0]
     assert "90" in activations_html.outside(outside(wide, flat), language)
     values = {"largest": significant(language, 2.0), "weights": "90"}
@@ -124,7 +126,7 @@ def test_which_spreads_wider_is_compared(language):
     assert as_far in activations_html.outside(outside(flat, wide), language)
 
 
-def test_a_gain_is_said_only_where_there_is_one():
+def test_a_gain_is_said_only_where_there_is_one() -> None:
     said = {
         mixed: activations_html._gained(Mixed(6.0, (1,), 0.01, errors(1.0), errors(mixed)), "en")
         for mixed in (0.25, 0.99, 1.0, 3.0, 0.0)
@@ -134,10 +136,10 @@ def test_a_gain_is_said_only_where_there_is_one():
     assert "times less" not in said[0.0]
 
 
-def test_a_massive_activation_is_at_every_start_only_if_it_is(tiny_here):
+def test_a_massive_activation_is_at_every_start_only_if_it_is(tiny_here: Any) -> None:
     *_, found = find("tiny", prompts_of(SEEN, TEST), None, "int8", 6.0)
 
-    def said(value, always):
+    def said(value: Any, always: Any) -> Any:
         peak = Peak(value, 3, 0, "<|im_start|>", always)
         return " ".join(activations_html._about(replace(found, peak=peak, median=0.1), "en"))
 
@@ -154,7 +156,7 @@ def test_a_massive_activation_is_at_every_start_only_if_it_is(tiny_here):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_module_outside_of_the_layers_goes_by_its_own_name(language):
+def test_a_module_outside_of_the_layers_goes_by_its_own_name(language: str) -> None:
     cells = [Cell("model.layers.0.mlp", "mlp", 0, 2.0, 0, ()), Cell("model.project_in", "project_in", None, 9.0, 1, ())]
     drawn = plots.network(cells, "", language)
     assert "None" not in drawn
@@ -172,20 +174,20 @@ CONTROLS = tensor_page.Asked(
 )  # fmt: skip
 
 
-def test_a_slider_that_is_moved_before_the_first_drawing_waits_for_it(tiny_here):
+def test_a_slider_that_is_moved_before_the_first_drawing_waits_for_it(tiny_here: Any) -> None:
     assert TENSOR.redraw(CONTROLS) == unchanged("notice")
     drawn = TENSOR.redraw(replace(CONTROLS, base="tiny"))
     default = sources.default_module(tiny_here)
     assert path_name("en", default) in drawn["said"]
 
 
-def test_a_base_that_does_not_exist_is_a_sentence():
+def test_a_base_that_does_not_exist_is_a_sentence() -> None:
     drawn = TENSOR.draw(replace(CONTROLS, chosen="no such base"))
     assert set(drawn) == {"notice"}
     assert "pp-error" in drawn["notice"]
 
 
-def test_the_last_norm_is_a_norm_where_the_output_head_is_a_weight_of_its_own(tiny, loaded):
+def test_the_last_norm_is_a_norm_where_the_output_head_is_a_weight_of_its_own(tiny: Base, loaded: Any) -> None:
     config = LlamaConfig(
         vocab_size=64, hidden_size=32, intermediate_size=48, num_hidden_layers=1, num_attention_heads=4,
         num_key_value_heads=2, tie_word_embeddings=False,
@@ -199,7 +201,7 @@ def test_the_last_norm_is_a_norm_where_the_output_head_is_a_weight_of_its_own(ti
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_threshold_is_written_as_the_language_writes_it(language):
+def test_the_threshold_is_written_as_the_language_writes_it(language: str) -> None:
     report = tensor.report(sources.own_numbers("1 2 3 7"), ["int8"])
     said = tensor_html.damage(report, language)[1]
     assert ("6,0" if language == "es" else "6.0") in said

@@ -1,6 +1,7 @@
 """The page's one number: what is typed, what each row says, and rulers that are drawn where they should be."""
 
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -22,11 +23,11 @@ law = settings(max_examples=80, deadline=None)
 NUMBER = page.Number("value", "notice", "rows", "rulers")  # its components by their names
 
 
-def draw(*fields):
+def draw(*fields: Any) -> Any:
     return NUMBER.draw(page.Typed(*fields))
 
 
-def rows(language, value, scale="", zero_point=""):
+def rows(language: Any, value: Any, scale: Any = "", zero_point: Any = "") -> Any:
     """The text of each row, by the id of its first format."""
     drawn = draw(language, value, scale, zero_point)
     assert drawn["notice"] == ""
@@ -41,7 +42,7 @@ def rows(language, value, scale="", zero_point=""):
     ("language", "entry", "value"),
     [("en", "0.622", 0.622), ("en", " 1e-5 ", 1e-5), ("en", "−1", -1.0), ("es", "0,622", 0.622), ("es", "0.622", 0.622)],
 )
-def test_numbers_are_read_as_one_types_them(language, entry, value):
+def test_numbers_are_read_as_one_types_them(language: str, entry: str, value: float) -> None:
     assert page.read(page.Typed(language, entry, "", "")) == page.Asked(value, None, None)
 
 
@@ -61,7 +62,7 @@ def test_numbers_are_read_as_one_types_them(language, entry, value):
         (("1", "", "nan"), "zero_point_typed"),
     ],
 )
-def test_what_is_no_number_gets_a_sentence_and_leaves_the_rest(fields, key):
+def test_what_is_no_number_gets_a_sentence_and_leaves_the_rest(fields: tuple[Any, ...], key: str) -> None:
     with pytest.raises(PlaygroundError) as error:
         page.read(page.Typed("en", *fields))
     assert error.value.key == key
@@ -76,7 +77,7 @@ def test_what_is_no_number_gets_a_sentence_and_leaves_the_rest(fields, key):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_format_has_a_row_and_formats_that_keep_a_number_alike_share_one(language):
+def test_every_format_has_a_row_and_formats_that_keep_a_number_alike_share_one(language: str) -> None:
     asked = page.read(page.Typed(language, "0.622", "", ""))
     together = keep_number(asked.value, asked.scale, asked.zero_point)
     shared = [tuple(format.id for format in row.formats) for row in together]
@@ -84,7 +85,7 @@ def test_every_format_has_a_row_and_formats_that_keep_a_number_alike_share_one(l
     assert [names for names in shared if len(names) > 1] == [("int8", "int8_vectorwise"), ("nf4", "nf4_double")]
 
 
-def test_the_course_s_number_on_the_page():
+def test_the_course_s_number_on_the_page() -> None:
     found = rows("en", "0.622")
     assert "code 4 × scale 0.1428571" in found["int4"]
     assert "0.571428597" in found["int4"]
@@ -94,7 +95,7 @@ def test_the_course_s_number_on_the_page():
     assert "0 0110 010".replace(" ", "") in found["float8_e4m3"]
 
 
-def test_what_does_not_fit_is_said():
+def test_what_does_not_fit_is_said() -> None:
     found = rows("en", "70000", "0.1", "100")
     assert "above the largest" in found["float16"]
     assert "saturated" not in found["bfloat16"]
@@ -103,14 +104,14 @@ def test_what_does_not_fit_is_said():
     assert "below the smallest" in rows("en", "-2")["int8"]
 
 
-def test_a_number_that_every_format_has():
+def test_a_number_that_every_format_has() -> None:
     assert "Every format keeps 1 exactly" in draw("en", "1", "", "")["rows"]
     assert "Every format keeps 0 exactly" in draw("en", "0", "", "")["rows"]
 
 
 @pytest.mark.parametrize("value", [value for value in page.EXAMPLES if value != "70000"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_examples_draw_well_formed_pieces_in_both_languages(language, value):
+def test_examples_draw_well_formed_pieces_in_both_languages(language: str, value: Any) -> None:
     drawn = NUMBER.try_it(value, page.Typed(language, "", "", ""))
     assert page.read(page.Typed(language, drawn["value"], "", "")).value == float(value)
     assert drawn["notice"] == ""
@@ -123,7 +124,7 @@ def test_examples_draw_well_formed_pieces_in_both_languages(language, value):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_format_has_a_record_with_its_source(language):
+def test_every_format_has_a_record_with_its_source(language: str) -> None:
     table = ElementTree.fromstring(f"<div>{records(language)}</div>")
     assert len(table.findall(".//thead/tr/th")) == len(RECORD)
     for format, row in zip(FORMATS.values(), table.findall(".//tbody/tr"), strict=True):
@@ -135,7 +136,7 @@ def test_every_format_has_a_record_with_its_source(language):
         assert "".join(source.itertext()) == format.source
 
 
-def test_records_of_known_formats():
+def test_records_of_known_formats() -> None:
     table = ElementTree.fromstring(f"<div>{records('en')}</div>")
     found = {
         format: ["".join(cell.itertext()).replace("\N{NO-BREAK SPACE}", " ") for cell in row][1:5]
@@ -152,14 +153,14 @@ def test_records_of_known_formats():
 
 @law
 @given(st.floats(-1, 1), st.floats(-1, 1))
-def test_marks_stand_where_their_numbers_are(value, stored):
+def test_marks_stand_where_their_numbers_are(value: Any, stored: Any) -> None:
     drawn = ElementTree.fromstring(ruler([-1.0, 0.0, 1.0], 0.5, value, stored, "<&>"))
     assert drawn.find("line[@class='pp-value']").get("x1") == share(value)
     assert drawn.find("circle").get("cx") == share(stored)
     assert re.findall(r"M([\d.]+) ", drawn.find(".//path").get("d")) == ["0.0", "500.0", "1000.0"]
 
 
-def test_marks_beyond_the_ruler_are_left_out():
+def test_marks_beyond_the_ruler_are_left_out() -> None:
     drawn = ElementTree.fromstring(ruler([], 0.5, 448.5, -448.0, ""))
     assert drawn.find("line[@class='pp-value']") is None
     assert drawn.find("circle") is None
@@ -167,14 +168,14 @@ def test_marks_beyond_the_ruler_are_left_out():
     ElementTree.fromstring(axis("es"))
 
 
-def test_groups_without_bits_are_left_out():
+def test_groups_without_bits_are_left_out() -> None:
     assert cells([("code", "code", "")]).count("<i>") == 0
     assert cells([("sign", "sign", "1"), ("exponent", "exponent", "0110")]).count("<i>") == 5
 
 
 @law
 @given(st.floats(-(2.0**127), 2.0**127, allow_subnormal=False), st.integers(2, 9))
-def test_written_numbers_read_back(value, figures):
+def test_written_numbers_read_back(value: Any, figures: Any) -> None:
     entry = written("en", value, figures).replace("\N{NO-BREAK SPACE}", "").replace(",", "").replace("−", "-")
     factor, _, power = entry.partition("×10")
     plain = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
@@ -188,5 +189,5 @@ def test_written_numbers_read_back(value, figures):
         (12345678.0, 7, "1.234568 × 10⁷"), (1e-5, 7, "1 × 10⁻⁵"), (0.0001, 2, "0.0001"), (0.99999e-4, 2, "0.0001"),
     ],
 )  # fmt: skip
-def test_written_numbers(value, figures, found):
+def test_written_numbers(value: float, figures: int, found: str) -> None:
     assert written("en", value, figures).replace("\N{NO-BREAK SPACE}", " ") == found

@@ -1,6 +1,7 @@
 """A training as HTML: hostile text stays text, both languages speak, bars and tables say what is so."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.ui.drawn import (
 )
 
 
-def training(**changed):
+def training(**changed: Any) -> Any:
     """A training view as the page gives it, half-way through."""
     plain = {
         "state": "running", "position": 0, "method": "lora", "task": "pirate", "step": 12, "steps": 24, "elapsed": 30.0,
@@ -42,7 +43,7 @@ PLACES = {
 
 @both_languages
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-def test_hostile_text_is_shown_as_text_and_never_obeyed(place, language):
+def test_hostile_text_is_shown_as_text_and_never_obeyed(place: Any, language: Any) -> None:
     assert_shown_as_text(place, language)
 
 
@@ -56,7 +57,7 @@ VIEWS = [training(state=state) for state in STATES] + [
 COUNTS = {"trainable": 460_800, "total": 134_975_808, "percent": 0.3414, "bytes": 1_843_200, "memory": 546_000_000}
 
 
-def everything(language):
+def everything(language: Any) -> Any:
     """Every piece of HTML in every state."""
     for one in VIEWS:
         yield training_status(one, language)
@@ -65,15 +66,15 @@ def everything(language):
 
 
 @both_languages
-def test_every_piece_in_every_state_is_sound(language):
+def test_every_piece_in_every_state_is_sound(language: Any) -> None:
     assert_sound(everything(language))
 
 
-def test_every_piece_in_every_state_speaks_spanish_in_spanish():
+def test_every_piece_in_every_state_speaks_spanish_in_spanish() -> None:
     assert_translated(everything("en"), everything("es"))
 
 
-def test_no_spanish_piece_holds_an_english_sentence():
+def test_no_spanish_piece_holds_an_english_sentence() -> None:
     assert_no_english(everything("es"))
 
 
@@ -81,7 +82,7 @@ def test_no_spanish_piece_holds_an_english_sentence():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_count_is_the_largest_word_on_the_card(method):
+def test_the_count_is_the_largest_word_on_the_card(method: Any) -> None:
     page = Page(parameter_card(COUNTS, method, "es"))
     assert page.texts["pp-figure"] == "460\N{NO-BREAK SPACE}800"
     assert "546" in page.text
@@ -105,7 +106,7 @@ def test_the_count_is_the_largest_word_on_the_card(method):
         (training(state="failed"), "The training failed"),
     ],
 )
-def test_the_status_says_where_a_training_stands(view, line):
+def test_the_status_says_where_a_training_stands(view: Any, line: str) -> None:
     assert status_line(view, "en").replace("\N{NO-BREAK SPACE}", "_") == line
 
 
@@ -121,19 +122,19 @@ def test_the_status_says_where_a_training_stands(view, line):
         ({"steps": None, "step": None}, "0.0"),
     ],
 )
-def test_the_progress_bar_is_as_long_as_what_is_done(changed, share):
+def test_the_progress_bar_is_as_long_as_what_is_done(changed: dict[str, Any], share: str) -> None:
     assert f'style="width:{share}%"' in training_status(training(**changed), "en")
 
 
 class Table:
-    def __init__(self, html):
+    def __init__(self, html: Any) -> None:
         self.heads = re.findall(r'<th scope="col">(.*?)</th>', html)
         self.rows = [
             re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", html.partition("<tbody>")[2])
         ]
 
 
-def test_samples_show_each_question_before_and_now():
+def test_samples_show_each_question_before_and_now() -> None:
     table = Table(samples(training(), "en"))
     assert table.heads == ["Held-out question", "Step 0 (= base)", "Step 12"]
     assert table.rows == [["Why?", "because", "Arrr because"], ["Where?", "there", "Arrr there"]]
@@ -142,11 +143,11 @@ def test_samples_show_each_question_before_and_now():
 @pytest.mark.parametrize(
     ("step", "answer"), [(6, "arr because"), (7, "arr because"), (11, "arr because"), (12, "Arrr because")]
 )
-def test_samples_of_a_step_are_those_of_the_last_checkpoint_up_to_it(step, answer):
+def test_samples_of_a_step_are_those_of_the_last_checkpoint_up_to_it(step: int, answer: str) -> None:
     assert Table(samples(training(), "en", step=step)).rows[0][2] == answer
 
 
-def test_samples_that_are_not_there_yet_are_dots():
+def test_samples_that_are_not_there_yet_are_dots() -> None:
     table = Table(samples(training(samples=[]), "en"))
     assert table.heads[2] == "Now"
     assert table.rows == [["Why?", "…", "…"], ["Where?", "…", "…"]]
@@ -156,29 +157,29 @@ def test_samples_that_are_not_there_yet_are_dots():
     ("method", "head"),
     [("lora", "Step 0 (= base)"), ("ia3", "Step 0 (= base)"), ("prompt_tuning", "Step 0"), ("qlora", "Step 0")],
 )
-def test_step_0_is_called_the_base_only_where_it_is(method, head):
+def test_step_0_is_called_the_base_only_where_it_is(method: str, head: str) -> None:
     assert Table(samples(training(method=method), "en")).heads[1] == head
 
 
 @both_languages
-def test_few_shot_has_no_before(language):
+def test_few_shot_has_no_before(language: Any) -> None:
     view = training(method="few_shot", state="finished", steps=0, samples=[{"step": 0, "answers": ["Arrr!", "Aye."]}])
     table = Table(samples(view, language))
     assert table.heads == [text(language, "samples.question"), text(language, "samples.answer")]
     assert table.rows == [["Why?", "Arrr!"], ["Where?", "Aye."]]
 
 
-def test_every_cell_carries_its_columns_head_for_narrow_screens():
+def test_every_cell_carries_its_columns_head_for_narrow_screens() -> None:
     html = samples(training(), "es")
     table = Table(html)
     assert Page(html).attributes("data-head") == table.heads * len(table.rows)
 
 
-def test_without_questions_the_card_says_what_will_appear():
+def test_without_questions_the_card_says_what_will_appear() -> None:
     assert text("en", "samples.empty") in Page(samples(training(questions=[]), "en")).text
 
 
-def test_what_gave_way_to_a_new_adapter_is_said():
+def test_what_gave_way_to_a_new_adapter_is_said() -> None:
     gone = {"id": "x", "name": "My <b>first</b>", "method": "lora", "task": "pirate"}
     said = training_status({"state": "finished", "step": 3, "steps": 3, "gave_way": [gone]}, "en")
     assert "the oldest of your adapters went: My &lt;b&gt;first&lt;/b&gt;." in said
