@@ -66,6 +66,7 @@ def start_answers(
     prompt: str,
     variants: Sequence[Variant],
     decoding: Mapping[str, Any],
+    *,
     titles: Sequence[str] = (),
     place: Place | None = None,
     subject: Any = None,

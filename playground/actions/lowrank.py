@@ -68,7 +68,7 @@ def start_edited(
     whole = Variant(base.id, adapter)
     left = replace(whole, edit=Edit(**edit).checked(adapter))
     variants, titles = (Variant(base.id), whole, left), ("", *names)
-    return start_answers(key, LAB, base.id, prompt, variants, decoding, titles, place, adapter_id)
+    return start_answers(key, LAB, base.id, prompt, variants, decoding, titles=titles, place=place, subject=adapter_id)
 
 
 def start_without(
@@ -92,7 +92,8 @@ def start_without(
     without(adapter, positions)  # raises if it makes no sense
     whole = Variant.of(adapter.record.base, adapter)
     variants = (Variant(whole.base), whole, replace(whole, edit=LeftOut(tuple(positions))))
-    return start_answers(key, LAB, whole.base, prompt, variants, decoding, ("", *names), place, adapter_id)
+    titles = ("", *names)
+    return start_answers(key, LAB, whole.base, prompt, variants, decoding, titles=titles, place=place, subject=adapter_id)
 
 
 def start_sweep(key: str, adapter_id: str, edits: Sequence[Mapping[str, Any]], place: str) -> Run:

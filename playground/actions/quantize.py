@@ -272,7 +272,7 @@ def start_rivals(
     """
     used, variants, titles = _rivals(key, split_id(base_id)[0].id, adapter_id)
     shown = ["", *(names[title] for title in titles)]
-    return start_answers(key, LAB, used, prompt, variants, decoding, shown, PAIR_ANSWERS, used)
+    return start_answers(key, LAB, used, prompt, variants, decoding, titles=shown, place=PAIR_ANSWERS, subject=used)
 
 
 def _rivals(key: str, plain: str, adapter_id: str) -> tuple[str, list[Variant], list[str]]:
