@@ -8,6 +8,7 @@ jobs and lanes are for.
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -19,6 +20,7 @@ from typing import Any
 
 from playground import settings
 from playground.errors import PlaygroundError
+from playground.model.memory import give_back
 
 ENDED = ("finished", "stopped", "failed")
 Start = Callable[[Callable[[], bool]], Iterator[Any]]  # takes "shall I stop?", gives the events
@@ -168,3 +170,7 @@ class Jobs:
                 if run.ended:
                     self._lanes[lane].remove(run)
                     self._number(lane)
+            if run.ended:
+                if lane.long:
+                    gc.collect()  # gradients and their functions hold each other in circles
+                give_back()
