@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import get_peft_model, get_peft_model_state_dict
+from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
 from transformers import (
     AutoModelForCausalLM,
     BloomConfig,
@@ -61,7 +61,8 @@ def tiny_model(family: str) -> PreTrainedModel:
         "bos_token_id": tokenizer.bos_token_id,
     }
     torch.manual_seed(0)
-    model = model_class(config_class(vocab_size=len(tokenizer), **marks, **sizes)).eval().requires_grad_(False)
+    model: PreTrainedModel = model_class(config_class(vocab_size=len(tokenizer), **marks, **sizes))
+    model.eval().requires_grad_(False)
     for name, parameter in model.named_parameters():
         if name.endswith(".bias"):
             parameter.normal_(std=0.2)
@@ -81,29 +82,32 @@ def tiny_base(family: str, folder: Path | None = None) -> Base:
     return Base(spec.id, spec, model, tokenizer, architecture, folder or Path("nowhere"), "CPU", checksum(model))
 
 
-def peft_model(base: Base, method_id: str, values: dict) -> tuple[PreTrainedModel, object]:
+def peft_model(base: Base, method_id: str, values: dict) -> tuple[Any, PeftConfig]:
     """PEFT around a full copy of the base's model, so that nothing of ours takes part, and the config."""
     chosen = method(method_id)
+    assert chosen.config is not None
     config = chosen.config(base, chosen.complete(values))
     torch.manual_seed(1)
     return get_peft_model(copy.deepcopy(base.model), config).eval(), config
 
 
-def trained(base: Base, method_id: str, values: dict | None = None) -> tuple[Adapter, PreTrainedModel]:
+def trained(base: Base, method_id: str, values: dict | None = None) -> tuple[Adapter, Any]:
     """An adapter whose every trainable number was moved, and PEFT's own model of it."""
     values = method(method_id).complete(values or {})
     model, config = peft_model(base, method_id, values)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:
-                parameter += 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(parameter.numel()))
+                generator = torch.Generator().manual_seed(parameter.numel())
+                parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
     tensors = {name: tensor.detach().clone().contiguous() for name, tensor in get_peft_model_state_dict(model).items()}
     trainable, total = model.get_nb_trainable_parameters()
     record = Record(base.id, method_id, "pirate", values, 1, 7, trainable, total, 4 * trainable)
     return Adapter(f"tiny-{method_id}", record, config_json(config, base.spec.repository), tensors), model
 
 
-def logits(model: PreTrainedModel) -> torch.Tensor:
+def logits(model: torch.nn.Module) -> torch.Tensor:
     """What a model answers to a fixed prompt: (positions, vocabulary)."""
     with torch.no_grad():
-        return model(input_ids=torch.tensor([[72, 101, 108, 108, 111, 33, 7]])).logits[0]
+        found: torch.Tensor = model(input_ids=torch.tensor([[72, 101, 108, 108, 111, 33, 7]])).logits[0]
+        return found

@@ -117,7 +117,7 @@ def test_a_value_is_taken_as_it_is_or_refused_with_a_sentence(bound: Bound, valu
     assert type(found) is type(bound.default)
     assert found == value
     assert not bound.choices or found in bound.choices
-    assert isinstance(found, str | bool) or bound.choices or bound.minimum <= found <= bound.maximum  # type: ignore[operator]
+    assert isinstance(found, str | bool) or bound.choices or bound.minimum <= found <= bound.maximum
 
 
 # Every bound that the package declares

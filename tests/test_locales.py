@@ -5,6 +5,7 @@ import json
 import pickle
 import re
 import string
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ PARAMETERS = {parameter.name: parameter for one in METHODS.values() for paramete
 CHOICES = [(name, str(choice)) for name, parameter in PARAMETERS.items() for choice in parameter.choices]
 ROOMS = ("tokens", "samples", "inside")
 FACTS = ("relative", "effective", "kept", "within", "within_own", "within_random", "amplification")
-EXPANSIONS = {
+EXPANSIONS: dict[str, Iterable[Any]] = {
     "methods.{}.name": ["base", *METHODS],
     "methods.{}.{}": [(one, part) for one in METHODS for part in ("name", "family")],
     "tasks.{}.name": [*tasks.TASK_IDS, tasks.OWN],
@@ -185,7 +186,7 @@ def speaking() -> Any:
 
 
 def pattern_of(node: Any) -> Any:
-    return "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
 
 
 def calls(tree: Any, *names: Any) -> Any:
@@ -349,7 +350,7 @@ def html_in(tree: Any) -> Any:
     formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
     inner = {id(part) for node in formatted for part in node.values} | docstrings(tree)
     plain = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in inner]
-    pieces = ["".join(part.value for part in node.values if isinstance(part, ast.Constant)) for node in formatted]
+    pieces = ["".join(str(part.value) for part in node.values if isinstance(part, ast.Constant)) for node in formatted]
     return [piece for piece in (*pieces, *(node.value for node in plain)) if isinstance(piece, str) and "<" in piece]
 
 

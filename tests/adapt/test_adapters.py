@@ -141,7 +141,7 @@ def test_full_fine_tuning_answers_with_the_trained_weights_and_leaves_the_base(f
     base, other = tiny_base(family), tiny_base(family)
     with torch.no_grad():
         for parameter in other.model.parameters():
-            parameter *= 1.1
+            parameter.mul_(1.1)
     weights = {name: parameter.detach() for name, parameter in other.model.named_parameters()}
     attached = model_of(base, Adapter("x", record_of("full_fine_tuning"), loaded=weights))
     assert torch.equal(logits(attached), logits(other.model))
@@ -813,6 +813,7 @@ def test_a_summary_says_what_was_trained_of_how_much() -> None:
 @pytest.mark.parametrize("adapter_id", examples())
 def test_the_ready_made_adapters_are_what_their_records_say(adapter_id: Any) -> None:
     adapter = examples()[adapter_id]
+    assert adapter.folder is not None
     numbers = sum(tensor.numel() for tensor in load_file(adapter.folder / WEIGHTS).values())
     assert (adapter.record.trainable_parameters, adapter.record.bytes) == (numbers, 4 * numbers)
     assert adapter_id.startswith(f"{adapter.record.task}-")

@@ -164,7 +164,7 @@ OURS = {
 }  # fmt: skip
 
 
-def named_as_ours(path: Any) -> Any:
+def named_as_ours(path: str) -> str | None:
     *_, before, last = ["", *path.split(".")]
     if last != "dense":
         return OURS.get(last)  # None: a pooler or the output head
@@ -185,11 +185,12 @@ def roberta(hidden: Any, layers: Any, heads: Any) -> Any:
     )  # fmt: skip
 
 
-DEBERTA = DebertaV2Config(
-    hidden_size=1536, intermediate_size=6144, num_hidden_layers=48, num_attention_heads=24, vocab_size=128100,
-    type_vocab_size=0, conv_kernel_size=3, relative_attention=True, position_buckets=256, share_att_key=True,
-    pos_att_type=["p2c", "c2p"], norm_rel_ebd="layer_norm", position_biased_input=False,
-)  # fmt: skip
+DEBERTA: dict[str, Any] = {
+    "hidden_size": 1536, "intermediate_size": 6144, "num_hidden_layers": 48, "num_attention_heads": 24,
+    "vocab_size": 128100, "type_vocab_size": 0, "conv_kernel_size": 3, "relative_attention": True,
+    "position_buckets": 256, "share_att_key": True, "pos_att_type": ["p2c", "c2p"], "norm_rel_ebd": "layer_norm",
+    "position_biased_input": False,
+}  # fmt: skip
 
 
 def t5_config(hidden: Any, inner: Any, layers: Any, heads: Any) -> Any:
@@ -203,7 +204,7 @@ def t5_config(hidden: Any, inner: Any, layers: Any, heads: Any) -> Any:
     [
         ("roberta-base", roberta(768, 12, 12)),
         ("roberta-large", roberta(1024, 24, 16)),
-        ("deberta-xxl", (DebertaV2Model, DEBERTA)),
+        ("deberta-xxl", (DebertaV2Model, DebertaV2Config(**DEBERTA))),
         ("t5-small", t5_config(512, 1024, 8, 6)),
         ("t5-base", t5_config(768, 2048, 12, 12)),
         ("t5-large", t5_config(1024, 2816, 24, 16)),
@@ -213,7 +214,7 @@ def t5_config(hidden: Any, inner: Any, layers: Any, heads: Any) -> Any:
 )
 def test_shapes_are_those_of_the_models_that_transformers_builds(model: str, built: Any) -> None:
     whole = on_paper(*built)
-    linears = {}
+    linears: dict[tuple[Any, ...], int] = {}
     for path, module in whole.named_modules():
         if isinstance(module, torch.nn.Linear) and (name := named_as_ours(path)):
             kind = (name, module.in_features, module.out_features, module.bias is not None)

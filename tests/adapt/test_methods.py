@@ -199,9 +199,11 @@ def test_a_text_to_start_from_does_not_change_the_count(tiny: Base, text: Any) -
 
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_a_start_from_a_text_needs_the_text(tiny: Base, text: str) -> None:
-    values = method("prompt_tuning").complete({"initialization": "text", "initialization_text": text})
+    tuning = method("prompt_tuning")
+    values = tuning.complete({"initialization": "text", "initialization_text": text})
+    assert tuning.config is not None
     with pytest.raises(PlaygroundError) as refused:
-        method("prompt_tuning").config(tiny, values)
+        tuning.config(tiny, values)
     assert refused.value.key == "no_initialization_text"
 
 
@@ -293,7 +295,8 @@ def test_just_outside_is_refused_by_name_in_both_languages(method_id: Any, param
 
 @pytest.mark.parametrize(("method_id", "parameter"), NUMBERS, **named)
 def test_what_is_no_number_is_refused_by_name_in_both_languages(method_id: Any, parameter: Any) -> None:
-    for value in (None, "8", [8], {}, True, b"8", 2 + 1j, NAN, INFINITY, -INFINITY):
+    no_numbers: list[Any] = [None, "8", [8], {}, True, b"8", 2 + 1j, NAN, INFINITY, -INFINITY]
+    for value in no_numbers:
         error = refusal(method_id, parameter.name, value)
         assert all(parameter.name in error.message(language) for language in ("en", "es"))
 

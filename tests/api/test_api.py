@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bitsandbytes.functional import dequantize_4bit, quantize_4bit
@@ -76,7 +77,8 @@ def test_train_compare_download_and_upload_again(client: Client, url: str, base:
 
     archive = client.predict(trained["id"], api_name="/download_adapter")
     zipfile.ZipFile(archive).extractall(tmp_path)
-    assert PeftModel.from_pretrained(base.view(), tmp_path).peft_config["default"].r == 4
+    config: Any = PeftModel.from_pretrained(base.view(), tmp_path).peft_config["default"]
+    assert config.r == 4
 
     other = Client(url, verbose=False)
     assert trained["id"] not in [one["id"] for one in other.predict(api_name="/adapters")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -69,7 +70,7 @@ def against_torch(weights: torch.Tensor) -> list[list[str]]:
     for name, (layout, peer) in pairs.items():
         ours, theirs = [], []
         for _ in range(ROUNDS):
-            ours.append(seconds(lambda layout=layout: FORMATS["int8"].round_trip(weights, layout)))
+            ours.append(seconds(partial(FORMATS["int8"].round_trip, weights, layout)))
             theirs.append(seconds(peer))
         mine, other = statistics.median(ours), statistics.median(theirs)
         off = float((FORMATS["int8"].round_trip(weights, layout).values - peer()).abs().max())

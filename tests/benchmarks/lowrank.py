@@ -7,6 +7,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -78,8 +79,8 @@ def network_rows(base: Base, shown: dict[str, Adapter]) -> list[list[str]]:
     """The whole-network map of each adapter, for the first time (with the weights' norms) and found again."""
     rows = []
     for name, adapter in shown.items():
-        first = seconds(lambda adapter=adapter: findings.network(base, adapter))
-        again = seconds(lambda adapter=adapter: findings.network(base, adapter))
+        first = seconds(partial(findings.network, base, adapter))
+        again = seconds(partial(findings.network, base, adapter))
         count = len(findings.network(base, adapter))
         rows.append([f"network map, {name} ({count} modules)", f"{first:.2f} s", "", "at most 2 s"])
         rows.append(["… found again", f"{1e6 * again:.0f} µs", "", ""])
@@ -90,9 +91,9 @@ def module_rows(base: Base, shown: dict[str, str], adapter: Adapter) -> list[lis
     """A module's card for the first time, and at every move of the rank slider."""
     rows = []
     for name, module in shown.items():
-        first = seconds(lambda module=module: module_card(base, adapter, module, RANK, "en"))
+        first = seconds(partial(module_card, base, adapter, module, RANK, "en"))
         moves = [
-            seconds(lambda module=module, rank=rank: module_card(base, adapter, module, rank, "en"))
+            seconds(partial(module_card, base, adapter, module, rank, "en"))
             for rank in [*range(RANK, -1, -1), *range(RANK + 1)]
         ]
         rows.append([f"a module's card, {name}, first", f"{1000 * first:.0f} ms", "", ""])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 ARGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -65,8 +65,17 @@ LEAVING = ("AbortError", "Connection errored out", "net::ERR_")  # gradio's word
 def watch(page: Page) -> list[str]:
     """Collects console errors and requests that leave the machine."""
     wrong: list[str] = []
-    page.on("console", lambda m: m.type == "error" and not any(word in m.text for word in LEAVING) and wrong.append(m.text))
-    page.on("request", lambda r: r.url.startswith("http") and "//127.0.0.1:" not in r.url and wrong.append(r.url))
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(word in message.text for word in LEAVING):
+            wrong.append(message.text)
+
+    def asked(request: Request) -> None:
+        if request.url.startswith("http") and "//127.0.0.1:" not in request.url:
+            wrong.append(request.url)
+
+    page.on("console", heard)
+    page.on("request", asked)
     return wrong
 
 

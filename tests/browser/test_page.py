@@ -8,6 +8,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from peft import PeftModel
@@ -101,7 +102,8 @@ def test_a_visitor_compares_trains_stops_compares_again_and_downloads(
     waiting.value.save_as(archive)
     zipfile.ZipFile(archive).extractall(tmp_path / "adapter")
     loaded = PeftModel.from_pretrained(base.view(), tmp_path / "adapter")
-    assert loaded.peft_config["default"].r == 8
+    config: Any = loaded.peft_config["default"]
+    assert config.r == 8
     assert any(p.abs().sum() > 0 for name, p in loaded.named_parameters() if "lora_B" in name)
     assert base.untouched()
 

@@ -26,7 +26,7 @@ def lab(context: BrowserContext, server: str) -> Iterator[Page]:
 def sqnr(lab: Page, name: str) -> float:
     """What the table says of a format, in dB."""
     row = lab.locator("#tensor-table tbody tr").filter(has_text=name)
-    return float(re.search(r"([\d.]+)\s*dB", row.inner_text())[1])  # type: ignore[index]
+    return float(re.search(r"([\d.]+)\s*dB", row.inner_text())[1])
 
 
 def test_the_histogram_follows_its_sliders(lab: Page, artifacts: Path) -> None:

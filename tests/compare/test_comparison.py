@@ -75,13 +75,16 @@ def trained(
     return list(train(TrainingJob(base_id, method, task, values, steps), get_base))[-1].adapter
 
 
+AnyModel = PreTrainedModel | PeftModel
+
+
 @pytest.fixture(scope="module")
 def adapter(tiny_forms: GetBase) -> Callable[[str | None], Adapter | None]:
     """The adapter of a variant, trained once; None gives None."""
     return cache(lambda variant: trained("tiny", *VARIANTS[variant], tiny_forms) if variant else None)
 
 
-def peft_model(base: PreTrainedModel, adapter: Adapter, folder: Path) -> PreTrainedModel:
+def peft_model(base: PreTrainedModel, adapter: Adapter, folder: Path) -> AnyModel:
     """The adapter around a freshly loaded base, by way of its files: nothing of the playground's own is in between."""
     if adapter.record.method == "full_fine_tuning":
         base.load_state_dict(dict(adapter.tensors), strict=False)
@@ -93,12 +96,10 @@ def peft_model(base: PreTrainedModel, adapter: Adapter, folder: Path) -> PreTrai
 
 
 @pytest.fixture(scope="module")
-def reference(
-    tiny: Base, adapter: Callable, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str | None], PreTrainedModel]:
+def reference(tiny: Base, adapter: Callable, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str | None], AnyModel]:
     """PEFT's own model of a variant, built once; None is an untouched base."""
 
-    def build(variant: str | None) -> PreTrainedModel:
+    def build(variant: str | None) -> AnyModel:
         if variant == "qlora":
             base = load_tiny(tiny, "tiny:nf4_double").model
         else:
@@ -236,11 +237,12 @@ def test_an_adapter_that_has_learned_nothing_answers_as_the_base(tiny: Base, get
 
 def test_a_qlora_pane_runs_on_the_quantized_base(tiny: Base, tiny_forms: GetBase, adapter: Callable) -> None:
     asked = []
-    list(
-        compare(
-            job_of(adapter, ("qlora", "lora"), Decoding(2)), lambda base_id: asked.append(base_id) or tiny_forms(base_id)
-        )
-    )
+
+    def noted(base_id: str) -> Base:
+        asked.append(base_id)
+        return tiny_forms(base_id)
+
+    list(compare(job_of(adapter, ("qlora", "lora"), Decoding(2)), noted))
     assert set(asked) == {"tiny", "tiny:nf4_double"}
 
 
@@ -400,7 +402,9 @@ def test_a_text_grows_without_showing_half_a_character(tiny: Base, text: str) ->
 def test_a_span_slices_the_text_of_its_token(tiny: Base, text: str) -> None:
     row = row_with(tiny, text)
     for index, token in enumerate(row.tokens):
-        start, end = row.span(index)
+        span = row.span(index)
+        assert span is not None
+        start, end = span
         alone = tiny.tokenizer.decode([token])
         assert text[start:end] == alone or not alone.isascii()
         assert text[start:end], f"the byte at {index} belongs to a character, and none is marked"
@@ -684,7 +688,7 @@ def test_on_the_real_base_every_pane_writes_what_peft_generates(
     assert len({tuple(row.tokens) for row in rows}) == len(rows), "they differ, or nothing is shown by this"
     for one, row, pane in zip((one.adapter for one in job.variants), rows, panes, strict=True):
         quantization = ":nf4_double" if one and one.record.method == "qlora" else ""
-        model = bases.load(base.id + quantization).model
+        model: AnyModel = bases.load(base.id + quantization).model
         model = peft_model(model, one, tmp_path / one.id) if one else model
         tokens, reason = generated(model, base.tokenizer, prompt_ids(base.tokenizer, job.prompt), decoding)
         assert (row.tokens, row.finish_reason) == (tokens, reason)

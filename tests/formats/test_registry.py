@@ -155,7 +155,7 @@ def test_smaller_groups_help_until_each_has_its_own_scale(gaussian: Any) -> None
     weights = gaussian[:128]
     for name in ("int4", "int8"):
         layouts = [Layout("tensor"), Layout("channel"), *(Layout("block", block) for block in (256, 64, 16, 4))]
-        found = [statistics(weights, FORMATS[name].round_trip(weights, layout)) for layout in layouts]
+        found: list[Any] = [statistics(weights, FORMATS[name].round_trip(weights, layout)) for layout in layouts]
         assert [one.sqnr_db for one in found] == sorted(one.sqnr_db for one in found)
         assert [one.bits_per_parameter for one in found] == sorted(one.bits_per_parameter for one in found)
 

@@ -1,6 +1,7 @@
 """An adapter with less of it: whole it is the adapter, with nothing left the base, and in between what PEFT makes of it."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,8 @@ from playground.compare.comparison import compare
 from playground.compare.job import CompareJob, Decoding
 from playground.errors import PlaygroundError
 from playground.lowrank import updates
-from playground.lowrank.edits import Edit, kinds_of, layers_of, rank_of
+from playground.lowrank.edits import Edit
+from playground.lowrank.updates import kinds_of, layers_of, rank_of
 from playground.model.bases import Base
 from playground.model.modules import layer_of
 from playground.model.weights import weight_of
@@ -384,7 +386,8 @@ def test_the_controls_know_what_an_adapter_has(made: Any) -> None:
 )
 def test_an_edit_that_makes_no_sense_is_refused(made: Any, edit: Any, key: str) -> None:
     base, adapter = made("llama", "lora")
-    for refuse in (lambda: edit.checked(adapter), lambda: edited(base, adapter, edit)):
+    ways: list[Callable[[], Any]] = [lambda: edit.checked(adapter), lambda: edited(base, adapter, edit)]
+    for refuse in ways:
         with pytest.raises(PlaygroundError) as refused:
             refuse()
         assert refused.value.key == key
@@ -432,8 +435,8 @@ def test_whole_numbers_come_from_the_page_as_they_like(made: Any) -> None:
 def test_the_ready_made_pirate_cut_to_its_rank_and_to_nothing(base: Base) -> None:
     """Rank 8 writes what the adapter writes, rank 0 what the base writes, token by token."""
     pirate = examples()["pirate-lora"]
-    whole = Variant(base.id, pirate)
-    panes = (Variant(base.id), whole, *(replace(whole, edit=Edit(rank=rank)) for rank in (8, 0)))
+    uncut = Variant(base.id, pirate)
+    panes = (Variant(base.id), uncut, *(replace(uncut, edit=Edit(rank=rank)) for rank in (8, 0)))
     job = CompareJob(base.id, "Tell me about the sea.", panes, Decoding(max_new_tokens=12))
     *_, last = compare(job, lambda base_id: base)
     plain, adapted, whole, nothing = last.panes

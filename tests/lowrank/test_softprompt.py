@@ -24,7 +24,7 @@ from playground.adapt.attach import attached
 from playground.adapt.tasks import Example, Task
 from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
-from playground.lowrank import softprompt, vocabulary
+from playground.lowrank import vocabulary
 from playground.lowrank.softprompt import (
     Importance,
     LeftOut,
@@ -35,7 +35,7 @@ from playground.lowrank.softprompt import (
     virtual_tokens,
     without,
 )
-from playground.lowrank.vocabulary import nearest
+from playground.lowrank.vocabulary import Near, nearest
 from playground.model.bases import Base
 from playground.plots.lowrank.softprompt import HOVER, importance_bars, importance_summary, projection_figure
 from playground.train.evaluation import held_out_loss
@@ -46,7 +46,7 @@ from playground.ui.lowrank.softprompt import named
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 from tests.conftest import model_of
-from tests.ui.compare.test_panes import HOSTILE, Page
+from tests.ui.drawn import HOSTILE, Page
 
 EXAMPLES = tuple(Example(f"say {word}", f"{word}!") for word in "one two three four five six seven eight nine ten".split())
 TASK = Task("pirate", EXAMPLES[:8], EXAMPLES[8:])
@@ -236,8 +236,9 @@ def test_rows_that_no_token_has_are_nobodys_neighbour(tiny: Base) -> None:
 def test_a_checkpoint_gives_other_numbers_than_the_end(tiny: Base, soft: Adapter) -> None:
     first, last = soft.checkpoints[0].step, soft.checkpoints[-1].step
     assert first == 0 < soft.checkpoints[1].step < last
-    begin, middle, end = (report(tiny, soft.at(step)) for step in (first, soft.checkpoints[1].step, last))
-    distances = [sum(token.distance_from_start for token in found.tokens) for found in (begin, middle, end)]
+    reports: list[Any] = [report(tiny, soft.at(step)) for step in (first, soft.checkpoints[1].step, last)]
+    distances = [sum(token.distance_from_start for token in found.tokens) for found in reports]
+    begin, _, end = reports
     assert distances[0] == 0 < distances[1] < distances[2]
     assert [token.cosine_to_start for token in begin.tokens] == pytest.approx([1.0] * 6)
     assert end == report(tiny, soft)
@@ -489,7 +490,7 @@ def test_the_table_has_a_row_for_every_virtual_token(tiny: Base, soft: Adapter, 
 
 def test_hostile_tokens_stay_text(tiny: Base, soft: Adapter) -> None:
     found = report(tiny, soft)
-    near = softprompt.Near(0, HOSTILE, 0.5)
+    near = Near(0, HOSTILE, 0.5)
     hostile = dataclasses.replace(found, tokens=tuple(dataclasses.replace(one, nearest=(near,)) for one in found.tokens))
     page = Page(view.tokens(hostile, "en"))
     assert page.sound
@@ -504,7 +505,7 @@ def test_the_sentence_counts_the_tokens_that_kept_their_neighbour(tiny: Base, so
     assert found.step_nearest[0].token.strip() in view.change(found, "en")
     same = [dataclasses.replace(one, nearest=one.start_nearest) for one in found.tokens]
     assert "All 6 still have" in view.change(dataclasses.replace(found, tokens=tuple(same)), "en")
-    other = softprompt.Near(-1, "?", 0.1)
+    other = Near(-1, "?", 0.1)
     same[2] = dataclasses.replace(same[2], nearest=(other,))
     assert "5 of 6 still have" in view.change(dataclasses.replace(found, tokens=tuple(same)), "en")
 

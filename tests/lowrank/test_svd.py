@@ -16,7 +16,8 @@ def of(matrix: np.ndarray, library: str) -> Svd[Any]:
 
 
 def product(svd: Svd[Any]) -> np.ndarray:
-    return np.asarray(svd.u) * np.asarray(svd.s) @ np.asarray(svd.v).T
+    whole: np.ndarray = np.asarray(svd.u) * np.asarray(svd.s) @ np.asarray(svd.v).T
+    return whole
 
 
 def low_rank(rank: int, rows: int = 9, columns: int = 7) -> np.ndarray:

@@ -33,14 +33,14 @@ from tests.conftest import model_of
 from tests.families import logits, one_thread, tiny_base, trained  # noqa: F401
 
 FAMILIES = ["llama", "qwen2", "bloom"]
-LORAS = {
+LORAS: dict[str, dict[str, Any]] = {
     "lora": {},
     "lora everywhere": {"targets": "all_linear", "rank": 3, "alpha": 5},
     "rslora": {"rslora": True, "alpha": 12},
     "more ranks than columns": {"targets": "mlp", "rank": 64, "alpha": 8},
     "biases": {"bias": "lora_only"},
 }
-METHODS = {
+METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: ("lora", values) for name, values in LORAS.items()},
     "dora": ("lora", {"dora": True, "targets": "attention"}),
     "ia3": ("ia3", {}),
@@ -114,11 +114,8 @@ def test_the_update_is_peft_s_own_delta(family: str, values: Any) -> None:
     base = tiny_base(family)
     adapter, model = trained(base, "lora", values)
     found = updates.updates(base, adapter)
-    theirs = {
-        name.removeprefix("base_model.model."): module.get_delta_weight("default")
-        for name, module in model.named_modules()
-        if isinstance(module, LoraLayer)
-    }
+    layers: dict[str, Any] = {name: module for name, module in model.named_modules() if isinstance(module, LoraLayer)}
+    theirs = {name.removeprefix("base_model.model."): module.get_delta_weight("default") for name, module in layers.items()}
     assert list(found) == list(theirs)
     for module, delta in theirs.items():
         torch.testing.assert_close(found[module].delta(weight_of(base.model, module)), delta, rtol=1e-6, atol=1e-6)
@@ -415,7 +412,12 @@ def test_a_module_that_was_not_adapted_is_refused_with_what_there_is(made: Any, 
 @pytest.mark.parametrize("name", ["ia3", "full"])
 def test_what_has_no_factors_has_no_spectrum_of_them(made: Any, name: str) -> None:
     base, adapter, _ = made("llama", name)
-    for ask in (findings.report, lambda *these: findings.directions(*these, findings.most_changed(*these))):
+
+    def directions_of_most_changed(base: Base, adapter: Adapter) -> torch.Tensor:
+        return findings.directions(base, adapter, findings.most_changed(base, adapter))
+
+    ways: list[Callable[[Base, Adapter], Any]] = [findings.report, directions_of_most_changed]
+    for ask in ways:
         with pytest.raises(PlaygroundError) as refused:
             ask(base, adapter)
         assert refused.value.key == "no_factors"

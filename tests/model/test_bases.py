@@ -304,8 +304,10 @@ def test_every_linear_layer_of_a_quantized_base_is_quantized_and_the_head_is_not
 def test_a_quantized_base_is_counted_as_the_model_that_it_stands_for(local: Any, form: str) -> None:
     plain, base = load("local"), load(f"local:{form}")
     assert base.architecture == plain.architecture
-    model = get_peft_model(base.view(), method("lora").config(base, method("lora").complete({})))
-    found = method("lora").counts(base.architecture, {})
+    lora = method("lora")
+    assert lora.config is not None
+    model = get_peft_model(base.view(), lora.config(base, lora.complete({})))
+    found = lora.counts(base.architecture, {})
     assert (found["trainable_parameters"], found["total_parameters"]) == model.get_nb_trainable_parameters()
 
 
@@ -463,7 +465,7 @@ def test_offline_a_base_that_was_never_fetched_is_refused(tmp_path: Path, monkey
 
 
 def test_only_what_a_model_needs_is_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked = {}
+    asked: dict[str, Any] = {}
 
     def fetch(repository: Any, **options: Any) -> Any:
         asked.update(options, repository=repository)

@@ -40,7 +40,7 @@ class Pip:
 
     def __init__(self, content: Any = WHEEL, returncode: Any = 0, error: Any = "") -> None:
         self.content, self.code, self.error = content, returncode, error
-        self.commands = []
+        self.commands: list[Any] = []
 
     def __call__(self, command: Any, **options: Any) -> Any:
         self.commands.append(command)

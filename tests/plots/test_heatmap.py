@@ -23,7 +23,7 @@ def heads(drawn: str) -> list[str]:
 
 
 def place(kind: str, layer: int | None, strength: float = 0.5, **changed: object) -> Place:
-    return Place(kind, layer, strength, f"{kind} {layer}", f"module {kind} {layer}", **changed)  # type: ignore[arg-type]
+    return Place(kind, layer, strength, f"{kind} {layer}", f"module {kind} {layer}", **changed)
 
 
 def test_kinds_keep_their_order_and_layers_rise() -> None:

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -36,7 +36,7 @@ TASK = Task("pirate", *(tuple(Example(f"say {word}", f"{word}!") for word in par
 
 
 @pytest.fixture(scope="module")
-def get_base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Base]:
+def get_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Base]]:
     """`wide` (64 columns: bitsandbytes reads narrower four-bit weights back wrong) and its forms, loaded as real bases."""
     folder = tmp_path_factory.mktemp("wide")
     plain = tiny_base("llama", folder)
@@ -55,10 +55,10 @@ def pair(get_base: Callable[[str], Base]) -> Any:
 def fingerprint(base: Base) -> Any:
     """Every number that the base holds, and what bitsandbytes notes beside its packed weights."""
     numbers = [tensor.detach().clone() for tensor in held_tensors(base.model)]
+    packed: list[Any] = [p for p in base.model.parameters() if hasattr(p, "bnb_quantized")]
     notes = [
         (p.bnb_quantized, id(p.module), id(p.quant_state), id(p.data.untyped_storage().data_ptr()) and p.requires_grad)
-        for p in base.model.parameters()
-        if hasattr(p, "bnb_quantized")
+        for p in packed
     ]
     owners = [id(getattr(module, "quant_state", None)) for module in base.model.modules()]
     return numbers, notes, owners
@@ -126,7 +126,7 @@ def test_what_cannot_be_trained_is_said_before_anything_is(
 def test_memory_is_what_the_loaded_tensors_hold(get_base: Callable[[str], Base], pair: Any) -> None:
     plain, packed = get_base("wide"), get_base("wide:nf4_double")
     assert pair.lora.memory.weights == sum(p.nbytes for p in plain.model.parameters())
-    linear = [m for m in packed.model.modules() if type(m).__name__ == "Linear4bit"]
+    linear: list[Any] = [m for m in packed.model.modules() if type(m).__name__ == "Linear4bit"]
     states = [m.weight.quant_state for m in linear]
     exact = sum(m.weight.nbytes for m in linear) + sum(
         s.absmax.nbytes + s.state2.absmax.nbytes + s.offset.nbytes for s in states
@@ -138,7 +138,7 @@ def test_memory_is_what_the_loaded_tensors_hold(get_base: Callable[[str], Base],
 
 
 def test_optimizer_bytes_are_those_of_adamw(pair: Any) -> None:
-    parameters = [torch.nn.Parameter(tensor.clone()) for tensor in pair.lora.adapter.tensors.values()]
+    parameters: list[Any] = [torch.nn.Parameter(tensor.clone()) for tensor in pair.lora.adapter.tensors.values()]
     optimizer = torch.optim.AdamW(parameters)
     for parameter in parameters:
         parameter.grad = torch.ones_like(parameter)

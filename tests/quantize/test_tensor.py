@@ -194,8 +194,9 @@ def test_what_cannot_be_an_outlier() -> None:
     numbers = small()
     for share, size in ((0.6, 1), (-0.1, 1), (math.nan, 1), (0.1, 1001), (0.1, math.inf)):
         assert refused(lambda share=share, size=size: with_outliers(numbers, share, size)) == "out_of_range"
-    for share, size in ((None, 1), (True, 1), (0.1, "3")):
-        assert refused(lambda share=share, size=size: with_outliers(numbers, share, size)) == "wrong_kind"
+    unfit: list[tuple[Any, Any]] = [(None, 1), (True, 1), (0.1, "3")]
+    for one, other in unfit:
+        assert refused(lambda one=one, other=other: with_outliers(numbers, one, other)) == "wrong_kind"
     assert refused(lambda: with_outliers(numbers, 0.1, 1, seed=-1)) == "out_of_range"
     zeros = with_outliers(sources.taken(torch.zeros(4, 4)), 0.1, 5.0)
     assert sorted(zeros.weights.abs().unique().tolist()) == [0.0, 5.0]

@@ -1,7 +1,7 @@
 import dataclasses
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -23,7 +23,7 @@ SOME = ("int8", "int4", "nf4", "ternary")
 
 
 @pytest.fixture(scope="module")
-def get_base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Base]:
+def get_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Base]]:
     """A tiny random base on disk, as PLAYGROUND_LOCAL_BASE makes one, and its forms; each is loaded once."""
     folder = tmp_path_factory.mktemp("local")
     tiny_base("llama", folder)
@@ -106,7 +106,12 @@ def test_sizes_are_measured_where_there_are_real_modules_and_computed_elsewhere(
 
 def test_what_was_measured_is_not_measured_again(get_base: Callable[[str], Base], found: Any) -> None:
     asked = []
-    *_, last = survey(WholeJob("local", ("int4", "nf4")), lambda base_id: asked.append(base_id) or get_base(base_id))
+
+    def noted(base_id: str) -> Base:
+        asked.append(base_id)
+        return get_base(base_id)
+
+    *_, last = survey(WholeJob("local", ("int4", "nf4")), noted)
     assert asked == ["local"]
     assert last.found == (found["float32"], found["int4"], found["nf4"])
     assert (last.working, last.fraction) == (None, 1.0)
@@ -140,7 +145,7 @@ def test_others_have_their_turn_while_a_form_is_loaded(get_base: Callable[[str],
 
 def test_a_survey_that_is_left_takes_nothing_with_it(get_base: Callable[[str], Base]) -> None:
     wholemodel._KNOWN.clear()
-    running = survey(WholeJob("local", ("int4",)), get_base)
+    running: Any = survey(WholeJob("local", ("int4",)), get_base)
     next(one for one in running if one.working and one.working.modules)
     running.close()
     *_, last = survey(WholeJob("local", ("int4",)), get_base)
@@ -164,8 +169,9 @@ def test_every_format_is_measured_once_and_the_base_itself_anyway(get_base: Call
 
 
 def test_a_base_without_linear_layers_is_refused_in_words(get_base: Callable[[str], Base]) -> None:
-    plain = dataclasses.replace(get_base("local"), model=torch.nn.Module())
-    plain.model.get_output_embeddings = lambda: None
+    model: Any = torch.nn.Module()
+    model.get_output_embeddings = lambda: None
+    plain = dataclasses.replace(get_base("local"), model=model)
     with pytest.raises(PlaygroundError) as refused:
         wholemodel.bits_of(plain, "int4")
     assert refused.value.key == "no_linear_layers"

@@ -65,7 +65,7 @@ def encoded(base: Base, examples: Sequence[Example] = EXAMPLES) -> list[tuple[li
 @torch.no_grad()
 def slow_loss(model: nn.Module, base: Base, examples: Sequence[Example] = EXAMPLES, shots: Sequence[Example] = ()) -> float:
     """One example at a time, no padding, every logit computed: the mean over all response tokens."""
-    losses = []
+    losses: list[float] = []
     for example in examples:
         prompt = prompt_ids(base.tokenizer, example.prompt, shots)
         response = base.tokenizer(example.response)["input_ids"] + [base.tokenizer.eos_token_id]

@@ -119,7 +119,7 @@ def trained(base: bases.Base, task: Any, method_id: Any, values: Any, steps: Any
 
 
 def run(script: Any) -> Any:
-    names = {}
+    names: dict[str, Any] = {}
     exec(compile(script, "recipe.py", "exec"), names)
     return names
 

@@ -277,12 +277,12 @@ def test_training_leaves_everybodys_random_numbers_alone(tiny_forms: GetBase, ti
 @examples(deadline=None)
 @given(count=st.integers(1, 40), size=st.integers(1, 32), seed=st.integers(0, 2**31 - 1))
 def test_every_pass_visits_every_example_once(count: int, size: int, seed: int) -> None:
-    batches = training._batches(range(count), size, seed)  # type: ignore[arg-type]
+    batches = training._batches(range(count), size, seed)
     taken: list[int] = []
     while len(taken) < 3 * count:
         batch = next(batches)
         assert 1 <= len(batch) <= size
-        taken += batch  # type: ignore[arg-type]
+        taken += batch
     passes = [taken[start : start + count] for start in range(0, 3 * count, count)]
     assert [sorted(one) for one in passes] == [list(range(count))] * 3
 
@@ -290,10 +290,7 @@ def test_every_pass_visits_every_example_once(count: int, size: int, seed: int) 
 @examples(deadline=None)
 @given(size=st.integers(1, 32), seed=st.integers(0, 100))
 def test_the_seed_decides_the_order(size: int, seed: int) -> None:
-    first, again, other = (
-        list(itertools.islice(training._batches(range(40), size, s), 5))  # type: ignore[arg-type]
-        for s in (seed, seed, seed + 1)
-    )
+    first, again, other = (list(itertools.islice(training._batches(range(40), size, s), 5)) for s in (seed, seed, seed + 1))
     assert first == again
     assert first != other
 

@@ -22,8 +22,11 @@ class Page(HTMLParser):
 
     def __init__(self, html: Any) -> None:
         super().__init__(convert_charrefs=True)
-        self.elements, self.text, self.open, self.unmatched = [], "", [], []
-        self.texts = {}  # by class: what stands inside
+        self.elements: list[tuple[str, dict[str, Any]]] = []
+        self.text = ""
+        self.open: list[tuple[str, str]] = []  # tags with their classes
+        self.unmatched: list[str] = []
+        self.texts: dict[str, str] = {}  # by class: what stands inside
         self.feed(html)
         self.close()
 

@@ -57,6 +57,14 @@ def until(run: Run, condition: Callable[[Run], bool]) -> Run:
     raise AssertionError(f"never so; state {run.state}, position {run.position}, {len(run.events)} events")
 
 
+def has_seen(count: int) -> Callable[[Run], bool]:
+    return lambda run: len(run.events) >= count
+
+
+def keeps_only(event: int) -> Callable[[Run], bool]:
+    return lambda run: run.events == [event]
+
+
 def ended(run: Run) -> Run:
     return until(run, lambda one: one.ended)
 
@@ -97,7 +105,7 @@ def test_each_event_can_be_seen_as_it_happens(jobs: Jobs, gated: Gated) -> None:
     run = running(jobs, gated)
     for count in range(1, 4):
         gated.let()
-        assert until(run, lambda one, count=count: len(one.events) >= count).events == list(range(count))
+        assert until(run, has_seen(count)).events == list(range(count))
 
 
 def test_a_late_reader_sees_what_happened_before(jobs: Jobs, gated: Gated) -> None:
@@ -147,7 +155,7 @@ def test_a_comparison_keeps_only_its_latest_event(jobs: Jobs, gated: Gated) -> N
     run = running(jobs, gated, COMPARE)
     for count in range(5):
         gated.let()
-        until(run, lambda one, count=count: one.events == [count])
+        until(run, keeps_only(count))
 
 
 # Stopping
@@ -212,7 +220,8 @@ def test_stopping_an_ended_run_changes_nothing(jobs: Jobs) -> None:
 
 @pytest.mark.parametrize("lane", [TRAIN, COMPARE])
 def test_a_run_stopped_just_as_it_is_picked_up_still_ends(jobs: Jobs, monkeypatch: pytest.MonkeyPatch, lane: str) -> None:
-    advance, picked = Run._advance, []
+    advance = Run._advance
+    picked: list[Run] = []
 
     def stopped_first(run: Run) -> None:
         if not picked:  # the visitor stops between the worker's choice and the job's first step

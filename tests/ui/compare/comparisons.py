@@ -1,6 +1,6 @@
-from typing import Any
-
 """Comparisons as the core gives them, in plain values, for tests of what is drawn."""
+
+from typing import Any
 
 
 def pane(**changed: Any) -> Any:
@@ -17,7 +17,7 @@ def pane(**changed: Any) -> Any:
 
 
 def base_pane(**changed: Any) -> Any:
-    plain = {
+    plain: dict[str, Any] = {
         "id": "base", "adapter": "base", "method": "base", "task": None, "hyperparameters": {}, "trainable_parameters": 0,
         "percent": 0.0, "bytes": 0, "text": "Paris.", "divergence_span": None, "first_divergence": None,
         "kl_from_base": None, "weights_untouched": True,

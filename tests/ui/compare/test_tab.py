@@ -11,6 +11,7 @@ from playground.bounds import Bound
 from playground.compare.job import DECODING, Decoding, Frame, Pane
 from playground.settings import DEFAULT_BASE
 from playground.ui.compare import tab as compare
+from playground.ui.compare.picker import Picked
 from playground.ui.kit import links
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
@@ -89,7 +90,7 @@ def test_without_a_link_the_page_opens_with_the_first_example(tab: Any) -> None:
 
 
 def test_panes_that_a_base_cannot_show_go(tab: Any) -> None:
-    changes = tab.offer(compare.Picked(VISIT.key, "en", "bloomz-560m", ["base", "pirate-lora", "base:nf4"], None))
+    changes = tab.offer(Picked(VISIT.key, "en", "bloomz-560m", ["base", "pirate-lora", "base:nf4"], None))
     assert changes[tab.panes]["value"] == ["base", "base:nf4"]
 
 

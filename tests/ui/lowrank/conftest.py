@@ -30,5 +30,6 @@ def own(tiny_here: Base, small_task: Task, request: pytest.FixtureRequest) -> It
         *_, ended = train(TrainingJob("tiny", method_id, small_task, {}, STEPS, 0), lambda base_id: tiny_here)
         SESSIONS.get(key).library.add(ended.adapter)
         made.append(ended.adapter)
-    yield key, *made
+    lora, soft = made
+    yield key, lora, soft
     SESSIONS.get(key).runs.clear()

@@ -26,11 +26,11 @@ def plain(html: Any) -> Any:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html).replace(SPACE, " "))
 
 
-def asked_by(visitor: Any, question: Any, language: Any, base: Base) -> Any:
+def asked_by(visitor: Any, question: Any, language: Any, base: str) -> Any:
     return Asked(**asdict(question), key=visitor, language=language, base=base)
 
 
-def drawn(question: Any, language: Any = "en", base: Base = "smollm2-135m") -> Any:
+def drawn(question: Any, language: Any = "en", base: str = "smollm2-135m") -> Any:
     return CARDS.draw(asked_by("arithmetic-test", question, language, base))[CARDS.shown]
 
 

@@ -10,6 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from playground import settings
 from playground.actions import catalogue
 from playground.actions.quantize import Outside, find, product, prompts_of
+from playground.actions.tensor import MODULE
 from playground.formats.calibration import Mixed
 from playground.formats.statistics import Errors
 from playground.locales import significant, text
@@ -28,9 +29,9 @@ LANGUAGES = ("en", "es")
 SEEN, TEST = "What is the sea?\n\nSay one.", "Why do ships float on it?"
 ACTIVATIONS = page.Activations("read", "notice", "module", "result", "outside", "network")  # components by their names
 ASKED = page.Asked("", "en", "tiny", SEEN, TEST, None, "int8", 6.0, "")
+GROUPS: dict[str, Any] = {"module": "modules", "own": "own", "seed": "seeds"}
 TENSOR = tensor_page.Tensor(
-    "source", "base", "module", {"module": "modules", "own": "own", "seed": "seeds"},
-    "stops", "notice", "said", "histogram", "errors", "table", "rates",
+    "source", "base", "module", GROUPS, "stops", "notice", "said", "histogram", "errors", "table", "rates",
 )  # fmt: skip
 
 
@@ -137,7 +138,7 @@ def test_a_gain_is_said_only_where_there_is_one() -> None:
 
 
 def test_a_massive_activation_is_at_every_start_only_if_it_is(tiny_here: Any) -> None:
-    *_, found = find("tiny", prompts_of(SEEN, TEST), None, "int8", 6.0)
+    found: Any = list(find("tiny", prompts_of(SEEN, TEST), None, "int8", 6.0))[-1]
 
     def said(value: Any, always: Any) -> Any:
         peak = Peak(value, 3, 0, "<|im_start|>", always)
@@ -169,7 +170,7 @@ def test_a_module_outside_of_the_layers_goes_by_its_own_name(language: str) -> N
 
 
 CONTROLS = tensor_page.Asked(
-    "en", "tiny", tensor_page.MODULE, None, None, "", None, 0, tensor_page.STOP, False, 0.0, 30.0, False, ["int8"], "int8",
+    "en", "tiny", MODULE, None, None, "", None, 0, tensor_page.STOP, False, 0.0, 30.0, False, ["int8"], "int8",
     True,
 )  # fmt: skip
 
