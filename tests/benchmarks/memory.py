@@ -152,10 +152,10 @@ def study() -> None:
             print(*found[-1], flush=True)
     head = ["round", "minutes", "private memory", "resident"]
     note = (
-        "Two visitors in turns. A round each: a comparison of the base, a ready-made adapter and one's own, an adapter opened, "
-        "a soft prompt, formats; in turns a training by the next method (full fine-tuning among them) with a download and an "
-        "upload, the base beside the next of its forms, an adapter cut, answered with and measured. In rounds 1 and 51 all "
-        "four tabs in a browser, with a pair of trainings and a merge. Private: anonymous memory. The embedded base is mapped "
-        "from its file: resident only."
+        "Two visitors in turns. A round each: a comparison of the base, a ready-made adapter and one's own, an adapter "
+        "opened, a soft prompt, formats; in turns a training by the next method (full fine-tuning among them) with a "
+        "download and an upload, the base beside the next of its forms, an adapter cut, answered with and measured. In "
+        "rounds 1 and 51 all four tabs in a browser, with a pair of trainings and a merge. Private: anonymous memory. "
+        "The embedded base is mapped from its file: resident only."
     )
     write("memory", "Memory of the server, two visitors who do everything", head, found, note)

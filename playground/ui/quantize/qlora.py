@@ -17,7 +17,7 @@ from playground.adapt import tasks
 from playground.adapt.methods import METHODS
 from playground.bounds import RATES
 from playground.errors import PlaygroundError
-from playground.locales import text
+from playground.locales import text, written
 from playground.ui.compare.panes import follow_answers
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
@@ -206,6 +206,10 @@ def _recipe(wording: Wording) -> dict[str, Any]:
     parameters = {one.name: one for one in METHODS["qlora"].hyperparameters}
     rank, rate = parameters["rank"], parameters["learning_rate"]
     rates = [one for one in RATES if rate.minimum <= one <= rate.maximum]  # type: ignore[operator]
+
+    def shown_rates(language: str) -> list[tuple[str, float]]:
+        return [(written(language, one), one) for one in rates]
+
     return {
         "task": make(gr.Dropdown, {"label": "train.task", "choices": known}, value=DEFAULT_TASK, elem_id="qlora-task"),
         "rank": make(
@@ -213,8 +217,8 @@ def _recipe(wording: Wording) -> dict[str, Any]:
             value=rank.default, elem_id="qlora-rank",
         ),
         "rate": make(
-            gr.Dropdown, {"label": "hyperparameters.learning_rate"}, choices=[(f"{one:g}", one) for one in rates],
-            value=rate.default, elem_id="qlora-rate",
+            gr.Dropdown, {"label": "hyperparameters.learning_rate", "choices": shown_rates}, value=rate.default,
+            elem_id="qlora-rate",
         ),
         "steps": make(
             gr.Slider, {"label": "train.steps"}, minimum=1, maximum=MOST_STEPS, step=1, value=STEPS, elem_id="qlora-steps"

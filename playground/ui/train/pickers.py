@@ -199,7 +199,7 @@ def _words(method_id: str, bound: Bound) -> Mapping[str, Any]:
     said: dict[str, Any] = {"label": name, "info": special if special in locales.words(locales.DEFAULT) else f"{name}.help"}
     if bound.name == "learning_rate":
         rates = [rate for rate in RATES if bound.minimum <= rate <= bound.maximum]  # type: ignore[operator]  # it is a number
-        said["choices"] = lambda language: [(f"{rate:g}", rate) for rate in rates]
+        said["choices"] = lambda language: [(locales.written(language, rate), rate) for rate in rates]
     elif bound.choices:
         said["choices"] = lambda language: [(locales.text(language, f"{name}.{one}"), one) for one in bound.choices]
     return said
