@@ -8,11 +8,12 @@ with a thing goes everything that is of it. Knows nothing about what the things 
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +131,15 @@ def budget() -> int:
 
 def give_back() -> None:
     """Hand freed memory back to the system: glibc keeps what was freed in small pieces, which layers of a model are."""
-    trim = getattr(ctypes.CDLL(ctypes.util.find_library("c")), "malloc_trim", None)  # only glibc has it
+    trim = _malloc_trim()
     if trim:
         trim(0)
+
+
+@cache
+def _malloc_trim() -> Callable[[int], int] | None:
+    """glibc's, where the program runs on it."""
+    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
 
 
 STORE = Store(budget)
