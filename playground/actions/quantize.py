@@ -259,7 +259,7 @@ def start_merge(key: str, adapter_id: str) -> Run:
         raise PlaygroundError("no_held_out")
     job = MergeJob(adapter, task)
     catalogue.have(four_bit_id(adapter))
-    return SESSIONS.submit(key, MEASURE, lambda stop: merging(job, BASES.get), adapter_id, MERGE)
+    return SESSIONS.submit(key, MEASURE, lambda stop: merging(job, BASES.get), adapter.outline(), MERGE)
 
 
 def start_rivals(

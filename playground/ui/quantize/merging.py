@@ -68,7 +68,7 @@ class Merge:
         except PlaygroundError as error:
             yield {self.notice: alarm(error.message(asked.language))}
             return
-        drawn = partial(cost, asked.language, run.job.adapter.record.method)
+        drawn = partial(cost, asked.language, run.job.record.method)
         yield from follow(run, asked.language, self.notice, self.cost, drawn)
 
 
