@@ -11,6 +11,8 @@ import threading
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+import transformers  # noqa: F401  before any thread: two that import it at once get its module half made (a _LazyModule)
+
 from playground import settings
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
