@@ -11,7 +11,7 @@ import threading
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-import transformers  # noqa: F401  before any thread: two that import it at once get its module half made (a _LazyModule)
+import transformers  # noqa: F401  before any thread: it replaces its own module, and a second importer keeps the old one
 
 from playground import settings
 from playground.errors import PlaygroundError
