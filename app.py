@@ -11,7 +11,7 @@ import threading
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-import transformers  # noqa: F401  before any thread: it replaces its own module, and a second importer keeps the old one
+from fastapi import Depends, Request
 
 from playground import settings
 from playground.errors import PlaygroundError
@@ -22,17 +22,31 @@ from playground.ui.page import build_page
 demo = build_page()
 
 
+IMPORTED = threading.Event()
+
+
 def warm_up() -> None:
-    """Import torch and load the default base while the page is already there."""
+    """Import torch and what builds on it, and load the default base, while the page is already there."""
+    try:
+        import peft  # noqa: F401  brings torch, transformers and bitsandbytes
+    finally:
+        IMPORTED.set()
     try:
         BASES.get(settings.DEFAULT_BASE)
     except PlaygroundError as error:  # the header of the page says the same
         print(error, flush=True)
 
 
+def imported(request: Request) -> None:
+    """What asks for work waits for the imports: a package that two threads import at once is seen half made by one."""
+    if request.method == "POST":
+        IMPORTED.wait()
+
+
 def main() -> None:
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     demo.queue(default_concurrency_limit=None, max_size=settings.MAX_QUEUE).launch(
+        app_kwargs={"dependencies": [Depends(imported)]},
         theme=THEME,
         css=CSS,
         head=HEAD,
