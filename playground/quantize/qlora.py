@@ -1,6 +1,6 @@
 """
-QLoRA beside LoRA: one recipe trained on the 4-bit and on the float base, what each holds in memory, and what merging
-the update into 4-bit weights loses (Dettmers et al. 2023, arXiv 2305.14314).
+QLoRA beside LoRA: one recipe trained on the 4-bit and on the float base, and what each holds in memory (Dettmers et al.
+2023, arXiv 2305.14314).
 
 Knows nothing about where it runs or who watches.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from playground.adapt.adapters import Adapter
+from playground.adapt.cost import Memory
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import Task
 from playground.bounds import SEED
@@ -57,32 +58,18 @@ class PairJob:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """
-    Bytes while training on this machine: the frozen `weights` as they are loaded, of them `unquantized` (embeddings and
-    norms), and in float32 what is trained, its gradients and AdamW's two moments. Activations come on top.
-    """
-
-    weights: int
-    unquantized: int
-    adapter: int
-    gradients: int
-    optimizer: int
-
-    @property
-    def total(self) -> int:
-        return self.weights + self.adapter + self.gradients + self.optimizer
-
-
-@dataclass(frozen=True)
 class Side:
-    """One of the two trainings so far; `seconds` of its steps. `state` is "running" or the event of `training.Ended`."""
+    """
+    One of the two trainings so far; `seconds` of its steps. `memory` is what it holds on this machine, and of its frozen
+    weights `unquantized` bytes are embeddings and norms. `state` is "running" or the event of `training.Ended`.
+    """
 
     method: str
     losses: tuple[tuple[int, float], ...] = ()
     held_out: tuple[tuple[int, float], ...] = ()
     seconds: float = 0.0
     memory: Memory | None = None
+    unquantized: int = 0
     state: str = "running"
     adapter: Adapter | None = None
     error: PlaygroundError | None = None
@@ -143,7 +130,8 @@ def train_pair(job: PairJob, get_base: Callable[[str], Base], stop: Callable[[],
 
 def _advanced(side: Side, event: Event, seconds: float, get_base: Callable[[str], Base], base_id: str) -> Side:
     if isinstance(event, Started):
-        return replace(side, memory=memory(get_base(base_id), event.bytes))
+        base = get_base(base_id)
+        return replace(side, memory=memory(side.method, base, event.bytes), unquantized=unquantized(base))
     if isinstance(event, Step):
         return replace(side, losses=(*side.losses, (event.step, event.loss)), seconds=side.seconds + seconds)
     if isinstance(event, Evaluation):
@@ -156,11 +144,15 @@ def _advanced(side: Side, event: Event, seconds: float, get_base: Callable[[str]
 # Memory
 
 
-def memory(base: Base, trained: int) -> Memory:
-    """What training `trained` bytes of parameters (float32) on a loaded base holds."""
+def memory(way: str, base: Base, trained: int) -> Memory:
+    """
+    What training `trained` bytes of parameters (float32) on a loaded base holds: the weights as they are loaded, and in
+    float32 what is trained, its gradients and AdamW's two moments.
+    """
+    return Memory(way, stored_bytes(held_tensors(base.model)), trained, trained, 2 * trained)
+
+
+def unquantized(base: Base) -> int:
+    """Bytes of a base's parameters that no format packs: embeddings and norms, or all of them."""
     packed = {id(p) for p in base.model.parameters() if is_quantized(p)}
-    unquantized = stored_bytes([one for one in base.model.parameters() if id(one) not in packed])
-    return Memory(stored_bytes(held_tensors(base.model)), unquantized, trained, trained, 2 * trained)
-
-
-# Merging
+    return stored_bytes([one for one in base.model.parameters() if id(one) not in packed])

@@ -23,7 +23,8 @@ from playground.model.architecture import Architecture, Linear, architecture_of,
 from playground.model.bases import Base
 from playground.model.catalogue import CATALOGUE
 from playground.model.weights import held_bytes
-from tests.families import one_thread, tiny_base  # noqa: F401
+from tests.adapt.conftest import FAMILIES
+from tests.families import one_thread  # noqa: F401
 
 LORA, QLORA = "Hu et al. 2021", "Dettmers et al. 2023"
 LESTER, LIU = "Lester et al. 2021, table 4", "Liu et al. 2022, section 3.3"
@@ -324,7 +325,6 @@ def test_its_factors_are_what_lora_on_all_layers_trains(rank: int) -> None:
 
 # PEFT's count of a loaded base
 
-FAMILIES = ("llama", "qwen2", "bloom")
 GRID = [
     ("lora", {"rank": 4, "targets": "query_value"}),
     ("lora", {"rank": 16, "targets": "all_linear"}),
@@ -334,11 +334,6 @@ GRID = [
     ("prompt_tuning", {"virtual_tokens": 100}),
     ("ia3", {}),
 ]
-
-
-@pytest.fixture(scope="module")
-def bases() -> Any:
-    return {family: tiny_base(family) for family in FAMILIES}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

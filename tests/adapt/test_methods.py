@@ -15,7 +15,8 @@ from playground.locales import text
 from playground.model.architecture import Architecture, Linear, architecture_of, llama
 from playground.model.bases import Base
 from playground.model.catalogue import CATALOGUE
-from tests.families import one_thread, peft_model, tiny_base  # noqa: F401
+from tests.adapt.conftest import FAMILIES
+from tests.families import one_thread, peft_model  # noqa: F401
 
 BLOOMZ_560M, LLAMA_1B = CATALOGUE["bloomz-560m"].architecture, CATALOGUE["llama-3.2-1b"].architecture
 LLAMA_3B = llama(3072, 8192, 28, 24, 8, 128256, head_size=128)
@@ -160,7 +161,6 @@ def test_an_untied_head_counts_as_parameters_and_not_as_a_target() -> None:
 
 # What PEFT counts after wrapping
 
-FAMILIES = ("llama", "qwen2", "bloom")
 TARGETS = ("query_value", "attention", "mlp", "all_linear")
 GRID = [
     *(("lora", {"rank": rank, "targets": targets}) for rank in (1, 8, 64) for targets in TARGETS),
@@ -173,11 +173,6 @@ GRID = [
     *(("prompt_tuning", {"virtual_tokens": n, "initialization": "vocabulary"}) for n in (1, 20, 100)),
     ("ia3", {}),
 ]
-
-
-@pytest.fixture(scope="module")
-def bases() -> Any:
-    return {family: tiny_base(family) for family in FAMILIES}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

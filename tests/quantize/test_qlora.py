@@ -132,9 +132,9 @@ def test_memory_is_what_the_loaded_tensors_hold(get_base: Callable[[str], Base],
         s.absmax.nbytes + s.state2.absmax.nbytes + s.offset.nbytes for s in states
     )
     tables = stored_bytes([t for s in states for t in (s.code, s.state2.code)])
-    rest = pair.qlora.memory.weights - pair.qlora.memory.unquantized
+    rest = pair.qlora.memory.weights - pair.qlora.unquantized
     assert rest == exact + tables
-    assert pair.lora.memory.unquantized > pair.qlora.memory.unquantized  # embeddings and norms stay in float32
+    assert pair.lora.unquantized > pair.qlora.unquantized  # embeddings and norms stay in float32
 
 
 def test_optimizer_bytes_are_those_of_adamw(pair: Any) -> None:

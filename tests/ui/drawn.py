@@ -65,6 +65,14 @@ def assert_shown_as_text(place: Callable[[str, str], str], language: str) -> Non
     assert HOSTILE in page.text
 
 
+def assert_laws(everything: Callable[[str], Iterable[str]]) -> None:
+    """Every piece (language in, HTML out) is sound in each language, and in Spanish speaks Spanish alone."""
+    for language in LANGUAGES:
+        assert_sound(everything(language))
+    assert_translated(everything("en"), everything("es"))
+    assert_no_english(everything("es"))
+
+
 def assert_sound(pieces: Iterable[str]) -> None:
     for html in pieces:
         assert Page(html).sound, html

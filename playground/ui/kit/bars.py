@@ -6,10 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 from playground import locales
-from playground.locales import NO_BREAK, number
+from playground.locales import NO_BREAK, number, text
 from playground.ui.kit.html import colour
+
+if TYPE_CHECKING:
+    from playground.adapt.cost import Memory
 
 
 def bytes_text(language: str, count: float) -> str:
@@ -20,6 +24,19 @@ def bytes_text(language: str, count: float) -> str:
 
 
 Part = tuple[str, str, int]  # class of its colour, its words, bytes
+
+
+def parts_of(memory: Memory, language: str) -> list[Part]:
+    """What training holds, without what is empty."""
+    weights = "trained" if memory.way == "full_fine_tuning" else "frozen"
+    named = {"trained": "arithmetic.part.weights", "frozen": "arithmetic.part.frozen"}
+    found = [
+        (weights, text(language, named[weights]), memory.weights),
+        ("trained", text(language, "arithmetic.part.adapter"), memory.adapter),
+        ("gradients", text(language, "arithmetic.part.gradients"), memory.gradients),
+        ("optimizer", text(language, "arithmetic.part.optimizer"), memory.optimizer),
+    ]
+    return [part for part in found if part[2]]
 
 
 def bar(method_id: str, name: str, parts: Sequence[Part], longest: int, language: str) -> str:

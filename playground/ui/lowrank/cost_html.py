@@ -10,14 +10,14 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from playground.adapt import cost as arithmetic
-from playground.adapt.cost import Cost, Measured, Memory
+from playground.adapt.cost import Cost, Measured
 from playground.adapt.library import examples
 from playground.adapt.published import PUBLISHED, Published
 from playground.locales import NO_BREAK, number, percent, significant, text
 from playground.model.architecture import Linear
 from playground.plots.lowrank.table import table
 from playground.ui.compare.panes import pane_title
-from playground.ui.kit.bars import bar, bytes_text
+from playground.ui.kit.bars import bar, bytes_text, parts_of
 from playground.ui.kit.html import colour, words
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def memory_bars(cost: Cost, method_id: str, language: str) -> str:
     longest = max(one.total for one in cost.memory)
     rows = "".join(
         bar(
-            method_id if one.way == "four_bit" else one.way, _way(one.way, method_id, language), _parts(one, language),
+            method_id if one.way == "four_bit" else one.way, _way(one.way, method_id, language), parts_of(one, language),
             longest, language,
         )
         for one in cost.memory
@@ -81,18 +81,6 @@ def _way(way: str, method_id: str, language: str) -> str:
     if way == "four_bit":
         return text(language, "arithmetic.four_bit", method=method_name(method_id, language))
     return method_name(way, language)
-
-
-def _parts(memory: Memory, language: str) -> list[Part]:
-    weights = "trained" if memory.way == "full_fine_tuning" else "frozen"
-    named = {"trained": "arithmetic.part.weights", "frozen": "arithmetic.part.frozen"}
-    parts = [
-        (weights, text(language, named[weights]), memory.weights),
-        ("trained", text(language, "arithmetic.part.adapter"), memory.adapter),
-        ("gradients", text(language, "arithmetic.part.gradients"), memory.gradients),
-        ("optimizer", text(language, "arithmetic.part.optimizer"), memory.optimizer),
-    ]
-    return [part for part in parts if part[2]]
 
 
 def storage_bars(cost: Cost, method_id: str, language: str) -> str:

@@ -11,7 +11,7 @@ from playground.actions.quantize import READY_MADE
 from playground.adapt.library import examples
 from playground.locales import number, seconds, significant, size, text
 from playground.plots.quantize import qlora as plots
-from playground.ui.kit.bars import Part, bar
+from playground.ui.kit.bars import bar, parts_of
 from playground.ui.kit.events import alarm, note
 from playground.ui.kit.html import heading, words
 from playground.ui.kit.sections import soft
@@ -19,7 +19,7 @@ from playground.ui.train.status import training_status
 from playground.work.jobs import Run
 
 if TYPE_CHECKING:
-    from playground.quantize.qlora import Memory, Pair, Side
+    from playground.quantize.qlora import Pair, Side
 
 
 NAMES = ("LoRA", "QLoRA")  # beside the curves
@@ -91,27 +91,18 @@ def memory(pair: Pair, language: str) -> str:
         return ""
     longest = max(held.total for _, held in known)
     bars = "".join(
-        bar(side.method, text(language, f"methods.{side.method}.name"), _parts(held, language), longest, language)
+        bar(side.method, text(language, f"methods.{side.method}.name"), parts_of(held, language), longest, language)
         for side, held in known
     )
-    full, packed = (held for _, held in known)
+    (_, full), (packed_side, packed) = known
     figures = {
         "float": size(language, full.total),
         "packed": size(language, packed.total),
-        "unquantized": size(language, packed.unquantized),
+        "unquantized": size(language, packed_side.unquantized),
         "weights": size(language, packed.weights),
     }
     said = words(language, "qlora.memory", **figures)
     return f'<h3 class="pp-name">{words(language, "arithmetic.memory")}</h3><p class="pp-soft">{said}</p>{bars}'
-
-
-def _parts(held: Memory, language: str) -> list[Part]:
-    return [
-        ("frozen", text(language, "arithmetic.part.frozen"), held.weights),
-        ("trained", text(language, "arithmetic.part.adapter"), held.adapter),
-        ("gradients", text(language, "arithmetic.part.gradients"), held.gradients),
-        ("optimizer", text(language, "arithmetic.part.optimizer"), held.optimizer),
-    ]
 
 
 def estimate(pair: Pair | None, steps: Any, language: str) -> str:

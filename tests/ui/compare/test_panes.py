@@ -26,10 +26,8 @@ from tests.ui.compare.comparisons import base_pane, frame, pane
 from tests.ui.drawn import (
     HOSTILE,
     Page,
-    assert_no_english,
+    assert_laws,
     assert_shown_as_text,
-    assert_sound,
-    assert_translated,
     both_languages,
 )
 
@@ -120,17 +118,8 @@ def everything(language: Any) -> Any:
     yield first_tokens(frame(pane(top_tokens=())), language)
 
 
-@both_languages
-def test_every_piece_in_every_state_is_sound(language: Any) -> None:
-    assert_sound(everything(language))
-
-
-def test_every_piece_in_every_state_speaks_spanish_in_spanish() -> None:
-    assert_translated(everything("en"), everything("es"))
-
-
-def test_no_spanish_piece_holds_an_english_sentence() -> None:
-    assert_no_english(everything("es"))
+def test_every_piece_in_every_state_keeps_the_laws() -> None:
+    assert_laws(everything)
 
 
 @both_languages

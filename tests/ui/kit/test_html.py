@@ -8,10 +8,8 @@ from playground.locales import LANGUAGES
 from playground.ui.kit.html import header, model_state
 from tests.ui.drawn import (
     Page,
-    assert_no_english,
+    assert_laws,
     assert_shown_as_text,
-    assert_sound,
-    assert_translated,
     both_languages,
 )
 
@@ -49,17 +47,8 @@ def everything(language: Any) -> Any:
     yield from (header(one, language) for one in HEADERS)
 
 
-@both_languages
-def test_every_piece_in_every_state_is_sound(language: Any) -> None:
-    assert_sound(everything(language))
-
-
-def test_every_piece_in_every_state_speaks_spanish_in_spanish() -> None:
-    assert_translated(everything("en"), everything("es"))
-
-
-def test_no_spanish_piece_holds_an_english_sentence() -> None:
-    assert_no_english(everything("es"))
+def test_every_piece_in_every_state_keeps_the_laws() -> None:
+    assert_laws(everything)
 
 
 def test_the_language_of_the_page_is_marked_among_the_others() -> None:

@@ -10,10 +10,8 @@ from playground.locales import text
 from playground.ui.train.status import parameter_card, samples, status_line, training_status
 from tests.ui.drawn import (
     Page,
-    assert_no_english,
+    assert_laws,
     assert_shown_as_text,
-    assert_sound,
-    assert_translated,
     both_languages,
 )
 
@@ -65,17 +63,8 @@ def everything(language: Any) -> Any:
     yield from (parameter_card(COUNTS, method, language) for method in METHODS)
 
 
-@both_languages
-def test_every_piece_in_every_state_is_sound(language: Any) -> None:
-    assert_sound(everything(language))
-
-
-def test_every_piece_in_every_state_speaks_spanish_in_spanish() -> None:
-    assert_translated(everything("en"), everything("es"))
-
-
-def test_no_spanish_piece_holds_an_english_sentence() -> None:
-    assert_no_english(everything("es"))
+def test_every_piece_in_every_state_keeps_the_laws() -> None:
+    assert_laws(everything)
 
 
 # What will be trained
