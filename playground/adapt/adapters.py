@@ -181,6 +181,3 @@ def pack(adapter: Adapter, folder: Path) -> Path:
         for file in (CONFIG, WEIGHTS, RECORD):
             archive.write(Path(inside) / file, file)
     return path
-
-
-# The library: the examples that everybody sees, and the adapters of one session
