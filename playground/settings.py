@@ -19,9 +19,10 @@ LOCAL_BASE = os.environ.get("PLAYGROUND_LOCAL_BASE") or ""  # a folder with a tr
 DEVICE = os.environ.get("PLAYGROUND_DEVICE") or ""  # "cpu", "cuda"; empty: the GPU if there is one
 KEPT_BYTES = round(1e9 * float(os.environ.get("PLAYGROUND_MEMORY") or 0))  # of what can be had again; 0: see below
 
-# Memory for what can be had again: bases and their forms, attached models, activations
+# Memory for what can be had again (bases and their forms, attached models, activations), less what visitors' adapters hold
 KEPT_SHARE = 1 / 20  # of the memory of the machine, or of its cgroup
-LEAST_KEPT_BYTES = 1_400_000_000  # the embedded base in float32 and two simulated forms of it
+USUALLY_KEPT_BYTES = 1_500_000_000  # the embedded base in float32, two simulated forms of it, and small things
+LEAST_KEPT_BYTES = 1_050_000_000  # the embedded base and one simulated form
 
 # Comparing
 MAX_PROMPT_CHARACTERS = 2000

@@ -47,6 +47,7 @@ class Library:
         memory; the newest stays, so whoever makes one asks `check_room` before.
         """
         self._own[adapter.id] = adapter
+        self._store.live_beside(adapter, adapter.size())
         gone = []
         while len(self._own) > 1 and (
             len(self._own) > settings.MAX_SESSION_ADAPTERS or self.size() > settings.MAX_SESSION_BYTES

@@ -14,9 +14,9 @@ from functools import partial
 
 from playground.compare.decoding import Row, kl, write
 from playground.compare.job import CompareJob, Frame, Pane
-from playground.model import memory
 from playground.model.bases import Base, expected_bytes
 from playground.model.beside import beside
+from playground.model.memory import STORE
 
 GetBase = Callable[[str], Base]
 
@@ -54,7 +54,7 @@ def groups(job: CompareJob, base: Base) -> list[list[int]]:
     The places of the panes that can be in memory together, by what their bases add to the plain one; those on the plain
     base come first. A base that is too large for the rest of the budget is a group of its own.
     """
-    room = memory.budget() - expected_bytes(base.spec, None, base.architecture)
+    room = STORE.budget() - expected_bytes(base.spec, None, base.architecture)
     found: list[list[int]] = []
     held: dict[str | None, int] = {}  # by the form, in the group that is being filled
     for place in sorted(range(len(job.variants)), key=lambda one: job.variants[one].base != job.base):

@@ -2,7 +2,8 @@
 One budget in bytes for everything that can be had again: loaded bases, attached models, activations.
 
 Whoever makes such a thing keeps it here under a key and says what it is of; what was least recently used goes first, and
-with a thing goes everything that is of it. Knows nothing about what the things are. Imports no torch.
+with a thing goes everything that is of it. What cannot be had again (a visitor's adapters) is not kept here, but the more
+there is of it, the less is kept. Knows nothing about what the things are. Imports no torch.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psutil
 
@@ -38,11 +40,15 @@ class _Kept:
 
 
 class Store:
-    """What is kept, the most recently used last, within `budget()` bytes. Threads may share it."""
+    """
+    What is kept, the most recently used last, within `budget(beside)` bytes, where `beside` is what lives beside it.
+    Threads may share it.
+    """
 
-    def __init__(self, budget: Callable[[], int]) -> None:
+    def __init__(self, budget: Callable[[int], int]) -> None:
         self._budget = budget
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._beside: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
         self._lock = threading.RLock()
 
     def find(self, key: Hashable) -> Any | None:
@@ -69,8 +75,19 @@ class Store:
     def make_room(self, size: int) -> None:
         """Let go of what was least recently used until `size` more bytes are within the budget."""
         with self._lock:
-            while self._kept and self.held() + size > self._budget():
+            while self._kept and self.held() + size > self.budget():
                 self.forget(next(iter(self._kept.values())).value)
+
+    def live_beside(self, thing: Any, size: int) -> None:
+        """Count the `size` bytes of a thing that is held elsewhere, for as long as it is alive."""
+        with self._lock:
+            self._beside[thing] = size
+            self.make_room(0)
+
+    def budget(self) -> int:
+        """Bytes that may be kept now."""
+        with self._lock:
+            return self._budget(sum(self._beside.values()))
 
     def forget(self, thing: Any) -> None:
         """Let go of a thing and of everything that is of it."""
@@ -124,9 +141,13 @@ def _cgroup(files: tuple[str, str]) -> tuple[int, int]:
     return int(limit), int(used)
 
 
-def budget() -> int:
-    """Bytes that may be kept: settings.KEPT_BYTES, else a share of the memory, but enough for the embedded base."""
-    return settings.KEPT_BYTES or max(settings.LEAST_KEPT_BYTES, round(settings.KEPT_SHARE * total()))
+def budget(beside: int = 0) -> int:
+    """
+    Bytes that may be kept while `beside` bytes are held that cannot be had again: settings.KEPT_BYTES, else what those
+    leave of a share of the memory; never less than the embedded base needs.
+    """
+    together = max(settings.USUALLY_KEPT_BYTES, round(settings.KEPT_SHARE * total()))
+    return settings.KEPT_BYTES or max(settings.LEAST_KEPT_BYTES, together - beside)
 
 
 def give_back() -> None:

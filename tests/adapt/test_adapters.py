@@ -1,5 +1,6 @@
 """Adapters: they answer the same after saving, PEFT reads them, and a zip from outside is checked before it is used."""
 
+import gc
 import json
 import pickle
 import zipfile
@@ -190,7 +191,7 @@ def test_an_attached_model_is_remembered_for_its_base_and_its_adapter(shared: An
 
 
 def test_attached_models_are_kept_within_the_budget(shared: Any, lora: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(lambda: 2 * 4 * lora.record.trainable_parameters)
+    store = Store(lambda _: 2 * 4 * lora.record.trainable_parameters)
     monkeypatch.setattr(attach, "STORE", store)
     one, two, three = (Variant(shared.id, replace(lora, id=name)) for name in "abc")
     first, second = attached(shared, one), attached(shared, two)
@@ -751,6 +752,16 @@ def test_the_latest_stays_however_large_it_is(monkeypatch: pytest.MonkeyPatch) -
     for n in range(2):
         library.add(simple(f"a{n}"))
     assert [adapter.id for adapter in library.own()] == ["a1"]
+
+
+def test_what_a_session_keeps_leaves_less_for_what_can_be_had_again() -> None:
+    store = Store(lambda beside: 1000 - beside)
+    library = Library(store)
+    library.add(simple("a", numbers=100))
+    assert store.budget() == 600
+    library.clear()
+    gc.collect()
+    assert store.budget() == 1000
 
 
 @pytest.mark.parametrize(

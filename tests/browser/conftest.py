@@ -82,5 +82,5 @@ def watch(page: Page) -> list[str]:
 def open_page(page: Page, url: str) -> None:
     """Open it and wait until the load handlers have spoken: the visitor's key is stored by them."""
     page.goto(url)
-    page.wait_for_selector("#panes .pp-pane")
+    page.wait_for_selector("#panes .pp-pane", state="attached")  # a link may open another tab
     page.wait_for_function("localStorage.getItem('peft-playground-visitor') !== null")

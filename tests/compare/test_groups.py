@@ -13,9 +13,9 @@ import pytest
 from playground import settings
 from playground.adapt import attach
 from playground.adapt.variant import Variant
+from playground.compare import comparison
 from playground.compare.comparison import compare, groups
 from playground.compare.job import CompareJob, Decoding
-from playground.model import memory
 from playground.model.architecture import entries
 from playground.model.bases import Base, Bases
 from playground.model.catalogue import CATALOGUE, BaseSpec
@@ -34,9 +34,9 @@ def bases(tiny: Base, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Bases]
     def room_for(forms: int) -> Bases:
         plain, form = 4 * tiny.architecture.parameters, 4 * entries(tiny.architecture.linears)
         budget = plain + forms * form + 1000
-        store = Store(lambda: budget)
+        store = Store(lambda _: budget)
         monkeypatch.setattr(attach, "STORE", store)
-        monkeypatch.setattr(memory, "budget", lambda: budget)
+        monkeypatch.setattr(comparison, "STORE", store)
         return Bases(store)
 
     return room_for

@@ -509,7 +509,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def room_for(count: Any) -> Any:
     """The bases that a budget for so many of them keeps."""
-    return Bases(Store(lambda: 400 * count))
+    return Bases(Store(lambda _: 400 * count))
 
 
 def test_a_base_is_loaded_once(loads: Any) -> None:
@@ -575,7 +575,7 @@ def test_an_unknown_base_is_not_remembered(loads: Any) -> None:
 
 
 def test_a_base_that_gave_way_leaves_memory(local: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = Bases(Store(lambda: 1))  # nothing but the latest
+    kept = Bases(Store(lambda _: 1))  # nothing but the latest
     model = weakref.ref(kept.get("local:nf4").model)
     kept.get("local:int8")
     gc.collect()
@@ -584,7 +584,7 @@ def test_a_base_that_gave_way_leaves_memory(local: Any, monkeypatch: pytest.Monk
 
 def test_a_form_shares_what_it_does_not_change(local: Any) -> None:
     """Embeddings, norms and the head are the plain base's own tensors; so the form holds its linear layers alone."""
-    kept = Bases(Store(lambda: 10**9))
+    kept = Bases(Store(lambda _: 10**9))
     plain = kept.get("local")
     linear = {f"{path}.weight" for path in linear_layers(plain.model)}
     for form in ("int4", "nf4", "int8_vectorwise"):
