@@ -36,5 +36,13 @@ class PlaygroundError(ValueError):
         return _rebuild, (self.key, self.values)
 
 
+def unexpected(error: BaseException) -> PlaygroundError:
+    """The sentence for an error that no room expected."""
+    if isinstance(error, PlaygroundError):
+        return error.alone()
+    kind = type(error).__name__
+    return PlaygroundError("out_of_memory" if kind in ("MemoryError", "OutOfMemoryError") else "internal", kind=kind)
+
+
 def _rebuild(key: str, values: dict[str, object]) -> PlaygroundError:
     return PlaygroundError(key, **values)

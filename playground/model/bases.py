@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
-from playground.errors import PlaygroundError
+from playground.errors import PlaygroundError, unexpected
 from playground.formats.registry import format_of
 from playground.model import embedded, memory
 from playground.model.architecture import architecture_of, entries
@@ -123,11 +123,8 @@ class Bases:
 
         try:
             base = self._made(base_id, report)
-        except PlaygroundError as error:
-            self._status[base_id] = Status("failed", error=error.alone())
-            raise
-        except BaseException:  # out of memory while rounding, say: nothing is loading any more
-            self._status.pop(base_id, None)
+        except BaseException as error:  # nothing is loading any more
+            self._status[base_id] = Status("failed", error=unexpected(error))
             raise
         self._status[base_id] = Status("ready", device=base.device_name, dtype=base.dtype)
         return base

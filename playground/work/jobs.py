@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground import settings
-from playground.errors import PlaygroundError
+from playground.errors import PlaygroundError, unexpected
 from playground.model.memory import give_back
 
 ENDED = ("finished", "stopped", "failed")
@@ -103,13 +103,10 @@ class Run:
             event = next(self._iterator)
         except StopIteration:
             self._update(state="stopped" if self._stop.is_set() else "finished")
-        except PlaygroundError as error:
-            self._update(state="failed", error=error.alone())
         except Exception as error:
-            log.exception("job %s failed", self.id)
-            kind = type(error).__name__
-            key = "out_of_memory" if kind in ("MemoryError", "OutOfMemoryError") else "internal"
-            self._update(state="failed", error=PlaygroundError(key, kind=kind))
+            if not isinstance(error, PlaygroundError):
+                log.exception("job %s failed", self.id)
+            self._update(state="failed", error=unexpected(error))
         else:
             self._update(events=[*self.events, event] if self.lane.keeps else [event])
 
