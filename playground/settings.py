@@ -22,7 +22,7 @@ KEPT_BYTES = round(1e9 * float(os.environ.get("PLAYGROUND_MEMORY") or 0))  # of 
 # Memory for what can be had again (bases and their forms, attached models, activations), less what visitors' adapters hold
 KEPT_SHARE = 1 / 20  # of the memory of the machine, or of its cgroup
 USUALLY_KEPT_BYTES = 1_500_000_000  # the embedded base in float32, two simulated forms of it, and small things
-LEAST_KEPT_BYTES = 1_050_000_000  # the embedded base and one simulated form
+LEAST_KEPT_BYTES = 1_000_000_000  # the embedded base and one simulated form
 
 # Comparing
 MAX_PROMPT_CHARACTERS = 2000

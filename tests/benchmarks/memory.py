@@ -1,8 +1,9 @@
 """
 Whether memory levels off: two visitors who do everything that the page and the API offer, round after round.
 
-Private memory is the server's anonymous memory (what no file backs, and no other process has); resident is all of it.
-PLAYGROUND_ROUNDS shortens the study.
+Private memory is the server's anonymous memory (what no file backs, and no other process has); resident is all of it. Both
+are read at rest: behind a question that waited until what ran before it had given its memory back. PLAYGROUND_ROUNDS
+shortens the study.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -117,20 +119,22 @@ def set_number(page: Page, element: str, value: int) -> None:
     field.press("Tab")
 
 
-def memory(process_id: int) -> tuple[int, int]:
-    """(private, resident) bytes of a process."""
+def memory(process_id: int) -> tuple[int, int, int]:
+    """(private, resident, highest resident since the last time) bytes of a process."""
     lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
     kilobytes = {name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines) if "kB" in value}
-    return 1024 * kilobytes["RssAnon"], 1024 * kilobytes["VmRSS"]
+    Path(f"/proc/{process_id}/clear_refs").write_text("5")  # the highest begins anew
+    return 1024 * kilobytes["RssAnon"], 1024 * kilobytes["VmRSS"], 1024 * kilobytes["VmHWM"]
 
 
-def rounds(url: str, process_id: int) -> Iterator[tuple[str, float, int, int]]:
-    """(round, minutes, private, resident) at the start and at each of SHOWN."""
+def rounds(url: str, process_id: int) -> Iterator[tuple[str, float, int, int, int]]:
+    """(round, minutes, private, resident, highest resident since the row before) at the start and at each of SHOWN."""
     begin = time.perf_counter()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
         visitors = [Visitor(url, browser.new_context(locale="en-US"), first) for first in range(2)]
-        visitors[0].call("compare", BASE, "Hello?", ["base"], 1)
+        rest = partial(visitors[0].call, "compare", BASE, "Hello?", ["base"], 1)
+        rest()
         yield "start", 0.0, *memory(process_id)
         for place in range(1, ROUNDS + 1):
             for turn, visitor in enumerate(visitors):
@@ -138,6 +142,7 @@ def rounds(url: str, process_id: int) -> Iterator[tuple[str, float, int, int]]:
                 if place % PAGE_EVERY == 1:
                     visitor.visit()
             if place in (*SHOWN, ROUNDS):
+                rest()
                 yield str(place), (time.perf_counter() - begin) / 60, *memory(process_id)
         browser.close()
 
@@ -146,15 +151,16 @@ def study() -> None:
     say: Callable[[int], str] = lambda count: f"{count / 1e9:.2f} GB"  # noqa: E731
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder) / "log.txt") as (url, process_id):
         found = []
-        for name, minutes, private, resident in rounds(url, process_id):
-            found.append([name, f"{minutes:.0f}", say(private), say(resident)])
+        for name, minutes, *sizes in rounds(url, process_id):
+            found.append([name, f"{minutes:.0f}", *map(say, sizes)])
             print(*found[-1], flush=True)
-    head = ["round", "minutes", "private memory", "resident"]
+    head = ["round", "minutes", "private memory", "resident", "highest resident since"]
     note = (
         "Two visitors in turns. A round each: a comparison of the base, a ready-made adapter and one's own, an adapter "
         "opened, a soft prompt, formats; in turns a training by the next method (full fine-tuning among them) with a "
         "download and an upload, the base beside the next of its forms, an adapter cut, answered with and measured. In "
-        "rounds 1 and 51 all four tabs in a browser, with a pair of trainings and a merge. Private: anonymous memory. "
+        "rounds 1 and 51 all four tabs in a browser, with a pair of trainings and a merge. Private: anonymous, at rest. "
+        "Highest: while full fine-tuning trains, with gradients and two numbers a weight of its optimizer. "
         "The embedded base is mapped from its file: resident only."
     )
     write("memory", "Memory of the server, two visitors who do everything", head, found, note)
