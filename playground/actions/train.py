@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from playground.actions.catalogue import count_parameters, have
 from playground.adapt import tasks
 from playground.adapt.methods import method
+from playground.bounds import finite
 from playground.model.bases import BASES
 from playground.train import recipe
 from playground.work.jobs import Run
@@ -70,12 +71,15 @@ def python_code(key: str, adapter_id: str) -> str:
 
 
 def event_json(event: Event) -> dict[str, Any]:
-    """One training event as the API gives it; the last one names the adapter instead of carrying it."""
+    """
+    One training event as the API gives it; the last one names the adapter instead of carrying it. A number that
+    overflowed is None.
+    """
     plain = {name: value for name, value in vars(event).items() if name not in ("adapter", "error")}
     if plain["event"] in ("finished", "stopped", "failed"):
         ended: Any = event
         plain |= {"adapter": ended.adapter.summary(), "error": str(ended.error) if ended.error else None}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
+    return finite({name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()})  # type: ignore[no-any-return]
 
 
 def training_view(run: Run | None, language: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from playground.adapt.adapters import Record
 from playground.adapt.attach import attached
 from playground.adapt.variant import Variant
 from playground.compare import divergence
+from playground.compare.overflow import OVERFLOW, overflowing, watched
 from playground.compare.routing import ApartError, mixed, scaled_from, together
 from playground.model.bases import Base
 
@@ -83,35 +84,44 @@ class Row:
         return self.finish_reason is not None
 
     @property
+    def overflows_at_once(self) -> bool:
+        """Whether the prompt alone makes the numbers overflow, so that not even the first token means anything."""
+        return self.finish_reason == OVERFLOW and not self.tokens
+
+    @property
     def tokens_per_second(self) -> float | None:
         """How fast the row has written, with those that write in one batch with it; reading the prompt does not count."""
         return self.steps / self.seconds if self.seconds else None
 
     def prefill(self) -> None:
         """Read the prompt, behind the virtual tokens if there are any, and choose the first token."""
-        self.logits = self.read_all()
-        self.choose(self.logits)
+        self.logits, overflows = self.read_all()
+        self.choose(self.logits, overflows)
 
     @torch.inference_mode()
-    def read_all(self) -> torch.Tensor:
-        """Read the prompt and what is written, but for the last token, into a new cache: logits (vocabulary,), CPU."""
+    def read_all(self) -> tuple[torch.Tensor, bool]:
+        """
+        Read the prompt and what is written, but for the last token, into a new cache: logits (vocabulary,) on the CPU, and
+        whether numbers overflow.
+        """
         ids = torch.tensor([self.prompt + self.tokens[:-1]], device=self.tree.device)
         inputs: dict[str, torch.Tensor] = {"input_ids": ids}
         if hasattr(self.model, "prompt_encoder"):
             embeddings = self.tree.get_input_embeddings()(ids)
             virtual = self.model.get_prompt(batch_size=1).to(embeddings.dtype)
             inputs = {"inputs_embeds": torch.cat([virtual, embeddings], dim=1)}
-        output = self.tree(**inputs, use_cache=True, logits_to_keep=1)
+        with watched(self.tree) as seen:
+            output = self.tree(**inputs, use_cache=True, logits_to_keep=1)
         self.cache, self.length = cache_of(output), next(iter(inputs.values())).shape[1]
-        logits: torch.Tensor = output.logits[0, -1].float().cpu()
-        return logits
+        logits: torch.Tensor = output.logits[:, -1].float().cpu()
+        return logits[0], bool(overflowing(logits, seen))
 
-    def choose(self, logits: torch.Tensor) -> None:
-        """Append the next token, chosen from `logits` (vocabulary,), or finish; not finite, they are an "overflow"."""
+    def choose(self, logits: torch.Tensor, overflows: bool = False) -> None:
+        """Append the next token, chosen from `logits` (vocabulary,), or finish."""
         read: Any = torch.tensor([self.prompt + self.tokens])
         scores: Any = self._choose(read, logits[None].clone())
-        if not logits.isfinite().all() or not scores.max().isfinite():
-            self.finish_reason = "overflow"
+        if overflows or not scores.max().isfinite():
+            self.finish_reason = OVERFLOW
             return
         if self.decoding.temperature:
             token = int(torch.multinomial(scores.softmax(-1), 1, generator=self._generator))
@@ -145,8 +155,8 @@ class Row:
 
     @cached_property
     def top_tokens(self) -> tuple[dict[str, Any], ...]:
-        """The likeliest first tokens with their probabilities at temperature 1; none where the numbers overflow."""
-        if not self.logits.isfinite().all():
+        """The likeliest first tokens with their probabilities at temperature 1; none if reading the prompt overflows."""
+        if self.overflows_at_once:
             return ()
         top = self.logits.softmax(-1).topk(settings.TOP_TOKENS)
         pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
@@ -210,20 +220,20 @@ class _Batch:
         """One more token a row. What goes on: this batch, each row alone if they turn out to be apart, or nothing."""
         start = time.perf_counter()
         try:
-            column = self._column()
+            column, overflows = self._column()
         except ApartError:
             return [left for row in self.rows if not row.finished for left in _alone(row).step()]
         spent = time.perf_counter() - start
-        for row, logits in zip(self.rows, column, strict=True):
+        for row, logits, over in zip(self.rows, column, overflows, strict=True):
             row.length += 1
             if not row.finished:
                 row.steps, row.seconds = row.steps + 1, row.seconds + spent
-                row.choose(logits)
+                row.choose(logits, over)
         return [] if all(row.finished for row in self.rows) else [self]
 
     @torch.inference_mode()
-    def _column(self) -> torch.Tensor:
-        """(rows, vocabulary) logits on the CPU. A finished row repeats its last token, unheard."""
+    def _column(self) -> tuple[torch.Tensor, list[bool]]:
+        """(rows, vocabulary) logits on the CPU, and which overflow. A finished row repeats its last token, unheard."""
         device = self.rows[0].tree.device
         inputs: dict[str, Any] = {
             "input_ids": torch.tensor([[(row.tokens or row.prompt)[-1]] for row in self.rows], device=device)
@@ -232,9 +242,10 @@ class _Batch:
             self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.rows), 1)], dim=1)
             inputs["attention_mask"] = self.mask
             inputs["position_ids"] = torch.tensor([[row.length] for row in self.rows], device=device)
-        output = self.tree(**inputs, **{cache_name(self.tree): self.cache}, use_cache=True)
-        logits: torch.Tensor = output.logits[:, -1]
-        return logits.float().cpu()
+        with watched(self.tree) as seen:
+            output = self.tree(**inputs, **{cache_name(self.tree): self.cache}, use_cache=True)
+        logits: torch.Tensor = output.logits[:, -1].float().cpu()
+        return logits, overflowing(logits, seen).tolist()
 
 
 def _alone(row: Row) -> _Batch:

@@ -88,12 +88,12 @@ def is_soft_prompt(adapter: Adapter) -> bool:
 def virtual_tokens(adapter: Adapter) -> torch.Tensor:
     """
     The learned embeddings, (tokens, width), float32 on the CPU. Raises PlaygroundError if the adapter has none, or if
-    they hold infinity or NaN.
+    they hold infinity, NaN or numbers so large that their norms overflow.
     """
     if not is_soft_prompt(adapter):
         raise PlaygroundError("not_a_soft_prompt", method=adapter.record.method)
     tokens = adapter.tensors[TENSOR].float()
-    if not bool(tokens.isfinite().all()):
+    if not bool(tokens.norm(dim=1).isfinite().all()):
         raise PlaygroundError("soft_prompt_not_finite")
     return tokens
 

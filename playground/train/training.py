@@ -106,6 +106,9 @@ class _Run:
                 return
             if step % self.every == 0 or step == self.steps:
                 yield from self._look(step)
+                if not math.isfinite(self.progress.held_out[-1][1]):
+                    yield self._failed(step)
+                    return
         yield self._ended("finished", step)
 
     @torch.no_grad()

@@ -68,9 +68,9 @@ class Noted(Row):
         self.seen: list[torch.Tensor] = []
         self._ends = set()
 
-    def choose(self, logits: torch.Tensor) -> None:
+    def choose(self, logits: torch.Tensor, overflows: bool = False) -> None:
         self.seen.append(logits)
-        super().choose(logits)
+        super().choose(logits, overflows)
 
 
 def tiny(family: str) -> Any:
