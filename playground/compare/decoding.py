@@ -114,7 +114,7 @@ class Row:
             output = self.tree(**inputs, use_cache=True, logits_to_keep=1)
         self.cache, self.length = cache_of(output), next(iter(inputs.values())).shape[1]
         logits: torch.Tensor = output.logits[:, -1].float().cpu()
-        return logits[0], bool(overflowing(logits, seen))
+        return logits[0], bool(overflowing(seen, 1) | ~logits.isfinite().all(-1))
 
     def choose(self, logits: torch.Tensor, overflows: bool = False) -> None:
         """Append the next token, chosen from `logits` (vocabulary,), or finish."""
@@ -245,7 +245,8 @@ class _Batch:
         with watched(self.tree) as seen:
             output = self.tree(**inputs, **{cache_name(self.tree): self.cache}, use_cache=True)
         logits: torch.Tensor = output.logits[:, -1].float().cpu()
-        return logits, overflowing(logits, seen).tolist()
+        overflows: list[bool] = (overflowing(seen, len(self.rows)) | ~logits.isfinite().all(-1)).tolist()
+        return logits, overflows
 
 
 def _alone(row: Row) -> _Batch:

@@ -37,13 +37,10 @@ def watched(tree: nn.Module) -> Iterator[list[torch.Tensor]]:
             handle.remove()
 
 
-def overflowing(logits: torch.Tensor, seen: list[torch.Tensor]) -> torch.Tensor:
-    """Which rows of `logits` (rows, vocabulary) are not to be trusted, (rows,), with what `watched` has seen."""
-    fine = [logits.isfinite().all(-1)]
-    whole = [one for one in seen if len(one) == len(logits)]
-    if whole:
-        fine.append(torch.stack(whole).isfinite().all(0).cpu())
-    return ~torch.stack(fine).all(0)
+def overflowing(seen: list[torch.Tensor], rows: int) -> torch.Tensor:
+    """Which of so many rows overflow in a norm, (rows,) on the CPU, from what `watched` has seen."""
+    whole = [one for one in seen if len(one) == rows]  # tokens that were handed out to experts stand elsewhere
+    return ~torch.stack(whole).isfinite().all(0).cpu() if whole else torch.zeros(rows, dtype=torch.bool)
 
 
 def _is_norm(module: nn.Module) -> bool:

@@ -42,12 +42,7 @@ def choose(*wishes: str | None) -> str:
 
 
 def number(language: str, value: float, digits: int = 0) -> str:
-    """
-    `460,800` in English; `460 800` in Spanish, where four digits stay together (Ortografía de la RAE, 2010). What is
-    infinite or no number is what overflowed, in words.
-    """
-    if not math.isfinite(value):
-        return words(language)["number.overflows"]
+    """`460,800` in English; `460 800` in Spanish, where four digits stay together (Ortografía de la RAE, 2010)."""
     written = f"{value:,.{digits}f}"
     if language != "es":
         return written

@@ -20,6 +20,7 @@ from playground.adapt.tasks import IGNORE, Example, Task
 from playground.adapt.variant import Variant
 from playground.compare.decoding import Row, write
 from playground.compare.job import Decoding
+from playground.compare.overflow import overflowing, watched
 from playground.model.bases import Base
 
 BATCH = 8  # examples that are read together
@@ -29,7 +30,8 @@ Encoded = tuple[list[int], list[int]]  # (input ids, labels) as `tasks.encode` g
 
 def response_logits(model: nn.Module, batch: Sequence[Encoded], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    Logits and targets of the responses in a batch: (tokens, vocabulary) and (tokens,).
+    Logits and targets of the responses in a batch: (tokens, vocabulary) and (tokens,). NaN where numbers overflow, also
+    where a norm's division would hide it.
 
     Rows are padded on the right, as PEFT's prompt tuning needs it; the output head runs only from the end of the
     shortest prompt on, which saves much of its work.
@@ -40,7 +42,11 @@ def response_logits(model: nn.Module, batch: Sequence[Encoded], pad: int) -> tup
     labels = torch.tensor([labels + [IGNORE] * (longest - len(labels)) for _, labels in batch], device=device)
     mask = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids, _ in batch], device=device)
     first = int((labels != IGNORE).any(0).nonzero()[0])
-    logits = model(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=longest - first + 1).logits
+    with watched(model) as seen:
+        logits = model(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=longest - first + 1).logits
+    overflows = overflowing(seen, len(batch))
+    if overflows.any():
+        logits = logits.masked_fill(overflows.to(device)[:, None, None], torch.nan)
     targets = labels[:, first:]
     wanted = targets != IGNORE
     return logits[:, :-1][wanted].float(), targets[wanted]

@@ -278,8 +278,8 @@ class Reaching(type(tiny("llama").model.layers[0].mlp)):  # type: ignore[misc]
     """An MLP that reads the weight of its layer, as some of transformers' do."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        mlp: torch.Tensor = super().forward(x)
-        return mlp * self.up_proj.weight.abs().mean().sqrt()
+        found: torch.Tensor = super().forward(x) * self.up_proj.weight.abs().mean().sqrt()
+        return found
 
 
 def test_rows_that_turn_out_to_be_apart_are_read_again_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,9 +52,14 @@ def merged(losses: Losses, language: str) -> str:
     }
     top = max(filter(isfinite, rows.values()), default=0.0) or 1.0
     body = "".join(
-        f'<tr><th scope="row">{escape(text(language, name))}</th>'
-        f"<td>{measure(loss / top if isfinite(loss) else 0.0, significant(language, loss, 3))}</td></tr>"
+        f'<tr><th scope="row">{escape(text(language, name))}</th><td>{_loss(loss, top, language)}</td></tr>'
         for name, loss in rows.items()
     )
     drawn = table("pp-effects", columns(["", text(language, "qlora.merge.loss")]), body)
     return f'<div style="--m:var(--m-qlora)">{drawn}</div>'
+
+
+def _loss(loss: float, top: float, language: str) -> str:
+    if not isfinite(loss):
+        return text(language, "number.overflows")
+    return measure(loss / top, significant(language, loss, 3))
