@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from playground.train.job import Ended, Evaluation, TrainingJob
 from playground.train.training import train
 from playground.ui.lowrank import edits
 from playground.ui.quantize.merging import cost
+from playground.work.sessions import SESSIONS
 from tests.compare.test_overflow import times
 
 NAN, INF = float("nan"), float("inf")
@@ -108,11 +110,11 @@ def test_effects_are_null_where_they_overflow(
     large = times(made("lora"), 3e38, "lora_B")
     loaded(tiny)
     monkeypatch.setattr(asked, "held_out_task", lambda key, adapter: small_task)
-    asked.SESSIONS.add("overflow", large)
+    SESSIONS.add("overflow", large)
     try:
         found = strict(asked.effects("overflow", large.id, {"strength": 0.0}, "here"))
     finally:
-        asked.SESSIONS.get("overflow").library.clear()
+        SESSIONS.get("overflow").library.clear()
     assert found["whole"] == {"held_out_loss": None, "kl_from_base": None}
     assert found["left"]["held_out_loss"] == found["base"]["held_out_loss"]
 
@@ -126,7 +128,7 @@ def test_the_lab_measures_a_large_update_or_says_that_it_overflows(
 ) -> None:
     large = times(made(method, **values), factor)
     asked_of: list[Callable[[], Any]] = [lambda: findings.network(tiny, large), lambda: findings.turns(tiny, large)]
-    asked_of += [lambda one=one: findings.spectrum(tiny, large, one) for one in list(updates(tiny, large))[:1]]
+    asked_of += [partial(findings.spectrum, tiny, large, one) for one in list(updates(tiny, large))[:1]]
     if method == "lora":
         asked_of.append(lambda: dataclasses.asdict(findings.report(tiny, large)))
     refusals: list[str] = []

@@ -38,7 +38,7 @@ def _counted(tensor: torch.Tensor) -> int:
     import torch
 
     flat = tensor.contiguous().flatten().view(torch.uint8)
-    return zlib.crc32(flat.numpy()) if tensor.device.type == "cpu" else summed(flat)
+    return zlib.crc32(flat.numpy().data) if tensor.device.type == "cpu" else summed(flat)
 
 
 def summed(flat: torch.Tensor) -> int:
