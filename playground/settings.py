@@ -37,7 +37,8 @@ MAX_CHECKPOINT_BYTES = 64_000_000  # of one run, all checkpoints together
 MAX_FULL_FINE_TUNING_PARAMETERS = 700_000_000
 MIN_OWN_EXAMPLES, MAX_OWN_EXAMPLES = 8, 512
 MAX_EXAMPLE_CHARACTERS = 1000
-MAX_SEQUENCE_TOKENS = 384
+MAX_OWN_BYTES = 4_000_000  # of a file or a pasted table
+MAX_SEQUENCE_TOKENS = 384  # of one example, prompt and response
 
 # Adapters
 MAX_UPLOAD_BYTES = 32_000_000
