@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from playground.actions.catalogue import count_parameters, have
-from playground.adapt import tasks
+from playground.adapt import tables, tasks
 from playground.adapt.methods import method
 from playground.bounds import finite
 from playground.model.bases import BASES
@@ -20,12 +20,27 @@ from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
+    from playground.adapt.tables import Table
     from playground.train.job import Event, Started
 
 
-def own_task(rows: Sequence[Sequence[Any]], path: str | None) -> tasks.Task:
-    """A visitor's own task, from a file or, without one, from the rows of a table. Raises PlaygroundError."""
-    return tasks.read_file(path) if path else tasks.own_task([[str(cell or "") for cell in row] for row in rows])
+def own_table(rows: Sequence[Sequence[Any]], path: str | None, pasted: str = "") -> Table:
+    """
+    A visitor's own table, from a file or, without one, from pasted text, else from typed rows. Raises PlaygroundError if
+    it cannot be read as it was meant.
+    """
+    if path:
+        return tables.read(path)
+    typed = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    filled = [cell for row in typed for cell in row if cell.strip()]
+    if not pasted.strip() and len(filled) == 1 and "\t" in filled[0]:
+        pasted = filled[0]  # a spreadsheet's cells, pasted into one
+    return tables.parse(pasted) if pasted.strip() else tables.of_rows(typed)
+
+
+def own_task(rows: Sequence[Sequence[Any]], path: str | None, pasted: str = "") -> tasks.Task:
+    """The task that a visitor's own table makes. Raises PlaygroundError as `own_table`, and for too few or too many."""
+    return tasks.task_of(own_table(rows, path, pasted))
 
 
 def start_training(

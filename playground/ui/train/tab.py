@@ -86,7 +86,7 @@ class TrainTab:
     def start(self, order: Order) -> Iterator[Changes]:
         """Queue a training and show it; a wrong input becomes a sentence over the curve."""
         try:
-            task = own_task(order.rows, order.file) if order.task == OWN else order.task
+            task = own_task(order.rows, order.file, order.pasted) if order.task == OWN else order.task
             run = start_training(
                 order.key, order.base, order.method, task, order.settings, steps=order.steps, seed=order.seed
             )
