@@ -57,7 +57,7 @@ def start_training(
     Queue a training for a session. `task` is the id of a teaching task or an `own_task`; `values` and `steps` take the
     method's defaults where they are left out. Raises PlaygroundError at once if it cannot be served.
     """
-    from playground.train.job import Ended, TrainingJob, kept_bytes
+    from playground.train.job import Ended, TrainingJob, Working, kept_bytes
     from playground.train.training import train
 
     learned = tasks.task(task) if isinstance(task, str) else task
@@ -65,8 +65,11 @@ def start_training(
     have(method(method_id).base_id(base_id, job.hyperparameters))
     SESSIONS.check_room(key, kept_bytes(count_parameters(base_id, method_id, job.hyperparameters)["trainable"]))
 
-    def events(stop: Any) -> Iterator[Event]:
+    def events(stop: Any) -> Iterator[Event | None]:
         for event in train(job, BASES.get, stop):
+            if isinstance(event, Working):
+                yield None  # nothing to tell
+                continue
             if isinstance(event, Ended):
                 gone = SESSIONS.add(key, event.adapter)
                 event = replace(event, adapter=event.adapter.outline(), gave_way=tuple(one.summary() for one in gone))

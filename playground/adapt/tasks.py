@@ -167,8 +167,21 @@ def task_of(table: Table) -> Task:
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, shots: Sequence[Example] = ()) -> list[int]:
     """
     The ids that the model continues: the chat template with the answer opened, or, where a base has no chat template,
-    the plain text with one line per turn. `shots` are example turns before the question.
+    the plain text with one line per turn. `shots` are example turns before the question. Raises PlaygroundError if they
+    are more than `settings.MAX_PROMPT_TOKENS`.
     """
+    ids = _prompt_ids(tokenizer, prompt, shots)
+    _check_length(len(ids), shots)
+    return ids
+
+
+def _check_length(tokens: int, shots: Sequence[Example]) -> None:
+    if tokens > settings.MAX_PROMPT_TOKENS:
+        key = "few_shot_too_long" if shots else "prompt_too_many_tokens"
+        raise PlaygroundError(key, found=tokens, maximum=settings.MAX_PROMPT_TOKENS, examples=len(shots))
+
+
+def _prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, shots: Sequence[Example]) -> list[int]:
     if tokenizer.chat_template is None:
         turns = "".join(f"{shot.prompt}\n{shot.response}\n" for shot in shots)
         return list(tokenizer(turns + prompt + "\n")["input_ids"])
@@ -185,10 +198,10 @@ def encode(
 ) -> tuple[list[int], list[int]]:
     """
     (input ids, labels) of one example, equally long: the labels are IGNORE over the prompt and the ids over the
-    response and its end token. Raises PlaygroundError if the example (without `shots`) is longer than
-    `settings.MAX_SEQUENCE_TOKENS`.
+    response and its end token. Raises PlaygroundError if the example is longer than `settings.MAX_SEQUENCE_TOKENS`, or
+    together with `shots` than `settings.MAX_PROMPT_TOKENS`.
     """
-    before = prompt_ids(tokenizer, example.prompt, shots)
+    before = _prompt_ids(tokenizer, example.prompt, shots)
     after = tokenizer(example.response, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
     if not shots and len(before) + len(after) > settings.MAX_SEQUENCE_TOKENS:
         raise PlaygroundError(
@@ -197,4 +210,6 @@ def encode(
             found=len(before) + len(after),
             maximum=settings.MAX_SEQUENCE_TOKENS,
         )
+    if shots:
+        _check_length(len(before) + len(after), shots)
     return before + after, [IGNORE] * len(before) + after
