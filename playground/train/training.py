@@ -118,6 +118,8 @@ class _Run:
                         yield self._failed()
                         return
         except Stopped:
+            if self.keeps_checkpoints and self.progress.checkpoints[-1:] and self.progress.checkpoints[-1].step != self.done:
+                self.progress.checkpoints.append(Checkpoint(self.done, self._tensors()))
             yield self._ended("stopped")
         else:
             yield self._ended("finished")
@@ -198,13 +200,9 @@ class _Run:
         yield Sample(self.done, tuple(written))
 
     def _last_look(self) -> Iterator[Event]:
-        """What a stopped run keeps is measured, if that takes no more than a batch; a checkpoint it has in any case."""
-        if self.progress.held_out[-1][0] == self.done:
-            return
-        if len(batches(self.held_out_set, len(self.held_out_set))) == 1:
+        """What a stopped run keeps is measured, if that takes no more than a batch."""
+        if self.progress.held_out[-1][0] != self.done and len(batches(self.held_out_set)) == 1:
             yield from self._look()
-        elif self.keeps_checkpoints:
-            self.progress.checkpoints.append(Checkpoint(self.done, self._tensors()))
 
     def _timed(self, work: Generator[None, None, Result]) -> Generator[None, None, Result]:
         """The same work; the seconds that it takes, without its pauses, count as the run's."""
