@@ -125,7 +125,7 @@ def training_view(run: Run | None, language: str) -> dict[str, Any]:
         _VIEW[event.event](view, event)
     if run.state == "failed" and view["state"] not in ("diverged",):
         view["state"] = "failed"
-    if run.state == "stopped" and view["state"] in ("queued", "preparing"):
+    if run.state == "stopped" and view["state"] in ("queued", "preparing", "running"):
         view["state"] = "stopped"
     error = run.error or view.pop("error", None)
     view["message"] = error.message(language) if error else ""

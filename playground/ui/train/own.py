@@ -12,7 +12,7 @@ import gradio as gr
 
 from playground import settings
 from playground.actions.train import own_table
-from playground.adapt.tables import Table
+from playground.adapt.tables import EXACT, Table
 from playground.adapt.tasks import task_of
 from playground.errors import PlaygroundError
 from playground.locales import number, text
@@ -45,6 +45,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> tuple[dict[str, Any], gr.
     """The three places for them and what was read; the places by the fields of `Own`, and the column around all."""
     make = wording.make
     with gr.Column(visible=False) as column:
+        seen = html("", elem_id="own-read")
         file = make(
             gr.File, {"label": "own.file"}, file_types=FILES, type="filepath", height=110, elem_id="own-file"
         )  # fmt: skip
@@ -56,7 +57,6 @@ def build(wording: Wording, visit: Controls[Visit]) -> tuple[dict[str, Any], gr.
             type="array", column_count=2, column_limits=(2, 2), interactive=True, wrap=True, max_height=360,
             elem_id="own-table",
         )  # fmt: skip
-        seen = html("", elem_id="own-read")
     places: dict[str, Any] = {"file": file, "pasted": pasted, "rows": rows}
     own = Controls(Own, {**visit.components, **places})
     gr.on(
@@ -113,10 +113,10 @@ def how(table: Table, language: str) -> list[str]:
     said = []
     if table.separator:
         said.append(words(language, SEPARATORS[table.separator]))
-    if table.header:
-        said.append(words(language, "own.header", prompt=table.header[0], response=table.header[1]))
-    else:
+    if not table.header:
         said.append(words(language, "own.no_header"))
+    elif table.header != EXACT:
+        said.append(words(language, "own.header", prompt=table.header[0], response=table.header[1]))
     if table.encoding != Table.encoding:
         said.append(words(language, "own.encoding", encoding=table.encoding))
     repeated = len(table.pairs) - len({pair.prompt for pair in table.pairs})
