@@ -37,9 +37,8 @@ RESPONSES = frozenset(
     "respuesta respuestas salida salidas contestacion contestaciones asistente".split()
 )
 EXACT = ("prompt", "response")  # beside these, other fields of an object may have any name
-LIKE_A_NAME = re.compile(
-    r"[^\W\d]\w*|[^\W\d]+([ _/'-][^\W\d]+){1,3}|(col|column|columna|field|campo) ?\w+|\d", re.IGNORECASE
-)
+LIKE_A_NAME = re.compile(r"\W*([^\W\d]\w*|[^\W\d]+(\W+[^\W\d]+){1,3}|(column|columna|field|campo) \w+|\d)\W*")
+SPOKEN = re.compile(r"[.,;:!?¡¿…]")  # in sentences, not in names
 Rows = list[tuple[int, list[str]]]  # the line that each begins in, and its cells
 CONTROL = re.compile("\0|[\ud800-\udfff]")  # no text has them: half characters cannot be written as UTF-8
 
@@ -96,8 +95,7 @@ def parse(text: str, separators: Sequence[str] = SEPARATORS, encoding: str = SAI
         raise PlaygroundError("data_too_large", maximum=settings.MAX_OWN_EXAMPLES)
     text = re.sub("\r\n?", "\n", text.removeprefix("\ufeff"))
     first, _, rest = text.partition("\n")
-    declared = re.fullmatch(r"sep=([,;\t])", first.rstrip(" "))  # how Excel is told its separator
-    if declared:
+    if declared := re.fullmatch(r"sep=([,;\t])", first.rstrip(" ")):  # how Excel is told its separator
         text, separators = "\n" + rest, declared[1]
     readings, unclosed = dict[str, Rows](), 0
     for one in separators:
@@ -281,10 +279,10 @@ def _order(cells: Sequence[Any]) -> tuple[int, int] | None:
 
 
 def _may_be_a_header(cells: Sequence[Any]) -> bool:
-    """Whether a first line that names no known columns looks as if it named some, so that nobody can tell."""
+    """Whether a first line that names no known columns looks as if it named some."""
     names = [_plain(cell) for cell in cells]
     known = any(name in PROMPTS | RESPONSES for name in names)
-    return known or all(LIKE_A_NAME.fullmatch(name) for name in names)
+    return known or all(LIKE_A_NAME.fullmatch(name) and not SPOKEN.search(name) for name in names)
 
 
 def _plain(name: Any) -> str:

@@ -222,7 +222,8 @@ def test_accents_and_marks_in_a_header_do_not_matter() -> None:
     "header",
     [
         "Frage,Antwort", "text,label", "prompt,label", "instruction,input", "source text,target text", "col1,col2",
-        "Column 1,Column 2", "0,1", "Your question,answer",
+        "Column 1,Column 2", "0,1", "Your question,answer", "Frage (DE),Antwort (DE)", "[src],[tgt]",
+        "Kundenfrage_1,Reaktion",
     ],
 )  # fmt: skip
 def test_what_may_be_a_header_never_becomes_an_example(header: str) -> None:
