@@ -185,6 +185,15 @@ def test_bad_input_is_answered_in_words_and_loses_nothing(page: Page) -> None:
     expect(page.locator("#status [role=alert]")).to_contain_text("between 8 and 512 are needed")
 
 
+DROP_ON_THE_TABLE = """content => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([content], "dropped.csv", { type: "text/csv" }));
+  const place = document.querySelector("#own-table .upload-container");
+  for (const type of ["dragenter", "dragover", "drop"])
+    place.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
+}"""
+
+
 def test_own_examples_are_shown_as_they_were_read_before_anything_is_trained(page: Page, tmp_path: Path) -> None:
     tab(page, 1)
     page.locator("#task-picker input").click()
@@ -201,6 +210,13 @@ def test_own_examples_are_shown_as_they_were_read_before_anything_is_trained(pag
     page.locator("#own-paste textarea").fill("Respuesta;Pregunta\n" + "\n".join(f"A {n},5;Q {n}" for n in range(9)))
     expect(seen).to_contain_text("9 pairs read")
     expect(seen.locator("tbody td").first).to_have_text("Q 0")
+    page.evaluate(DROP_ON_THE_TABLE, "response,prompt\n" + "\n".join(f'"Yes; {n}",Dropped {n}?' for n in range(8)))
+    expect(seen).to_contain_text("8 pairs read")
+    expect(seen.locator("tbody td").first).to_have_text("Dropped 0?")
+    page.locator("#own-file").get_by_role("button", name="Remove").or_(
+        page.locator("#own-file [aria-label=Clear]")
+    ).first.click()
+    expect(seen).to_contain_text("9 pairs read")
     file = tmp_path / "own.csv"
     file.write_bytes("Frage;Antwort\nGröße?;Groß\n".encode("latin-1"))
     page.locator("#own-file input[type=file]").set_input_files(file)

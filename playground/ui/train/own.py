@@ -26,6 +26,19 @@ from playground.ui.train.status import sample_row
 FILES = [".csv", ".tsv", ".json", ".jsonl"]
 FIRST = 3  # pairs that are shown
 SEPARATORS = {",": "own.separator.comma", ";": "own.separator.semicolon", "\t": "own.separator.tab"}
+# A file that is dropped on the table goes where files go: gradio's table would guess its separator, and take its first
+# line for the names of the columns whatever their order.
+DROPPED = """
+document.addEventListener("drop", event => {
+  if (!event.target.closest("#own-table")) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const input = document.querySelector("#own-file input[type=file]");
+  if (!input) return;
+  input.files = event.dataTransfer.files;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+}, true);
+"""
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> tuple[dict[str, Any], gr.
     """The three places for them and what was read; the places by the fields of `Own`, and the column around all."""
     make = wording.make
     with gr.Column(visible=False) as column:
-        seen = html("", elem_id="own-read")
+        seen = html("", elem_id="own-read", js_on_load=DROPPED)
         file = make(
             gr.File, {"label": "own.file"}, file_types=FILES, type="filepath", height=110, elem_id="own-file"
         )  # fmt: skip
@@ -54,7 +67,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> tuple[dict[str, Any], gr.
         )  # fmt: skip
         rows = make(
             gr.Dataframe, {"label": "own.table", "headers": heads}, value=[["", ""]] * settings.MIN_OWN_EXAMPLES,
-            type="array", column_count=2, column_limits=(2, 2), interactive=True, wrap=True, max_height=360,
+            type="array", column_count=2, interactive=True, wrap=True, max_height=360,
             elem_id="own-table",
         )  # fmt: skip
     places: dict[str, Any] = {"file": file, "pasted": pasted, "rows": rows}
