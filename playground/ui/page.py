@@ -20,6 +20,7 @@ from playground.actions.compare import beside
 from playground.errors import PlaygroundError
 from playground.ui.api.endpoints import build_api
 from playground.ui.api.quantize import ENDPOINTS
+from playground.ui.api.served import ServedBlocks
 from playground.ui.compare import tab as compare
 from playground.ui.compare.picker import Picked, pane_update
 from playground.ui.compare.tab import CompareTab
@@ -27,7 +28,7 @@ from playground.ui.kit import links
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.html import header
-from playground.ui.kit.visit import Visit
+from playground.ui.kit.visit import Kept, Visit, key_of
 from playground.ui.kit.wording import Wording, html
 from playground.ui.lowrank import tab as lowrank
 from playground.ui.quantize import tab as quantize
@@ -58,7 +59,7 @@ class Shell:
         """Everything that depends on who opens the page, and with which address."""
         language = locales.choose(request.query_params.get("lang"), request.headers.get("accept-language"))
         link = links.read(request.query_params)
-        key = kept if kept and len(kept) == 32 else uuid.uuid4().hex  # whoever has it has the session
+        key = kept or uuid.uuid4().hex  # whoever has it has the session
         base_id = link["base"] if link["base"] in [one for _, one in base_choices(language)] else settings.DEFAULT_BASE
         shown = self.wording.said(language)
         shown[self.visit.components["base"]]["value"] = base_id
@@ -96,7 +97,7 @@ class Shell:
 def build_page() -> gr.Blocks:
     """The whole page, not yet served."""
     wording = Wording()
-    page = gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS)
+    page = ServedBlocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS)
     with page:
         shell = build_shell(wording)
         _wire(shell)
@@ -108,8 +109,8 @@ def build_page() -> gr.Blocks:
 def build_shell(wording: Wording) -> Shell:
     """The header and the four tabs."""
     # In the browser, not in gr.State: the server may forget a page's state while the page is open
-    visitor = gr.BrowserState("", storage_key="peft-playground-visitor")
-    language = gr.BrowserState(locales.DEFAULT, storage_key="peft-playground-language")
+    visitor = Kept("", key_of, storage_key="peft-playground-visitor")
+    language = Kept(locales.DEFAULT, locales.choose, storage_key="peft-playground-language")
     top = wording.make(
         html, {"value": lambda lang: header_html(catalogue.base_status(settings.DEFAULT_BASE), lang)}, elem_id="header"
     )
