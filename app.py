@@ -24,7 +24,7 @@ from playground.ui.kit.theme import CSS, HEAD, THEME
 from playground.ui.page import build_page
 
 FILES = tempfile.TemporaryDirectory(prefix="peft-playground-", ignore_cleanup_errors=True)  # what visitors up- and download
-os.environ.setdefault("GRADIO_TEMP_DIR", FILES.name)
+os.environ["GRADIO_TEMP_DIR"] = os.environ.get("GRADIO_TEMP_DIR") or FILES.name
 demo = build_page()
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from playground.actions.adapters import examined, held_out_task
+from playground.actions.catalogue import have
 from playground.actions.compare import start_answers
 from playground.actions.work import check_ended
 from playground.adapt.variant import Variant
@@ -105,6 +106,7 @@ def start_sweep(key: str, adapter_id: str, edits: Sequence[Mapping[str, Any]], p
 
     adapter = SESSIONS.get(key).library.get(adapter_id)
     task = _measurable(key, adapter)
+    have(Variant.of(adapter.record.base, adapter).base)
     job = SweepJob(adapter.record.base, adapter, tuple(Edit(**edit).checked(adapter) for edit in edits), task)
     return SESSIONS.submit(key, LAB, lambda stop: sweep(job, BASES.get), adapter_id, place)
 

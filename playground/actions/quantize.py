@@ -258,7 +258,8 @@ def start_merge(key: str, adapter_id: str) -> Run:
     if task is None:
         raise PlaygroundError("no_held_out")
     job = MergeJob(adapter, task)
-    catalogue.have(four_bit_id(adapter))
+    for needed in (four_bit_id(adapter), split_id(adapter.record.base)[0].id):
+        catalogue.have(needed)
     return SESSIONS.submit(key, MEASURE, lambda stop: merging(job, BASES.get), adapter.outline(), MERGE)
 
 

@@ -32,8 +32,11 @@ class Kept(gr.BrowserState):
 
     def preprocess(self, payload: Any) -> str:
         return self.sound(payload)
-    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
