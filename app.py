@@ -13,6 +13,7 @@ from types import FrameType
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("GRADIO_TEMP_DIR", (FILES := tempfile.TemporaryDirectory(prefix="peft-playground-")).name)
 
 from playground import settings
 from playground.actions.adapters import DOWNLOADS
@@ -23,8 +24,6 @@ from playground.ui.api.http import APP
 from playground.ui.kit.theme import CSS, HEAD, THEME
 from playground.ui.page import build_page
 
-FILES = tempfile.TemporaryDirectory(prefix="peft-playground-", ignore_cleanup_errors=True)  # what visitors up- and download
-os.environ["GRADIO_TEMP_DIR"] = os.environ.get("GRADIO_TEMP_DIR") or FILES.name
 demo = build_page()
 
 

@@ -5,7 +5,6 @@ The program itself, started for the tests as a visitor starts it: one server for
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -27,22 +26,17 @@ def served(log: Path) -> Iterator[str]:
 
 
 @contextmanager
-def serving(log: Path, ends_by: signal.Signals = signal.SIGTERM, **settings: str) -> Iterator[tuple[str, int]]:
-    """The same with its process id; `settings` are environment variables of its own, `ends_by` is what ends it."""
+def serving(log: Path, **settings: str) -> Iterator[tuple[str, int]]:
+    """The same with its process id; `settings` are environment variables of its own."""
     port = free_port()
-    env = {
-        **os.environ,
-        **settings,
-        "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_SERVER_PORT": str(port),
-        "PYTHONUNBUFFERED": "1",
-    }
+    where = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    env = {**os.environ, **settings, **where}
     with log.open("w") as out:
         process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT)
     try:
         yield answering(process, f"http://127.0.0.1:{port}", log), process.pid
     finally:
-        process.send_signal(ends_by)
+        process.terminate()
         process.wait(timeout=20)
 
 

@@ -15,26 +15,11 @@ import httpx
 import pytest
 
 from playground import locales
+from tests.api.calling import called, posted
 
 BASE = "smollm2-135m"
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 SHOWN = re.findall(r"```sh\n(.*?)```", README.split("## The API")[1].split("\n## ")[0], re.DOTALL)
-
-
-def posted(url: str, name: str, body: Any, **headers: str) -> httpx.Response:
-    """The answer to a POST of JSON, or of bytes that are none."""
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = {"content-type": "application/json", **headers}
-    return httpx.post(f"{url}/gradio_api/call/{name}", content=content, headers=headers, timeout=60)
-
-
-def called(url: str, name: str, body: Any) -> Any:
-    """What an endpoint gives at last."""
-    job = posted(url, name, body).json()["event_id"]
-    answer = httpx.get(f"{url}/gradio_api/call/{name.removeprefix('v2/')}/{job}", timeout=120).text
-    event, data = re.findall(r"event: (\w+)\ndata: (.*)", answer)[-1]
-    assert event == "complete", data
-    return json.loads(data)[0]
 
 
 def test_what_is_left_out_takes_its_default(url: str) -> None:

@@ -75,7 +75,7 @@ def values(name: str) -> dict[str, tuple[Any, Any]]:
 
 def said(name: str, given: list[Any], language: str = "en") -> str:
     """The sentence of a refusal."""
-    request = gr.Request(session_hash="odd", headers={"accept-language": language})  # type: ignore[arg-type]
+    request = gr.Request(session_hash="odd", headers={"accept-language": language})
     with pytest.raises(gr.Error) as refused:
         asyncio.run(page().process_api(ENDPOINTS[name], given, request=request))
     return str(refused.value.message)

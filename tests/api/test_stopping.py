@@ -4,8 +4,6 @@ What a program gives up stops, and what it asks for twice waits or is told so.
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +13,11 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from tests.api.calling import called
+
 BASE = "smollm2-135m"
 BOUND = 60.0  # seconds after which what was stopped has not ended
-LONG = (BASE, "lora", "pirate", {}, 300, 0)  # steps of a training that nobody waits for
+LONG: tuple[Any, ...] = (BASE, "lora", "pirate", {}, 300, 0)  # steps of a training that nobody waits for
 QUESTION = (BASE, "Tell me about the sea.", ["base", "pirate-lora"])
 
 
@@ -55,10 +55,7 @@ def test_a_training_whose_stream_is_closed_ends(url: str) -> None:
 
 def stopped(url: str, session: str) -> int:
     """How many jobs of a session `/stop` found."""
-    call = f"{url}/gradio_api/call/stop"
-    job = httpx.post(call, json={"data": [], "session_hash": session}).json()["event_id"]
-    answer = httpx.get(f"{call}/{job}", timeout=BOUND).text
-    return int(json.loads(re.findall(r"event: complete\ndata: (.*)", answer)[-1])[0]["stopped"])
+    return int(called(url, "stop", {"data": [], "session_hash": session})["stopped"])
 
 
 def test_stop_ends_whatever_runs_for_the_client_and_nothing_else(client: Client, url: str) -> None:
