@@ -28,7 +28,7 @@ from playground.ui.kit import links
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.html import header
-from playground.ui.kit.visit import Kept, Visit, key_of
+from playground.ui.kit.visit import Visit, key_of
 from playground.ui.kit.wording import Wording, html
 from playground.ui.lowrank import tab as lowrank
 from playground.ui.quantize import tab as quantize
@@ -100,6 +100,8 @@ def build_page() -> gr.Blocks:
     page = ServedBlocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS)
     with page:
         shell = build_shell(wording)
+        kept = shell.visit.components  # by the browser, which may send anything
+        page.sound = {kept["key"]._id: key_of, kept["language"]._id: locales.choose}
         _wire(shell)
         _wire_opening(page, shell)
         build_api(ENDPOINTS)
@@ -109,8 +111,8 @@ def build_page() -> gr.Blocks:
 def build_shell(wording: Wording) -> Shell:
     """The header and the four tabs."""
     # In the browser, not in gr.State: the server may forget a page's state while the page is open
-    visitor = Kept("", key_of, storage_key="peft-playground-visitor")
-    language = Kept(locales.DEFAULT, locales.choose, storage_key="peft-playground-language")
+    visitor = gr.BrowserState("", storage_key="peft-playground-visitor")
+    language = gr.BrowserState(locales.DEFAULT, storage_key="peft-playground-language")
     top = wording.make(
         html, {"value": lambda lang: header_html(catalogue.base_status(settings.DEFAULT_BASE), lang)}, elem_id="header"
     )

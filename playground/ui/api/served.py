@@ -10,7 +10,7 @@ import functools
 import inspect
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -33,28 +33,36 @@ log = logging.getLogger(__name__)
 class ServedBlocks(gr.Blocks):
     """
     Blocks whose handlers run once the heavy libraries are there. Public endpoints take their defaults for what a program
-    leaves out at the end, also over plain HTTP, and say what they take where values are too many or unreadable.
+    leaves out at the end, also over plain HTTP, and say what they take where values are too many or unreadable. What a
+    browser sends for the components of `sound`, by id, passes through that function first.
     """
+
+    sound: Mapping[int, Callable[[Any], Any]] = {}
 
     async def process_api(
         self, block_fn: BlockFunction | int, inputs: list[Any], *more: Any, **named: Any
     ) -> dict[str, Any]:
         await to_thread.run_sync(libraries.import_all, limiter=self.limiter)
         one = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
+        given = [self.sound.get(block._id, _same)(value) for block, value in zip(one.inputs, inputs, strict=False)]
         if one.api_visibility != "public" or not one.api_name or one.fn is None:
-            return await super().process_api(block_fn, inputs, *more, **named)
+            return await super().process_api(block_fn, given, *more, **named)
         request, name, listed = named.get("request"), f"/{one.api_name}", ", ".join(parameters(one.fn))
         if len(inputs) > len(one.inputs):
             error = PlaygroundError("too_many_values", found=len(inputs), endpoint=name, parameters=listed)
             raise said_to(request, error)
         defaults: list[Any] = list(one.inputs[len(inputs) :])
         try:
-            return await super().process_api(block_fn, [*inputs, *(one.value for one in defaults)], *more, **named)
+            return await super().process_api(block_fn, [*given, *(one.value for one in defaults)], *more, **named)
         except gr.Error:
             raise
         except Exception as reason:  # what an endpoint raises is a gr.Error: gradio could not read a value
             log.warning("%s: %s", name, shown(reason))
             raise said_to(request, PlaygroundError("values_unreadable", endpoint=name, parameters=listed)) from reason
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def parameters(endpoint: Callable[..., Any]) -> list[str]:

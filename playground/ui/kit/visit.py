@@ -1,17 +1,13 @@
 """
 What every part of the page knows: who looks at it, in which language, on which base.
 
-A browser keeps the first two, and may send anything for them: `Kept` makes it one of what there is.
+A browser keeps the first two.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-import gradio as gr
 
 
 @dataclass(frozen=True)
@@ -21,19 +17,6 @@ class Visit:
     key: str
     language: str
     base: str
-
-
-class Kept(gr.BrowserState):
-    """A text that the browser keeps, read through `sound` before any handler sees it."""
-
-    is_template = True  # for the browser it is a BrowserState
-
-    def __init__(self, default: str, sound: Callable[[Any], str], storage_key: str) -> None:
-        super().__init__(default, storage_key=storage_key)
-        self.sound = sound
-
-    def preprocess(self, payload: Any) -> str:
-        return self.sound(payload)
 
 
 def key_of(kept: object) -> str:
