@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -14,7 +13,9 @@ import pytest
 
 from playground import locales
 from playground.model.bases import Base
-from playground.ui.page import build_page
+from playground.ui.api.endpoints import build_api
+from playground.ui.api.quantize import ENDPOINTS as MORE
+from playground.ui.api.served import ServedBlocks
 
 BASE = "smollm2-135m"
 SOUND: dict[str, dict[str, Any]] = {  # values of all endpoints that have no default
@@ -58,12 +59,9 @@ NOT_MEANT = {
 }
 
 
-@cache
-def page() -> gr.Blocks:
-    return build_page()
-
-
-ENDPOINTS = {str(one.api_name): one for one in page().fns.values() if one.api_visibility == "public"}
+with ServedBlocks() as PAGE:  # the endpoints alone
+    build_api(MORE)
+ENDPOINTS = {str(one.api_name): one for one in PAGE.fns.values() if one.api_visibility == "public"}
 
 
 def values(name: str) -> dict[str, tuple[Any, Any]]:
@@ -77,7 +75,7 @@ def said(name: str, given: list[Any], language: str = "en") -> str:
     """The sentence of a refusal."""
     request = gr.Request(session_hash="odd", headers={"accept-language": language})
     with pytest.raises(gr.Error) as refused:
-        asyncio.run(page().process_api(ENDPOINTS[name], given, request=request))
+        asyncio.run(PAGE.process_api(ENDPOINTS[name], given, request=request))
     return str(refused.value.message)
 
 
@@ -111,13 +109,13 @@ def test_values_that_nobody_takes_are_not_passed_over(name: str) -> None:
     assert str(len(taken) + 1) in said(name, [None] * (len(taken) + 1))
 
 
-@pytest.mark.parametrize("value", ["eight", None, True, 1e-300, 10**400, [8], {}])
+@pytest.mark.parametrize("value", ["eight", None, 1e-300, 10**400, [8], {}])
 def test_hyperparameters_are_looked_at_one_by_one(value: Any) -> None:
     assert "rank must be" in said("count_parameters", [BASE, "lora", {"rank": value}])
-    assert "dora must be" in said("count_parameters", [BASE, "lora", {"dora": value}]) or value is True
+    assert "dora must be" in said("count_parameters", [BASE, "lora", {"dora": value}])
 
 
 def test_whole_numbers_may_be_written_as_javascript_writes_them() -> None:
     request = gr.Request(session_hash="odd")
-    found = asyncio.run(page().process_api(ENDPOINTS["accumulate"], [127.0, 1.0], request=request))
+    found = asyncio.run(PAGE.process_api(ENDPOINTS["accumulate"], [127.0, 1.0], request=request))
     assert found["data"][0]["addition"]["result"] == -128
