@@ -45,6 +45,12 @@ MAX_BATCH_TOKENS = 1024  # read at once, padding included: each has a logit for 
 # Adapters
 MAX_UPLOAD_BYTES = 32_000_000
 MAX_UNPACKED_BYTES = 64_000_000
+MAX_ZIP_DIRECTORY_BYTES = 1_000_000  # its list of files
+MAX_CONFIG_BYTES = 100_000  # adapter_config.json
+MAX_RECORD_BYTES = 2_000_000  # record.json, with the losses and samples of a whole run
+MAX_PATTERN_SECONDS = 5.0  # for all regular expressions of one config
+MAX_VIRTUAL_TOKENS = 512  # of an upload: they are read before every prompt
+MAX_UNDOING_MULTIPLICATIONS = 2e11  # of the factorizations that PiSSA and OLoRA begin with
 MAX_ADAPTER_NAME = 60
 
 # Low-rank lab

@@ -19,6 +19,7 @@ from torch.nn.functional import cosine_similarity
 from playground import settings
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter
+from playground.adapt.attach import PROMPT as TENSOR
 from playground.adapt.attach import attach
 from playground.adapt.tasks import Example
 from playground.adapt.variant import Variant
@@ -28,7 +29,7 @@ from playground.lowrank.vocabulary import COUNT, Near, chance, input_embeddings,
 from playground.model.bases import Base
 from playground.train.evaluation import Encoded, held_out_losses
 
-PEFT_TYPE, TENSOR = "PROMPT_TUNING", "prompt_embeddings"  # PEFT's names
+PEFT_TYPE = "PROMPT_TUNING"  # PEFT's name
 SAMPLE = Bound("sample", 400, 2, settings.MAX_PROJECTED_TOKENS)
 Point = tuple[float, float]
 
