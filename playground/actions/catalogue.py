@@ -71,6 +71,10 @@ def shape(base_id: str) -> Architecture:
     return architecture
 
 
+def is_loaded(base_id: str) -> bool:
+    return BASES.is_loaded(base_id)
+
+
 def comes(base_id: str) -> bool:
     """Whether a base is here, or will be soon."""
     return BASES.is_loaded(base_id) or BASES.status(base_id).state in UNDER_WAY

@@ -19,7 +19,7 @@ from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
-    from playground.train.job import Event, Started
+    from playground.train.job import Ended, Event, Started
 
 
 def own_task(rows: Sequence[Sequence[Any]], path: str | None) -> tasks.Task:
@@ -51,12 +51,18 @@ def start_training(
 
     def events(stop: Any) -> Iterator[Event]:
         for event in train(job, BASES.get, stop):
-            if isinstance(event, Ended):
-                gone = SESSIONS.add(key, event.adapter)
-                event = replace(event, adapter=event.adapter.outline(), gave_way=tuple(one.summary() for one in gone))
-            yield event
+            yield keep(key, event) if isinstance(event, Ended) else event
 
     return SESSIONS.submit(key, TRAIN, events, job)
+
+
+def keep(key: str, ended: Ended) -> Ended:
+    """A session keeps what a run has learned; the event tells it without the tensors."""
+    if ended.adapter.record.untrained:
+        return replace(ended, adapter=ended.adapter.outline(), kept=False)
+    gone = SESSIONS.add(key, ended.adapter)
+    mine = SESSIONS.get(key).library.get(ended.adapter.id)
+    return replace(ended, adapter=mine.outline(), gave_way=tuple(one.summary() for one in gone))
 
 
 def stop_training(key: str) -> None:
@@ -70,11 +76,12 @@ def python_code(key: str, adapter_id: str) -> str:
 
 
 def event_json(event: Event) -> dict[str, Any]:
-    """One training event as the API gives it; the last one names the adapter instead of carrying it."""
-    plain = {name: value for name, value in vars(event).items() if name not in ("adapter", "error")}
+    """One training event as the API gives it; the last one names the adapter, if one was kept, instead of carrying it."""
+    plain = {name: value for name, value in vars(event).items() if name not in ("adapter", "error", "kept")}
     if plain["event"] in ("finished", "stopped", "failed"):
         ended: Any = event
-        plain |= {"adapter": ended.adapter.summary(), "error": str(ended.error) if ended.error else None}
+        adapter = ended.adapter.summary() if ended.kept else None
+        plain |= {"adapter": adapter, "error": str(ended.error) if ended.error else None}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
 
@@ -134,8 +141,10 @@ def _sample(view: dict[str, Any], event: Any) -> None:
 
 def _ended(view: dict[str, Any], event: Any) -> None:
     state = "diverged" if event.event == "failed" else event.event
-    view |= {"state": state, "adapter": event.adapter.summary(), "elapsed": event.seconds, "error": event.error}
-    view["checkpoints"] = [checkpoint.step for checkpoint in event.adapter.checkpoints]
+    view |= {"state": state, "elapsed": event.seconds, "error": event.error}
+    if event.kept:
+        view["adapter"] = event.adapter.summary()
+        view["checkpoints"] = [checkpoint.step for checkpoint in event.adapter.checkpoints]
     view["gave_way"] = list(event.gave_way)
 
 
