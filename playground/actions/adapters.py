@@ -62,6 +62,11 @@ def download(key: str, adapter_id: str, name: str = "") -> str:
     return str(path)
 
 
+def described(key: str, adapter_id: str) -> dict[str, Any]:
+    """An adapter of the session as `list_adapters` has it, also at a checkpoint. Raises PlaygroundError if it is gone."""
+    return SESSIONS.get(key).library.get(adapter_id).summary()
+
+
 def plain_name(adapter: Adapter) -> str:
     """What an adapter is called where no language is known: its name, or "lora pirate 3 step 12"."""
     _, mark, step = adapter.id.partition(adapters.STEP_MARK)

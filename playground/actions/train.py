@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from playground.actions.adapters import list_adapters
 from playground.actions.catalogue import count_parameters, have
 from playground.adapt import tasks
 from playground.adapt.methods import method
@@ -70,9 +71,9 @@ def stop_training(key: str) -> None:
     SESSIONS.stop(key, TRAIN)
 
 
-def python_code(key: str, adapter_id: str) -> str:
+def python_code(key: str, adapter_id: str, language: str) -> str:
     """The Python that makes an adapter of the session again. Raises PlaygroundError if there is no such adapter."""
-    return recipe.python(SESSIONS.get(key).library.get(adapter_id).record)
+    return recipe.python(SESSIONS.get(key).library.get(adapter_id), language)
 
 
 def event_json(event: Event) -> dict[str, Any]:
@@ -115,6 +116,13 @@ def training_view(run: Run | None, language: str) -> dict[str, Any]:
     error = run.error or view.pop("error", None)
     view["message"] = error.message(language) if error else ""
     return view
+
+
+def session_view(key: str, run: Run | None, language: str) -> dict[str, Any]:
+    """A run's view with its adapter as the session has it now: perhaps under another name, None once it is deleted."""
+    view = training_view(run, language)
+    mine = {one["id"]: one for one in list_adapters(key) if one["own"]}
+    return view | {"adapter": mine.get(view["adapter"]["id"])} if view.get("adapter") else view
 
 
 def _started(view: dict[str, Any], event: Started) -> None:

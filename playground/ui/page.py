@@ -66,7 +66,7 @@ class Shell:
         shown = self.wording.said(language)
         opens = opening(key, link)
         for component, properties in self.compared.opened(Visit(key, language, opens.question.base), opens).items():
-            shown[component] |= properties
+            shown.setdefault(component, {}).update(properties)
         changes: Changes = {component: gr.update(**properties) for component, properties in shown.items()}
         if link["tab"] in TABS[1:]:
             changes[self.tabs] = gr.Tabs(selected=link["tab"])
@@ -146,8 +146,8 @@ def _wire(shell: Shell) -> None:
     base.picked.input(
         wanted.handler(shell.choose_base), wanted.inputs, [*base.all, shell.timer], trigger_mode="always_last", **STREAM
     )
-    base.used.change(offered, picked.inputs, compared.panes, **HIDDEN)
-    trained.adapter.change(offered, picked.inputs, compared.panes, **HIDDEN)
+    base.used.change(offered, picked.inputs, compared.offered, **HIDDEN)
+    trained.adapter.change(offered, picked.inputs, compared.offered, **HIDDEN)
 
     def compare_it(given: Mapping[Any, Any]) -> Iterator[Changes]:
         yield from shell.compare_it(trained.result.value(given), compared.asked.value(given))
@@ -159,7 +159,8 @@ def _wire(shell: Shell) -> None:
 def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
     visit, base, compared, trained = shell.visit, shell.base, shell.compared, shell.trained
     visitor, language = visit.components["key"], visit.components["language"]
-    load = page.load(shell.opened, visitor, [visitor, language, shell.tabs, *shell.wording.components], **HIDDEN)
+    opened = dict.fromkeys([visitor, language, shell.tabs, *shell.wording.components, *compared.own.offered])
+    load = page.load(shell.opened, visitor, list(opened), **HIDDEN)
     load.then(compared.asked.handler(compared.attach), compared.asked.inputs, compared.shown, **STREAM)
     load.then(visit.handler(trained.attach), visit.inputs, trained.shown, **STREAM)
     load.then(visit.handler(base.arrive), visit.inputs, base.all, **STREAM)

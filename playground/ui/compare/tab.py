@@ -26,9 +26,10 @@ from playground.actions.compare import (
     stop_comparison,
 )  # fmt: skip
 from playground.errors import PlaygroundError
-from playground.ui.compare import decoding, panes, picker
+from playground.ui.compare import decoding, own, panes, picker
 from playground.ui.compare.decoding import Manner
 from playground.ui.compare.opening import Opening
+from playground.ui.compare.own import OwnAdapters
 from playground.ui.compare.picker import Picked, pane_update
 from playground.ui.kit import links
 from playground.ui.kit.base import BaseChoice
@@ -66,6 +67,7 @@ class CompareTab:
     picked: Controls[Picked]
     prompt: gr.Textbox
     panes: gr.Dropdown
+    own: OwnAdapters
     zip: gr.File
     decoding: Mapping[str, Any]
     summary: gr.Button  # of the decoding
@@ -133,7 +135,12 @@ class CompareTab:
 
     def offer(self, picked: Picked) -> Changes:
         """What can be chosen now: with a new adapter, or on another base, where the panes that it cannot show go."""
-        return {self.panes: pane_update(picked, picked.panes)}
+        return {self.panes: pane_update(picked, picked.panes), **self.own.offer(picked)}
+
+    @property
+    def offered(self) -> list[Any]:
+        """What depends on the adapters that there are, and on the base."""
+        return [self.panes, *self.own.offered]
 
     def receive(self, picked: Picked) -> Changes:
         """An adapter from outside becomes the last pane."""
@@ -143,7 +150,7 @@ class CompareTab:
             return {self.notice: alarm(error.message(picked.language)), self.zip: None}
         title = panes.pane_title(adapter, picked.language)
         return {
-            self.panes: pane_update(picked, [*picked.panes[: settings.MAX_PANES - 1], adapter["id"]]),
+            **self.offer(replace(picked, panes=[*picked.panes[: settings.MAX_PANES - 1], adapter["id"]])),
             self.notice: note(picked.language, "compare.uploaded", title=title),
             self.zip: None,
         }
@@ -170,6 +177,7 @@ class CompareTab:
             self.summary: {"value": chip(language, question.decoding)},
             **{control: {"value": question.decoding[name]} for name, control in self.decoding.items()},
             **{component: {"value": value} for component, value in drawn.items()},
+            **self.own.offer(visit),
         }
 
 
@@ -208,6 +216,8 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
         copy = _chip(wording, "compare.copy", "copy-link")
     decoding_card, how = decoding.card(wording)
     panes_card, chosen, brought = picker.card(wording, pane_ids(opening))
+    with panes_card:
+        mine = own.build(wording, visit, chosen)
     notice = make(html, {"value": lambda lang: note(lang, "compare.recorded")}, elem_id="compare-notice")
     with gr.Column(elem_id="answered"):
         answers = make(html, {"value": lambda lang: panes.answers(opening, question, lang)}, elem_id="panes")
@@ -217,7 +227,7 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
         manner=Controls(Manner.of, {**visit.components, **how}),
         asked=Controls(Asked.of, {**visit.components, "prompt": prompt, "panes": chosen, **how}),
         picked=Controls(Picked, {**visit.components, "panes": chosen, "zip": brought}),
-        prompt=prompt, panes=chosen, zip=brought, decoding=how, summary=summary, go=go, stop=stop,
+        prompt=prompt, panes=chosen, own=mine, zip=brought, decoding=how, summary=summary, go=go, stop=stop,
         link=gr.Textbox(visible=False), notice=notice, answers=answers, tokens=tokens,
     )  # fmt: skip
     for button, card in ((summary, decoding_card), (add, panes_card)):
@@ -252,9 +262,9 @@ def _reveal(chip: gr.Button, card: gr.Column) -> None:
 def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -> None:
     visit, asked, picked = tab.visit, tab.asked, tab.picked
     gr.on([tab.go.click, tab.prompt.submit], asked.handler(tab.start), asked.inputs, tab.shown, **STREAM)
-    gr.on([tab.go.click, tab.prompt.submit], None, None, None, js=links.FORGET)
+    gr.on([tab.go.click, tab.prompt.submit], None, None, None, js=links.FORGET, **HIDDEN)
     controls = [tab.base.used, tab.prompt, tab.panes, *tab.decoding.values()]
-    gr.on([one.change for one in (tab.answers, *controls)], None, [tab.answers, *controls], None, js=panes.MARK)
+    gr.on([one.change for one in (tab.answers, *controls)], None, [tab.answers, *controls], None, js=panes.MARK, **HIDDEN)
     tab.stop.click(visit.handler(tab.halt), visit.inputs, [tab.go, tab.stop], **HIDDEN)
     example = [*tab.base.all, tab.prompt, tab.panes, *tab.decoding.values(), tab.notice, tab.answers, tab.tokens]
     for task, chip in examples.items():
@@ -263,6 +273,6 @@ def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -
         [control.change for control in tab.decoding.values()],
         tab.manner.handler(tab.summarize), tab.manner.inputs, tab.summary, trigger_mode="always_last", **HIDDEN,
     )  # fmt: skip
-    tab.zip.upload(picked.handler(tab.receive), picked.inputs, [tab.panes, tab.notice, tab.zip], **STREAM)
+    tab.zip.upload(picked.handler(tab.receive), picked.inputs, [*tab.offered, tab.notice, tab.zip], **STREAM)
     copied = copy.click(asked.handler(tab.write_link), asked.inputs, tab.link, **HIDDEN).then(None, tab.link, None, js=COPY)
     copied.then(visit.handler(tab.say_copied), visit.inputs, tab.notice, **HIDDEN)
