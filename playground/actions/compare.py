@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from playground import settings
+from playground.actions import catalogue
 from playground.actions.adapters import list_adapters
 from playground.actions.catalogue import have
 from playground.adapt.variant import BASE, Variant
@@ -72,7 +73,7 @@ def _can_show(key: str, base_id: str, pane_id: str) -> bool:
 
 def unanswered(key: str, question: Question) -> dict[str, Any]:
     """A comparison's frame before anybody was asked: who shall answer, at which cost. Raises PlaygroundError."""
-    parameters = split_id(question.base)[0].parameters or 0
+    parameters = catalogue.parameters(question.base)
     variants = [pane(key, question.base, one) for one in question.panes]
     panes = tuple(Pane(one.id, one.summary(parameters)) for one in variants)
     return Frame(question.base, parameters, question.prompt, Decoding(), panes).as_json()
@@ -106,7 +107,7 @@ def pane(key: str, base_id: str, pane_id: str) -> Variant:
 def offered(key: str, base_id: str) -> list[dict[str, Any]]:
     """What a pane can show besides the plain base: the session's adapters, the ready-made ones, the base in fewer bits."""
     forms = [pane("", base_id, f"{BASE}:{form}") for form in FORMS]
-    return [*list_adapters(key, base_id), *(one.summary(split_id(base_id)[0].parameters or 0) for one in forms)]
+    return [*list_adapters(key, base_id), *(one.summary(catalogue.parameters(base_id)) for one in forms)]
 
 
 def beside(key: str, base_id: str, adapter_id: str) -> tuple[str, str, list[str]]:

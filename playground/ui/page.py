@@ -67,6 +67,7 @@ class Shell:
         opens = opening(key, link)
         for component, properties in self.compared.opened(Visit(key, language, opens.question.base), opens).items():
             shown.setdefault(component, {}).update(properties)
+        shown[self.header]["value"] = header_html(catalogue.base_status(opens.question.base), language)
         changes: Changes = {component: gr.update(**properties) for component, properties in shown.items()}
         if link["tab"] in TABS[1:]:
             changes[self.tabs] = gr.Tabs(selected=link["tab"])
@@ -146,6 +147,7 @@ def _wire(shell: Shell) -> None:
     base.picked.input(
         wanted.handler(shell.choose_base), wanted.inputs, [*base.all, shell.timer], trigger_mode="always_last", **STREAM
     )
+    base.used.change(lambda: gr.Timer(POLL_SECONDS, active=True), None, shell.timer, **HIDDEN)
     base.used.change(offered, picked.inputs, compared.offered, **HIDDEN)
     trained.adapter.change(offered, picked.inputs, compared.offered, **HIDDEN)
 
@@ -153,6 +155,8 @@ def _wire(shell: Shell) -> None:
         yield from shell.compare_it(trained.result.value(given), compared.asked.value(given))
 
     outputs = [shell.tabs, *base.all, compared.prompt, compared.panes, *compared.shown, trained.status]
+    compared.own.deleted.then(trained.visit.handler(trained.attach), trained.visit.inputs, trained.shown, **STREAM)
+    trained.compare.click(None, None, None, js=links.FORGET, **HIDDEN)
     trained.compare.click(compare_it, trained.result.inputs | compared.asked.inputs, outputs, **STREAM)
 
 

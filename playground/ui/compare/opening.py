@@ -53,7 +53,7 @@ class Opening:
             shown = ", ".join(pane_title(pane, language) for pane in self.panes)
             named = ", ".join(one[:60] for one in self.missing)
             said.append(alarm(locales.text(language, "compare.missing", missing=named, shown=shown)))
-        return "".join(said) or note(language, "compare.recorded" if answered(self.frame) else "compare.press")
+        return "".join(said) or (note(language, "compare.recorded") if answered(self.frame) else "")
 
 
 def opening(key: str, link: Mapping[str, Any]) -> Opening:

@@ -8,7 +8,7 @@ changes by component.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -51,11 +51,12 @@ class OwnAdapters:
     really: gr.Button
     keep: gr.Button
     said: gr.HTML
+    deleted: Any = None  # the event, for whoever shows adapters elsewhere
 
     @property
     def offered(self) -> list[Any]:
         """What depends on which adapters there are."""
-        return [self.column, self.adapter]
+        return [self.column, self.adapter, *self.looks]
 
     @property
     def looks(self) -> list[Any]:
@@ -63,23 +64,28 @@ class OwnAdapters:
         return [self.details, self.name, self.download, self.sure]
 
     def offer(self, visit: Visit, chosen: str | None = None) -> Changes:
-        """The adapters that there are now, the newest chosen where nothing else is."""
+        """The adapters that there are now; looked at is the newest, or the `chosen` one."""
         choices = [(pane_title(one, visit.language), one["id"]) for one in mine(visit.key)]
         ids = [one for _, one in choices]
         value = chosen if chosen in ids else next(iter(ids), None)
-        return {self.column: gr.update(visible=bool(ids)), self.adapter: gr.update(choices=choices, value=value)}
+        offered = {self.column: gr.update(visible=bool(ids)), self.adapter: gr.update(choices=choices, value=value)}
+        return offered | self._looked(visit, value)
 
     def look(self, looked: Mine) -> Changes:
-        """Another one is chosen: what it is, what it is called, and its zip."""
-        found = next((one for one in mine(looked.key) if one["id"] == looked.adapter), None)
+        """Another one is chosen."""
+        return self._looked(looked, looked.adapter)
+
+    def _looked(self, visit: Visit, adapter_id: str | None) -> Changes:
+        """What it is, what it is called, and its zip."""
+        found = next((one for one in mine(visit.key) if one["id"] == adapter_id), None)
         hidden = gr.update(visible=False)
         if found is None:
             return {self.details: "", self.name: "", self.download: hidden, self.sure: hidden}
         offered = found["method"] in DOWNLOADABLE
-        path = download(looked.key, found["id"], file_title(found, looked.language)) if offered else None
+        path = download(visit.key, found["id"], file_title(found, visit.language)) if offered else None
         return {
-            self.details: f'<p class="pp-soft pp-small">{escape(details(found, looked.language))}</p>',
-            self.name: pane_title(found, looked.language),
+            self.details: f'<p class="pp-soft pp-small">{escape(details(found, visit.language))}</p>',
+            self.name: pane_title(found, visit.language),
             self.download: gr.update(value=path, visible=offered),
             self.sure: hidden,
         }
@@ -91,8 +97,7 @@ class OwnAdapters:
         except PlaygroundError as error:
             return {self.said: alarm(error.message(looked.language))}
         told = note(looked.language, "own.renamed", title=pane_title(found, looked.language))
-        seen = self.offer(looked, found["id"]) | self.look(looked)
-        return {**seen, panes: pane_update(looked, looked.panes), self.said: told}
+        return {**self.offer(looked, found["id"]), panes: pane_update(looked, looked.panes), self.said: told}
 
     def delete(self, looked: Mine, panes: gr.Dropdown) -> Changes:
         """It goes, from the panes too."""
@@ -120,14 +125,14 @@ def build(wording: Wording, visit: Controls[Visit], panes: gr.Dropdown) -> OwnAd
     """Its layout and its events; `panes` follow."""
     own = _layout(wording)
     looked = Controls(Mine, {**visit.components, "adapter": own.adapter, "name": own.name, "panes": panes})
-    own.adapter.change(looked.handler(own.look), looked.inputs, own.looks, **STREAM)
-    changed = [*own.offered, *own.looks, panes, own.said]
+    own.adapter.input(looked.handler(own.look), looked.inputs, own.looks, **STREAM)
+    changed = [*own.offered, panes, own.said]
     called = looked.handler(lambda one: own.call(one, panes))
     gr.on([own.rename.click, own.name.submit], called, looked.inputs, changed, **STREAM)
-    own.really.click(looked.handler(lambda one: own.delete(one, panes)), looked.inputs, changed, **STREAM)
+    deleted = own.really.click(looked.handler(lambda one: own.delete(one, panes)), looked.inputs, changed, **STREAM)
     own.remove.click(lambda: gr.update(visible=True), None, own.sure, **HIDDEN)
     own.keep.click(lambda: gr.update(visible=False), None, own.sure, **HIDDEN)
-    return own
+    return replace(own, deleted=deleted)
 
 
 def _layout(wording: Wording) -> OwnAdapters:

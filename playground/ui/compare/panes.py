@@ -112,13 +112,14 @@ def pane_card(pane: Values, frame: Values, language: str) -> str:
     """One pane: name, cost, bar, answer, footer."""
     asked = answered(frame)
     busy = "true" if asked and not pane["finished"] else "false"
+    foot = f'<div class="pp-foot">{pane_foot(pane, frame, language)}</div>' if asked else ""
     return (
         f'<article class="pp-pane" {pane_colour(pane)} aria-busy="{busy}">'
         f'<h3 class="pp-name">{escape(pane_title(pane, language))}</h3>'
         f'<p class="pp-cost">{escape(cost(pane, language))}</p>'
         f"{cost_bar(pane, frame['base_parameters'], language)}"
         f'<div class="pp-answer">{answer(pane, language, asked)}</div>'
-        f'<div class="pp-foot">{pane_foot(pane, frame, language) if asked else ""}</div></article>'
+        f"{foot}</article>"
     )
 
 

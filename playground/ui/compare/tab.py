@@ -176,8 +176,10 @@ class CompareTab:
             self.panes: pane_update(replace(visit, base=question.base), question.panes),
             self.summary: {"value": chip(language, question.decoding)},
             **{control: {"value": question.decoding[name]} for name, control in self.decoding.items()},
-            **{component: {"value": value} for component, value in drawn.items()},
-            **self.own.offer(visit),
+            **{
+                component: value if isinstance(value, dict) else {"value": value}
+                for component, value in (drawn | self.own.offer(visit)).items()
+            },
         }
 
 
@@ -262,7 +264,8 @@ def _reveal(chip: gr.Button, card: gr.Column) -> None:
 def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -> None:
     visit, asked, picked = tab.visit, tab.asked, tab.picked
     gr.on([tab.go.click, tab.prompt.submit], asked.handler(tab.start), asked.inputs, tab.shown, **STREAM)
-    gr.on([tab.go.click, tab.prompt.submit], None, None, None, js=links.FORGET, **HIDDEN)
+    asking = [tab.go.click, tab.prompt.submit, *(one.click for one in examples.values())]
+    gr.on(asking, None, None, None, js=links.FORGET, **HIDDEN)
     controls = [tab.base.used, tab.prompt, tab.panes, *tab.decoding.values()]
     gr.on([one.change for one in (tab.answers, *controls)], None, [tab.answers, *controls], None, js=panes.MARK, **HIDDEN)
     tab.stop.click(visit.handler(tab.halt), visit.inputs, [tab.go, tab.stop], **HIDDEN)
