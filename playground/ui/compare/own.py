@@ -150,5 +150,5 @@ def _layout(wording: Wording) -> OwnAdapters:
             make(html, {"value": lambda lang: note(lang, "own.sure")})
             really = make(gr.Button, {"value": "own.really"}, elem_id="own-really", **chip)
             keep = make(gr.Button, {"value": "own.keep"}, elem_id="own-keep", **chip)
-        said = html("", elem_id="own-said")
+    said = html("", elem_id="own-said")  # outside: the last one may have gone
     return OwnAdapters(column, adapter, about, name, called, zipped, gone, sure, really, keep, said)
