@@ -8,6 +8,7 @@ declared here. Knows nothing about what the values are for.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from numbers import Integral, Rational, Real
 from typing import Any
@@ -15,6 +16,15 @@ from typing import Any
 from playground.errors import PlaygroundError
 
 SHOWN = 60  # characters of a refused value that an error repeats
+
+
+def finite(value: Any) -> Any:
+    """A nested value as JSON can hold it: None where a number is infinite or none at all, because float32 overflowed."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: finite(one) for name, one in value.items()}
+    return type(value)(map(finite, value)) if type(value) in (list, tuple) else value
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ LEAST_KEPT_BYTES = 1_000_000_000  # the embedded base and one simulated form
 
 # Comparing
 MAX_PROMPT_CHARACTERS = 2000
+MAX_PROMPT_TOKENS = 2048  # of a question in its chat format, few-shot examples included
 MAX_NEW_TOKENS = 256
 MAX_PANES = 6
 TOP_TOKENS = 5
@@ -37,7 +38,9 @@ MAX_CHECKPOINT_BYTES = 64_000_000  # of one run, all checkpoints together
 MAX_FULL_FINE_TUNING_PARAMETERS = 700_000_000
 MIN_OWN_EXAMPLES, MAX_OWN_EXAMPLES = 8, 512
 MAX_EXAMPLE_CHARACTERS = 1000
-MAX_SEQUENCE_TOKENS = 384
+MAX_OWN_BYTES = 4_000_000  # of a file or a pasted table
+MAX_SEQUENCE_TOKENS = 384  # of one example, prompt and response
+MAX_BATCH_TOKENS = 1024  # read at once, padding included: each has a logit for every word of the vocabulary
 
 # Adapters
 MAX_UPLOAD_BYTES = 32_000_000
@@ -46,6 +49,7 @@ MAX_ADAPTER_NAME = 60
 
 # Low-rank lab
 MAX_SWEEP_EXAMPLES = 16  # held-out examples that every edit of an adapter is measured on
+MAX_SWEEP_TOKENS = 2048  # of their responses: the base's whole distribution is kept for each
 
 # Sessions
 MAX_SESSIONS = 100
@@ -80,4 +84,5 @@ MAX_DOT_LENGTH = 262_144  # products of one dot product
 MAX_AWARE_STEPS = 500  # of quantization-aware training on a small layer
 MAX_CALIBRATION_PROMPTS = 9  # whose activations are looked at together
 MAX_CALIBRATION_CHARACTERS = 400  # of each of them
+MAX_CALIBRATION_TOKENS = 320  # of each of them in its chat format: what every layer reads of them is kept
 MAX_TENSOR_NUMBERS = 2**21  # of one tensor; of a larger one some rows are looked at

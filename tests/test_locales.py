@@ -92,6 +92,7 @@ SAME_IN_BOTH = {
     "tensor.mae", "tensor.rmse", "tensor.elsewhere.embedding",  # terms of art
     "tensor.errors.axis", "tensor.stop.tensor", "tensor.base",  # the Spanish word too
     "tensor.worth.one",  # numbers
+    "own.prompt",  # a field of every file, too
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from playground.actions.adapters import examined, held_out_task
 from playground.actions.compare import start_answers
 from playground.adapt.variant import Variant
+from playground.bounds import finite
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.work.jobs import Run
@@ -116,7 +117,10 @@ def _measurable(key: str, adapter: Adapter) -> Task:
 
 
 def effects(key: str, adapter_id: str, edit: Mapping[str, Any], place: str) -> dict[str, Any] | None:
-    """Losses and divergences of the base, the adapter and what `edit` leaves of it; None without held-out examples."""
+    """
+    Losses and divergences of the base, the adapter and what `edit` leaves of it, None where numbers overflow; None
+    without held-out examples.
+    """
     if held_out_task(key, SESSIONS.get(key).library.get(adapter_id)) is None:
         return None
     run = start_sweep(key, adapter_id, [{}, edit], place)
@@ -128,7 +132,8 @@ def effects(key: str, adapter_id: str, edit: Mapping[str, Any], place: str) -> d
         raise PlaygroundError("replaced")
     done = run.events[-1]
     plain = [{"held_out_loss": one.held_out_loss, "kl_from_base": one.kl_from_base} for one in done.effects]
-    return {"base": {"held_out_loss": done.base_loss, "kl_from_base": 0.0}, "whole": plain[0], "left": plain[1]}
+    base = {"held_out_loss": done.base_loss, "kl_from_base": 0.0}
+    return finite({"base": base, "whole": plain[0], "left": plain[1]})  # type: ignore[no-any-return]
 
 
 def start_importance(key: str, adapter_id: str, place: str) -> Run:

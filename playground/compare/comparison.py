@@ -40,7 +40,8 @@ def compare(job: CompareJob, get_base: GetBase) -> Iterator[Frame]:
         rows = [row for row in dict.fromkeys(rows) if not row.read]
         for row in rows:
             row.prefill()
-            row.kl_from_base = kl(row.logits, shown.plain.logits)
+            if not (row.overflows_at_once or shown.plain.overflows_at_once):
+                row.kl_from_base = kl(row.logits, shown.plain.logits)
             yield shown.frame()
         for _ in write(rows):
             yield shown.frame()
@@ -103,7 +104,7 @@ class _Shown:
             finish_reason=row.finish_reason,
             first_divergence=divergence,
             divergence_span=row.span(divergence),
-            tokens_per_second=len(row.tokens) / row.seconds if row.finished and row.seconds else None,
+            tokens_per_second=row.tokens_per_second if row.finished else None,
             kl_from_base=None if reference else row.kl_from_base,
             top_tokens=row.top_tokens if row.read else (),
             weights_untouched=untouched if reference else None,

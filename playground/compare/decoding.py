@@ -4,6 +4,7 @@ Writing answers: one row each, all rows a token a step. Knows neither adapters n
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from peft import PeftModel
 from torch import nn
-from transformers import DynamicCache, LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import DynamicCache, LogitsProcessorList, PreTrainedTokenizerBase
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.generation.logits_process import (
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
@@ -25,7 +27,8 @@ from playground.adapt.adapters import Record
 from playground.adapt.attach import attached
 from playground.adapt.variant import Variant
 from playground.compare import divergence
-from playground.compare.routing import mixed
+from playground.compare.overflow import OVERFLOW, overflowing, watched
+from playground.compare.routing import ApartError, mixed, scaled_from, together
 from playground.model.bases import Base
 
 if TYPE_CHECKING:
@@ -56,9 +59,9 @@ class Row:
         self.finish_reason: str | None = None
         self.logits = torch.empty(0)  # of the first token, (vocabulary,), float32 on the CPU
         self.kl_from_base: float | None = None
-        self.cache: DynamicCache | None = None
+        self.cache: Any = None  # transformers' own, of whatever kind the model keeps
         self.length = 0  # positions read and written, virtual tokens included
-        self.seconds = 0.0
+        self.steps, self.seconds = 0, 0.0  # of writing, after the prompt
         self._choose = _processors(decoding)
         self._generator = torch.Generator().manual_seed(decoding.seed)
         ends = tree.generation_config.eos_token_id
@@ -80,26 +83,46 @@ class Row:
     def finished(self) -> bool:
         return self.finish_reason is not None
 
-    @torch.inference_mode()
+    @property
+    def overflows_at_once(self) -> bool:
+        """Whether the prompt alone makes the numbers overflow, so that not even the first token means anything."""
+        return self.finish_reason == OVERFLOW and not self.tokens
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """How fast the row has written, with those that write in one batch with it; reading the prompt does not count."""
+        return self.steps / self.seconds if self.seconds else None
+
     def prefill(self) -> None:
         """Read the prompt, behind the virtual tokens if there are any, and choose the first token."""
-        start = time.perf_counter()
-        ids = torch.tensor([self.prompt], device=self.tree.device)
+        self.logits, overflows = self.read_all()
+        self.choose(self.logits, overflows)
+
+    @torch.inference_mode()
+    def read_all(self) -> tuple[torch.Tensor, bool]:
+        """
+        Read the prompt and what is written, but for the last token, into a new cache: logits (vocabulary,) on the CPU, and
+        whether numbers overflow.
+        """
+        ids = torch.tensor([self.prompt + self.tokens[:-1]], device=self.tree.device)
         inputs: dict[str, torch.Tensor] = {"input_ids": ids}
         if hasattr(self.model, "prompt_encoder"):
             embeddings = self.tree.get_input_embeddings()(ids)
             virtual = self.model.get_prompt(batch_size=1).to(embeddings.dtype)
             inputs = {"inputs_embeds": torch.cat([virtual, embeddings], dim=1)}
-        output = self.tree(**inputs, use_cache=True, logits_to_keep=1)
-        self.cache, self.length = output.past_key_values, next(iter(inputs.values())).shape[1]
-        self.logits = output.logits[0, -1].float().cpu()
-        self.choose(self.logits)
-        self.seconds += time.perf_counter() - start
+        with watched(self.tree) as seen:
+            output = self.tree(**inputs, use_cache=True, logits_to_keep=1)
+        self.cache, self.length = cache_of(output), next(iter(inputs.values())).shape[1]
+        logits: torch.Tensor = output.logits[:, -1].float().cpu()
+        return logits[0], bool(overflowing(seen, 1) | ~logits.isfinite().all(-1))
 
-    def choose(self, logits: torch.Tensor) -> None:
+    def choose(self, logits: torch.Tensor, overflows: bool = False) -> None:
         """Append the next token, chosen from `logits` (vocabulary,), or finish."""
         read: Any = torch.tensor([self.prompt + self.tokens])
         scores: Any = self._choose(read, logits[None].clone())
+        if overflows or not scores.max().isfinite():
+            self.finish_reason = OVERFLOW
+            return
         if self.decoding.temperature:
             token = int(torch.multinomial(scores.softmax(-1), 1, generator=self._generator))
         else:
@@ -132,7 +155,9 @@ class Row:
 
     @cached_property
     def top_tokens(self) -> tuple[dict[str, Any], ...]:
-        """The likeliest first tokens with their probabilities at temperature 1."""
+        """The likeliest first tokens with their probabilities at temperature 1; none if reading the prompt overflows."""
+        if self.overflows_at_once:
+            return ()
         top = self.logits.softmax(-1).topk(settings.TOP_TOKENS)
         pairs = zip(top.indices.tolist(), top.values.tolist(), strict=True)
         return tuple({"token": self.tokenizer.decode([token]), "probability": p} for token, p in pairs)
@@ -151,34 +176,83 @@ def _processors(decoding: Decoding) -> LogitsProcessorList:
 
 
 def write(rows: Sequence[Row]) -> Iterator[None]:
-    """Continue prefilled rows together, one token each per step, until all are finished."""
-    rows = [row for row in rows if not row.finished]
-    if not rows:
-        return
-    tree = mixed([row.tree for row in rows])
-    cache, mask = _join(rows)
-    while not all(row.finished for row in rows):
-        start = time.perf_counter()
-        mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-        logits = _column(tree, rows, cache, mask)
-        spent = time.perf_counter() - start
-        for row, row_logits in zip(rows, logits, strict=True):
-            row.length += 1
-            if not row.finished:
-                row.seconds += spent
-                row.choose(row_logits)
+    """
+    Continue prefilled rows together, one token each per step, until all are finished: in one batch where their models
+    can share a tree and their caches can be joined, else batch after batch.
+    """
+    batches = [_Batch(group) for group in _groups([row for row in rows if not row.finished])]
+    while batches:
+        batches = [left for batch in batches for left in batch.step()]
         yield
 
 
-@torch.inference_mode()
-def _column(tree: PreTrainedModel, rows: Sequence[Row], cache: DynamicCache, mask: torch.Tensor) -> torch.Tensor:
-    """One more token a row: (rows, vocabulary) logits on the CPU. A finished row repeats its last token, unheard."""
-    device = mask.device
-    ids = torch.tensor([[(row.tokens or row.prompt)[-1]] for row in rows], device=device)
-    positions = torch.tensor([[row.length] for row in rows], device=device)
-    output = tree(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
-    logits: torch.Tensor = output.logits[:, -1]
-    return logits.float().cpu()
+def _groups(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows that can write in one batch."""
+    alone = [row for row in rows if not _joinable(row)]
+    others = [row for row in rows if row not in alone]
+    return [
+        *([others[place] for place in group] for group in together([row.tree for row in others])),
+        *([row] for row in alone),
+    ]
+
+
+def _joinable(row: Row) -> bool:
+    """Whether a row's cache is keys and values alone, and its positions mean the same in longer company."""
+    layers = getattr(row.cache, "layers", [None])
+    plain = all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
+    return plain and row.length + row.decoding.max_new_tokens <= scaled_from(row.tree)
+
+
+class _Batch:
+    """Rows that write together: one tree of modules, one cache, and the mask (rows, positions) over it, unless alone."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+        self.tree = mixed([row.tree for row in rows])
+        self.cache: Any = rows[0].cache
+        self.mask: torch.Tensor | None = None
+        if len(rows) > 1:
+            self.cache, self.mask = _join(rows)
+        for row in rows:
+            row.cache = None
+
+    def step(self) -> list[_Batch]:
+        """One more token a row. What goes on: this batch, each row alone if they turn out to be apart, or nothing."""
+        start = time.perf_counter()
+        try:
+            column, overflows = self._column()
+        except ApartError:
+            return [left for row in self.rows if not row.finished for left in _alone(row).step()]
+        spent = time.perf_counter() - start
+        for row, logits, over in zip(self.rows, column, overflows, strict=True):
+            row.length += 1
+            if not row.finished:
+                row.steps, row.seconds = row.steps + 1, row.seconds + spent
+                row.choose(logits, over)
+        return [] if all(row.finished for row in self.rows) else [self]
+
+    @torch.inference_mode()
+    def _column(self) -> tuple[torch.Tensor, list[bool]]:
+        """(rows, vocabulary) logits on the CPU, and which overflow. A finished row repeats its last token, unheard."""
+        device = self.rows[0].tree.device
+        inputs: dict[str, Any] = {
+            "input_ids": torch.tensor([[(row.tokens or row.prompt)[-1]] for row in self.rows], device=device)
+        }
+        if self.mask is not None:
+            self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.rows), 1)], dim=1)
+            inputs["attention_mask"] = self.mask
+            inputs["position_ids"] = torch.tensor([[row.length] for row in self.rows], device=device)
+        with watched(self.tree) as seen:
+            output = self.tree(**inputs, **{cache_name(self.tree): self.cache}, use_cache=True)
+        logits: torch.Tensor = output.logits[:, -1].float().cpu()
+        overflows: list[bool] = (overflowing(seen, len(self.rows)) | ~logits.isfinite().all(-1)).tolist()
+        return logits, overflows
+
+
+def _alone(row: Row) -> _Batch:
+    """A batch of one row, whose cache is read again."""
+    row.read_all()
+    return _Batch([row])
 
 
 @torch.inference_mode()
@@ -189,11 +263,19 @@ def _join(rows: Sequence[Row]) -> tuple[DynamicCache, torch.Tensor]:
     for row, line in zip(rows, mask, strict=True):
         line[longest - row.length :] = 1
     layers = []
-    for layer in zip(*(row.cache.layers for row in rows), strict=True):  # type: ignore[union-attr]
+    for layer in zip(*(row.cache.layers for row in rows), strict=True):
         # (1, heads, positions, head size) each
         keys = [nn.functional.pad(one.keys, (0, 0, longest - one.keys.shape[2], 0)) for one in layer]
         values = [nn.functional.pad(one.values, (0, 0, longest - one.values.shape[2], 0)) for one in layer]
         layers.append((torch.cat(keys), torch.cat(values)))
-    for row in rows:
-        row.cache = None
     return DynamicCache(layers), mask
+
+
+def cache_name(tree: nn.Module) -> str:
+    """What a model calls the cache that it is handed."""
+    return "cache_params" if "cache_params" in inspect.signature(tree.forward).parameters else "past_key_values"
+
+
+def cache_of(output: Any) -> Any:
+    """The cache that a model gives back."""
+    return output.cache_params if "cache_params" in output else output.past_key_values

@@ -67,14 +67,17 @@ class CompareJob:
 
 @dataclass(frozen=True)
 class Pane:
-    """What one pane shows. `first_divergence` counts generated tokens from 0; `kl_from_base` is in nats."""
+    """
+    What one pane shows. `first_divergence` counts generated tokens from 0; `kl_from_base` is in nats, None where it is not
+    measured or numbers overflow; `tokens_per_second` is that of writing, together with others, after the prompt is read.
+    """
 
     adapter: str
     summary: dict[str, Any]
     text: str = ""
     tokens: int = 0
     finished: bool = False
-    finish_reason: str | None = None  # "stop" (an end token) or "length"
+    finish_reason: str | None = None  # "stop" (an end token), "length" or "overflow" (of float32)
     first_divergence: int | None = None
     divergence_span: tuple[int, int] | None = None
     tokens_per_second: float | None = None

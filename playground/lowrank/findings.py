@@ -115,7 +115,7 @@ def turns(base: Base, adapter: Adapter) -> tuple[Turn, ...]:
 
 
 def _turn(update: Update, weight: torch.Tensor) -> Turn:
-    new = weight + update.delta(weight)
+    new, weight = (weight + update.delta(weight)).double(), weight.double()
     lengths = torch.linalg.norm(new, dim=1) / torch.linalg.norm(weight, dim=1)
     cosines = torch.nn.functional.cosine_similarity(new, weight, dim=1)
     length, direction = float((lengths - 1).abs().mean()), float((1 - cosines).clamp(min=0).mean())

@@ -58,7 +58,16 @@ class Update:
         return self.factors is not None and self.magnitude is None
 
     def delta(self, weight: torch.Tensor) -> torch.Tensor:
-        """ΔW (out, in), float32: the weight that the adapter computes with, less the base's."""
+        """
+        ΔW (out, in), float32: the weight that the adapter computes with, less the base's. Raises PlaygroundError if it
+        overflows.
+        """
+        found = self._delta(weight)
+        if not bool(found.isfinite().all()):
+            raise PlaygroundError("update_overflows", module=self.module)
+        return found
+
+    def _delta(self, weight: torch.Tensor) -> torch.Tensor:
         if self.weight is not None:
             return self.weight - weight
         if self.vector is not None:
@@ -68,14 +77,14 @@ class Update:
         if self.magnitude is None:
             return product
         turned = weight + product  # DoRA, Liu et al. 2024, equation 5: a direction, and a length for every row
-        lengths: torch.Tensor = torch.linalg.norm(turned, dim=1, keepdim=True)
+        lengths: torch.Tensor = torch.linalg.norm(turned.double(), dim=1, keepdim=True).float()
         return self.magnitude[:, None] * turned / lengths - weight
 
     def norm(self, weight: torch.Tensor) -> float:
         """‖ΔW‖_F."""
         if self.low_rank:
             return float(torch.linalg.norm(self.factors.svd.s))  # type: ignore[union-attr]
-        return float(torch.linalg.norm(self.delta(weight)))
+        return float(torch.linalg.norm(self.delta(weight).double()))
 
 
 def split(name: str) -> tuple[str, str]:

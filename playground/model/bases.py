@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import errno
-import hashlib
+import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -23,6 +23,7 @@ from playground.formats.registry import format_of
 from playground.model import embedded, memory
 from playground.model.architecture import architecture_of, entries
 from playground.model.catalogue import BITSANDBYTES, is_simulated, split_id
+from playground.model.checksum import checksum as checksum
 from playground.model.memory import STORE, Store
 from playground.model.modules import linear_layers
 from playground.model.weights import is_quantized, own_bytes, tensors_of
@@ -69,18 +70,6 @@ class Base:
 
     def checksum(self) -> str:
         return checksum(self.model)
-
-
-def checksum(model: PreTrainedModel) -> str:
-    """
-    A fingerprint of every weight: per parameter the XOR of its words (torch.hash_tensor), hashed together.
-
-    0.1 s for the embedded base, fast enough to check after every comparison that nothing was written.
-    """
-    import torch
-
-    words = [torch.hash_tensor(parameter).view(torch.int64).item() for parameter in model.parameters()]
-    return hashlib.sha256(repr(words).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -234,8 +223,17 @@ def _load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) ->
 def _bitsandbytes_config(form: str, dtype: torch.dtype) -> Any:
     from transformers import BitsAndBytesConfig
 
+    logging.getLogger("bitsandbytes.autograd._functions").addFilter(_is_news)
     options = BITSANDBYTES[form]
     return BitsAndBytesConfig(**options, **({"bnb_4bit_compute_dtype": dtype} if "load_in_4bit" in options else {}))
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """
+    Not that an int8 layer rounds float32 or bfloat16 inputs by way of float16 (Dettmers et al. 2022): bitsandbytes logs
+    it at every product, thousands of times for an answer.
+    """
+    return not str(record.msg).startswith("MatMul8bitLt: inputs will be cast")
 
 
 def expected_bytes(spec: BaseSpec, form: str | None, architecture: Architecture | None = None) -> int:

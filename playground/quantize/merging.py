@@ -116,9 +116,9 @@ def merge_of(base: Base, adapter: Adapter, whole: nn.Module, module: str) -> Mer
     written: Any = whole.get_submodule(module).weight
     update = updates(base, adapter)[module].delta(weight)
     off = dequantize_bnb_weight(written).float().cpu() - (weight + update)
-    size = float(torch.linalg.norm(update))
+    size = float(torch.linalg.norm(update.double()))
     same = codes(base.model.get_submodule(module).weight) == codes(written)
-    return Merge(module, float(torch.linalg.norm(off)) / size if size else None, int(same.sum()), same.numel())
+    return Merge(module, float(torch.linalg.norm(off.double())) / size if size else None, int(same.sum()), same.numel())
 
 
 def codes(weight: Any) -> torch.Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from playground.adapt.adapters import Record
+from playground.bounds import finite
 from playground.model.bases import Base
 from playground.train.job import TrainingJob
 
@@ -28,7 +29,7 @@ def record(job: TrainingJob, base: Base, seconds: float, **seen: Any) -> Record:
         seconds=round(seconds, 3),
         versions={name: version(name) for name in ("torch", "transformers", "peft", "bitsandbytes")},
         hardware=hardware(base),
-        **seen,
+        **finite(seen),
     )
 
 

@@ -4,6 +4,7 @@ The named endpoints through gradio_client, on the real base.
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from peft import PeftModel
+from safetensors.torch import load, save
 
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import TASK_IDS
@@ -111,6 +113,31 @@ def test_truncating_reaches_from_the_adapter_to_the_base(client: Client) -> None
     assert left["text"] == base["text"]
     assert none["effects"]["left"]["held_out_loss"] == pytest.approx(none["effects"]["base"]["held_out_loss"], rel=1e-5)
     assert none["effects"]["whole"]["held_out_loss"] < none["effects"]["base"]["held_out_loss"]
+
+
+@pytest.mark.timeout(400)
+def test_an_adapter_that_overflows_says_so_and_spoils_nobody_s_answer(client: Client, tmp_path: Path) -> None:
+    """Everything that it is asked for comes as JSON without NaN or Infinity, or as a sentence."""
+    archive = client.predict("pirate-lora", api_name="/download_adapter")
+    large = tmp_path / "large.zip"
+    with zipfile.ZipFile(archive) as read, zipfile.ZipFile(large, "w") as written:
+        for name in read.namelist():
+            content = read.read(name)
+            if name.endswith(".safetensors"):
+                content = save({key: 1e20 * tensor for key, tensor in load(content).items()})
+            written.writestr(name, content)
+    sick = client.predict(handle_file(large), BASE, api_name="/upload_adapter")["id"]
+    *_, alone = client.submit(BASE, "What is 2 + 2?", ["base", "pirate-ia3"], 6, api_name="/compare")
+    *_, last = client.submit(BASE, "What is 2 + 2?", ["base", sick, "pirate-ia3"], 6, api_name="/compare")
+    base, overflowing, healthy = last["panes"]
+    assert (overflowing["finish_reason"], overflowing["kl_from_base"], overflowing["top_tokens"]) == ("overflow", None, [])
+    assert [one["text"] for one in (base, healthy)] == [one["text"] for one in alone["panes"]]
+    *_, cut = client.submit(sick, "What is 2 + 2?", 1, max_new_tokens=4, api_name="/truncate")
+    assert [pane["finish_reason"] == "overflow" for pane in cut["panes"]] == [False, True, True]
+    assert cut["effects"] is None or cut["effects"]["whole"] == {"held_out_loss": None, "kl_from_base": None}
+    found = client.predict(sick, api_name="/low_rank")
+    assert found["relative"] > 1e30
+    json.dumps([last, cut, found], allow_nan=False)
 
 
 def test_a_soft_prompt_in_numbers(client: Client) -> None:

@@ -111,7 +111,7 @@ def effects(rows: Sequence[Mapping[str, Any]], base_loss: float, language: str) 
 
 def _bar(value: float, top: float, language: str) -> str:
     if not isfinite(value):
-        return "<td>–</td>"
+        return f"<td>{text(language, 'number.overflows')}</td>"
     written = number(language, value, 2) if value >= 1 else significant(language, value)
     return f'<td><span class="pp-measure" style="--v:{value / top:.3f}"><i></i>{written}</span></td>'
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from playground.locales import significant, text
@@ -49,11 +50,16 @@ def merged(losses: Losses, language: str) -> str:
         "qlora.merge.into_nf4": losses.merged,
         "qlora.merge.into_float": losses.merged_float,
     }
-    top = max(rows.values()) or 1.0
+    top = max(filter(isfinite, rows.values()), default=0.0) or 1.0
     body = "".join(
-        f'<tr><th scope="row">{escape(text(language, name))}</th>'
-        f"<td>{measure(loss / top, significant(language, loss, 3))}</td></tr>"
+        f'<tr><th scope="row">{escape(text(language, name))}</th><td>{_loss(loss, top, language)}</td></tr>'
         for name, loss in rows.items()
     )
     drawn = table("pp-effects", columns(["", text(language, "qlora.merge.loss")]), body)
     return f'<div style="--m:var(--m-qlora)">{drawn}</div>'
+
+
+def _loss(loss: float, top: float, language: str) -> str:
+    if not isfinite(loss):
+        return text(language, "number.overflows")
+    return measure(loss / top, significant(language, loss, 3))

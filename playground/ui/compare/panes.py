@@ -163,7 +163,8 @@ def cost_bar(pane: Values, full: int, language: str) -> str:
 def answer(pane: Values, language: str, asked: bool = True) -> str:
     """The text with its point of departure marked and a caret while it grows; before it was `asked` for, that."""
     if not pane["text"]:
-        key = "pane.empty" if pane["finished"] else "pane.waiting" if asked else "pane.unanswered"
+        waits = "pane.waiting" if asked else "pane.unanswered"
+        key = ("pane.overflow" if overflows(pane) else "pane.empty") if pane["finished"] else waits
         return f'<p class="pp-soft">{words(language, key)}</p>'
     caret = "" if pane["finished"] else '<span class="pp-caret" aria-hidden="true"></span>'
     return f'<p class="pp-text">{marked(pane, language)}{caret}</p>'
@@ -184,9 +185,14 @@ def pane_foot(pane: Values, frame: Values, language: str) -> str:
     left = text(language, "pane.tokens_one") if count == 1 else text(language, "pane.tokens", count=number(language, count))
     if speed is not None:
         left += " · " + text(language, "pane.speed", speed=significant(language, speed))
-    note = ending(pane, frame, language)
+    note = ending(pane, frame, language) if pane["text"] or not overflows(pane) else ""  # said where the answer would be
     note = f'<span class="pp-note">{escape(note)}</span>' if note else ""
-    return f"<span>{escape(left)}</span>{distance(pane, language)}{note}"
+    hint = f' title="{words(language, "pane.speed_hint")}"' if speed is not None else ""
+    return f"<span{hint}>{escape(left)}</span>{distance(pane, language)}{note}"
+
+
+def overflows(pane: Values) -> bool:
+    return bool(pane["finish_reason"] == "overflow")
 
 
 def distance(pane: Values, language: str) -> str:
@@ -210,6 +216,8 @@ def ending(pane: Values, frame: Values, language: str) -> str:
     """Why an answer stopped short, or that it is the base model's word for word; "" if there is nothing to say."""
     if pane["finish_reason"] == "length":
         return text(language, "pane.cut", count=number(language, pane["tokens"]))
+    if overflows(pane):
+        return text(language, "pane.overflow")
     base = next((other for other in frame["panes"] if other["method"] == "base"), None)
     if base is None or pane is base or not (base["finished"] and pane["finished"]):
         return ""

@@ -108,7 +108,9 @@ def _weights(language: str, found: Merging) -> Iterator[str]:
 
 
 def _predictions(language: str, found: Merging) -> Iterator[str]:
-    if found.losses:
+    if found.losses and not math.isfinite(found.losses.kl + found.losses.float_difference):
+        yield words(language, "qlora.merge.overflow")
+    elif found.losses:
         tokens = number(language, found.losses.tokens)
         yield words(language, "qlora.merge.kl", kl=significant(language, found.losses.kl), tokens=tokens)
         moved = significant(language, found.losses.float_difference)

@@ -112,6 +112,8 @@ PANES = [
     pane(tokens=1),
     pane(finish_reason="length"),
     pane(tokens_per_second=None, kl_from_base=None, divergence_span=None),
+    pane(finish_reason="overflow"),
+    pane(finish_reason="overflow", text="", tokens=0, tokens_per_second=None, kl_from_base=None, top_tokens=()),
     pane(task="own"),
 ]
 
@@ -226,6 +228,20 @@ def test_a_pane_counts_its_tokens(changed: dict[str, Any], speed: str) -> None:
     assert Page(pane_foot(pane(**changed), frame(), "en")).text.startswith(speed)
 
 
+@both_languages
+@pytest.mark.parametrize("written", ["", "Arrr"])
+def test_a_pane_whose_numbers_overflow_says_so_once(language: Any, written: str) -> None:
+    one = pane(finish_reason="overflow", text=written, divergence_span=None)
+    assert Page(panes.pane_card(one, frame(base_pane(), one), language)).text.count(text(language, "pane.overflow")) == 1
+
+
+@both_languages
+def test_the_speed_says_that_all_write_together(language: Any) -> None:
+    hint = text(language, "pane.speed_hint")
+    assert hint in Page(pane_foot(pane(), frame(), language)).attributes("title")
+    assert hint not in Page(pane_foot(pane(tokens_per_second=None), frame(), language)).attributes("title")
+
+
 @pytest.mark.parametrize(
     ("nats", "written"), [(0.0, "0"), (0.0012, "0.0012"), (0.34, "0.34"), (1.0, "1.0"), (10.24, "10.2"), (0.999, "1.00")]
 )
@@ -261,6 +277,7 @@ def test_an_untouched_base_is_said_to_be_and_a_touched_one_is_an_alarm() -> None
     ("changed", "note"),
     [
         ({"finish_reason": "length", "tokens": 64}, "cut at the limit of 64 tokens"),
+        ({"finish_reason": "overflow"}, text("en", "pane.overflow")),
         ({"text": "Paris."}, "same answer as the base model"),
         ({"text": "Paris.", "finished": False, "finish_reason": None}, ""),
         ({"text": "Paris!"}, ""),

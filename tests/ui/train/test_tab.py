@@ -8,16 +8,18 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from playground import locales
 from playground.actions.train import keep, session_view, training_view
+from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN, Example, Task
 from playground.settings import DEFAULT_BASE
-from playground.train.job import Ended, TrainingJob
+from playground.train.job import Ended, TrainingJob, Working
 from playground.train.training import train as learn
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.ui.train import tab as train
-from playground.ui.train.pickers import Order
+from playground.ui.train.pickers import Order, Recipe
 from playground.work.jobs import Run
 from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
@@ -53,6 +55,16 @@ def test_an_order_that_cannot_be_served_changes_nothing_but_the_status(tab: Any,
     (changes,) = tab.start(replace(ORDER, **wrong))
     assert set(changes) == {tab.status}
     assert said in changes[tab.status]
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_the_button_prepares_what_is_not_trained(tab: Any, language: str) -> None:
+    def said(method: str) -> str:
+        recipe = Recipe("me", language, DEFAULT_BASE, method=method, settings={})
+        return str(tab.tell_cost(recipe)[tab.go]["value"])
+
+    assert {said(method) for method in METHODS if method != "few_shot"} == {locales.text(language, "train.go")}
+    assert said("few_shot") == {"en": "Prepare", "es": "Preparar"}[language]
 
 
 def test_who_has_trained_nothing_is_shown_nothing_new(tab: Any) -> None:
@@ -113,7 +125,8 @@ def run_of(get_base: Any, key: str, stop_after: int = 99, **changed: Any) -> Run
     asked, job_of_it = itertools.count(), job(**changed)
     run = Run(TRAIN, lambda stop: iter(()), job_of_it)
     for event in learn(job_of_it, get_base, lambda: next(asked) >= stop_after):
-        run._update(events=[*run.events, keep(key, event) if isinstance(event, Ended) else event])
+        if not isinstance(event, Working):
+            run._update(events=[*run.events, keep(key, event) if isinstance(event, Ended) else event])
     run._update(state="finished")
     SESSIONS.get(key).runs[TRAIN] = run
     return run
