@@ -20,10 +20,12 @@ class PlaygroundError(ValueError):
         self.key, self.values = key, values
 
     def message(self, language: str) -> str:
+        """The sentence, whole Unicode characters only: it may repeat what somebody sent."""
         values, method = dict(self.values), f"methods.{self.values.get('method')}.name"
         if method in locales.words(language):
             values["method"] = locales.text(language, method)
-        return locales.text(language, f"error.{self.key}", **values)
+        sentence = locales.text(language, f"error.{self.key}", **values)
+        return sentence.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def alone(self) -> PlaygroundError:
         """The same error without its traceback, whose frames would keep alive what they worked on."""

@@ -59,6 +59,7 @@ MAX_SESSION_BYTES = 700_000_000  # a full fine-tuning of the embedded base, and 
 MAX_ALL_SESSIONS_BYTES = 3_000_000_000
 SESSION_IDLE_SECONDS = 2 * 3600
 MAX_QUEUE = 32
+MAX_SESSION_JOBS = 8  # of one session, running or waiting
 
 # The soft-prompt view
 MAX_NEAREST_TOKENS = 10  # shown for each virtual token

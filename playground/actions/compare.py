@@ -43,11 +43,16 @@ class Question:
         return cls.of(frame["base"], frame["prompt"], pane_ids(frame), frame["decoding"])
 
 
-def start_comparison(key: str, base_id: str, prompt: str, pane_ids: Sequence[str], decoding: Mapping[str, Any]) -> Run:
-    """Queue a comparison for a session; its job is the Question. Raises PlaygroundError at once if it cannot be served."""
+def start_comparison(
+    key: str, base_id: str, prompt: str, pane_ids: Sequence[str], decoding: Mapping[str, Any], place: Place | None = None
+) -> Run:
+    """
+    Queue a comparison for a session, shown at `place`; its job is the Question. Raises PlaygroundError at once if it cannot
+    be served.
+    """
     question = Question.of(base_id, prompt, pane_ids, decoding)
     variants = [pane(key, base_id, one) for one in pane_ids]
-    return start_answers(key, COMPARE, base_id, prompt, variants, decoding, subject=question)
+    return start_answers(key, COMPARE, base_id, prompt, variants, decoding, place=place, subject=question)
 
 
 def latest(key: str) -> Run | None:

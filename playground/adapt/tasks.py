@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground import settings
 from playground.adapt import tables
+from playground.bounds import shown
 from playground.errors import PlaygroundError
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ TASK_IDS = tuple(SCORES)
 def task(task_id: str) -> Task:
     """One of the project's tasks. Raises PlaygroundError for an id that does not exist."""
     if task_id not in SCORES:
-        raise PlaygroundError("unknown_task", task=task_id, known=", ".join(TASK_IDS))
+        raise PlaygroundError("unknown_task", task=shown(task_id), known=", ".join(TASK_IDS))
     lines = (settings.EXAMPLES / "tasks" / f"{task_id}.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     splits = {

@@ -16,6 +16,7 @@ from playground import settings
 from playground.locales import text
 from playground.ui import page
 from playground.ui.compare.tab import Asked, CompareTab
+from playground.ui.kit.visit import key_of
 from playground.ui.kit.wording import Wording
 from playground.ui.train.tab import Result
 
@@ -49,7 +50,7 @@ def test_who_comes_first_gets_a_key_and_who_comes_again_keeps_it(shell: page.She
     assert len(first) == len(second) == 32
     assert first != second
     assert opened(shell, {}, kept=first)["key"] == first
-    assert opened(shell, {}, kept="short")["key"] != "short"
+    assert opened(shell, {}, kept=key_of("short"))["key"] != "short"
 
 
 @pytest.mark.parametrize(("query", "language"), [({}, "es"), ({"lang": "en"}, "en"), ({"lang": "xx"}, "es")])
