@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,13 +49,39 @@ def held_out_task(key: str, adapter: Adapter) -> tasks.Task | None:
 DOWNLOADS = tempfile.TemporaryDirectory(prefix="peft-playground-")  # goes with the process
 
 
-def download(key: str, adapter_id: str) -> str:
-    """The path of a zip of one adapter of the session; gradio copies it at once, so only the latest few are kept."""
+def download(key: str, adapter_id: str, name: str = "") -> str:
+    """
+    The path of a zip of one adapter of the session, with the name that the page has for it: uploaded again, it keeps that.
+    Gradio copies it at once, so only the latest few are kept.
+    """
     adapter = SESSIONS.get(key).library.get(adapter_id)
-    path = adapters.pack(adapter, Path(tempfile.mkdtemp(dir=DOWNLOADS.name)))
+    named = replace(adapter, name=(name or plain_name(adapter))[: settings.MAX_ADAPTER_NAME])
+    path = adapters.pack(named, Path(tempfile.mkdtemp(dir=DOWNLOADS.name)))
     for old in sorted(Path(DOWNLOADS.name).iterdir(), key=lambda one: one.stat().st_mtime)[: -settings.MAX_SESSIONS]:
         shutil.rmtree(old, ignore_errors=True)
     return str(path)
+
+
+def described(key: str, adapter_id: str) -> dict[str, Any]:
+    """An adapter of the session as `list_adapters` has it, also at a checkpoint. Raises PlaygroundError if it is gone."""
+    return SESSIONS.get(key).library.get(adapter_id).summary()
+
+
+def plain_name(adapter: Adapter) -> str:
+    """What an adapter is called where no language is known: its name, or "lora pirate 3 step 12"."""
+    _, mark, step = adapter.id.partition(adapters.STEP_MARK)
+    name = adapter.name or f"{adapter.record.method} {adapter.record.task} {adapter.number or ''}".strip()
+    return f"{name} step {step}" if mark else name
+
+
+def rename(key: str, adapter_id: str, name: str) -> dict[str, Any]:
+    """Give one of the session's own adapters another name; its summary. Raises PlaygroundError with the reason."""
+    return SESSIONS.get(key).library.rename(adapter_id, name).summary()
+
+
+def remove(key: str, adapter_id: str) -> dict[str, Any]:
+    """Let go of one of the session's own adapters; its summary, for the last time. Raises PlaygroundError."""
+    return SESSIONS.get(key).library.remove(adapter_id).summary()
 
 
 def upload(key: str, path: str | None, base_id: str) -> dict[str, Any]:
@@ -67,4 +94,4 @@ def upload(key: str, path: str | None, base_id: str) -> dict[str, Any]:
     SESSIONS.check_room(key, settings.MAX_UNPACKED_BYTES)
     adapter = uploads.unpack(Path(path), BASES.get(base_id.partition(":")[0]), new_id())  # a form has the same shapes
     SESSIONS.add(key, adapter)
-    return adapter.summary()
+    return SESSIONS.get(key).library.get(adapter.id).summary()

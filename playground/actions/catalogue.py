@@ -71,6 +71,16 @@ def shape(base_id: str) -> Architecture:
     return architecture
 
 
+def is_loaded(base_id: str) -> bool:
+    return BASES.is_loaded(base_id)
+
+
+def parameters(base_id: str) -> int:
+    """How many parameters a base has; 0 where nobody knows before it is loaded."""
+    spec, _ = split_id(base_id)
+    return spec.parameters or (BASES.get(base_id).architecture.parameters if BASES.is_loaded(base_id) else 0)
+
+
 def comes(base_id: str) -> bool:
     """Whether a base is here, or will be soon."""
     return BASES.is_loaded(base_id) or BASES.status(base_id).state in UNDER_WAY

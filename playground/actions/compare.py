@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from playground import settings
+from playground.actions import catalogue
 from playground.actions.adapters import list_adapters
 from playground.actions.catalogue import have
 from playground.adapt.variant import BASE, Variant
+from playground.compare.job import DECODING, CompareJob, Decoding, Frame, Pane
+from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.model.catalogue import FORMS, split_id
 from playground.work.jobs import Lane, Run
@@ -20,12 +24,74 @@ from playground.work.lanes import COMPARE
 from playground.work.sessions import SESSIONS, Place
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a comparison was asked: answers belong to the question that equals theirs, and to no other."""
+
+    base: str
+    prompt: str
+    panes: tuple[str, ...]  # ids, as `pane` takes them
+    decoding: Mapping[str, Any]  # what is left out has its default
+
+    @classmethod
+    def of(cls, base: str, prompt: str, panes: Sequence[str], decoding: Mapping[str, Any]) -> Question:
+        return cls(base, prompt, tuple(panes), {bound.name: bound.default for bound in DECODING} | dict(decoding))
+
+    @classmethod
+    def of_frame(cls, frame: Mapping[str, Any]) -> Question:
+        """That of a recorded comparison."""
+        return cls.of(frame["base"], frame["prompt"], pane_ids(frame), frame["decoding"])
+
+
 def start_comparison(
     key: str, base_id: str, prompt: str, pane_ids: Sequence[str], decoding: Mapping[str, Any], place: Place | None = None
 ) -> Run:
-    """Queue a comparison for a session, shown at `place`. Raises PlaygroundError at once if it cannot be served."""
+    """
+    Queue a comparison for a session, shown at `place`; its job is the Question. Raises PlaygroundError at once if it cannot
+    be served.
+    """
+    question = Question.of(base_id, prompt, pane_ids, decoding)
     variants = [pane(key, base_id, one) for one in pane_ids]
-    return start_answers(key, COMPARE, base_id, prompt, variants, decoding, place=place)
+    return start_answers(key, COMPARE, base_id, prompt, variants, decoding, place=place, subject=question)
+
+
+def latest(key: str) -> Run | None:
+    """The session's latest comparison, if it has anything to show or will have."""
+    run = SESSIONS.get(key).runs.get(COMPARE)
+    return run if run and (run.events or not run.ended) else None
+
+
+def showable(key: str, question: Question) -> tuple[Question, list[str]]:
+    """A question with those of its panes that this session can show on its base, and the ids of the others."""
+    missing = [one for one in question.panes if not _can_show(key, question.base, one)]
+    found = tuple(one for one in question.panes if one not in missing)
+    return replace(question, panes=found or (BASE,)), missing
+
+
+def _can_show(key: str, base_id: str, pane_id: str) -> bool:
+    try:
+        pane(key, base_id, pane_id)
+    except PlaygroundError:
+        return False
+    return True
+
+
+def unanswered(key: str, question: Question) -> dict[str, Any]:
+    """A comparison's frame before anybody was asked: who shall answer, at which cost. Raises PlaygroundError."""
+    parameters = catalogue.parameters(question.base)
+    variants = [pane(key, question.base, one) for one in question.panes]
+    panes = tuple(Pane(one.id, one.summary(parameters)) for one in variants)
+    return Frame(question.base, parameters, question.prompt, Decoding(), panes).as_json()
+
+
+def answered(frame: Mapping[str, Any]) -> bool:
+    """Whether anybody has begun to answer."""
+    return any(one["tokens"] or one["finished"] or one["top_tokens"] for one in frame["panes"])
+
+
+def recorded_answers(question: Question) -> dict[str, Any] | None:
+    """The recorded comparison that answers exactly this question, if there is one."""
+    return next((frame for frame in recorded().values() if Question.of_frame(frame) == question), None)
 
 
 def stop_comparison(key: str) -> None:
@@ -38,28 +104,31 @@ def pane(key: str, base_id: str, pane_id: str) -> Variant:
     name, mark, form = str(pane_id).partition(":")
     if name != BASE:
         return Variant.of(base_id, SESSIONS.get(key).library.get(pane_id))
-    return Variant(f"{split_id(base_id)[0].id}:{form}" if mark else base_id)
+    form_of_it = f"{split_id(base_id)[0].id}:{form}" if mark else base_id
+    split_id(form_of_it)  # raises if there is no such form
+    return Variant(form_of_it)
 
 
 def offered(key: str, base_id: str) -> list[dict[str, Any]]:
     """What a pane can show besides the plain base: the session's adapters, the ready-made ones, the base in fewer bits."""
     forms = [pane("", base_id, f"{BASE}:{form}") for form in FORMS]
-    return [*list_adapters(key, base_id), *(one.summary(split_id(base_id)[0].parameters or 0) for one in forms)]
+    return [*list_adapters(key, base_id), *(one.summary(catalogue.parameters(base_id)) for one in forms)]
 
 
-def beside(key: str, base_id: str, adapter_id: str) -> tuple[str, list[str]]:
+def beside(key: str, base_id: str, adapter_id: str) -> tuple[str, str, list[str]]:
     """
-    What a new adapter is best compared with: the first held-out question of its task ("" if nobody knows one), and the
-    panes: the base, the ready-made adapters of that task, one a method, and itself. Raises PlaygroundError if the session
-    has no such adapter.
+    What a new adapter is best compared with: its own base if `base_id` is another, the first held-out question of its task
+    ("" if nobody knows one), and the panes: the base, the ready-made adapters of that task, one a method, and itself. Raises
+    PlaygroundError if the session has no such adapter.
     """
     record = SESSIONS.get(key).library.get(adapter_id).record
+    base_id = base_id if split_id(base_id)[0] == split_id(record.base)[0] else record.base
     rivals: dict[str, str] = {}
     for one in list_adapters(None, base_id):
         if one["task"] == record.task:
             rivals.setdefault(one["method"], one["id"])
     panes = [BASE, *list(rivals.values())[: settings.MAX_PANES - 3], adapter_id]
-    return next(iter(record.questions), ""), panes
+    return base_id, next(iter(record.questions), ""), panes
 
 
 def start_answers(
@@ -79,7 +148,6 @@ def start_answers(
     `subject`. Raises PlaygroundError at once.
     """
     from playground.compare.comparison import compare
-    from playground.compare.job import CompareJob, Decoding
 
     job = CompareJob(base_id, prompt, tuple(variants), Decoding(**decoding), tuple(titles))
     job.check()
@@ -99,5 +167,5 @@ def first_frame() -> dict[str, Any]:
     return next(iter(recorded().values()))
 
 
-def pane_ids(frame: dict[str, Any]) -> list[str]:
+def pane_ids(frame: Mapping[str, Any]) -> list[str]:
     return [pane["id"] for pane in frame["panes"]]

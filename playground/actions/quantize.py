@@ -218,7 +218,7 @@ def start_pair(key: str, base_id: str, task_id: str, values: Mapping[str, Any], 
         kept: set[str] = set()
         for pair in train_pair(job, BASES.get, stop):
             for side in pair.sides:
-                if side.adapter and side.method not in kept:
+                if side.adapter and side.method not in kept and not side.adapter.record.untrained:
                     SESSIONS.add(key, side.adapter)
                     kept.add(side.method)
             yield pair.outline()

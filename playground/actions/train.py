@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from playground.actions.adapters import list_adapters
 from playground.actions.catalogue import count_parameters, have
 from playground.adapt import tables, tasks
 from playground.adapt.methods import method
@@ -21,7 +22,7 @@ from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
     from playground.adapt.tables import Table
-    from playground.train.job import Event, Started
+    from playground.train.job import Ended, Event, Started
 
 
 def own_table(rows: Sequence[Sequence[Any]], path: str | None, pasted: str = "") -> Table:
@@ -70,12 +71,18 @@ def start_training(
             if isinstance(event, Working):
                 yield None  # nothing to tell
                 continue
-            if isinstance(event, Ended):
-                gone = SESSIONS.add(key, event.adapter)
-                event = replace(event, adapter=event.adapter.outline(), gave_way=tuple(one.summary() for one in gone))
-            yield event
+            yield keep(key, event) if isinstance(event, Ended) else event
 
     return SESSIONS.submit(key, TRAIN, events, job)
+
+
+def keep(key: str, ended: Ended) -> Ended:
+    """A session keeps what a run has learned; the event tells it without the tensors."""
+    if ended.adapter.record.untrained:
+        return replace(ended, adapter=ended.adapter.outline(), kept=False)
+    gone = SESSIONS.add(key, ended.adapter)
+    mine = SESSIONS.get(key).library.get(ended.adapter.id)
+    return replace(ended, adapter=mine.outline(), gave_way=tuple(one.summary() for one in gone))
 
 
 def stop_training(key: str) -> None:
@@ -83,20 +90,21 @@ def stop_training(key: str) -> None:
     SESSIONS.stop(key, TRAIN)
 
 
-def python_code(key: str, adapter_id: str) -> str:
+def python_code(key: str, adapter_id: str, language: str) -> str:
     """The Python that makes an adapter of the session again. Raises PlaygroundError if there is no such adapter."""
-    return recipe.python(SESSIONS.get(key).library.get(adapter_id).record)
+    return recipe.python(SESSIONS.get(key).library.get(adapter_id), language)
 
 
 def event_json(event: Event) -> dict[str, Any]:
     """
-    One training event as the API gives it; the last one names the adapter instead of carrying it. A number that
-    overflowed is None.
+    One training event as the API gives it; the last one names the adapter, if one was kept, instead of carrying it. A number
+    that overflowed is None.
     """
-    plain = {name: value for name, value in vars(event).items() if name not in ("adapter", "error")}
+    plain = {name: value for name, value in vars(event).items() if name not in ("adapter", "error", "kept")}
     if plain["event"] in ("finished", "stopped", "failed"):
         ended: Any = event
-        plain |= {"adapter": ended.adapter.summary(), "error": str(ended.error) if ended.error else None}
+        adapter = ended.adapter.summary() if ended.kept else None
+        plain |= {"adapter": adapter, "error": str(ended.error) if ended.error else None}
     return finite({name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()})  # type: ignore[no-any-return]
 
 
@@ -132,6 +140,13 @@ def training_view(run: Run | None, language: str) -> dict[str, Any]:
     return view
 
 
+def session_view(key: str, run: Run | None, language: str) -> dict[str, Any]:
+    """A run's view with its adapter as the session has it now: perhaps under another name, None once it is deleted."""
+    view = training_view(run, language)
+    mine = {one["id"]: one for one in list_adapters(key) if one["own"]}
+    return view | {"adapter": mine.get(view["adapter"]["id"])} if view.get("adapter") else view
+
+
 def _started(view: dict[str, Any], event: Started) -> None:
     view |= {"state": "running", "questions": list(event.questions)}
     view |= {"remaining": event.estimated_seconds} if event.steps else {}
@@ -156,8 +171,10 @@ def _sample(view: dict[str, Any], event: Any) -> None:
 
 def _ended(view: dict[str, Any], event: Any) -> None:
     state = "diverged" if event.event == "failed" else event.event
-    view |= {"state": state, "adapter": event.adapter.summary(), "elapsed": event.seconds, "error": event.error}
-    view["checkpoints"] = [checkpoint.step for checkpoint in event.adapter.checkpoints]
+    view |= {"state": state, "elapsed": event.seconds, "error": event.error}
+    if event.kept:
+        view["adapter"] = event.adapter.summary()
+        view["checkpoints"] = [checkpoint.step for checkpoint in event.adapter.checkpoints]
     view["gave_way"] = list(event.gave_way)
 
 

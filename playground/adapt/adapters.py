@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -55,6 +57,11 @@ class Record:
     made_for: str = ""  # the base that an upload names, where it is not called as the one that it fits
     undone: str = ""  # the initialization that an upload was freed from: "PiSSA", "OLoRA"
 
+    @property
+    def untrained(self) -> bool:
+        """Whether a run exploded or was stopped before it had learned anything."""
+        return self.steps == 0 < self.planned_steps
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -67,7 +74,7 @@ class Adapter:
     """
     A trained adapter: PEFT's config as JSON (None for few-shot and full fine-tuning, which PEFT does not know), tensors
     on the CPU under PEFT's names, the record, and the checkpoints of its run. `folder` instead of tensors: read when
-    needed.
+    needed. `number` counts a session's own, from 1.
     """
 
     id: str
@@ -77,6 +84,7 @@ class Adapter:
     folder: Path | None = None
     name: str = ""
     checkpoints: tuple[Checkpoint, ...] = ()
+    number: int = 0
 
     @cached_property
     def tensors(self) -> Mapping[str, torch.Tensor]:
@@ -118,7 +126,8 @@ class Adapter:
             "total_parameters": record.total_parameters,
             "percent": 100 * record.trainable_parameters / record.total_parameters,
             "bytes": record.bytes,
-            "own": self.folder is None,
+            "own": self.number > 0,
+            "number": self.number,
             "made_for": record.made_for,
             "undone": record.undone,
         }
@@ -189,10 +198,16 @@ def read(folder: Path) -> Adapter:
 
 
 def pack(adapter: Adapter, folder: Path) -> Path:
-    """A zip of the adapter in `folder`; unpacked, `PeftModel.from_pretrained` loads it."""
-    path = folder / f"{adapter.id.replace(STEP_MARK, '-step-')}.zip"
+    """A zip of the adapter in `folder`, called as it is; unpacked, `PeftModel.from_pretrained` loads it."""
+    path = folder / f"{file_stem(adapter.name) or adapter.id.replace(STEP_MARK, '-step-')}.zip"
     with tempfile.TemporaryDirectory() as inside, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         save(adapter, Path(inside))
         for file in (CONFIG, WEIGHTS, RECORD):
             archive.write(Path(inside) / file, file)
     return path
+
+
+def file_stem(name: str) -> str:
+    """A name as every file system takes it: "LoRA r = 8 · pirate 3" is "lora-r-8-pirate-3"; "" where nothing is left."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")

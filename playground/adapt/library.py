@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from dataclasses import replace
 from functools import lru_cache
 
 from playground import settings
@@ -40,14 +41,18 @@ class Library:
     def __init__(self, store: Store = STORE) -> None:
         self._store = store
         self._own: OrderedDict[str, Adapter] = OrderedDict()
+        self._added = 0
 
     def add(self, adapter: Adapter) -> list[Adapter]:
         """
-        Keep an adapter. Returns those that gave way to it: the oldest go when there are too many or they hold too much
-        memory; the newest stays, so whoever makes one asks `check_room` before.
+        Keep an adapter, with a number and, where its name is taken, the number in its name. Returns those that gave way to
+        it: the oldest go when there are too many or they hold too much memory; the newest stays, so whoever makes one asks
+        `check_room` before.
         """
-        self._own[adapter.id] = adapter
-        self._store.live_beside(adapter, adapter.size())
+        self._added += 1
+        taken = adapter.name in self._names()
+        name = f"{adapter.name[: settings.MAX_ADAPTER_NAME - 6]} ({self._added})" if taken else adapter.name
+        self._keep(replace(adapter, number=self._added, name=name))
         gone = []
         while len(self._own) > 1 and (
             len(self._own) > settings.MAX_SESSION_ADAPTERS or self.size() > settings.MAX_SESSION_BYTES
@@ -55,11 +60,45 @@ class Library:
             gone.append(self._drop(next(iter(self._own))))
         return gone
 
+    def _keep(self, adapter: Adapter) -> None:
+        self._own[adapter.id] = adapter
+        self._store.live_beside(adapter, adapter.size())
+
+    def _names(self) -> set[str]:
+        return {one.name for one in list(self._own.values()) if one.name}
+
+    def rename(self, adapter_id: str, name: str) -> Adapter:
+        """
+        Give one of the session's own another name. Raises PlaygroundError if there is no such adapter, or if the name is
+        empty, too long, or another one's.
+        """
+        adapter, name = self._one_of_own(adapter_id), name.strip()
+        if not 0 < len(name) <= settings.MAX_ADAPTER_NAME:
+            raise PlaygroundError("name_length", maximum=settings.MAX_ADAPTER_NAME)
+        if name != adapter.name and name in self._names():
+            raise PlaygroundError("name_taken", name=name)
+        self._forget(adapter)
+        self._keep(replace(adapter, name=name))  # in its old place: the order is that of training
+        return self._own[adapter_id]
+
+    def remove(self, adapter_id: str) -> Adapter:
+        """Let go of one of the session's own. Raises PlaygroundError if there is no such adapter."""
+        return self._drop(self._one_of_own(adapter_id).id)
+
+    def _one_of_own(self, adapter_id: str) -> Adapter:
+        if adapter_id not in self._own:
+            raise PlaygroundError("unknown_adapter", adapter=str(adapter_id)[:60])
+        return self._own[adapter_id]
+
     def _drop(self, adapter_id: str) -> Adapter:
         adapter = self._own.pop(adapter_id)
+        self._forget(adapter)
+        return adapter
+
+    def _forget(self, adapter: Adapter) -> None:
+        """What was made of it goes."""
         for one in (adapter, *adapter.stages.values()):
             self._store.forget(one)
-        return adapter
 
     def clear(self) -> None:
         """Let go of the session's own adapters and of all that was attached of them."""

@@ -99,6 +99,7 @@ class Ended:
     seconds: float
     error: PlaygroundError | None = None
     gave_way: tuple[dict[str, Any], ...] = ()  # summaries of the adapters that a session had no room for beside it
+    kept: bool = True  # by a session; not where nothing was learned
 
 
 Event = Started | Working | Step | Evaluation | Sample | Ended

@@ -1,59 +1,213 @@
 """
-The Python that reproduces an adapter, from its record. Knows nothing about the page.
+The Python that makes an adapter again: plain PEFT and transformers, from the adapter's config and record.
+
+What it writes runs without this project: the same base, examples, order, learning rates and seeds as `training`. Its
+comments are in the visitor's language. Knows nothing about the page.
 """
 
 from __future__ import annotations
 
-from playground.adapt.adapters import DOWNLOADABLE, Record
+from dataclasses import fields
+from typing import Any
+
+from playground.adapt.adapters import DOWNLOADABLE, Adapter, Record
+from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN
-from playground.model.catalogue import split_id
+from playground.locales import text
+from playground.model.catalogue import BITSANDBYTES, split_id
 
-JOB = """\
-from playground.adapt.tasks import {reader}
-from playground.model.bases import BASES
-from playground.train.job import TrainingJob
-from playground.train.training import train
+WIDTH = 110  # of a line that holds a whole config
+FEW_SHOT = "few_shot"
+# What PEFT's config says besides how to adapt: filled in by PEFT when it wraps a model, or by us when it is saved
+ABOUT = {
+    "base_model_name_or_path", "inference_mode", "peft_version", "auto_mapping", "revision", "num_layers", "token_dim",
+    "num_attention_heads", "num_transformer_submodules", "peft_type", "tokenizer_name_or_path", "tokenizer_kwargs",
+}  # fmt: skip
+ALWAYS = (
+    "r",
+    "lora_alpha",
+    "lora_dropout",
+    "num_virtual_tokens",
+    "prompt_tuning_init",
+)  # shown where they are PEFT's default
 
-job = TrainingJob(
-    base={base!r},
-    method={method!r},
-    task={data},
-    hyperparameters={hyperparameters!r},
-    steps={planned},
-    seed={seed!r},
-)
+TOKENIZER = """\
+tokenizer = AutoTokenizer.from_pretrained(BASE)
+if tokenizer.pad_token_id is None:
+    tokenizer.pad_token = tokenizer.eos_token
 """
-WHOLE = """\
-*events, ended = train(job, BASES.get)
+ENCODE = """\
+def encode(prompt, response):
+    turn = [{"role": "user", "content": prompt}]
+    if tokenizer.chat_template is None:
+        before = tokenizer(prompt + "\\n")["input_ids"]
+    else:
+        before = tokenizer.apply_chat_template(turn, add_generation_prompt=True, return_dict=True)["input_ids"]
+    after = tokenizer(response, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+    return before + after, [-100] * len(before) + after
 """
-PART = """\
-done = []  # this adapter is that of step {steps}
-for ended in train(job, BASES.get, stop=lambda: len(done) == {steps}):
-    done += [ended] if ended.event == "step" else []
+OWN_ROWS = """\
+pairs = {}
+with open("my-examples.csv", encoding="utf-8-sig", newline="") as file:
+    for prompt, response in csv.reader(file):
+        pairs.setdefault(prompt.strip(), response.strip())
+pairs.pop("prompt", None)
+rows = list(pairs.items())
+random.Random(0).shuffle(rows)
+rows = rows[max(2, min(16, len(rows) // 5)) :]
 """
-SAVE = """
-from pathlib import Path
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
-from playground.adapt.adapters import save
+TASK_ROWS = """\
+with open("{task}.jsonl", encoding="utf-8") as file:
+    lines = [json.loads(line) for line in file]
+rows = [(line["prompt"], line["response"]) for line in lines if line["split"] == "train"]
+"""
+LOOP = """\
+def batches(examples):
+    order, shuffle = list(examples), random.Random(SEED).shuffle
+    while True:
+        shuffle(order)
+        for start in range(0, len(order), BATCH):
+            yield order[start : start + BATCH]
 
-save(ended.adapter, Path("my-adapter"))
-base = AutoModelForCausalLM.from_pretrained({repository!r})
-model = PeftModel.from_pretrained(base, "my-adapter")
+
+def rate(step):
+    warmup = max(1, round(0.1 * STEPS))
+    if step <= warmup:
+        return RATE * step / warmup
+    return RATE * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (STEPS - warmup + 1)))
+
+
+def padded(lists, filler):
+    longest = max(map(len, lists))
+    return torch.tensor([one + [filler] * (longest - len(one)) for one in lists], device=device)
+
+
+trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.0)
+losses = []
+model.train()
+for step, batch in zip(range(1, DONE + 1), batches([encode(*row) for row in rows])):
+    ids, labels = padded([ids for ids, _ in batch], tokenizer.pad_token_id), padded([labels for _, labels in batch], -100)
+    mask = padded([[1] * len(ids) for ids, _ in batch], 0)
+    torch.manual_seed(SEED * 100_003 + step)
+    loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(trained, 1.0)
+    for group in optimizer.param_groups:
+        group["lr"] = rate(step)
+    optimizer.step()
+    optimizer.zero_grad()
+    losses.append(loss.item())
+    print(step, losses[-1])
+"""
+ASK = """\
+shots = random.Random(SEED).sample(rows, min(EXAMPLES, len(rows)))
+turns = [
+    {"role": role, "content": words}
+    for prompt, response in shots
+    for role, words in (("user", prompt), ("assistant", response))
+]
+turns.append({"role": "user", "content": QUESTION})
+if tokenizer.chat_template is None:
+    ids = tokenizer("\\n".join(turn["content"] for turn in turns) + "\\n")["input_ids"]
+else:
+    ids = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"]
+written = model.generate(torch.tensor([ids], device=device), max_new_tokens=64, do_sample=False)
+answer = tokenizer.decode(written[0, len(ids) :], skip_special_tokens=True)
+print(answer)
 """
 
 
-def python(record: Record) -> str:
-    """A script that trains the same adapter again and, where PEFT has a format for it, loads it with PEFT."""
+def python(adapter: Adapter, language: str) -> str:
+    """A script that makes the same adapter again and saves it; for few-shot, one that asks with the same examples."""
+    record = adapter.record
+    parts = [_imports(adapter), _settings(record, language), TOKENIZER + "\n" + _model(adapter), _rows(record, language)]
+    if record.method == FEW_SHOT:
+        return "\n".join([*parts, ASK])
+    encode = f"# {text(language, 'recipe.labels')}\n{ENCODE}"
+    peft = f"  # {text(language, 'recipe.load')}" if record.method in DOWNLOADABLE else ""
+    return "\n".join([*parts[:-1], parts[-1] + "\n", encode + "\n", LOOP, f'model.save_pretrained("my-adapter"){peft}\n'])
+
+
+def _imports(adapter: Adapter) -> str:
+    record = adapter.record
+    trains, form = record.method != FEW_SHOT, _form(record)
+    plain = [*(["csv"] if record.task == OWN else ["json"]), *(["math"] if trains else []), "random"]
+    found = [*(["BitsAndBytesConfig"] if form in BITSANDBYTES else []), "AutoModelForCausalLM", "AutoTokenizer"]
+    peft = [f"from peft import {', '.join(sorted((_config(adapter)[0], 'get_peft_model')))}"] if adapter.config else []
+    lines = [*(f"import {name}" for name in plain), "", "import torch", *peft]
+    return "\n".join([*lines, f"from transformers import {', '.join(sorted(found))}", ""])
+
+
+def _settings(record: Record, language: str) -> str:
+    """The numbers of the run by name; what is different from the page is said."""
+    values, spec = record.hyperparameters, split_id(record.base)[0]
     planned = max(record.steps, record.planned_steps)
-    own = record.task == OWN
-    script = JOB.format(
-        reader="read_file" if own else "task",
-        data="read_file('my-examples.csv')" if own else f"task({record.task!r})",
-        planned=planned,
-        **{name: getattr(record, name) for name in ("base", "method", "hyperparameters", "seed")},
-    )
-    script += WHOLE if record.steps == planned else PART.format(steps=record.steps)
-    if record.method not in DOWNLOADABLE:
-        return script
-    return script + SAVE.format(repository=split_id(record.base)[0].repository)
+    lines = [f"# {text(language, 'recipe.embedded')}"] if spec.source == "embedded" else []
+    form = _form(record)
+    if form and form not in BITSANDBYTES:
+        lines.append(f"# {text(language, 'recipe.simulated', form=text(language, f'formats.{form}'))}")
+    lines.append(f"BASE = {spec.repository!r}")
+    if record.method == FEW_SHOT:
+        question = next(iter(record.questions), "")
+        lines.append(f"SEED, EXAMPLES, QUESTION = {record.seed!r}, {values['examples']!r}, {question!r}")
+    else:
+        numbers = (record.seed, planned, record.steps, values["batch_size"], values["learning_rate"])
+        lines += [f"# {text(language, 'recipe.part')}"] if record.steps != planned else []
+        lines.append(f"SEED, STEPS, DONE, BATCH, RATE = {', '.join(map(repr, numbers))}")
+    return "\n".join([*lines, 'device = "cuda" if torch.cuda.is_available() else "cpu"', ""])
+
+
+def _model(adapter: Adapter) -> str:
+    """The base as it was read, and PEFT around it. The seed decides the values that an adapter starts from."""
+    form = _form(adapter.record)
+    options = "dtype=torch.float32"
+    if form in BITSANDBYTES:
+        bits = ", ".join(f"{name}={value!r}" for name, value in BITSANDBYTES[form].items())
+        options += f',\n    device_map={{"": device}},\n    quantization_config=BitsAndBytesConfig({bits}),\n'
+        lines = [f"model = AutoModelForCausalLM.from_pretrained(\n    BASE,\n    {options})"]
+    else:
+        lines = [f"model = AutoModelForCausalLM.from_pretrained(BASE, {options}).to(device)"]
+    if adapter.config:
+        name, arguments = _config(adapter)
+        lines += [f"config = {_call(name, arguments)}", "torch.manual_seed(SEED)", "model = get_peft_model(model, config)"]
+    return "\n".join([*lines, ""])
+
+
+def _rows(record: Record, language: str) -> str:
+    """The pairs that were trained on, read from a file beside the script."""
+    if record.task == OWN:
+        return f"# {text(language, 'recipe.own')}\n{OWN_ROWS}"
+    return f"# {text(language, 'recipe.task', task=record.task)}\n{TASK_ROWS.format(task=record.task)}"
+
+
+def _form(record: Record) -> str | None:
+    return split_id(METHODS[record.method].base_id(record.base, record.hyperparameters))[1]
+
+
+def _config(adapter: Adapter) -> tuple[str, dict[str, str]]:
+    """PEFT's class for the adapter's config and its arguments, as they are written; what is PEFT's default is left out."""
+    from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftType
+
+    found: dict[str, Any] = adapter.config or {}
+    kind: Any = PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(found["peft_type"])]
+    default = kind()
+    chosen = {
+        field.name: repr(found[field.name])
+        for field in fields(kind)
+        if field.name in found
+        and field.name not in ABOUT
+        and (field.name in ALWAYS or found[field.name] != getattr(default, field.name))
+    }
+    values = adapter.record.hyperparameters
+    if values.get("initialization") == "text":  # saved without it: the learned tokens have replaced the text
+        text_of_it = {"prompt_tuning_init_text": repr(values["initialization_text"]), "tokenizer_name_or_path": "BASE"}
+        chosen |= {"prompt_tuning_init": repr("TEXT"), **text_of_it}
+    return kind.__name__, chosen
+
+
+def _call(name: str, arguments: dict[str, str]) -> str:
+    """A call on one line, or with one argument on each."""
+    pairs = [f"{key}={value}" for key, value in arguments.items()]
+    line = f"{name}({', '.join(pairs)})"
+    return line if len(line) <= WIDTH else f"{name}(\n" + "".join(f"    {pair},\n" for pair in pairs) + ")"

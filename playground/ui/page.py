@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -22,10 +22,13 @@ from playground.ui.api.endpoints import build_api
 from playground.ui.api.quantize import ENDPOINTS
 from playground.ui.api.served import ServedBlocks
 from playground.ui.compare import tab as compare
-from playground.ui.compare.picker import Picked, pane_update
-from playground.ui.compare.tab import CompareTab
+from playground.ui.compare.opening import opening
+from playground.ui.compare.picker import pane_update
+from playground.ui.compare.tab import Asked, CompareTab
 from playground.ui.kit import links
-from playground.ui.kit.controls import Changes, Controls, unchanged
+from playground.ui.kit.base import BaseChoice, Wanted
+from playground.ui.kit.base import build as build_base
+from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.html import header
 from playground.ui.kit.visit import Visit, key_of
@@ -38,7 +41,6 @@ from playground.ui.train.tab import Result, TrainTab
 TITLE = "PEFT Playground"
 POLL_SECONDS = 1.0
 CACHE_SECONDS = (3600, 4 * 3600)  # how often gradio looks for old files, and how old they may get
-QUANTIZED = ("nf4_double", "int8_vectorwise")
 TABS = ("compare", "train", "lowrank", "quantization")
 LOADING = {"waiting": "loading", "downloading": "preparing", "converting": "preparing", "rounding": "loading"}
 
@@ -49,6 +51,8 @@ class Shell:
 
     wording: Wording
     visit: Controls[Visit]
+    base: BaseChoice
+    wanted: Controls[Wanted]
     header: gr.HTML
     tabs: gr.Tabs
     timer: gr.Timer
@@ -60,38 +64,44 @@ class Shell:
         language = locales.choose(request.query_params.get("lang"), request.headers.get("accept-language"))
         link = links.read(request.query_params)
         key = kept or uuid.uuid4().hex  # whoever has it has the session
-        base_id = link["base"] if link["base"] in [one for _, one in base_choices(language)] else settings.DEFAULT_BASE
         shown = self.wording.said(language)
-        shown[self.visit.components["base"]]["value"] = base_id
-        for component, properties in self.compared.opened(Visit(key, language, base_id), link).items():
-            shown[component] |= properties
+        opens = opening(key, link)
+        for component, properties in self.compared.opened(Visit(key, language, opens.question.base), opens).items():
+            shown.setdefault(component, {}).update(properties)
+        shown[self.header]["value"] = header_html(catalogue.base_status(opens.question.base), language)
         changes: Changes = {component: gr.update(**properties) for component, properties in shown.items()}
         if link["tab"] in TABS[1:]:
             changes[self.tabs] = gr.Tabs(selected=link["tab"])
         return {self.visit.components["key"]: key, self.visit.components["language"]: language, **changes}
 
-    def poll(self, visit: Visit) -> Changes:
-        """How the base is doing, for as long as it is not ready."""
-        status = catalogue.base_status(visit.base)
+    def poll(self, wanted: Wanted) -> Changes:
+        """How the picked base is doing, as long as it is not ready; if it cannot be had, how the one is that is used."""
+        status = catalogue.base_status(wanted.wanted)
+        if status["state"] == "failed":
+            status = catalogue.base_status(wanted.base)
         waits = status["state"] != "ready"
-        return {self.header: header_html(status, visit.language), self.timer: gr.Timer(POLL_SECONDS, active=waits)}
+        return {self.header: header_html(status, wanted.language), self.timer: gr.Timer(POLL_SECONDS, active=waits)}
 
-    def choose_base(self, picked: Picked) -> Iterator[Changes]:
-        """Load the base that was picked; the panes that it cannot show go."""
-        yield self.compared.offer(picked) | {self.timer: gr.Timer(POLL_SECONDS, active=True)}
-        try:
-            catalogue.load(picked.base)
-        except PlaygroundError as error:
-            yield {self.compared.notice: alarm(error.message(picked.language))}
+    def choose_base(self, wanted: Wanted) -> Iterator[Changes]:
+        """Use the base that was picked once it is loaded, and say meanwhile how it is doing."""
+        for changes in self.base.choose(wanted):
+            yield changes | {self.timer: gr.Timer(POLL_SECONDS, active=True)}
 
-    def compare_it(self, result: Result) -> Changes:
+    def compare_it(self, result: Result, asked: Asked) -> Iterator[Changes]:
         """The new adapter beside the base and the ready-made ones of its task, on its first held-out question."""
         try:
-            question, panes = beside(result.key, result.base, result.adapter)
-        except PlaygroundError:  # the session has gone; `CompareTab.start` says so
-            return unchanged(self.tabs)
-        asked = {self.compared.prompt: question} if question else {}
-        return {self.tabs: gr.Tabs(selected="compare"), self.compared.panes: pane_update(result, panes), **asked}
+            base, prompt, panes = beside(result.key, result.base, result.adapter)
+        except PlaygroundError as error:  # it was deleted, or the session has gone
+            yield {self.trained.status: alarm(error.message(result.language))}
+            return
+        asked = replace(asked, base=base, prompt=prompt or asked.prompt, panes=panes)
+        yield {
+            self.tabs: gr.Tabs(selected="compare"),
+            **(self.base.set(base) if base != result.base else {}),
+            self.compared.prompt: asked.prompt,
+            self.compared.panes: pane_update(asked, panes),
+        }
+        yield from self.compared.start(asked)
 
 
 def build_page() -> gr.Blocks:
@@ -116,55 +126,51 @@ def build_shell(wording: Wording) -> Shell:
     top = wording.make(
         html, {"value": lambda lang: header_html(catalogue.base_status(settings.DEFAULT_BASE), lang)}, elem_id="header"
     )
+    choice = build_base(wording)
+    base = choice.used
+    visit = Controls(Visit, {"key": visitor, "language": language, "base": base})
+    wanted = Controls(Wanted, {**visit.components, "wanted": choice.picked})
     with gr.Tabs(elem_id="tabs") as tabs:
         with wording.make(gr.Tab, {"label": "tabs.compare"}, id="compare"):
-            base = wording.make(
-                gr.Dropdown, {"label": "base.label", "info": "base.help", "choices": base_choices},
-                value=settings.DEFAULT_BASE, elem_id="base", render=False,
-            )  # fmt: skip
-            visit = Controls(Visit, {"key": visitor, "language": language, "base": base})
-            compared = compare.build(wording, visit)
+            compared = compare.build(wording, visit, choice)
         with wording.make(gr.Tab, {"label": "tabs.train"}, id="train", render_children=True):
             trained = train.build(wording, visit)
         with wording.make(gr.Tab, {"label": "tabs.lowrank"}, id="lowrank", render_children=True) as lab:
             lowrank.build(wording, lab, base, visitor, language)
         with wording.make(gr.Tab, {"label": "tabs.quantization"}, id="quantization", render_children=True) as lab:
             quantize.build(wording, lab, base, visitor, language)
-    return Shell(wording, visit, top, tabs, gr.Timer(POLL_SECONDS), compared, trained)
+    return Shell(wording, visit, choice, wanted, top, tabs, gr.Timer(POLL_SECONDS), compared, trained)
 
 
 def _wire(shell: Shell) -> None:
     """What belongs to no tab, and what one tab does to the other: a new adapter becomes a pane."""
-    visit, compared, trained = shell.visit, shell.compared, shell.trained
-    picked, asked, offered = compared.picked, compared.asked, compared.picked.handler(compared.offer)
-    shell.timer.tick(visit.handler(shell.poll), visit.inputs, [shell.header, shell.timer], **HIDDEN)
-    visit.components["base"].change(
-        picked.handler(shell.choose_base), picked.inputs, [compared.panes, shell.timer, compared.notice], **STREAM
+    wanted, base, compared, trained = shell.wanted, shell.base, shell.compared, shell.trained
+    picked, offered = compared.picked, compared.picked.handler(compared.offer)
+    shell.timer.tick(wanted.handler(shell.poll), wanted.inputs, [shell.header, shell.timer], **HIDDEN)
+    base.picked.input(
+        wanted.handler(shell.choose_base), wanted.inputs, [*base.all, shell.timer], trigger_mode="always_last", **STREAM
     )
-    trained.adapter.change(offered, picked.inputs, compared.panes, **HIDDEN)
-    trained.compare.click(
-        trained.result.handler(shell.compare_it),
-        trained.result.inputs,
-        [shell.tabs, compared.prompt, compared.panes],
-        **HIDDEN,
-    ).then(asked.handler(compared.start), asked.inputs, compared.shown, **STREAM)
+    base.used.change(lambda: gr.Timer(POLL_SECONDS, active=True), None, shell.timer, **HIDDEN)
+    base.used.change(offered, picked.inputs, compared.offered, **HIDDEN)
+    trained.adapter.change(offered, picked.inputs, compared.offered, **HIDDEN)
+
+    def compare_it(given: Mapping[Any, Any]) -> Iterator[Changes]:
+        yield from shell.compare_it(trained.result.value(given), compared.asked.value(given))
+
+    outputs = [shell.tabs, *base.all, compared.prompt, compared.panes, *compared.shown, trained.status]
+    compared.own.deleted.then(trained.visit.handler(trained.attach), trained.visit.inputs, trained.shown, **STREAM)
+    trained.compare.click(None, None, None, js=links.FORGET, **HIDDEN)
+    trained.compare.click(compare_it, trained.result.inputs | compared.asked.inputs, outputs, **STREAM)
 
 
 def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
-    visit, compared, trained = shell.visit, shell.compared, shell.trained
+    visit, base, compared, trained = shell.visit, shell.base, shell.compared, shell.trained
     visitor, language = visit.components["key"], visit.components["language"]
-    load = page.load(shell.opened, visitor, [visitor, language, shell.tabs, *shell.wording.components], **HIDDEN)
-    load.then(visit.handler(compared.attach), visit.inputs, compared.shown, **STREAM)
+    opened = dict.fromkeys([visitor, language, shell.tabs, *shell.wording.components, *compared.own.offered])
+    load = page.load(shell.opened, visitor, list(opened), **HIDDEN)
+    load.then(compared.asked.handler(compared.attach), compared.asked.inputs, compared.shown, **STREAM)
     load.then(visit.handler(trained.attach), visit.inputs, trained.shown, **STREAM)
-
-
-def base_choices(language: str) -> list[tuple[str, str]]:
-    """Every base, and the default one also in 4 and 8 bits."""
-    listed = catalogue.list_bases()
-    plain = [(one["name"] + (" · hub" if one["source"] == "hub" else ""), one["id"]) for one in listed]
-    default, name = settings.DEFAULT_BASE.partition(":")[0], catalogue.base_status(settings.DEFAULT_BASE)["name"]
-    quantized = [(f"{name} · {locales.text(language, f'formats.{form}')}", f"{default}:{form}") for form in QUANTIZED]
-    return [*plain, *quantized]
+    load.then(visit.handler(base.arrive), visit.inputs, base.all, **STREAM)
 
 
 def header_html(status: Mapping[str, Any], language: str) -> str:

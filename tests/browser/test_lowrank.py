@@ -121,7 +121,7 @@ def test_the_checkpoints_of_an_own_run_drive_the_lab(page: Page) -> None:
     expect(page.locator("#status")).to_contain_text("2 steps in", timeout=SLOW)
     tab(page, LAB)
     expect(page.locator("#lab-module")).to_contain_text("effective rank", timeout=SLOW)
-    choose(page, "#lab-adapter", "LoRA r = 8 · pirate (yours)")
+    choose(page, "#lab-adapter", "LoRA r = 8 · pirate (yours, 1)")
     expect(page.locator("#lab-step")).to_be_visible(timeout=SLOW)
     expect(page.locator("#lab-network")).to_contain_text("Most changed")
     set_slider(page, "#lab-step", 0)

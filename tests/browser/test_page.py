@@ -113,9 +113,28 @@ def test_a_visitor_compares_trains_stops_compares_again_and_downloads(
     expect(page.locator("#compare-notice")).to_contain_text("Done", timeout=SLOW)
     page.screenshot(path=artifacts / "compare-new.png")
 
+    page.reload()
+    page.locator("#add-pane").click()
+    expect(page.locator("#panes-chosen")).to_contain_text("LoRA r = 8 · pirate (yours, 1)", timeout=SLOW)
+    expect(page.locator("#panes .pp-pane")).to_have_count(5)
+    expect(page.locator("#answered[data-former]")).to_have_count(0)  # the controls are those of the answers
+
     tab(page, 1)
-    set_slider(page, "#scrubber", 0)
-    save_until_it_is(page, "-step-0.zip")
+    expect(page.locator("#loss .pp-run")).to_contain_text("LoRA r = 8 · pirate (yours, 1)")
+    page.locator("#scrubber label").first.click()
+    save_until_it_is(page, "lora-r-8-pirate-1-step-0.zip")
+
+    tab(page, 0)
+    page.locator("#own-name input, #own-name textarea").fill("Anna")
+    page.locator("#own-rename").click()
+    expect(page.locator("#panes-chosen")).to_contain_text("Anna")
+    page.locator("#own-remove").click()
+    page.locator("#own-really").click()
+    expect(page.locator("#own-said")).to_contain_text("Anna is gone")
+    expect(page.locator("#panes-chosen")).not_to_contain_text("Anna")
+    expect(page.locator("#answered[data-former]")).to_have_count(1)  # its answer stays, as one to other panes
+    tab(page, 1)
+    expect(page.locator("#after")).to_be_hidden()
 
 
 @pytest.mark.timeout(400)
@@ -153,13 +172,14 @@ def test_two_visitors_neither_see_nor_disturb_each_other(page: Page, browser: Br
 
 
 @pytest.mark.timeout(400)
-def test_a_run_that_explodes_says_so_and_keeps_the_best(page: Page) -> None:
+def test_a_run_that_explodes_says_so_and_offers_the_best_if_it_has_learned_anything(page: Page) -> None:
     tab(page, 1)
     page.locator("#lora-learning_rate input").click()
     page.get_by_role("option", name="0.1", exact=True).click()
     page.locator("#train").click()
     expect(page.locator("#status")).to_contain_text("exploded", timeout=SLOW)
-    expect(page.locator("#compare-it")).to_be_visible()
+    kept = "nothing was kept" not in page.locator("#status").inner_text()
+    expect(page.locator("#compare-it")).to_be_visible(visible=kept)
 
 
 def test_the_count_follows_the_sliders(page: Page) -> None:
@@ -268,6 +288,36 @@ def test_a_link_opens_the_page_in_a_prepared_state(context: BrowserContext, serv
         expect(page.locator("#decoding-chip")).to_contain_text("12 tokens · seed 7")
         page.locator("#add-pane").click()
         expect(page.locator("#panes-chosen")).to_contain_text("IA3 · pirate")
+        expect(page.locator("#panes")).to_contain_text("Press Compare to have this answered: “Do you like rain?”")
+        expect(page.locator("#panes")).not_to_contain_text("Paris")
+
+
+def test_answers_under_another_question_say_so_until_the_question_is_theirs_again(page: Page) -> None:
+    former = page.locator("#answered[data-former]")
+    expect(former).to_have_count(0)
+    expect(page.locator(".pp-asked")).to_contain_text("Answers to “What is the capital of France?”")
+    page.locator("#prompt textarea").fill("Who?")
+    expect(former).to_have_count(1)
+    expect(page.locator(".pp-former")).to_be_visible()
+    page.locator("#prompt textarea").fill("What is the capital of France?")
+    expect(former).to_have_count(0)
+    page.locator("#decoding-chip").click()
+    set_slider(page, "#temperature", 1)
+    expect(former).to_have_count(1)
+    page.locator("#try-json").click()
+    expect(page.locator(".pp-asked")).to_contain_text("Order 4512")
+    expect(former).to_have_count(0)
+
+
+def test_a_base_that_cannot_be_had_changes_nothing_in_any_tab(page: Page) -> None:
+    for place in (1, 0):
+        tab(page, place)
+        page.locator("#base input").click()
+        page.get_by_role("option", name="SmolLM2-360M").click()
+        expect(page.locator("#base-notice [role=alert]")).to_contain_text("SmolLM2-135M-Instruct stays", timeout=SLOW)
+        expect(page.locator("#base input")).to_have_value("SmolLM2-135M-Instruct")
+    expect(page.locator("#panes .pp-pane")).to_have_count(4)
+    expect(page.locator("#answered[data-former]")).to_have_count(0)
 
 
 def test_enter_in_the_prompt_compares(brief: Page) -> None:

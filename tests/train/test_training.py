@@ -432,7 +432,9 @@ def ends_with_its_best(events: Sequence[Any], base: Base) -> None:
     """The run has failed readably, and its adapter is the checkpoint with the lowest held-out loss."""
     ended, held_out = events[-1], dict(result(events).record.held_out)
     best = min(held_out, key=held_out.__getitem__)
-    assert (ended.event, ended.error.key) == ("failed", "diverged")
+    best = ended.error.values["best"]
+    assert (ended.event, ended.error.key) == ("failed", "diverged" if best else "diverged_at_once")
+    assert ended.adapter.record.untrained == (best == 0)
     assert str(best) in str(ended.error)
     assert ended.adapter.record.steps == best
     assert changed(ended.adapter, ended.adapter.at(best)) == []

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import gradio as gr
@@ -14,6 +15,8 @@ import pytest
 from playground import settings
 from playground.locales import text
 from playground.ui import page
+from playground.ui.compare.tab import Asked, CompareTab
+from playground.ui.kit.visit import key_of
 from playground.ui.kit.wording import Wording
 from playground.ui.train.tab import Result
 
@@ -47,7 +50,7 @@ def test_who_comes_first_gets_a_key_and_who_comes_again_keeps_it(shell: page.She
     assert len(first) == len(second) == 32
     assert first != second
     assert opened(shell, {}, kept=first)["key"] == first
-    assert opened(shell, {}, kept="short")["key"] != "short"
+    assert opened(shell, {}, kept=key_of("short"))["key"] != "short"
 
 
 @pytest.mark.parametrize(("query", "language"), [({}, "es"), ({"lang": "en"}, "en"), ({"lang": "xx"}, "es")])
@@ -64,14 +67,42 @@ def test_a_link_sets_base_prompt_and_tab_and_what_it_cannot_is_the_default(shell
     assert (found["base"]["value"], found["tab"]) == (settings.DEFAULT_BASE, None)
 
 
-def test_a_new_adapter_stands_beside_the_ready_made_ones_of_its_task(shell: page.Shell) -> None:
-    result = Result("", "en", settings.DEFAULT_BASE, "pirate-qlora", code_open=False)
-    changes = shell.compare_it(result)
+def compared(shell: page.Shell, result: Result) -> list[dict]:
+    """What changes when a visitor wants to compare an adapter."""
+    asked = Asked("", "en", result.base, {}, "Why?", ["base"])
+    return list(shell.compare_it(result, asked))
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch, shell: page.Shell) -> list[Asked]:
+    """What was asked, in place of asking it: the model would take its time."""
+    asked: list[Asked] = []
+
+    def start(self: CompareTab, one: Asked) -> Iterator[dict]:
+        asked.append(one)
+        yield {}
+
+    monkeypatch.setattr(CompareTab, "start", start)
+    return asked
+
+
+def test_a_new_adapter_stands_beside_the_ready_made_ones_of_its_task(shell: page.Shell, started: list[Asked]) -> None:
+    changes, *_ = compared(shell, Result("", "en", settings.DEFAULT_BASE, "pirate-qlora", code_open=False))
     assert changes[shell.compared.prompt] == "What is the capital of France?"
     panes = changes[shell.compared.panes]["value"]
     assert (panes[0], panes[-1]) == ("base", "pirate-qlora")
     assert set(panes[1:-1]) == {"pirate-prompt_tuning", "pirate-lora", "pirate-ia3"}
+    assert (started[0].prompt, started[0].panes) == ("What is the capital of France?", panes)
+    assert shell.base.used not in changes
 
 
-def test_an_adapter_that_the_session_has_lost_moves_nobody(shell: page.Shell) -> None:
-    assert shell.compare_it(Result("", "en", settings.DEFAULT_BASE, "gone", code_open=False)) == {shell.tabs: gr.skip()}
+def test_an_adapter_is_compared_on_the_base_that_it_was_made_for(shell: page.Shell, started: list[Asked]) -> None:
+    changes, *_ = compared(shell, Result("", "en", "bloomz-560m", "pirate-lora", code_open=False))
+    assert changes[shell.base.used] == changes[shell.base.picked] == started[0].base == "smollm2-135m"
+
+
+def test_an_adapter_that_is_gone_moves_nobody_and_starts_nothing(shell: page.Shell, started: list[Asked]) -> None:
+    (changes,) = compared(shell, Result("", "en", settings.DEFAULT_BASE, "gone", code_open=False))
+    assert set(changes) == {shell.trained.status}
+    assert 'role="alert"' in changes[shell.trained.status]
+    assert started == []

@@ -6,14 +6,19 @@ Pure: plain values and a language in, HTML out; what a visitor or a model wrote 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from playground.actions.compare import Question, answered
+from playground.compare.job import DECODING
 from playground.formats.registry import format_of
 from playground.locales import NO_BREAK, number, percent, significant, size, text, trimmed
 from playground.model.catalogue import is_simulated, split_id
+from playground.ui.compare.decoding import summary
+from playground.ui.kit.base import base_name
 from playground.ui.kit.controls import Changes
 from playground.ui.kit.html import card, colour, words
 from playground.ui.kit.sections import follow
@@ -26,15 +31,40 @@ if TYPE_CHECKING:
 MAIN_HYPERPARAMETER = {"lora": ("r", "rank"), "qlora": ("r", "rank"), "few_shot": ("k", "examples")}
 COLUMNS = {1: 1, 2: 2, 3: 3, 5: 3, 6: 3}  # panes: columns on a wide screen, otherwise 4
 VISIBLE_SPACES = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})
+# Takes the answers and the controls, in the order of `data-asked`: says where they disagree
+MARK = """(answers, ...controls) => {
+  const asked = new DOMParser().parseFromString(answers || "", "text/html").querySelector("[data-asked]")?.dataset.asked;
+  const same = !asked || JSON.stringify(JSON.parse(asked)) === JSON.stringify(controls);
+  document.getElementById("answered").toggleAttribute("data-former", !same);
+}"""
 SMALLEST_PROBABILITY = 0.1  # percent; below it the page says "less than"
 
 
 def pane_title(summary: Values, language: str) -> str:
-    """The visitor's own title, or method, main hyperparameter and task. Plain text, not yet escaped."""
+    """
+    The visitor's own title, or method, main hyperparameter and task; a session's own have a number too, by which they can
+    be told apart, and checkpoints their step. Plain text, not yet escaped.
+    """
+    step = number(language, summary["steps"]) if "@" in summary["id"] else ""
+    if summary.get("name"):
+        title: str = summary["name"]
+        return text(language, "pane.step", title=title, step=step) if step else title
+    title = plain_title(summary, language)
+    if not summary.get("own"):
+        return title
+    own = {"title": title, "number": number(language, summary["number"])}
+    return text(language, "pane.own_step", **own, step=step) if step else text(language, "pane.own", **own)
+
+
+def file_title(summary: Values, language: str) -> str:
+    """What a session's own adapter is called outside of it, where "yours" would say nothing: "LoRA r = 8 · pirate 3"."""
+    numbered = summary.get("name") or f"{plain_title(summary, language)} {number(language, summary['number'])}"
+    return pane_title({**summary, "name": numbered}, language)
+
+
+def plain_title(summary: Values, language: str) -> str:
+    """Method, main hyperparameter and task."""
     method = summary["method"]
-    given: str | None = summary.get("name")
-    if given:
-        return given
     dora = summary.get("hyperparameters", {}).get("dora")
     title = text(language, "pane.dora" if dora else f"methods.{method}.name")
     if form_of(summary):
@@ -44,10 +74,25 @@ def pane_title(summary: Values, language: str) -> str:
         title += f" {symbol} = {number(language, summary['hyperparameters'][name])}"
     if method == "base" or not summary.get("task"):
         return title
-    title += " · " + text(language, f"tasks.{summary['task']}.name")
-    if "@" in summary["id"]:
-        return text(language, "pane.own_step", title=title, step=number(language, summary["steps"]))
-    return text(language, "pane.own", title=title) if summary.get("own") else title
+    return title + " · " + text(language, f"tasks.{summary['task']}.name")
+
+
+def answers(frame: Values, question: Question, language: str) -> str:
+    """
+    The panes under a line that names what they answer: the question, the base, and how. `data-asked` says the same for the
+    script that marks them once the controls say something else (`MARK`).
+    """
+    key = "compare.answers" if answered(frame) else "compare.unanswered"
+    parts = (
+        text(language, key, prompt=question.prompt),
+        base_name(question.base, language),
+        summary(language, question.decoding),
+    )
+    asked = [question.base, question.prompt, question.panes, *(question.decoding[bound.name] for bound in DECODING)]
+    return (
+        f'<div data-asked="{escape(json.dumps(asked))}"><p class="pp-asked">{escape(" · ".join(parts))} '
+        f'<strong class="pp-former">{words(language, "compare.former")}</strong></p>{panes(frame, language)}</div>'
+    )
 
 
 def panes(frame: Values, language: str) -> str:
@@ -65,14 +110,16 @@ def columns(shown: list[Values]) -> str:
 
 def pane_card(pane: Values, frame: Values, language: str) -> str:
     """One pane: name, cost, bar, answer, footer."""
-    busy = "false" if pane["finished"] else "true"
+    asked = answered(frame)
+    busy = "true" if asked and not pane["finished"] else "false"
+    foot = f'<div class="pp-foot">{pane_foot(pane, frame, language)}</div>' if asked else ""
     return (
         f'<article class="pp-pane" {pane_colour(pane)} aria-busy="{busy}">'
         f'<h3 class="pp-name">{escape(pane_title(pane, language))}</h3>'
         f'<p class="pp-cost">{escape(cost(pane, language))}</p>'
         f"{cost_bar(pane, frame['base_parameters'], language)}"
-        f'<div class="pp-answer">{answer(pane, language)}</div>'
-        f'<div class="pp-foot">{pane_foot(pane, frame, language)}</div></article>'
+        f'<div class="pp-answer">{answer(pane, language, asked)}</div>'
+        f"{foot}</article>"
     )
 
 
@@ -113,10 +160,11 @@ def cost_bar(pane: Values, full: int, language: str) -> str:
     return f'<div class="pp-bar" role="img" aria-label="{label}"><i style="width:{100 * share:.1f}%"></i></div>'
 
 
-def answer(pane: Values, language: str) -> str:
-    """The text with its point of departure marked and a caret while it grows."""
+def answer(pane: Values, language: str, asked: bool = True) -> str:
+    """The text with its point of departure marked and a caret while it grows; before it was `asked` for, that."""
     if not pane["text"]:
-        key = ("pane.overflow" if overflows(pane) else "pane.empty") if pane["finished"] else "pane.waiting"
+        waits = "pane.waiting" if asked else "pane.unanswered"
+        key = ("pane.overflow" if overflows(pane) else "pane.empty") if pane["finished"] else waits
         return f'<p class="pp-soft">{words(language, key)}</p>'
     caret = "" if pane["finished"] else '<span class="pp-caret" aria-hidden="true"></span>'
     return f'<p class="pp-text">{marked(pane, language)}{caret}</p>'

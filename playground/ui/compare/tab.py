@@ -15,12 +15,24 @@ import gradio as gr
 
 from playground import settings
 from playground.actions.adapters import upload
-from playground.actions.compare import first_frame, pane_ids, recorded, start_comparison, stop_comparison
+from playground.actions.compare import (
+    Question,
+    first_frame,
+    latest,
+    pane_ids,
+    recorded,
+    showable,
+    start_comparison,
+    stop_comparison,
+)  # fmt: skip
 from playground.errors import PlaygroundError
-from playground.ui.compare import decoding, panes, picker
+from playground.ui.compare import decoding, own, panes, picker
 from playground.ui.compare.decoding import Manner
+from playground.ui.compare.opening import Opening
+from playground.ui.compare.own import OwnAdapters
 from playground.ui.compare.picker import Picked, pane_update
 from playground.ui.kit import links
+from playground.ui.kit.base import BaseChoice
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, lead, note
 from playground.ui.kit.html import words
@@ -28,8 +40,6 @@ from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
 from playground.work.jobs import Run
-from playground.work.lanes import COMPARE
-from playground.work.sessions import SESSIONS
 
 COPY = "query => navigator.clipboard.writeText(location.origin + location.pathname + '?' + query)"
 
@@ -41,17 +51,23 @@ class Asked(Manner):
     prompt: str
     panes: list[str]
 
+    @property
+    def question(self) -> Question:
+        return Question.of(self.base, self.prompt, self.panes, self.decoding)
+
 
 @dataclass(frozen=True)
 class CompareTab:
     """The tab's components, and what happens to them."""
 
     visit: Controls[Visit]
+    base: BaseChoice
     manner: Controls[Manner]
     asked: Controls[Asked]
     picked: Controls[Picked]
     prompt: gr.Textbox
     panes: gr.Dropdown
+    own: OwnAdapters
     zip: gr.File
     decoding: Mapping[str, Any]
     summary: gr.Button  # of the decoding
@@ -80,17 +96,18 @@ class CompareTab:
         """Show a comparison as it is written."""
 
         def changes(run: Run) -> Changes:
-            drawn = self.drawn(run.events[-1].as_json(), language) if run.events else {}
+            drawn = self.drawn(run.events[-1].as_json(), run.job, language) if run.events else {}
             return {self.notice: progress(run, language)} | drawn | self.buttons(running=not run.ended)
 
         yield from watch(run, self.notice, changes)
 
-    def attach(self, visit: Visit) -> Iterator[Changes]:
-        """After a reload: show the session's latest comparison again, and follow it if it still runs."""
-        run = SESSIONS.get(visit.key).runs.get(COMPARE)
+    def attach(self, asked: Asked) -> Iterator[Changes]:
+        """After a reload: follow the session's latest comparison, if the controls stand as it was asked."""
+        run = latest(asked.key)
         yield unchanged(self.notice)  # a generator that yields nothing would empty what it may change
-        if run and (run.events or not run.ended):
-            yield from self.follow(run, visit.language)
+        question, missing = showable(asked.key, run.job) if run else (None, [])
+        if run and question == asked.question and not (missing and run.ended):
+            yield from self.follow(run, asked.language)
 
     def halt(self, visit: Visit) -> Changes:
         """Stop the session's comparison. The buttons do not wait for whoever follows it: that may be another window."""
@@ -100,23 +117,30 @@ class CompareTab:
     def buttons(self, running: bool) -> Changes:
         return {self.go: gr.update(visible=not running), self.stop: gr.update(visible=running)}
 
-    def drawn(self, frame: Mapping[str, Any], language: str) -> Changes:
-        return {self.answers: panes.panes(frame, language), self.tokens: panes.first_tokens(frame, language)}
+    def drawn(self, frame: Mapping[str, Any], question: Question, language: str) -> Changes:
+        return {self.answers: panes.answers(frame, question, language), self.tokens: panes.first_tokens(frame, language)}
 
     def example(self, task: str, visit: Visit) -> Changes:
-        """A recorded comparison with its question and panes, on the base that it was recorded with."""
+        """A recorded comparison with its question, its panes and how it was asked, on the base that it was recorded with."""
         frame = recorded()[task]
+        question = Question.of_frame(frame)
         return {
-            self.visit.components["base"]: frame["base"],
-            self.prompt: frame["prompt"],
-            self.panes: pane_update(replace(visit, base=frame["base"]), pane_ids(frame)),
+            **self.base.set(question.base),
+            self.prompt: question.prompt,
+            self.panes: pane_update(replace(visit, base=question.base), question.panes),
+            **{control: question.decoding[name] for name, control in self.decoding.items()},
             self.notice: note(visit.language, "compare.recorded"),
-            **self.drawn(frame, visit.language),
+            **self.drawn(frame, question, visit.language),
         }
 
     def offer(self, picked: Picked) -> Changes:
         """What can be chosen now: with a new adapter, or on another base, where the panes that it cannot show go."""
-        return {self.panes: pane_update(picked, picked.panes)}
+        return {self.panes: pane_update(picked, picked.panes), **self.own.offer(picked)}
+
+    @property
+    def offered(self) -> list[Any]:
+        """What depends on the adapters that there are, and on the base."""
+        return [self.panes, *self.own.offered]
 
     def receive(self, picked: Picked) -> Changes:
         """An adapter from outside becomes the last pane."""
@@ -125,13 +149,13 @@ class CompareTab:
         except PlaygroundError as error:
             return {self.notice: alarm(error.message(picked.language)), self.zip: None}
         return {
-            self.panes: pane_update(picked, [*picked.panes[: settings.MAX_PANES - 1], adapter["id"]]),
+            **self.offer(replace(picked, panes=[*picked.panes[: settings.MAX_PANES - 1], adapter["id"]])),
             self.notice: picker.uploaded(adapter, picked.language),
             self.zip: None,
         }
 
     def summarize(self, manner: Manner) -> Changes:
-        return {self.summary: decoding.summary(manner.language, manner.decoding)}
+        return {self.summary: chip(manner.language, manner.decoding)}
 
     def write_link(self, asked: Asked) -> Changes:
         query = links.write({"base": asked.base, "prompt": asked.prompt, "panes": asked.panes, **asked.decoding})
@@ -140,14 +164,27 @@ class CompareTab:
     def say_copied(self, visit: Visit) -> Changes:
         return {self.notice: note(visit.language, "compare.copied")}
 
-    def opened(self, visit: Visit, link: Mapping[str, Any]) -> dict[Any, dict[str, Any]]:
-        """What a link asks for, as properties by component; what it leaves open is the first example's."""
-        wanted = link["panes"] or pane_ids(first_frame())
+    def opened(self, visit: Visit, opening: Opening) -> dict[Any, dict[str, Any]]:
+        """What the tab opens with, as properties by component."""
+        question, language = opening.question, visit.language
+        drawn = self.drawn(opening.frame, opening.asked, language) | {self.notice: opening.notice(language)}
         return {
-            self.prompt: {"value": link["prompt"] or first_frame()["prompt"]},
-            self.panes: pane_update(visit, wanted),
-            **{control: {"value": link[name]} for name, control in self.decoding.items()},
+            self.base.picked: {"value": question.base},
+            self.base.used: {"value": question.base},
+            self.prompt: {"value": question.prompt},
+            self.panes: pane_update(replace(visit, base=question.base), question.panes),
+            self.summary: {"value": chip(language, question.decoding)},
+            **{control: {"value": question.decoding[name]} for name, control in self.decoding.items()},
+            **{
+                component: value if isinstance(value, dict) else {"value": value}
+                for component, value in (drawn | self.own.offer(visit)).items()
+            },
         }
+
+
+def chip(language: str, how: Mapping[str, Any]) -> str:
+    """The settings on the chip that opens them."""
+    return f"{decoding.summary(language, how)} ▾"
 
 
 def progress(run: Run, language: str) -> str:
@@ -157,44 +194,45 @@ def progress(run: Run, language: str) -> str:
     if run.state == "queued" and run.position:
         return note(language, "compare.queued", position=run.position)
     if run.state == "stopped":
-        return note(language, "compare.stopped")
+        return note(language, "compare.stopped" if run.events else "compare.stopped_waiting")
     if not run.events:
         return note(language, "compare.waiting")
     return note(language, "compare.done" if run.ended else "compare.running")
 
 
-def build(wording: Wording, visit: Controls[Visit]) -> CompareTab:
+def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> CompareTab:
     """The tab's layout and its own events."""
     make, opening = wording.make, first_frame()
+    question = Question.of_frame(opening)
     make(html, {"value": lambda lang: lead(lang, "compare.lead")})
     prompt, go, stop = _question(wording, opening["prompt"])
     with gr.Row(elem_classes="pp-chips"):
         make(html, {"value": lambda lang: f'<span class="pp-soft pp-small">{words(lang, "compare.try")}</span>'})
         examples = {task: _chip(wording, f"compare.try.{task}", f"try-{task}") for task in recorded()}
         summary = make(
-            gr.Button, {"value": lambda lang: decoding.summary(lang, decoding.DEFAULTS)},
+            gr.Button, {"value": lambda lang: chip(lang, decoding.DEFAULTS)},
             size="sm", elem_classes=["chip", "pp-push"], elem_id="decoding-chip",
         )  # fmt: skip
-        model = _chip(wording, "compare.model", "choose-base")
         add = _chip(wording, "compare.add", "add-pane")
         copy = _chip(wording, "compare.copy", "copy-link")
-    with gr.Column(elem_classes="pp-card", visible=False) as base_card:
-        visit.components["base"].render()
     decoding_card, how = decoding.card(wording)
     panes_card, chosen, brought = picker.card(wording, pane_ids(opening))
+    with panes_card:
+        mine = own.build(wording, visit, chosen)
+    notice = make(html, {"value": lambda lang: note(lang, "compare.recorded")}, elem_id="compare-notice")
+    with gr.Column(elem_id="answered"):
+        answers = make(html, {"value": lambda lang: panes.answers(opening, question, lang)}, elem_id="panes")
+        tokens = make(html, {"value": lambda lang: panes.first_tokens(opening, lang)}, elem_id="first-tokens")
     tab = CompareTab(
-        visit=visit,
+        visit=visit, base=base,
         manner=Controls(Manner.of, {**visit.components, **how}),
         asked=Controls(Asked.of, {**visit.components, "prompt": prompt, "panes": chosen, **how}),
         picked=Controls(Picked, {**visit.components, "panes": chosen, "zip": brought}),
-        prompt=prompt, panes=chosen, zip=brought, decoding=how, summary=summary, go=go, stop=stop,
-        link=gr.Textbox(visible=False),
-        notice=make(html, {"value": lambda lang: note(lang, "compare.recorded")}, elem_id="compare-notice"),
-        answers=make(html, {"value": lambda lang: panes.panes(opening, lang)}, elem_id="panes"),
-        tokens=make(html, {"value": lambda lang: panes.first_tokens(opening, lang)}, elem_id="first-tokens"),
+        prompt=prompt, panes=chosen, own=mine, zip=brought, decoding=how, summary=summary, go=go, stop=stop,
+        link=gr.Textbox(visible=False), notice=notice, answers=answers, tokens=tokens,
     )  # fmt: skip
-    for chip, card in ((summary, decoding_card), (model, base_card), (add, panes_card)):
-        _reveal(chip, card)
+    for button, card in ((summary, decoding_card), (add, panes_card)):
+        _reveal(button, card)
     _wire(tab, examples, copy)
     return tab
 
@@ -225,14 +263,18 @@ def _reveal(chip: gr.Button, card: gr.Column) -> None:
 def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -> None:
     visit, asked, picked = tab.visit, tab.asked, tab.picked
     gr.on([tab.go.click, tab.prompt.submit], asked.handler(tab.start), asked.inputs, tab.shown, **STREAM)
+    asking = [tab.go.click, tab.prompt.submit, *(one.click for one in examples.values())]
+    gr.on(asking, None, None, None, js=links.FORGET, **HIDDEN)
+    controls = [tab.base.used, tab.prompt, tab.panes, *tab.decoding.values()]
+    gr.on([one.change for one in (tab.answers, *controls)], None, [tab.answers, *controls], None, js=panes.MARK, **HIDDEN)
     tab.stop.click(visit.handler(tab.halt), visit.inputs, [tab.go, tab.stop], **HIDDEN)
-    example = [visit.components["base"], tab.prompt, tab.panes, tab.notice, tab.answers, tab.tokens]
+    example = [*tab.base.all, tab.prompt, tab.panes, *tab.decoding.values(), tab.notice, tab.answers, tab.tokens]
     for task, chip in examples.items():
         chip.click(visit.handler(partial(tab.example, task)), visit.inputs, example, **HIDDEN)
     gr.on(
         [control.change for control in tab.decoding.values()],
         tab.manner.handler(tab.summarize), tab.manner.inputs, tab.summary, trigger_mode="always_last", **HIDDEN,
     )  # fmt: skip
-    tab.zip.upload(picked.handler(tab.receive), picked.inputs, [tab.panes, tab.notice, tab.zip], **STREAM)
+    tab.zip.upload(picked.handler(tab.receive), picked.inputs, [*tab.offered, tab.notice, tab.zip], **STREAM)
     copied = copy.click(asked.handler(tab.write_link), asked.inputs, tab.link, **HIDDEN).then(None, tab.link, None, js=COPY)
     copied.then(visit.handler(tab.say_copied), visit.inputs, tab.notice, **HIDDEN)

@@ -8,11 +8,13 @@ nothing about what the controls are for.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import gradio as gr
+
+from playground.locales import number
 
 Value = TypeVar("Value")
 Changes = dict[Any, Any]  # a component → its new value, or the gr.update of it
@@ -43,6 +45,12 @@ class Controls(Generic[Value]):
             yield from act(self.value(given))
 
         return stream
+
+
+def checkpoints(steps: Sequence[int], now: int, language: str) -> dict[str, Any]:
+    """For a radio: the steps that there are checkpoints of, `now` chosen; hidden where there is nothing to choose from."""
+    choices = [(number(language, step), step) for step in steps]
+    return gr.update(choices=choices, value=now if now in steps else None, visible=len(steps) > 1)
 
 
 def unchanged(component: Any) -> Changes:

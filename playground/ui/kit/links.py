@@ -28,7 +28,7 @@ class Field:
 
 
 def _list(value: str) -> list[str]:
-    return [part for part in value.split(",") if part][: settings.MAX_PANES]
+    return list(dict.fromkeys(part for part in value.split(",") if part))[: settings.MAX_PANES]
 
 
 def _number(bound: Bound) -> Field:
@@ -45,6 +45,14 @@ FIELDS = (
     *map(_number, DECODING),
 )
 
+DEFAULTS = {field.name: field.default for field in FIELDS if field.name != "tab"}  # of what makes a question
+# Once another question is asked, the address does not name it: what it named would come back at a reload
+FORGET = f"""() => {{
+  const address = new URL(location.href);
+  for (const name of {list(DEFAULTS)}) address.searchParams.delete(name);
+  history.replaceState(history.state, "", address);
+}}"""
+
 
 def read(query: Mapping[str, str]) -> dict[str, Any]:
     """Every field, from the query or its default."""
@@ -56,6 +64,11 @@ def _read(field: Field, value: str | None) -> Any:
         return field.read(value) if value else copy(field.default)
     except ValueError:
         return copy(field.default)
+
+
+def asks(values: Mapping[str, Any]) -> bool:
+    """Whether a link names a question, or anything of how it is asked."""
+    return any(values[name] != default for name, default in DEFAULTS.items())
 
 
 def write(values: Mapping[str, Any]) -> str:

@@ -100,18 +100,19 @@ class Cards:
         steps = [one.step for one in adapter.checkpoints] if adapter else []
         scrubber = gr.update(visible=False)
         if len(steps) > 1:
-            scrubber = gr.update(visible=True, minimum=0, maximum=steps[-1], value=steps[-1])
+            now = adapter.record.steps if adapter else steps[-1]
+            scrubber = gr.update(visible=True, minimum=0, maximum=steps[-1], value=now)
         return {self.chosen: adapter_id, self.step: scrubber}
 
     def stepped(self, picked: Picked) -> Changes:
-        """The same adapter at the last checkpoint up to a step."""
+        """The same adapter at the last checkpoint up to a step; the slider goes there too."""
         chosen = picked.adapter or ""
         adapter = known(picked.key, chosen)
         steps = [one.step for one in adapter.checkpoints if one.step <= picked.step] if adapter else []
         if adapter and steps and steps[-1] != adapter.record.steps:
             chosen += f"{STEP_MARK}{steps[-1]}"
         turn_to(picked.key, chosen)
-        return {self.chosen: chosen}
+        return {self.chosen: chosen, self.step: steps[-1] if steps else gr.skip()}
 
     def look(self, looked: Looked) -> Changes:
         """
@@ -233,7 +234,8 @@ def _wire(tab: gr.Tab, shared: Shared, cards: Cards, attach: dict[str, Any]) -> 
     # In the queue, although they are quick: only then does gradio tell that `chosen` has changed
     opened = tab.select(looked.handler(cards.opened), looked.inputs, cards.all, **STREAM)
     cards.adapter.input(picked.handler(cards.picked), picked.inputs, [cards.chosen, cards.step], **STREAM)
-    cards.step.input(picked.handler(cards.stepped), picked.inputs, cards.chosen, trigger_mode="always_last", **STREAM)
+    stepped = [cards.chosen, cards.step]
+    cards.step.input(picked.handler(cards.stepped), picked.inputs, stepped, trigger_mode="always_last", **STREAM)
     opened.then(**draw)
     opened.then(**attach)
     cards.chosen.change(looked.handler(cards.look), looked.inputs, cards.all, **HIDDEN).then(**draw)

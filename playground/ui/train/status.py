@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from playground.locales import number, percent, seconds, size, text
-from playground.ui.compare.panes import pane_title
+from playground.ui.compare.panes import pane_title, plain_title
 from playground.ui.kit.html import card, colour, words
 
 if TYPE_CHECKING:
@@ -32,6 +32,15 @@ def parameter_card(count: Values, method: str, language: str) -> str:
         f'<div class="pp-count" role="status" {colour(method)}><p class="pp-soft">{lead}</p>'
         f'<p class="pp-figure">{number(language, count["trainable"])}</p><p class="pp-soft">{rest}</p></div>'
     )
+
+
+def run_title(view: Values, language: str) -> str:
+    """What is trained: method, main hyperparameter, task and seed; the adapter's own name once there is one."""
+    if not view.get("task"):
+        return ""
+    title = pane_title(view["adapter"], language) if view.get("adapter") else plain_title(view, language)
+    seed = text(language, "train.run_seed", seed=number(language, view["seed"]))
+    return f'<p class="pp-run" {colour(view["method"])}><b>{escape(title)}</b> · {escape(seed)}</p>'
 
 
 def training_status(view: Values, language: str) -> str:

@@ -13,14 +13,15 @@ from typing import Any
 import gradio as gr
 
 from playground import locales, settings
-from playground.actions.adapters import download
+from playground.actions.adapters import described, download
 from playground.actions.catalogue import count_parameters
-from playground.actions.train import own_task, python_code, start_training, stop_training, training_view
+from playground.actions.train import own_task, python_code, session_view, start_training, stop_training, training_view
 from playground.adapt.adapters import DOWNLOADABLE, STEP_MARK
 from playground.adapt.tasks import OWN
 from playground.errors import PlaygroundError
 from playground.plots.loss import loss_curve
-from playground.ui.kit.controls import Changes, Controls, unchanged
+from playground.ui.compare.panes import file_title
+from playground.ui.kit.controls import Changes, Controls, checkpoints, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, lead
 from playground.ui.kit.html import heading
 from playground.ui.kit.sections import watch
@@ -48,7 +49,7 @@ class Result(Visit):
 class Moment(Visit):
     """Where the scrubber stands."""
 
-    step: int
+    step: int | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class TrainTab:
     status: gr.HTML
     loss: gr.HTML
     samples: gr.HTML
-    scrubber: gr.Slider
+    scrubber: gr.Radio
     after: gr.Row
     adapter: gr.State
     compare: gr.Button
@@ -98,18 +99,19 @@ class TrainTab:
         except PlaygroundError as error:
             yield {self.status: alarm(error.message(order.language))}
             return
-        yield from self.follow(run, order.language)
+        yield from self.follow(run, order)
 
-    def follow(self, run: Run, language: str) -> Iterator[Changes]:
+    def follow(self, run: Run, visit: Visit) -> Iterator[Changes]:
         """Show a training from wherever it is until it has ended."""
-        yield from watch(run, self.status, lambda run: self.drawn(training_view(run, language), language))
+        key, language = visit.key, visit.language
+        yield from watch(run, self.status, lambda run: self.drawn(session_view(key, run, language), language))
 
     def attach(self, visit: Visit) -> Iterator[Changes]:
         """After a reload: show the session's latest training again, and follow it if it still runs."""
         run = SESSIONS.get(visit.key).runs.get(TRAIN)
         yield unchanged(self.status)  # a generator that yields nothing would empty what it may change
         if run:
-            yield from self.follow(run, visit.language)
+            yield from self.follow(run, visit)
 
     def halt(self, visit: Visit) -> None:
         """A training ends at its next step, and whoever follows it shows that."""
@@ -118,15 +120,12 @@ class TrainTab:
     def drawn(self, view: Mapping[str, Any], language: str) -> Changes:
         """Everything that a view of a training says; what can be done with its adapter once there is one."""
         adapter: Any = view.get("adapter")
-        ended, steps = view["state"] in ENDED, view.get("checkpoints", [])
-        scrubber = gr.update(visible=False)
-        if len(steps) > 1:
-            scrubber = gr.update(visible=True, minimum=0, maximum=steps[-1], value=adapter["steps"])
+        ended, steps = view["state"] in ENDED, view.get("checkpoints", []) if adapter else []
         return {
             self.status: status.training_status(view, language),
-            self.loss: loss_curve(view, language),
+            self.loss: status.run_title(view, language) + loss_curve(view, language),
             self.samples: status.samples(view, language),
-            self.scrubber: scrubber,
+            self.scrubber: checkpoints(steps, adapter["steps"] if adapter else 0, language),
             self.after: gr.update(visible=adapter is not None),
             self.adapter: adapter["id"] if adapter else "",
             self.go: gr.update(interactive=ended),
@@ -135,28 +134,38 @@ class TrainTab:
         }
 
     def scrub(self, moment: Moment) -> Changes:
-        """The samples at the last checkpoint up to a step, and that checkpoint as the adapter to compare or download."""
-        view = training_view(SESSIONS.get(moment.key).runs.get(TRAIN), moment.language)
-        adapter = view.get("adapter")
-        steps = [one for one in view.get("checkpoints", []) if one <= moment.step]
-        if not adapter or not steps:
+        """The samples at a checkpoint, and that checkpoint as the adapter to compare or download."""
+        view = session_view(moment.key, SESSIONS.get(moment.key).runs.get(TRAIN), moment.language)
+        adapter, step = view.get("adapter"), moment.step
+        if not adapter or step not in view.get("checkpoints", []):
             return unchanged(self.samples)
-        chosen = adapter["id"] if steps[-1] == adapter["steps"] else f"{adapter['id']}{STEP_MARK}{steps[-1]}"
-        return {self.samples: status.samples(view, moment.language, step=steps[-1]), self.adapter: chosen}
+        chosen = adapter["id"] if step == adapter["steps"] else f"{adapter['id']}{STEP_MARK}{step}"
+        return {self.samples: status.samples(view, moment.language, step=step), self.adapter: chosen}
 
     def pack(self, result: Result) -> Changes:
-        """The zip behind the download button, packed when the adapter appears."""
+        """The zip behind the download button, packed when the adapter appears, under the name that the page has for it."""
         try:
-            return {self.download: download(result.key, result.adapter)}
+            title = file_title(described(result.key, result.adapter), result.language)
+            return {self.download: download(result.key, result.adapter, title)}
         except PlaygroundError:  # none yet, or one that PEFT has no format for: the button is not shown
             return unchanged(self.download)
 
     def toggle_code(self, result: Result) -> Changes:
         """The Python that makes the adapter again; a second press hides it."""
-        if result.code_open:
-            return {self.code: gr.update(visible=False), self.code_open: False}
+        return self.shut() if result.code_open else self._code(result)
+
+    def follow_code(self, result: Result) -> Changes:
+        """Another adapter is shown, or none: the Python, where it is open, is that one's."""
+        if not result.code_open:
+            return unchanged(self.code)
+        return self._code(result) if result.adapter else self.shut()
+
+    def shut(self) -> Changes:
+        return {self.code: gr.update(visible=False), self.code_open: False}
+
+    def _code(self, result: Result) -> Changes:
         try:
-            code = python_code(result.key, result.adapter)
+            code = python_code(result.key, result.adapter, result.language)
         except PlaygroundError as error:  # the session has gone
             return {self.status: alarm(error.message(result.language))}
         return {self.code: gr.update(value=code, visible=True), self.code_open: True}
@@ -214,8 +223,8 @@ def _results(wording: Wording) -> dict[str, Any]:
     """What can be done with an adapter: look at its checkpoints, compare, download, see its Python."""
     make = wording.make
     scrubber = make(
-        gr.Slider, {"label": "train.scrub", "info": "train.scrub.help"}, minimum=0, maximum=1, step=1, value=0,
-        visible=False, elem_id="scrubber",
+        gr.Radio, {"label": "train.scrub", "info": "train.scrub.help"}, choices=[], visible=False, elem_id="scrubber",
+        elem_classes="pp-steps",
     )  # fmt: skip
     chip: dict[str, Any] = {"size": "sm", "elem_classes": "chip"}
     with gr.Row(elem_classes="pp-chips", visible=False, elem_id="after") as after:
@@ -241,4 +250,5 @@ def _wire(tab: TrainTab, picked: Pickers) -> None:
         moment.handler(tab.scrub), moment.inputs, [tab.samples, tab.adapter], trigger_mode="always_last", **STREAM
     )
     tab.adapter.change(result.handler(tab.pack), result.inputs, tab.download, **HIDDEN)
+    tab.adapter.change(result.handler(tab.follow_code), result.inputs, [tab.code, tab.code_open, tab.status], **HIDDEN)
     tab.python.click(result.handler(tab.toggle_code), result.inputs, [tab.code, tab.code_open, tab.status], **HIDDEN)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.actions.compare import recorded
+from playground.actions.compare import Question, recorded, unanswered
 from playground.adapt.variant import Variant
 from playground.locales import text, words
 from playground.ui.compare import panes
@@ -15,6 +15,7 @@ from playground.ui.compare.panes import (
     cost_bar,
     divergence,
     ending,
+    file_title,
     first_tokens,
     marked,
     pane_foot,
@@ -41,6 +42,10 @@ def with_token(token: Any) -> Any:
     return pane(top_tokens=[{"token": token, "probability": 0.5}])
 
 
+def asked(prompt: str = "Why?") -> Any:
+    return Question.of("smollm2-135m", prompt, ["base", "pirate-lora"], {"seed": 7})
+
+
 PLACES = {
     "a pane's title": lambda evil, lang: panes.panes(frame(base_pane(), pane(name=evil)), lang),
     "an answer": lambda evil, lang: panes.panes(frame(pane(text=evil, divergence_span=None)), lang),
@@ -48,6 +53,7 @@ PLACES = {
     "around the mark": lambda evil, lang: panes.panes(frame(pane(text=evil, divergence_span=(30, 60))), lang),
     "a token": lambda evil, lang: first_tokens(frame(with_token(evil)), lang),
     "a token with spaces": lambda evil, lang: first_tokens(frame(with_token(f" {evil}\n")), lang),
+    "the question": lambda evil, lang: panes.answers(frame(), asked(evil), lang),
     "the farthest pane": lambda evil, lang: first_tokens(frame(pane(), pane(name=evil, kl_from_base=99)), lang),
 }  # fmt: skip
 
@@ -118,6 +124,8 @@ def everything(language: Any) -> Any:
         yield panes.panes(frame(base_pane(), one), language)
         yield first_tokens(frame(base_pane(), one), language)
     yield first_tokens(frame(pane(top_tokens=())), language)
+    yield panes.answers(frame(), asked(), language)
+    yield panes.answers(unanswered("", asked()), asked(), language)
 
 
 def test_every_piece_in_every_state_keeps_the_laws() -> None:
@@ -145,11 +153,41 @@ def test_the_recorded_comparisons_are_drawn_whole(opening: Any, language: Any) -
         ({"method": "few_shot", "hyperparameters": {"examples": 4}}, "Few-shot k = 4 · pirate"),
         ({"task": "own"}, "LoRA r = 8 · own data"),
         ({"name": "My own"}, "My own"),
+        ({"name": "My own", "id": "x@12", "steps": 12}, "My own, step 12"),
+        ({"own": True, "number": 3}, "LoRA r = 8 · pirate (yours, 3)"),
+        ({"own": True, "number": 3, "id": "x@12", "steps": 12}, "LoRA r = 8 · pirate (yours, 3, step 12)"),
         ({"method": "base", "task": None, "hyperparameters": {}}, "Base model"),
     ],
 )
 def test_a_pane_is_titled_by_its_name_or_by_what_it_is(changed: dict[str, Any], title: str) -> None:
     assert pane_title(pane(**changed), "en") == title
+
+
+@pytest.mark.parametrize(
+    ("changed", "title"),
+    [
+        ({}, "LoRA r = 8 · pirate 3"),
+        ({"id": "x@12", "steps": 12}, "LoRA r = 8 · pirate 3, step 12"),
+        ({"name": "Anna"}, "Anna"),
+        ({"name": "Anna", "id": "x@12", "steps": 12}, "Anna, step 12"),
+    ],
+)
+def test_outside_of_its_session_an_adapter_is_nobody_s_own(changed: dict[str, Any], title: str) -> None:
+    assert file_title(pane(own=True, number=3, **changed), "en") == title
+
+
+@both_languages
+def test_answers_name_the_question_the_base_and_the_settings(language: Any) -> None:
+    line = Page(panes.answers(frame(), asked(), language)).texts["pp-asked"]
+    assert all(one in line for one in ("Why?", "SmolLM2-135M-Instruct", "64 tokens", "7"))
+
+
+def test_before_anybody_was_asked_the_panes_say_who_will_answer_and_what_to_press() -> None:
+    page = Page(panes.answers(unanswered("", asked()), asked(), "en"))
+    assert "Press Compare" in page.texts["pp-asked"]
+    assert "460,800 trained" in page.text
+    assert "pp-foot" not in page.texts
+    assert set(page.attributes("aria-busy")) == {"false"}
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,33 @@
 """The Compare tab: its controls make one value, its sliders are the core's bounds, and it follows what is its own."""
 
+import json
+import re
 import threading
+import uuid
+from dataclasses import replace
+from html import escape, unescape
 from typing import Any
+from urllib.parse import parse_qsl
 
 import gradio as gr
 import pytest
+import torch
 
-from playground.actions.compare import first_frame, pane_ids
+from playground.actions.compare import Question, first_frame, pane_ids, recorded
+from playground.adapt.adapters import Adapter
+from playground.adapt.library import examples
 from playground.bounds import Bound
 from playground.compare.job import DECODING, Decoding, Frame, Pane
 from playground.settings import DEFAULT_BASE
 from playground.ui.compare import tab as compare
+from playground.ui.compare.opening import opening
+from playground.ui.compare.own import Mine
 from playground.ui.compare.picker import Picked
-from playground.ui.kit import links
+from playground.ui.kit import base, links
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
+from playground.work.jobs import Run
 from playground.work.lanes import COMPARE
 from playground.work.sessions import SESSIONS
 from tests.ui.compare.comparisons import base_pane
@@ -26,8 +38,10 @@ VISIT = Visit("a-visitor-of-the-compare-tab", "en", DEFAULT_BASE)
 @pytest.fixture
 def tab() -> Any:
     with gr.Blocks():
-        state = {"key": gr.State(VISIT.key), "language": gr.State("en"), "base": gr.Dropdown([DEFAULT_BASE], render=False)}
-        return compare.build(Wording(), Controls(Visit, state))
+        wording = Wording()
+        choice = base.build(wording)
+        state = {"key": gr.State(VISIT.key), "language": gr.State("en"), "base": choice.used}
+        return compare.build(wording, Controls(Visit, state), choice)
 
 
 def value(tab: Any, **changed: Any) -> Any:
@@ -57,7 +71,7 @@ def answer(*texts: Any, until: Any = None) -> Any:
         while until and not until.is_set():
             yield frame(texts[-1])
 
-    return SESSIONS.submit(VISIT.key, COMPARE, frames)
+    return SESSIONS.submit(VISIT.key, COMPARE, frames, Question.of(DEFAULT_BASE, "Why?", ["base"], {}))
 
 
 @pytest.mark.parametrize("bound", DECODING, ids=lambda bound: bound.name)
@@ -73,20 +87,84 @@ def test_the_controls_make_one_question(tab: Any) -> None:
     assert Decoding(**asked.decoding) == Decoding(temperature=0.5)
 
 
+def opened(tab: Any, link: Any, key: str = "nobody") -> Any:
+    return tab.opened(replace(VISIT, key=key), opening(key, link))
+
+
 def test_a_link_carries_the_question_and_opens_it_again(tab: Any) -> None:
     link = tab.write_link(value(tab, prompt="Who?", panes=["base", "pirate-lora"], seed=7))[tab.link]
     assert link.startswith("lang=en&")
     query = dict(part.split("=") for part in link.replace("%2C", ",").replace("%3F", "?").split("&"))
-    opened = tab.opened(VISIT, links.read(query))
-    assert opened[tab.prompt]["value"] == "Who?"
-    assert opened[tab.panes]["value"] == ["base", "pirate-lora"]
-    assert [opened[control]["value"] for control in tab.decoding.values()] == [64, 0.0, 1.0, 1.0, 7]
+    changes = opened(tab, links.read(query))
+    assert changes[tab.prompt]["value"] == "Who?"
+    assert changes[tab.panes]["value"] == ["base", "pirate-lora"]
+    assert [changes[control]["value"] for control in tab.decoding.values()] == [64, 0.0, 1.0, 1.0, 7]
 
 
 def test_without_a_link_the_page_opens_with_the_first_example(tab: Any) -> None:
-    opened = tab.opened(VISIT, links.read({}))
-    assert opened[tab.prompt]["value"] == first_frame()["prompt"]
-    assert opened[tab.panes]["value"] == pane_ids(first_frame())
+    changes = opened(tab, links.read({}))
+    assert changes[tab.prompt]["value"] == first_frame()["prompt"]
+    assert changes[tab.panes]["value"] == pane_ids(first_frame())
+
+
+def asked_in(html: str) -> Any:
+    """What answers say they were asked: base, question, panes, settings."""
+    (found,) = re.findall(r'data-asked="([^"]*)"', html)
+    return json.loads(unescape(found))
+
+
+@pytest.mark.parametrize("task", recorded())
+def test_a_link_to_a_recorded_example_shows_that_recording(tab: Any, task: Any) -> None:
+    frame = recorded()[task]
+    query = parse_qsl(links.write({"prompt": frame["prompt"], "panes": pane_ids(frame)}))
+    changes = opened(tab, links.read(dict(query)))
+    assert escape(frame["panes"][-1]["text"][-20:]) in changes[tab.answers]["value"]
+    assert "recorded" in changes[tab.notice]["value"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"prompt": "Who?"}, {"seed": 7}, {"max_new_tokens": 12}, {"panes": ["base"]}, {"base": "smollm2-360m"}],
+    ids=str,
+)
+def test_a_link_to_anything_else_shows_nobody_s_answers_and_says_what_to_press(tab: Any, other: Any) -> None:
+    changes = opened(tab, links.read(dict(parse_qsl(links.write(other)))))
+    answers = changes[tab.answers]["value"]
+    assert not any(escape(pane["text"][:12]) in answers for pane in first_frame()["panes"])
+    assert "Press Compare" in answers
+    assert asked_in(answers)[:3] == [changes[one]["value"] for one in (tab.base.used, tab.prompt, tab.panes)]
+
+
+def test_a_link_to_what_is_not_here_names_it_and_what_is_shown_instead(tab: Any) -> None:
+    changes = opened(tab, links.read({"panes": "base,3f2a9c,pirate-ia3,base:nf4,base:nf5", "base": "gpt-9"}))
+    assert changes[tab.panes]["value"] == ["base", "pirate-ia3", "base:nf4"]
+    said = changes[tab.notice]["value"]
+    assert "Not here: 3f2a9c, base:nf5." in said
+    assert "Shown instead: Base model, IA3 · pirate, Base model · NF4." in said
+    assert "“gpt-9”" in said
+
+
+def test_after_a_reload_the_controls_are_those_of_the_answers(tab: Any) -> None:
+    asked = value(tab, prompt="Why?", panes=["base", "base:nf4"], seed=3)
+    key = "who reloads"
+    run = SESSIONS.submit(key, COMPARE, lambda stop: iter([frame("Because.")]), asked.question)
+    for _ in run.changes():
+        pass
+    changes = opened(tab, links.read({}), key)
+    assert (changes[tab.prompt]["value"], changes[tab.panes]["value"]) == ("Why?", ["base", "base:nf4"])
+    assert changes[tab.decoding["seed"]]["value"] == 3
+    assert "Because." in changes[tab.answers]["value"]
+    assert asked_in(changes[tab.answers]["value"])[:3] == [DEFAULT_BASE, "Why?", ["base", "base:nf4"]]
+    *_, last = tab.attach(replace(asked, key=key))
+    assert "Because." in last[tab.answers]
+    assert list(tab.attach(replace(asked, key=key, prompt="Another?"))) == [{tab.notice: gr.skip()}]
+
+
+def test_an_example_brings_everything_that_it_was_asked_with(tab: Any) -> None:
+    changes = tab.example("json", VISIT)
+    controls = [tab.base.used, tab.prompt, tab.panes, *tab.decoding.values()]
+    now = [changes[one]["value"] if isinstance(changes[one], dict) else changes[one] for one in controls]
+    assert now == asked_in(changes[tab.answers])
 
 
 def test_panes_that_a_base_cannot_show_go(tab: Any) -> None:
@@ -117,7 +195,7 @@ def test_whoever_follows_a_comparison_looks_away_from_one_that_a_newer_one_repla
     end.set()
     *_, last = followed
     assert last == {tab.notice: gr.skip()}
-    *_, last = tab.attach(VISIT)
+    *_, last = tab.attach(value(tab))
     assert new.state == "finished"
     assert "New." in last[tab.answers]
 
@@ -129,3 +207,60 @@ def test_stopping_gives_the_button_back_even_where_nobody_follows(tab: Any) -> N
     for _ in run.changes():
         pass
     assert run.state == "stopped"
+
+
+def test_stopping_in_the_queue_says_that_nothing_was_written(tab: Any) -> None:
+    run = Run(COMPARE, lambda stop: iter(()), Question.of(DEFAULT_BASE, "Why?", ["base"], {}))
+    run._update(state="stopped")
+    assert "before the first token" in compare.progress(run, "en")
+
+
+# A visitor's own adapters
+
+
+@pytest.fixture
+def own() -> Any:
+    """Two adapters of one visitor, trained alike."""
+    key = f"owner-{uuid.uuid4().hex}"
+    for adapter_id in ("a", "b"):
+        record = examples()["pirate-lora"].record
+        SESSIONS.add(key, Adapter(adapter_id, record, {"r": 8}, {"w": torch.zeros(2)}))
+    return key
+
+
+def mine(key: str, **changed: Any) -> Mine:
+    return replace(Mine(key, "en", DEFAULT_BASE, "a", "", ["base", "a", "b"]), **changed)
+
+
+def titles(update: Any) -> Any:
+    return {one: title for title, one in update["choices"]}
+
+
+def test_adapters_that_were_trained_alike_can_be_told_apart(tab: Any, own: Any) -> None:
+    offered = titles(tab.own.offer(replace(VISIT, key=own))[tab.own.adapter])
+    assert offered == {"a": "LoRA r = 8 · pirate (yours, 1)", "b": "LoRA r = 8 · pirate (yours, 2)"}
+    changes = tab.own.look(mine(own))
+    assert "24 steps" in changes[tab.own.details]
+    assert changes[tab.own.download]["value"].endswith("/lora-r-8-pirate-1.zip")
+
+
+def test_a_new_name_is_seen_everywhere_and_a_taken_one_is_refused(tab: Any, own: Any) -> None:
+    changes = tab.own.call(mine(own, name=" Anna "), tab.panes)
+    assert titles(changes[tab.panes])["a"] == titles(changes[tab.own.adapter])["a"] == "Anna"
+    assert changes[tab.panes]["value"] == ["base", "a", "b"]
+    assert changes[tab.own.download]["value"].endswith("/anna.zip")
+    for wrong in ("Anna", "", "x" * 61):
+        changes = tab.own.call(mine(own, adapter="b", name=wrong), tab.panes)
+        assert set(changes) == {tab.own.said}
+        assert 'role="alert"' in changes[tab.own.said]
+
+
+def test_what_is_deleted_leaves_the_panes_and_says_what_becomes_of_its_answers(tab: Any, own: Any) -> None:
+    changes = tab.own.delete(mine(own), tab.panes)
+    assert changes[tab.panes]["value"] == ["base", "b"]
+    assert list(titles(changes[tab.own.adapter])) == ["b"]
+    assert "LoRA r = 8 · pirate (yours, 1) is gone" in changes[tab.own.said]
+    assert 'role="alert"' in tab.own.delete(mine(own), tab.panes)[tab.own.said]
+    changes = tab.own.delete(mine(own, adapter="b"), tab.panes)
+    assert changes[tab.panes]["value"] == ["base"]
+    assert changes[tab.own.column]["visible"] is False

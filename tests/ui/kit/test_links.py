@@ -18,7 +18,7 @@ STATES = st.fixed_dictionaries(
         "tab": st.sampled_from(["compare", "train"]),
         "base": st.sampled_from(["smollm2-135m", "smollm2-135m:nf4_double", "bloomz-560m"]),
         "prompt": st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
-        "panes": st.lists(ADAPTER, max_size=MAX_PANES),
+        "panes": st.lists(ADAPTER, max_size=MAX_PANES, unique=True),
         "max_new_tokens": st.integers(1, MAX_NEW_TOKENS),
         "temperature": st.just(0.0) | st.floats(0.01, 2),
         "top_p": st.floats(0.05, 1),

@@ -1,21 +1,28 @@
 """The Train tab: what a training changes, and what is said where there is none."""
 
+import itertools
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 
 from playground import locales
-from playground.actions.train import training_view
+from playground.actions.train import keep, session_view, training_view
 from playground.adapt.methods import METHODS
-from playground.adapt.tasks import OWN
+from playground.adapt.tasks import OWN, Example, Task
 from playground.settings import DEFAULT_BASE
+from playground.train.job import Ended, TrainingJob, Working
+from playground.train.training import train as learn
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.ui.train import tab as train
 from playground.ui.train.pickers import Order, Recipe
+from playground.work.jobs import Run
+from playground.work.lanes import TRAIN
+from playground.work.sessions import SESSIONS
 
 VISIT = Visit("a-visitor-of-the-train-tab", "en", DEFAULT_BASE)
 ORDER = Order(**vars(VISIT), method="lora", settings={}, task="pirate", rows=[], file=None, steps=2, seed=0)
@@ -79,7 +86,8 @@ def test_once_it_has_ended_its_adapter_can_be_used(tab: Any, state: str) -> None
     changes = tab.drawn(view(state=state, adapter=ADAPTER, checkpoints=[0, 12, 24]), "en")
     assert (changes[tab.go]["interactive"], changes[tab.stop]["visible"]) == (True, False)
     assert (changes[tab.after]["visible"], changes[tab.adapter], changes[tab.download]["visible"]) == (True, "mine", True)
-    assert (changes[tab.scrubber]["maximum"], changes[tab.scrubber]["value"]) == (24, 24)
+    assert changes[tab.scrubber]["choices"] == [("0", 0), ("12", 12), ("24", 24)]
+    assert changes[tab.scrubber]["value"] == 24
 
 
 def test_what_peft_has_no_format_for_is_not_downloaded(tab: Any) -> None:
@@ -90,7 +98,89 @@ def test_what_peft_has_no_format_for_is_not_downloaded(tab: Any) -> None:
 def test_the_python_of_an_adapter_opens_and_closes(tab: Any) -> None:
     result = train.Result(**vars(VISIT), adapter="pirate-lora", code_open=False)
     opened = tab.toggle_code(result)
-    assert "TrainingJob(" in opened[tab.code]["value"]
+    assert "get_peft_model(model, config)" in opened[tab.code]["value"]
     assert (opened[tab.code]["visible"], opened[tab.code_open]) == (True, True)
     closed = tab.toggle_code(replace(result, code_open=True))
     assert (closed[tab.code]["visible"], closed[tab.code_open]) == (False, False)
+
+
+def test_open_python_follows_the_adapter_that_is_shown_and_closes_with_it(tab: Any) -> None:
+    result = train.Result(**vars(VISIT), adapter="pirate-ia3", code_open=True)
+    assert "IA3Config(" in tab.follow_code(result)[tab.code]["value"]
+    assert tab.follow_code(replace(result, adapter=""))[tab.code]["visible"] is False
+    assert tab.follow_code(replace(result, code_open=False)) == {tab.code: gr.skip()}
+
+
+def job(**changed: Any) -> Any:
+    return TrainingJob("tiny", "lora", small(), {"rank": 4, "learning_rate": 1e-3, "batch_size": 2}, 8, **changed).checked()
+
+
+def small() -> Task:
+    examples = [Example(f"say {n}", f"{n}!") for n in range(10)]
+    return Task("pirate", tuple(examples[:8]), tuple(examples[8:]))
+
+
+def run_of(get_base: Any, key: str, stop_after: int = 99, **changed: Any) -> Run:
+    """A visitor's training that has ended, as the worker would have left it."""
+    asked, job_of_it = itertools.count(), job(**changed)
+    run = Run(TRAIN, lambda stop: iter(()), job_of_it)
+    for event in learn(job_of_it, get_base, lambda: next(asked) >= stop_after):
+        if not isinstance(event, Working):
+            run._update(events=[*run.events, keep(key, event) if isinstance(event, Ended) else event])
+    run._update(state="finished")
+    SESSIONS.get(key).runs[TRAIN] = run
+    return run
+
+
+def test_who_comes_back_sees_what_is_trained_and_how_far_whatever_the_controls_say(tab: Any, get_tiny: Any) -> None:
+    visit = replace(VISIT, key="reload")
+    run = run_of(get_tiny, visit.key, seed=7)
+    *_, last = tab.attach(visit)
+    assert all(said in last[tab.loss] for said in ("LoRA r = 4 · pirate (yours, 1)", "seed 7", "Loss at step 8 of 8"))
+    running = session_view(visit.key, run, "en") | {"state": "running", "adapter": None}
+    assert "LoRA r = 4 · pirate" in tab.drawn(running, "en")[tab.loss]
+
+
+def test_the_scrubber_has_the_steps_that_exist_and_leads_to_them(tab: Any, get_tiny: Any) -> None:
+    visit = replace(VISIT, key="scrub")
+    run = run_of(get_tiny, visit.key, stop_after=5)
+    *_, last = tab.attach(visit)
+    steps = [step for _, step in last[tab.scrubber]["choices"]]
+    library = SESSIONS.get(visit.key).library
+    assert steps == [one.step for one in library.own()[0].checkpoints]
+    assert (steps[0], steps[-1], last[tab.scrubber]["value"]) == (0, 5, 5)
+    chosen = [tab.scrub(train.Moment(**vars(visit), step=step))[tab.adapter] for step in steps]
+    assert [library.get(one).record.steps for one in chosen] == steps
+    assert tab.scrub(train.Moment(**vars(visit), step=1)) == {tab.samples: gr.skip()}
+    assert run.ended
+
+
+def test_a_run_that_was_stopped_before_it_learned_offers_nothing(tab: Any, get_tiny: Any) -> None:
+    visit = replace(VISIT, key="untrained")
+    run_of(get_tiny, visit.key, stop_after=0)
+    *_, last = tab.attach(visit)
+    assert (last[tab.after]["visible"], last[tab.adapter], last[tab.scrubber]["visible"]) == (False, "", False)
+    assert SESSIONS.get(visit.key).library.own() == []
+
+
+def test_an_adapter_that_was_deleted_is_offered_no_more_and_a_renamed_one_goes_by_its_name(tab: Any, get_tiny: Any) -> None:
+    visit = replace(VISIT, key="deleted")
+    run_of(get_tiny, visit.key)
+    library = SESSIONS.get(visit.key).library
+    library.rename(library.own()[0].id, "Anna")
+    *_, last = tab.attach(visit)
+    assert "Anna" in last[tab.loss]
+    library.remove(last[tab.adapter])
+    *_, last = tab.attach(visit)
+    assert (last[tab.after]["visible"], last[tab.adapter]) == (False, "")
+
+
+def test_a_download_is_called_as_the_page_calls_it(tab: Any, get_tiny: Any) -> None:
+    visit = replace(VISIT, key="download")
+    run_of(get_tiny, visit.key)
+    (mine,) = SESSIONS.get(visit.key).library.own()
+    paths = [
+        tab.pack(train.Result(**vars(visit), adapter=one, code_open=False))[tab.download]
+        for one in (mine.id, f"{mine.id}@4")
+    ]
+    assert [Path(path).name for path in paths] == ["lora-r-4-pirate-1.zip", "lora-r-4-pirate-1-step-4.zip"]

@@ -1,0 +1,82 @@
+"""
+What the Compare tab opens with: the question of a link, or the visitor's latest one, or the first example; and the answers
+to exactly that question, if there are any.
+
+Answers to another question are never shown under it. Knows no components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from playground import locales, settings
+from playground.actions.compare import (
+    Question,
+    answered,
+    first_frame,
+    latest,
+    pane_ids,
+    recorded_answers,
+    showable,
+    unanswered,
+)  # fmt: skip
+from playground.compare.job import DECODING
+from playground.ui.compare.panes import pane_title
+from playground.ui.kit import links
+from playground.ui.kit.base import base_choices, base_name
+from playground.ui.kit.events import alarm, note
+
+
+@dataclass(frozen=True)
+class Opening:
+    """
+    `question` is what the controls say, `panes` the summaries of its panes. `frame` is what is shown, and `asked` what that
+    answers or, before anybody did, would answer.
+    """
+
+    question: Question
+    panes: list[dict[str, Any]]
+    frame: Mapping[str, Any]
+    asked: Question
+    missing: list[str] = field(default_factory=list)  # panes that the question named and that are not here
+    unknown_base: str = ""  # the base that the link named, if there is none of that name
+
+    def notice(self, language: str) -> str:
+        """What is shown, and what of a link is not here."""
+        said = []
+        if self.unknown_base:
+            shown = base_name(self.question.base, language)
+            said.append(alarm(locales.text(language, "compare.no_base", base=self.unknown_base[:60], shown=shown)))
+        if self.missing:
+            shown = ", ".join(pane_title(pane, language) for pane in self.panes)
+            named = ", ".join(one[:60] for one in self.missing)
+            said.append(alarm(locales.text(language, "compare.missing", missing=named, shown=shown)))
+        return "".join(said) or (note(language, "compare.recorded") if answered(self.frame) else "")
+
+
+def opening(key: str, link: Mapping[str, Any]) -> Opening:
+    """For a visitor who comes with a link, or with one that asks nothing."""
+    run = latest(key)
+    asked, unknown = (run.job, "") if run and not links.asks(link) else _linked(link)
+    question, missing = showable(key, asked)
+    blank = unanswered(key, question)
+    if run and run.job == asked:
+        frame = run.events[-1].as_json() if run.events else blank
+        return Opening(question, blank["panes"], frame, asked, missing)
+    frame = recorded_answers(asked) or blank
+    return Opening(question, blank["panes"], frame, question, missing, unknown)
+
+
+def _linked(link: Mapping[str, Any]) -> tuple[Question, str]:
+    """What a link asks, and what the first example does where it leaves that open; and its base, if there is no such one."""
+    known = link["base"] in [one for _, one in base_choices(locales.DEFAULT)]
+    first = first_frame()
+    question = Question.of(
+        link["base"] if known else settings.DEFAULT_BASE,
+        link["prompt"] or first["prompt"],
+        link["panes"] or pane_ids(first),
+        {bound.name: link[bound.name] for bound in DECODING},
+    )
+    return question, "" if known else link["base"]
