@@ -185,7 +185,8 @@ def _with_parameters(model: PreTrainedModel, tensors: Mapping[str, torch.Tensor]
 
     for name, tensor in tensors.items():
         path, _, leaf = name.rpartition(".")
-        parameter = torch.nn.Parameter(tensor.to(model.device), requires_grad=False)
+        held = model.get_parameter(name)
+        parameter = torch.nn.Parameter(tensor.to(held.device, held.dtype), requires_grad=False)
         setattr(model.get_submodule(path), leaf, parameter)
     model.tie_weights()
     return model

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from playground.adapt.adapters import DOWNLOADABLE, WEIGHTS
 from playground.adapt.attach import wrapped
 from playground.adapt.library import examples
-from playground.adapt.methods import METHODS, Method, Values, frozen_bytes, targeted
+from playground.adapt.methods import METHODS, Method, Values, frozen_bytes
+from playground.adapt.targets import targeted
 from playground.bounds import Bound, shown
 from playground.errors import PlaygroundError
 from playground.model.architecture import Architecture, Linear, entries
@@ -137,7 +138,9 @@ def prepared(architecture: Architecture, method_id: str, values: Values) -> tupl
     if method_id not in CALCULATED:
         raise PlaygroundError("unknown_method", method=shown(method_id), known=", ".join(CALCULATED))
     wanted = values.get("targets")
-    names = MORE_TARGETS.get(wanted) if isinstance(wanted, str) else wanted
+    if isinstance(wanted, str) and wanted in MORE_TARGETS:
+        wanted = [layer.name for layer in architecture.linears if layer.role in MORE_TARGETS[wanted]] or MORE_TARGETS[wanted]
+    names = None if isinstance(wanted, str) else wanted
     if isinstance(names, list | tuple) and "targets" in CALCULATED[method_id].complete({}):
         known = [layer.name for layer in architecture.linears]
         missing = [shown(name) for name in names if name not in known]

@@ -1,5 +1,5 @@
 """
-The registry of methods: what each one trains, its hyperparameters, its count, and its PEFT config.
+The registry of methods: what each one trains, its hyperparameters, its count, and who makes its PEFT config.
 
 The page, the API, the README and the tests walk `METHODS`; a new method is one more record. PEFT does the adapting;
 what lies here is which of PEFT's settings a visitor may move, how far, and how many parameters that will train.
@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from playground.adapt.configs import ia3_config, lora_config, prompt_tuning_config
+from playground.adapt.targets import IA3_FEEDFORWARD, IA3_TARGETS, TARGETS, targeted, used_as
 from playground.bounds import Bound, shown
 from playground.errors import PlaygroundError
 from playground.formats.registry import format_of
-from playground.model.architecture import Architecture, Linear, entries
+from playground.model.architecture import Architecture, entries
 from playground.model.catalogue import BITSANDBYTES
 
 if TYPE_CHECKING:
@@ -25,14 +27,6 @@ if TYPE_CHECKING:
 
 
 Values = Mapping[str, Any]
-# Which linear layers a choice of targets means, over the names that the catalogue's families use.
-TARGETS: dict[str, tuple[str, ...]] = {
-    "query_value": ("q_proj", "v_proj", "query_key_value"),
-    "attention": ("q_proj", "k_proj", "v_proj", "o_proj", "query_key_value", "dense"),
-    "mlp": ("gate_proj", "up_proj", "down_proj", "dense_h_to_4h", "dense_4h_to_h"),
-}
-IA3_TARGETS = ("k_proj", "v_proj", "down_proj", "query_key_value", "dense_4h_to_h")
-IA3_FEEDFORWARD = ("down_proj", "dense_4h_to_h")
 
 
 @dataclass(frozen=True)
@@ -83,15 +77,6 @@ class Method:
         return f"{base_id.partition(':')[0]}:{quantization}" if quantization else base_id
 
 
-def targeted(architecture: Architecture, targets: str) -> list[Linear]:
-    """The linear layers that `targets` names in this architecture. Raises PlaygroundError if it has none of them."""
-    names = TARGETS.get(targets)
-    found = [layer for layer in architecture.linears if names is None or layer.name in names]
-    if not found:
-        raise PlaygroundError("no_such_targets", targets=targets, known=", ".join(x.name for x in architecture.linears))
-    return found
-
-
 def bits(form: str | None) -> float:
     """Held per weight of a linear layer, scales included; a simulated form is held in float32 as the plain one."""
     return format_of(form).bits_per_parameter() if form in BITSANDBYTES else 32
@@ -139,52 +124,8 @@ def count_prompt_tuning(architecture: Architecture, values: Values) -> int:
 
 def count_ia3(architecture: Architecture, values: Values) -> int:
     """One factor per key, per value and per inner feed-forward activation (Liu et al. 2022, section 3.3)."""
-    layers = [layer for layer in architecture.linears if layer.name in IA3_TARGETS]
-    if not layers:
-        raise PlaygroundError("no_such_targets", targets="ia3", known=", ".join(x.name for x in architecture.linears))
-    return sum(layer.count * (layer.inputs if layer.name in IA3_FEEDFORWARD else layer.outputs) for layer in layers)
-
-
-def lora_config(base: Base, values: Values) -> PeftConfig:
-    from peft import LoraConfig
-
-    return LoraConfig(
-        task_type="CAUSAL_LM",
-        r=values["rank"],
-        lora_alpha=values["alpha"],
-        target_modules=[layer.name for layer in targeted(base.architecture, values["targets"])],
-        lora_dropout=values["dropout"],
-        use_rslora=values["rslora"],
-        use_dora=values.get("dora", False),
-        bias=values.get("bias", "none"),
-    )
-
-
-def prompt_tuning_config(base: Base, values: Values) -> PeftConfig:
-    from peft import PromptTuningConfig
-
-    text = values["initialization"] == "text"
-    if text and not values["initialization_text"].strip():
-        raise PlaygroundError("no_initialization_text")
-    return PromptTuningConfig(
-        task_type="CAUSAL_LM",
-        num_virtual_tokens=values["virtual_tokens"],
-        prompt_tuning_init={"random": "RANDOM", "vocabulary": "SAMPLE_VOCAB", "text": "TEXT"}[values["initialization"]],
-        prompt_tuning_init_text=values["initialization_text"] if text else None,
-        tokenizer_name_or_path=str(base.folder) if text else None,
-        tokenizer_kwargs={"local_files_only": True} if text else None,
-    )
-
-
-def ia3_config(base: Base, values: Values) -> PeftConfig:
-    from peft import IA3Config
-
-    names = [layer.name for layer in base.architecture.linears]
-    return IA3Config(
-        task_type="CAUSAL_LM",
-        target_modules=[name for name in IA3_TARGETS if name in names],
-        feedforward_modules=[name for name in IA3_FEEDFORWARD if name in names],
-    )
+    layers = used_as(architecture, IA3_TARGETS, "ia3")
+    return sum(layer.count * (layer.inputs if layer.role in IA3_FEEDFORWARD else layer.outputs) for layer in layers)
 
 
 def learning_rate(default: float, maximum: float) -> Bound:
@@ -198,7 +139,7 @@ def batch_size(default: int) -> Bound:
 LORA = (Bound("rank", 8, 1, 64), learning_rate(1e-2, 1e-1))
 LORA_ADVANCED = (
     Bound("alpha", 16, 1, 256, advanced=True),
-    Bound("targets", "query_value", choices=("query_value", "attention", "mlp", "all_linear"), advanced=True),
+    Bound("targets", "query_value", choices=(*TARGETS, "all_linear"), advanced=True),
     Bound("dropout", 0.0, 0.0, 0.5, advanced=True),
     Bound("rslora", False, advanced=True),
 )

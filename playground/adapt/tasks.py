@@ -20,6 +20,7 @@ from playground import settings
 from playground.adapt import tables
 from playground.bounds import shown
 from playground.errors import PlaygroundError
+from playground.model.tokens import turn_end
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -199,11 +200,12 @@ def encode(
 ) -> tuple[list[int], list[int]]:
     """
     (input ids, labels) of one example, equally long: the labels are IGNORE over the prompt and the ids over the
-    response and its end token. Raises PlaygroundError if the example is longer than `settings.MAX_SEQUENCE_TOKENS`, or
-    together with `shots` than `settings.MAX_PROMPT_TOKENS`.
+    response and the token that ends a turn. Raises PlaygroundError if the example is longer than
+    `settings.MAX_SEQUENCE_TOKENS`, or together with `shots` than `settings.MAX_PROMPT_TOKENS`.
     """
     before = _prompt_ids(tokenizer, example.prompt, shots)
-    after = tokenizer(example.response, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+    end = turn_end(tokenizer)
+    after = [*tokenizer(example.response, add_special_tokens=False)["input_ids"], *([] if end is None else [end])]
     if not shots and len(before) + len(after) > settings.MAX_SEQUENCE_TOKENS:
         raise PlaygroundError(
             "example_too_long",

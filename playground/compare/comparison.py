@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
+from playground.adapt.tasks import Example, prompt_ids
 from playground.compare.decoding import Row, kl, write
 from playground.compare.job import CompareJob, Frame, Pane
 from playground.model.bases import Base, expected_bytes
@@ -30,6 +31,7 @@ def compare(job: CompareJob, get_base: GetBase) -> Iterator[Frame]:
     """
     job.check()
     base = get_base(job.base)
+    check_lengths(job, base)
     shown = _Shown(job, base)
     for group in groups(job, base):
         for place in group:
@@ -48,6 +50,15 @@ def compare(job: CompareJob, get_base: GetBase) -> Iterator[Frame]:
         for row in rows:
             row.release()
     yield shown.frame(finished=True, untouched=base.untouched())
+
+
+def check_lengths(job: CompareJob, base: Base) -> None:
+    """Raises PlaygroundError if a pane's question, with its examples and virtual tokens, is more than the base can read."""
+    for variant in (job.reference, *job.variants):
+        record = variant.adapter.record if variant.adapter else None
+        shots = [Example(*shot) for shot in record.shots] if record else []
+        before = record.hyperparameters.get("virtual_tokens", 0) if record else 0
+        base.check_room(before + len(prompt_ids(base.tokenizer, job.prompt, shots)))
 
 
 def groups(job: CompareJob, base: Base) -> list[list[int]]:

@@ -30,6 +30,7 @@ from playground.compare import divergence
 from playground.compare.overflow import OVERFLOW, overflowing, watched
 from playground.compare.routing import ApartError, mixed, scaled_from, together
 from playground.model.bases import Base
+from playground.model.tokens import context_of
 
 if TYPE_CHECKING:
     from playground.compare.job import CompareJob, Decoding
@@ -60,6 +61,7 @@ class Row:
         self.logits = torch.empty(0)  # of the first token, (vocabulary,), float32 on the CPU
         self.kl_from_base: float | None = None
         self.cache: Any = None  # transformers' own, of whatever kind the model keeps
+        self.most = context_of(tree)  # positions that there are
         self.length = 0  # positions read and written, virtual tokens included
         self.steps, self.seconds = 0, 0.0  # of writing, after the prompt
         self._choose = _processors(decoding)
@@ -92,6 +94,11 @@ class Row:
     def tokens_per_second(self) -> float | None:
         """How fast the row has written, with those that write in one batch with it; reading the prompt does not count."""
         return self.steps / self.seconds if self.seconds else None
+
+    @property
+    def position(self) -> int:
+        """Where its next token stands; one that has ended goes no further than the model can count."""
+        return self.length if self.most is None else min(self.length, self.most - 1)
 
     def prefill(self) -> None:
         """Read the prompt, behind the virtual tokens if there are any, and choose the first token."""
@@ -131,7 +138,7 @@ class Row:
             self.finish_reason = "stop"
             return
         self.tokens.append(token)
-        if len(self.tokens) == self.decoding.max_new_tokens:
+        if len(self.tokens) == self.decoding.max_new_tokens or self.length == self.most:
             self.finish_reason = "length"
 
     def release(self) -> None:
@@ -241,7 +248,7 @@ class _Batch:
         if self.mask is not None:
             self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.rows), 1)], dim=1)
             inputs["attention_mask"] = self.mask
-            inputs["position_ids"] = torch.tensor([[row.length] for row in self.rows], device=device)
+            inputs["position_ids"] = torch.tensor([[row.position] for row in self.rows], device=device)
         with watched(self.tree) as seen:
             output = self.tree(**inputs, **{cache_name(self.tree): self.cache}, use_cache=True)
         logits: torch.Tensor = output.logits[:, -1].float().cpu()

@@ -18,7 +18,7 @@ from playground.adapt.adapters import Adapter, peft_config, scaling
 from playground.errors import PlaygroundError
 from playground.lowrank.factors import Factors
 from playground.model.bases import Base
-from playground.model.modules import kind_of, layer_of, linear_layers
+from playground.model.modules import is_linear, kind_of, layer_of, linear_layers, sides, upright
 
 WEIGHTLESS = ("prompt_tuning", "few_shot")  # methods that change no weight
 LATEST = 8  # adapters a base remembers what was computed of
@@ -159,8 +159,8 @@ def _peft(base: Base, adapter: Adapter) -> dict[str, Update]:
 
 def _fits(base: Base, module: str, shape: tuple[int, int], one: bool = False) -> None:
     """Raises PlaygroundError unless the base has such a module of this shape (out, in); `one`: a side may be 1."""
-    layers: dict[str, Any] = dict(base.model.named_modules())
-    found = (layers[module].out_features, layers[module].in_features) if module in layers else None
+    layer: Any = dict(base.model.named_modules()).get(module)
+    found = sides(layer)[::-1] if is_linear(layer) else None
     alike = found and all(size == wanted or (one and size == 1) for size, wanted in zip(shape, found, strict=True))
     if not alike:
         raise PlaygroundError("does_not_fit", base=base.spec.name, reason=f"{module}: {shape} ≠ {found}")
@@ -170,7 +170,7 @@ def _full(base: Base, adapter: Adapter) -> dict[str, Update]:
     """The linear layers of a fully fine-tuned model; embeddings and norms were trained too, but are not shown."""
     linear = linear_layers(base.model)
     modules = {name.removesuffix(".weight"): tensor for name, tensor in adapter.tensors.items() if tensor.dim() == 2}
-    return {module: Update(module, weight=tensor) for module, tensor in modules.items() if module in linear}
+    return {one: Update(one, weight=upright(linear[one], tensor)) for one, tensor in modules.items() if one in linear}
 
 
 def update_of(base: Base, adapter: Adapter, module: str) -> Update:

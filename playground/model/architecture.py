@@ -6,24 +6,36 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from playground.model.modules import kind_of, linear_layers
+from playground.model.modules import kind_of, linear_layers, roles, sides
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+EXPERTS = "experts"  # what PEFT cannot adapt as a layer: see `beyond_peft`
+OUTSIDE = "outside"  # of the layers, such as the projections around OPT-350m's
+
+
 @dataclass(frozen=True)
 class Linear:
-    """`count` linear layers of the same name and shape; the weight is (outputs, inputs)."""
+    """
+    `count` linear layers of the same name and shape; the weight is (outputs, inputs). `used_as` is what they are for, in
+    the names that Llama and BLOOM have for it (see `modules.roles`), where they have another name.
+    """
 
     name: str
     inputs: int
     outputs: int
     count: int
     bias: bool = False
+    used_as: str = ""
+
+    @property
+    def role(self) -> str:
+        return self.used_as or self.name
 
 
 @dataclass(frozen=True)
@@ -111,16 +123,53 @@ def deberta(hidden: int, layers: int) -> Architecture:
     return transformer(hidden, layers, (128100 + 512 + 3 * 2) * hidden + 3 * hidden * hidden + hidden)
 
 
+def described(model: PreTrainedModel) -> dict[str, Linear]:
+    """Each linear layer inside the decoder, not the output head, by its path: one of its kind."""
+    used, beyond = roles(model), beyond_peft(model)
+    found = {}
+    for path, layer in linear_layers(model).items():
+        name = kind_of(path)
+        role = EXPERTS if name in beyond else used[path] or OUTSIDE
+        found[path] = Linear(name, *sides(layer), 1, layer.bias is not None, "" if role == name else role)
+    return found
+
+
+def beyond_peft(model: PreTrainedModel) -> set[str]:
+    """
+    Names of linear layers that PEFT's LoRA takes for those of experts, which transformers 5 holds as one block of numbers
+    (peft.utils.transformers_weight_conversion): shared experts, and the dense layers of such a model.
+    """
+    from peft import LoraConfig
+    from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
+
+    taken = set()
+    for name in {kind_of(path) for path in linear_layers(model)}:
+        config = LoraConfig(target_modules=[name])
+        try:
+            convert_peft_config_for_transformers(config, model, None)
+        except ValueError:  # half of what is fused
+            taken.add(name)
+        if name not in (config.target_modules or ()):
+            taken.add(name)
+    return taken
+
+
 def architecture_of(model: PreTrainedModel) -> Architecture:
     """The same description read from a loaded model (linear layers inside the decoder, not the output head)."""
-    kinds: Counter[tuple[str, int, int, bool]] = Counter()
-    for path, layer in linear_layers(model).items():
-        kinds[kind_of(path), layer.in_features, layer.out_features, layer.bias is not None] += 1
-    linears = tuple(Linear(name, inputs, outputs, n, bias) for (name, inputs, outputs, bias), n in kinds.items())
+    kinds = Counter(described(model).values())
+    linears = tuple(replace(one, count=count) for one, count in kinds.items())
     embeddings: Any = model.get_input_embeddings()
     width = embeddings.weight.shape[1]
     packed = {id(p) for p in model.parameters() if type(p).__name__ == "Params4bit"}  # bitsandbytes: two weights a byte
     return Architecture(width, linears, sum(p.numel() * (2 if id(p) in packed else 1) for p in model.parameters()))
+
+
+def holds_experts(model: PreTrainedModel) -> bool:
+    """Whether linear layers of several experts lie in one parameter: full fine-tuning trains it, PEFT adapts around it."""
+    from torch import nn
+
+    owners = (module for module in model.modules() if not isinstance(module, nn.Conv1d))
+    return any(parameter.dim() == 3 for owner in owners for parameter in owner.parameters(recurse=False))
 
 
 def entries(linears: Iterable[Linear]) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import errno
-import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -20,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 from playground import settings
 from playground.errors import PlaygroundError, unexpected
 from playground.formats.registry import format_of
-from playground.model import embedded, libraries, memory
-from playground.model.architecture import architecture_of, entries
-from playground.model.catalogue import BITSANDBYTES, is_simulated, split_id
+from playground.model import embedded, memory
+from playground.model.architecture import architecture_of, entries, holds_experts
+from playground.model.catalogue import is_simulated, split_id
 from playground.model.checksum import checksum as checksum
+from playground.model.loading import compute_dtype, load_folder
 from playground.model.memory import STORE, Store
-from playground.model.modules import linear_layers
+from playground.model.modules import linear_layers, upright
+from playground.model.tokens import context_of
 from playground.model.weights import is_quantized, own_bytes, tensors_of
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Base:
     folder: Path
     device_name: str
     loaded_checksum: str
+    notes: tuple[str, ...] = ()  # what the page has to say of it (ui/kit/html.py)
 
     @property
     def device(self) -> torch.device:
@@ -70,6 +72,16 @@ class Base:
 
     def checksum(self) -> str:
         return checksum(self.model)
+
+    @property
+    def context(self) -> int | None:
+        """How many tokens it can read and write together; None without a limit."""
+        return context_of(self.model)
+
+    def check_room(self, tokens: int) -> None:
+        """Raises PlaygroundError if it cannot read so many."""
+        if self.context is not None and tokens > self.context:
+            raise PlaygroundError("beyond_context", base=self.spec.name, found=tokens, maximum=self.context)
 
 
 @dataclass(frozen=True)
@@ -134,10 +146,10 @@ BASES = Bases()
 
 def load(base_id: str, report: Report = lambda stage, fraction: None, plain: Base | None = None) -> Base:
     """
-    Find the weights of `base_id` and load them: float32 on a CPU; on a GPU bfloat16, the embedded base float32. In one of
-    FORMS its linear layers (without the head) hold fewer bits: as bitsandbytes' modules where it has them; otherwise
-    simulated, that is rounded, read back and computed with in float. What a form does not change (embeddings, norms) it
-    shares with `plain`, the base as it is.
+    Find the weights of `base_id` and load them, to be computed with in `loading.compute_dtype`. In one of FORMS its linear
+    layers (without the head) hold fewer bits: as bitsandbytes' modules where it has them; otherwise simulated, that is
+    rounded, read back and computed with in float. What a form does not change (embeddings, norms) it shares with `plain`,
+    the base as it is.
 
     Raises PlaygroundError: unknown id, no network, gated or unknown repository, too little memory, disk full, wrong hash.
     """
@@ -148,13 +160,14 @@ def load(base_id: str, report: Report = lambda stage, fraction: None, plain: Bas
     report("loading", None)
     device, device_name = pick_device()
     _check_memory(spec.name, expected_bytes(spec, form), device)
-    model, tokenizer = _load_folder(folder, spec, device, form)
+    model, tokenizer = load_folder(folder, spec, device, form)
     if plain:
         _share(model, plain.model)
     model.name_or_path = model.config._name_or_path = spec.repository  # what PEFT writes into adapter_config.json
     model.requires_grad_(False)
     architecture = spec.architecture or architecture_of(model)
-    return Base(base_id, spec, model.eval(), tokenizer, architecture, folder, device_name, checksum(model))
+    notes = tuple(filter(None, (compute_dtype(device, spec)[1], "experts" if holds_experts(model) else "")))
+    return Base(base_id, spec, model, tokenizer, architecture, folder, device_name, checksum(model), notes)
 
 
 def _simulated(plain: Base, base_id: str, report: Report) -> Base:
@@ -167,8 +180,8 @@ def _simulated(plain: Base, base_id: str, report: Report) -> Base:
     layers = linear_layers(model)
     for done, layer in enumerate(layers.values()):
         report("rounding", done / len(layers))
-        rounded = form.round_trip(layer.weight).values.to(layer.weight)
-        layer.weight = torch.nn.Parameter(rounded, requires_grad=False)
+        rounded = form.round_trip(upright(layer, layer.weight).contiguous()).values.to(layer.weight)
+        layer.weight = torch.nn.Parameter(upright(layer, rounded).contiguous(), requires_grad=False)
     return replace(plain, id=base_id, model=model, loaded_checksum=checksum(model))
 
 
@@ -195,48 +208,6 @@ def pick_device() -> tuple[str, str]:
     return "cpu", "CPU"
 
 
-def _load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> tuple[Any, Any]:
-    import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    dtype = torch.bfloat16 if device == "cuda" and spec.source != "embedded" else torch.float32
-    options: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
-    if form in BITSANDBYTES:
-        options |= {"quantization_config": _bitsandbytes_config(form, dtype), "device_map": {"": device}}
-    try:
-        with libraries.IMPORTING:  # transformers imports the modules of a model's family when one is loaded
-            model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise PlaygroundError("base_unreadable", base=spec.id, folder=folder.name, reason=str(error)[:200]) from error
-    for module in model.modules():
-        if hasattr(module, "init_8bit_state"):
-            module.init_8bit_state()  # else the first view that runs takes the codes out of the shared weight
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            # bitsandbytes #2078: on such CPUs the first evaluation repacks the weight, and reading it later is wrong
-            module.support_avx512bf16_for_cpu = False
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return (model if form in BITSANDBYTES else model.to(device)), tokenizer
-
-
-def _bitsandbytes_config(form: str, dtype: torch.dtype) -> Any:
-    from transformers import BitsAndBytesConfig
-
-    logging.getLogger("bitsandbytes.autograd._functions").addFilter(_is_news)
-    options = BITSANDBYTES[form]
-    return BitsAndBytesConfig(**options, **({"bnb_4bit_compute_dtype": dtype} if "load_in_4bit" in options else {}))
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """
-    Not that an int8 layer rounds float32 or bfloat16 inputs by way of float16 (Dettmers et al. 2022): bitsandbytes logs
-    it at every product, thousands of times for an answer.
-    """
-    return not str(record.msg).startswith("MatMul8bitLt: inputs will be cast")
-
-
 def expected_bytes(spec: BaseSpec, form: str | None, architecture: Architecture | None = None) -> int:
     """
     Bytes that loading a base adds, a simulated form beyond the plain base; 0 where the architecture is not known yet.
@@ -244,7 +215,7 @@ def expected_bytes(spec: BaseSpec, form: str | None, architecture: Architecture 
     architecture = architecture or spec.architecture
     if architecture is None:
         return 0
-    width = 2 if pick_device()[0] == "cuda" and spec.source != "embedded" else 4
+    width = compute_dtype(pick_device()[0], spec)[0].itemsize
     linear, every = entries(architecture.linears), architecture.parameters
     if is_simulated(form):
         return linear * width

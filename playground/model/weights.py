@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from playground.model.modules import upright
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -64,11 +66,14 @@ def own_bytes(model: nn.Module, *others: nn.Module, beside: Iterable[torch.Tenso
 
 
 def weight_of(model: nn.Module, module: str) -> torch.Tensor:
-    """W (out, in) of a module, float32 on the CPU; read back from its codes where it is quantized."""
+    """
+    W (out, in) of a module, float32 on the CPU: turned where the layer holds it the other way round, read back from its
+    codes where it is quantized.
+    """
     from peft.utils.integrations import dequantize_bnb_weight
 
     layer: Any = model.get_submodule(module)
     weight: torch.Tensor = layer.weight
     if is_quantized(weight):  # PEFT's dequantize_module_weight would write to the layer
         weight = dequantize_bnb_weight(layer.weight, state=getattr(layer, "state", None))
-    return weight.detach().float().cpu()
+    return upright(layer, weight).detach().float().cpu()

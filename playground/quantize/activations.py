@@ -45,7 +45,7 @@ def modules(base: Base) -> tuple[str, ...]:
     """
     The paths of the linear layers inside the decoder, in the order in which they stand; not the output head.
 
-    Raises PlaygroundError for a base that has none, such as GPT-2, which is made of Conv1D.
+    Raises PlaygroundError for a base that has none.
     """
     found = tuple(linear_layers(base.model))
     if not found:
@@ -100,7 +100,7 @@ def _readings(base: Base, prompts: Sequence[str]) -> list[_Reading]:
     view, found = base.view(), list[_Reading]()
 
     def see(path: str, layer: Any, given: tuple[torch.Tensor, ...]) -> None:
-        read = given[0][0].detach().float().cpu()  # (tokens, features)
+        read = given[0].detach().float().cpu().flatten(0, -2)  # (tokens, features); some blocks come without the batch
         sizes, reading = read.abs(), found[-1]
         reading.inputs[path], reading.largest[path] = read, sizes.amax(0)
         reading.reached[path] = (sizes >= OUTLIER).sum(0)
@@ -112,6 +112,7 @@ def _readings(base: Base, prompts: Sequence[str]) -> list[_Reading]:
         if len(ids) > settings.MAX_CALIBRATION_TOKENS:
             raise PlaygroundError("prompt_too_many_tokens", found=len(ids), maximum=settings.MAX_CALIBRATION_TOKENS)
         found.append(_Reading(tuple(ids)))
+        base.check_room(len(ids))
         with torch.no_grad():
             view.base_model(torch.tensor([found[-1].tokens], device=base.device), use_cache=False)
     return found

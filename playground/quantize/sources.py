@@ -16,7 +16,7 @@ from playground.errors import PlaygroundError
 from playground.formats import distributions
 from playground.formats.format import finite
 from playground.formats.statistics import crest
-from playground.model.modules import kind_of, layer_of
+from playground.model.modules import kind_of, layer_of, upright
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ def modules(base: Base) -> tuple[str, ...]:
 
 def shape_of(base: Base, module: str) -> tuple[int, ...]:
     layer: Any = base.model.get_submodule(module)
-    return tuple(layer.weight.shape)
+    return tuple(upright(layer, layer.weight).shape)
 
 
 def default_module(base: Base) -> str:

@@ -31,7 +31,7 @@ from playground.formats.statistics import errors
 from playground.model.bases import Base
 from playground.model.beside import beside
 from playground.model.catalogue import BITSANDBYTES, split_id
-from playground.model.modules import kind_of, layer_of, linear_layers
+from playground.model.modules import kind_of, layer_of, linear_layers, sides
 from playground.model.weights import held_bytes, weight_of
 
 PLAIN = "float32"  # the id of the base as it was loaded
@@ -185,7 +185,7 @@ def bits_of(plain: Base, name: str) -> float:
         raise PlaygroundError("no_linear_layers", base=plain.spec.name)
     if name == PLAIN:
         return 8.0 * plain.model.dtype.itemsize
-    stored = sum(format_of(name).bits_per_parameter(tuple(layer.weight.shape)) * layer.weight.numel() for layer in layers)
+    stored = sum(format_of(name).bits_per_parameter(sides(layer)[::-1]) * layer.weight.numel() for layer in layers)
     bits: float = stored / sum(layer.weight.numel() for layer in layers)
     return bits
 
@@ -228,9 +228,12 @@ def module_error(plain: Base, base: Base, path: str) -> Module:
 
 
 def text_windows(base: Base) -> list[torch.Tensor]:
-    """The shipped text as it is, without chat format: ids in windows of WINDOW tokens that do not overlap."""
+    """
+    The shipped text as it is, without chat format: ids in windows of WINDOW tokens, or as many as the base can read, that
+    do not overlap.
+    """
     ids = base.tokenizer(TEXT.read_text(encoding="utf-8"), return_tensors="pt")["input_ids"][0]
-    return [window for window in ids.split(WINDOW) if len(window) > 1]
+    return [window for window in ids.split(min(WINDOW, base.context or WINDOW)) if len(window) > 1]
 
 
 @torch.inference_mode()

@@ -23,6 +23,7 @@ from playground.adapt.variant import Variant
 from playground.compare.decoding import Row, write
 from playground.compare.job import Decoding
 from playground.compare.overflow import overflowing, watched
+from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.train.pauses import finished
 
@@ -30,6 +31,14 @@ BATCH = 8  # examples that are read together
 SAMPLES, SAMPLE_TOKENS = 2, 20  # held-out questions that a run answers as it goes, and how far
 _END = object()  # of a stream whose items are None
 Encoded = tuple[list[int], list[int]]  # (input ids, labels) as `tasks.encode` gives them
+
+
+def check_lengths(base: Base, examples: Sequence[Example], encoded: Sequence[Encoded], before: int) -> None:
+    """Raises PlaygroundError for an example that a base cannot read behind `before` virtual tokens."""
+    for example, (ids, _) in zip(examples, encoded, strict=True):
+        found = before + len(ids)
+        if base.context is not None and found > base.context:
+            raise PlaygroundError("example_too_long", prompt=example.prompt[:40], found=found, maximum=base.context)
 
 
 def response_logits(model: nn.Module, batch: Sequence[Encoded], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -176,6 +185,8 @@ def evaluate(job: EvaluateJob, get_base: Callable[[str], Base]) -> Iterator[Scor
     variant = Variant.of(job.base, job.adapter)
     base = get_base(variant.base)
     shots = [Example(*shot) for shot in job.adapter.record.shots] if job.adapter else []
+    encoded = [tasks.encode(base.tokenizer, example, shots) for example in job.task.held_out]
+    base.check_room(max(len(ids) for ids, _ in encoded))
     model = attach(base, variant).model
     rule, scores = tasks.SCORES[job.task.id], []
     for start in range(0, len(job.task.held_out), BATCH):
@@ -184,5 +195,4 @@ def evaluate(job: EvaluateJob, get_base: Callable[[str], Base]) -> Iterator[Scor
         for example, answer in zip(examples, answers(model, base, prompts, job.max_new_tokens), strict=True):
             scores.append(Score(example.prompt, answer, rule(example, answer)))
             yield scores[-1]
-    encoded = [tasks.encode(base.tokenizer, example, shots) for example in job.task.held_out]
     yield Report(tuple(scores), held_out_loss(model, encoded, base.tokenizer.pad_token_id))

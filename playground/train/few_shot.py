@@ -31,6 +31,7 @@ def few_shot(job: TrainingJob, base: Base, stop: Callable[[], bool]) -> Iterator
     asked = questions(job.task)
     counts = METHODS[job.method].counts(base.architecture, job.hyperparameters)
     encoded = [tasks.encode(base.tokenizer, example, shots) for example in job.task.held_out]
+    base.check_room(max(len(ids) for ids, _ in encoded))
     yield Started(**counts, steps=0, questions=tuple(asked))
     event, losses, samples = "finished", list[tuple[int, float]](), list[dict[str, Any]]()
     try:

@@ -31,6 +31,7 @@ from playground.model.bases import Base
 from playground.train.evaluation import (
     Encoded,
     batches,
+    check_lengths,
     held_out_losses,
     questions,
     response_logits,
@@ -84,6 +85,8 @@ class _Run:
         self.steps, self.done = job.steps or 0, 0
         self.train_set = [tasks.encode(base.tokenizer, example) for example in job.task.train]
         self.held_out_set = [tasks.encode(base.tokenizer, example) for example in job.task.held_out]
+        examples, sets = (*job.task.train, *job.task.held_out), (*self.train_set, *self.held_out_set)
+        check_lengths(base, examples, sets, self.values.get("virtual_tokens", 0))
         self.questions = questions(job.task)
         with torch.random.fork_rng():
             torch.manual_seed(job.seed)
@@ -256,17 +259,21 @@ class _Run:
 
 def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module, dict[str, Any] | None]:
     """
-    A private trainable model over the base, and its PEFT config as JSON. Full fine-tuning clones the weights instead
-    and has no config. Raises PlaygroundError if full fine-tuning would not fit.
+    A private trainable model over the base, and its PEFT config as JSON. Full fine-tuning clones the weights instead, in
+    float32, and has no config. Raises PlaygroundError if full fine-tuning would not fit, or PEFT cannot adapt such a base.
     """
     if chosen.config is None:
         if base.architecture.parameters > settings.MAX_FULL_FINE_TUNING_PARAMETERS or ":" in base.id:
             raise PlaygroundError(
                 "full_too_large", parameters=base.architecture.parameters, maximum=settings.MAX_FULL_FINE_TUNING_PARAMETERS
             )
-        return deepcopy(base.model).requires_grad_(True), None
+        return deepcopy(base.model).float().requires_grad_(True), None  # a step is too small for 16 bits to hold
     config = chosen.config(base, values)
-    return wrapped(base, config), adapters.config_json(config, base.spec.repository)
+    try:
+        return wrapped(base, config), adapters.config_json(config, base.spec.repository)
+    except (ValueError, TypeError, AttributeError, LookupError, NotImplementedError) as error:  # PEFT's own
+        reason = str(error)[:200]
+        raise PlaygroundError("method_does_not_fit", method=chosen.id, base=base.spec.name, reason=reason) from error
 
 
 def shares(batch: list[Encoded]) -> list[tuple[list[Encoded], float]]:

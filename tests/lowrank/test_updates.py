@@ -16,7 +16,7 @@ from torch import nn
 from playground import settings
 from playground.adapt.adapters import Adapter, Checkpoint, Record
 from playground.adapt.attach import _with_parameters
-from playground.adapt.methods import IA3_TARGETS, TARGETS
+from playground.adapt.targets import IA3_TARGETS, TARGETS
 from playground.adapt.tasks import Task
 from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError

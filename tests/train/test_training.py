@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 import json
@@ -635,3 +636,18 @@ def test_qlora_trains_over_the_quantized_form(tiny: Base, tiny_forms: GetBase) -
         next(train(job_of("qlora", double_quantization=double), get_base))
         assert asked.pop() == form
         assert not asked
+
+
+def test_full_fine_tuning_of_a_base_in_16_bits_keeps_32(tiny: Base) -> None:
+    """A step is often smaller than what 16 bits can tell apart; the pane computes in the base's own dtype."""
+    half = dataclasses.replace(tiny, model=copy.deepcopy(tiny.model).to(torch.bfloat16))
+    *_, ended = train(job_of("full", steps=2), lambda base_id: half)
+    tensors = ended.adapter.tensors
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float32}
+    finer = [name for name, tensor in tensors.items() if not torch.equal(tensor, tensor.bfloat16().float())]
+    assert set(finer) == set(tensors)
+    assert half.model.dtype == torch.bfloat16
+    model = model_of(half, ended.adapter)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
+    *_, last = compare(CompareJob("tiny", "Hi", variants("tiny", None, ended.adapter), Decoding(3)), lambda base_id: half)
+    assert all(pane.finished for pane in last.panes)

@@ -14,6 +14,7 @@ from typing import Any
 from playground.locales import LANGUAGES, NO_BREAK, number, text
 
 Values = Mapping[str, Any]
+NOTES = {"experts": "note.experts", "no_bfloat16": "note.no_bfloat16"}  # on what is loaded (`bases.Base.notes`)
 
 
 def words(language: str, key: str, **values: object) -> str:
@@ -59,7 +60,8 @@ def model_state(status: Values, language: str) -> str:
     if status["state"] == "failed":
         return status.get("message") or text(language, "header.failed")
     if status["state"] == "ready":
-        return " · ".join(part for part in (status["name"], status["device"], status["dtype"]) if part)
+        notes = [text(language, NOTES[note]) for note in status.get("notes", ())]
+        return " · ".join(part for part in (status["name"], status["device"], status["dtype"], *notes) if part)
     fraction = status.get("fraction")
     done = "" if fraction is None else f" · {number(language, 100 * fraction)}{NO_BREAK}%"
     return text(language, f"header.{status['state']}", name=status["name"]) + done

@@ -35,6 +35,7 @@ def test_hostile_text_is_shown_as_text_and_never_obeyed(place: Any, language: An
 
 HEADERS = [
     ready(),
+    ready(notes=("experts", "no_bfloat16")),
     ready(state="loading"),
     ready(state="preparing", fraction=0.42),
     ready(state="preparing", fraction=None),
@@ -63,6 +64,7 @@ def test_the_language_of_the_page_is_marked_among_the_others() -> None:
     [
         (ready(), "SmolLM2 · CPU · float32"),
         (ready(device="", dtype="NF4"), "SmolLM2 · NF4"),
+        (ready(device="Tesla T4", notes=("no_bfloat16",)), "SmolLM2 · Tesla T4 · float32 · this GPU has no bfloat16"),
         (ready(state="loading"), "loading SmolLM2"),
         (ready(state="preparing", fraction=0.426), "preparing SmolLM2 · 43\N{NO-BREAK SPACE}%"),
         (ready(state="failed", message="No network."), "No network."),

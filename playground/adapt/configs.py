@@ -1,0 +1,96 @@
+"""
+What PEFT is asked for: its config of each method, for a base as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from playground.adapt.targets import IA3_FEEDFORWARD, IA3_TARGETS, targeted, used_as
+from playground.errors import PlaygroundError
+from playground.model.architecture import Linear, described
+from playground.model.modules import is_transposed, layer_of
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
+
+    from playground.model.bases import Base
+
+Values = Mapping[str, Any]
+HEADS = ("num_attention_heads", "n_heads", "n_head", "num_heads")  # a config's name for how many heads attention has
+
+
+def lora_config(base: Base, values: Values) -> PeftConfig:
+    from peft import LoraConfig
+
+    names = names_of(base, targeted(base.architecture, values["targets"]))
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=values["rank"],
+        lora_alpha=values["alpha"],
+        target_modules=names,
+        fan_in_fan_out=_transposed(base, names),
+        lora_dropout=values["dropout"],
+        use_rslora=values["rslora"],
+        use_dora=values.get("dora", False),
+        bias=values.get("bias", "none"),
+    )
+
+
+def prompt_tuning_config(base: Base, values: Values) -> PeftConfig:
+    from peft import PromptTuningConfig
+
+    text = values["initialization"] == "text"
+    if text and not values["initialization_text"].strip():
+        raise PlaygroundError("no_initialization_text")
+    layers, heads = _layers_and_heads(base)
+    return PromptTuningConfig(
+        task_type="CAUSAL_LM",
+        num_virtual_tokens=values["virtual_tokens"],
+        token_dim=base.architecture.hidden_size,
+        num_layers=layers,
+        num_attention_heads=heads,
+        prompt_tuning_init={"random": "RANDOM", "vocabulary": "SAMPLE_VOCAB", "text": "TEXT"}[values["initialization"]],
+        prompt_tuning_init_text=values["initialization_text"] if text else None,
+        tokenizer_name_or_path=str(base.folder) if text else None,
+        tokenizer_kwargs={"local_files_only": True, "trust_remote_code": False} if text else None,
+    )
+
+
+def ia3_config(base: Base, values: Values) -> PeftConfig:
+    from peft import IA3Config
+
+    layers = used_as(base.architecture, IA3_TARGETS, "ia3")
+    names = names_of(base, layers)
+    return IA3Config(
+        task_type="CAUSAL_LM",
+        target_modules=names,
+        feedforward_modules=names_of(base, [layer for layer in layers if layer.role in IA3_FEEDFORWARD]),
+        fan_in_fan_out=_transposed(base, names),
+    )
+
+
+def _layers_and_heads(base: Base) -> tuple[int, int]:
+    """What PEFT wants to know of the model, but only under some of the names that configs have for it."""
+    config: Any = base.model.config.get_text_config()
+    layers = {number for path in described(base.model) if (number := layer_of(path)) is not None}
+    return len(layers), next((getattr(config, name) for name in HEADS if getattr(config, name, None)), 1)
+
+
+def names_of(base: Base, layers: Sequence[Linear]) -> list[str]:
+    """
+    What PEFT finds these layers by: the end of a path, which is their name; where other modules end so too, whole paths.
+    """
+    alike = {(layer.name, layer.role, layer.inputs, layer.outputs) for layer in layers}
+    wanted = {path for path, one in described(base.model).items() if (one.name, one.role, one.inputs, one.outputs) in alike}
+    names = list(dict.fromkeys(layer.name for layer in layers))
+    ends = tuple(f".{name}" for name in names)
+    found = {path for path, _ in base.model.named_modules() if f".{path}".endswith(ends)}
+    return sorted(wanted) if wanted and found != wanted else names
+
+
+def _transposed(base: Base, names: Sequence[str]) -> bool:
+    """Whether the layers of these names hold their weight as (inputs, outputs), as GPT-2's do."""
+    ends = tuple(f".{name}" for name in names)
+    return any(is_transposed(module) for path, module in base.model.named_modules() if f".{path}".endswith(ends))
