@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -39,6 +39,21 @@ POLL_SECONDS = 1.0
 CACHE_SECONDS = (3600, 4 * 3600)  # how often gradio looks for old files, and how old they may get
 QUANTIZED = ("nf4_double", "int8_vectorwise")
 TABS = ("compare", "train", "lowrank", "quantization")
+# A click on another language: the address with everything that a link carries, and the tab that is open
+SWITCH = """
+element.addEventListener("click", event => {
+  const link = event.target.closest("[data-pp-language]");
+  if (!link) return;
+  event.preventDefault();
+  trigger("select", { language: link.lang });
+});
+"""
+GO = """
+query => {
+  const tab = document.querySelector("#tabs [role=tab][aria-selected=true]").dataset.tabId;
+  location.assign(location.pathname + "?" + query + (tab === "compare" ? "" : "&tab=" + tab));
+}
+"""
 LOADING = {"waiting": "loading", "downloading": "preparing", "converting": "preparing", "rounding": "loading"}
 
 
@@ -62,9 +77,11 @@ class Shell:
         base_id = link["base"] if link["base"] in [one for _, one in base_choices(language)] else settings.DEFAULT_BASE
         shown = self.wording.said(language)
         shown[self.visit.components["base"]]["value"] = base_id
+        shown[self.header]["value"] = header_html(catalogue.base_status(base_id), language)
         for component, properties in self.compared.opened(Visit(key, language, base_id), link).items():
             shown[component] |= properties
         changes: Changes = {component: gr.update(**properties) for component, properties in shown.items()}
+        changes[self.timer] = gr.Timer(POLL_SECONDS, active=True)  # not before: it would ask in an undecided language
         if link["tab"] in TABS[1:]:
             changes[self.tabs] = gr.Tabs(selected=link["tab"])
         return {self.visit.components["key"]: key, self.visit.components["language"]: language, **changes}
@@ -74,6 +91,11 @@ class Shell:
         status = catalogue.base_status(visit.base)
         waits = status["state"] != "ready"
         return {self.header: header_html(status, visit.language), self.timer: gr.Timer(POLL_SECONDS, active=waits)}
+
+    def switch(self, given: Mapping[Any, Any], event: gr.EventData) -> Changes:
+        """The link to what is asked now, in the language that was clicked; GO follows it."""
+        asked = self.compared.asked.value(given)
+        return self.compared.write_link(replace(asked, language=locales.choose(event.language)))
 
     def choose_base(self, picked: Picked) -> Iterator[Changes]:
         """Load the base that was picked; the panes that it cannot show go."""
@@ -110,10 +132,11 @@ def build_shell(wording: Wording) -> Shell:
     # In the browser, not in gr.State: the server may forget a page's state while the page is open
     visitor = gr.BrowserState("", storage_key="peft-playground-visitor")
     language = gr.BrowserState(locales.DEFAULT, storage_key="peft-playground-language")
+    status = catalogue.base_status(settings.DEFAULT_BASE)
     top = wording.make(
-        html, {"value": lambda lang: header_html(catalogue.base_status(settings.DEFAULT_BASE), lang)}, elem_id="header"
+        html, {"value": lambda lang: header_html(status, lang, opening=True)}, elem_id="header", js_on_load=SWITCH
     )
-    with gr.Tabs(elem_id="tabs") as tabs:
+    with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
         with wording.make(gr.Tab, {"label": "tabs.compare"}, id="compare"):
             base = wording.make(
                 gr.Dropdown, {"label": "base.label", "info": "base.help", "choices": base_choices},
@@ -127,7 +150,7 @@ def build_shell(wording: Wording) -> Shell:
             lowrank.build(wording, lab, base, visitor, language)
         with wording.make(gr.Tab, {"label": "tabs.quantization"}, id="quantization", render_children=True) as lab:
             quantize.build(wording, lab, base, visitor, language)
-    return Shell(wording, visit, top, tabs, gr.Timer(POLL_SECONDS), compared, trained)
+    return Shell(wording, visit, top, tabs, gr.Timer(POLL_SECONDS, active=False), compared, trained)
 
 
 def _wire(shell: Shell) -> None:
@@ -138,6 +161,7 @@ def _wire(shell: Shell) -> None:
     visit.components["base"].change(
         picked.handler(shell.choose_base), picked.inputs, [compared.panes, shell.timer, compared.notice], **STREAM
     )
+    shell.header.select(shell.switch, compared.asked.inputs, compared.link, **HIDDEN).then(None, compared.link, None, js=GO)
     trained.adapter.change(offered, picked.inputs, compared.panes, **HIDDEN)
     trained.compare.click(
         trained.result.handler(shell.compare_it),
@@ -150,7 +174,9 @@ def _wire(shell: Shell) -> None:
 def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
     visit, compared, trained = shell.visit, shell.compared, shell.trained
     visitor, language = visit.components["key"], visit.components["language"]
-    load = page.load(shell.opened, visitor, [visitor, language, shell.tabs, *shell.wording.components], **HIDDEN)
+    load = page.load(
+        shell.opened, visitor, [visitor, language, shell.tabs, shell.timer, *shell.wording.components], **HIDDEN
+    )
     load.then(visit.handler(compared.attach), visit.inputs, compared.shown, **STREAM)
     load.then(visit.handler(trained.attach), visit.inputs, trained.shown, **STREAM)
 
@@ -164,9 +190,9 @@ def base_choices(language: str) -> list[tuple[str, str]]:
     return [*plain, *quantized]
 
 
-def header_html(status: Mapping[str, Any], language: str) -> str:
-    """The page's header with how a base is, in the words that the header has for it."""
+def header_html(status: Mapping[str, Any], language: str, opening: bool = False) -> str:
+    """The page's header with how a base is, in the words that the header has for it; `opening` until a visitor is known."""
     state = LOADING.get(status["state"], status["state"])
     dtype = locales.text(language, f"formats.{status['form']}") if status["form"] else status["dtype"]
     message = status["error"].message(language) if status["error"] else ""
-    return header({**status, "state": state, "dtype": dtype, "message": message}, language)
+    return header({**status, "state": state, "dtype": dtype, "message": message, "opening": opening}, language)

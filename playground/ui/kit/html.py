@@ -41,12 +41,13 @@ def card(language: str, room: str, body: str = "") -> str:
 def header(status: Values, language: str) -> str:
     """The page's title, how the model is doing, the languages, and the switch between light and dark (theme.py)."""
     current = {language: ' aria-current="true"'}
+    opening = " pp-opening" if status.get("opening") else ""
     links = (
         f'<a href="?lang={code}" data-pp-language lang="{code}" title="{name}"{current.get(code, "")}>{code.upper()}</a>'
         for code, name in LANGUAGES.items()
     )
     return (
-        f'<div class="pp-header"><h1>{words(language, "header.title")}</h1>'
+        f'<div class="pp-header{opening}"><h1>{words(language, "header.title")}</h1>'
         f'<p class="pp-tagline">{words(language, "header.tagline")}</p>'
         f'<p class="pp-state pp-{escape(status["state"])}" role="status">{escape(model_state(status, language))}</p>'
         f'<nav class="pp-languages" aria-label="{words(language, "header.language")}">{"".join(links)}</nav>'
