@@ -107,13 +107,30 @@
     }
   });
 
+  /* Tables that are wider than their card: where they go on, and keys can scroll them */
+
+  const mark = table => {
+    const rest = table.scrollWidth - table.clientWidth;
+    table.classList.toggle("pp-more", rest - table.scrollLeft > 1);
+    if (rest <= 1 || table.hasAttribute("aria-label")) return;
+    const title = table.closest(".pp-card")?.querySelector("h2, h3")?.textContent || document.title;
+    for (const [name, value] of [["tabindex", 0], ["role", "region"], ["aria-label", title]]) table.setAttribute(name, value);
+  };
+  const widths = new ResizeObserver(entries => entries.forEach(({ target }) => mark(target)));
+  document.addEventListener("scroll", ({ target }) => target.classList?.contains("pp-scroll") && mark(target), true);
+
   /* Whatever Gradio adds later */
 
+  const each = (node, selector, act) => {
+    if (node.matches(selector)) act(node);
+    node.querySelectorAll(selector).forEach(act);
+  };
   const arrived = node => {
     translate(node);
     if (node.nodeType !== Node.ELEMENT_NODE) return;
-    for (const plot of node.querySelectorAll(".js-plotly-plot")) fit.observe(plot.parentElement);
-    if (node.matches(".js-plotly-plot")) fit.observe(node.parentElement);
+    each(node, ".js-plotly-plot", plot => fit.observe(plot.parentElement));
+    each(node, ".pp-scroll", table => widths.observe(table));
+    each(node, ".upload-container", box => box.removeAttribute("aria-label")); // it says something else than what is seen
   };
   const changed = changes => {
     for (const change of changes) {

@@ -25,7 +25,7 @@ def parameter_card(count: Values, method: str, language: str) -> str:
     rest = words(language, f"count.{kind}", **values, **sizes)
     return (
         f'<div class="pp-count" role="status" {colour(method)}><p class="pp-soft">{words(language, "count.lead")}</p>'
-        f'<p class="pp-figure">{number(language, count["trainable"])}</p><p class="pp-soft">{rest}</p></div>'
+        f'<div class="pp-figure">{number(language, count["trainable"])}</div><p class="pp-soft">{rest}</p></div>'
     )
 
 
