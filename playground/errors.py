@@ -7,9 +7,17 @@ language; `str(error)` is the English sentence, for notebooks and logs. Knows no
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from playground import locales
+
+# What a value of that name may be an id of: keys of the locale files
+LABELS = {
+    "method": ("methods.{}.name",),
+    "name": ("hyperparameters.{}", "decoding.{}", "train.{}"),
+    "kind": ("error.kind.{}",),
+}
 
 
 class PlaygroundError(ValueError):
@@ -20,17 +28,23 @@ class PlaygroundError(ValueError):
         self.key, self.values = key, values
 
     def message(self, language: str) -> str:
-        values, method = dict(self.values), f"methods.{self.values.get('method')}.name"
-        if method in locales.words(language):
-            values["method"] = locales.text(language, method)
-        return locales.text(language, f"error.{self.key}", **values)
+        """The sentence as a visitor reads it: numbers as the language writes them, parameters by their labels."""
+        return self._filled(language, LABELS)
+
+    def told(self, language: str) -> str:
+        """The same for a program: parameters keep the names that it gave them by."""
+        return self._filled(language, {**LABELS, "name": ()})
 
     def alone(self) -> PlaygroundError:
         """The same error without its traceback, whose frames would keep alive what they worked on."""
         return PlaygroundError(self.key, **self.values)
 
     def __str__(self) -> str:
-        return self.message(locales.DEFAULT)
+        return self.told(locales.DEFAULT)
+
+    def _filled(self, language: str, labels: Mapping[str, Sequence[str]]) -> str:
+        values = {name: _written(language, value, labels.get(name, ())) for name, value in self.values.items()}
+        return locales.text(language, f"error.{self.key}", **values)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.key, self.values)
@@ -42,6 +56,16 @@ def unexpected(error: BaseException) -> PlaygroundError:
         return error.alone()
     kind = type(error).__name__
     return PlaygroundError("out_of_memory" if kind in ("MemoryError", "OutOfMemoryError") else "internal", kind=kind)
+
+
+def _written(language: str, value: object, labels: Sequence[str]) -> object:
+    """A number in the language's digits; an id by the first of `labels` that there is, in words; anything else as it is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return locales.number(language, value).replace("-", "−")
+    if isinstance(value, float):
+        return locales.written(language, value)
+    keys = (label.format(value) for label in labels)
+    return next((locales.text(language, key) for key in keys if key in locales.words(language)), value)
 
 
 def _rebuild(key: str, values: dict[str, object]) -> PlaygroundError:

@@ -82,7 +82,7 @@ def test_what_is_not_meant_is_refused_and_named(kind: str, value: Any, key: str)
     error = refusal(KINDS[kind], value)
     assert error.key == key
     assert error.values["name"] == KINDS[kind].name
-    assert all(KINDS[kind].name in error.message(language) for language in LANGUAGES)
+    assert all(KINDS[kind].name in error.told(language) for language in LANGUAGES)
 
 
 @pytest.mark.parametrize("value", [HUGE, 10**5000, "x" * 10_000, list(range(1000)), 1e300, np.zeros(1000)], ids=brief)
@@ -93,7 +93,7 @@ def test_an_error_repeats_a_short_piece_of_what_was_given(kind: str, value: Any)
 
 def test_a_short_value_is_repeated_whole() -> None:
     assert refusal(KINDS["whole"], 1234).values["value"] == "1234"
-    assert str(refusal(KINDS["number"], NAN)) == "rate must be between -1.0 and 2.0, not nan."
+    assert str(refusal(KINDS["number"], NAN)) == "rate must be between −1 and 2, not nan."
 
 
 ODD = (

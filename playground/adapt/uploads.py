@@ -50,7 +50,9 @@ def unpack(path: Path, base: Base, new_id: str) -> Adapter:
             files = _files(archive)
         config, told = json.loads(files[CONFIG]), json.loads(files.get(RECORD, b"{}"))
         tensors = load(files[WEIGHTS])
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RecursionError, SafetensorError) as error:
+    except zipfile.BadZipFile as error:
+        raise PlaygroundError("upload_damaged" if zipfile.is_zipfile(path) else "upload_no_zip") from error
+    except (zlib.error, EOFError, ValueError, RecursionError, SafetensorError) as error:
         if isinstance(error, PlaygroundError):
             raise
         raise PlaygroundError("upload_unreadable", reason=str(error)[:200]) from error

@@ -183,7 +183,7 @@ class _Run:
     def _failed(self, step: int) -> Ended:
         """Ends a diverged run with the adapter as it was when the held-out loss was lowest."""
         best, tensors = self.best
-        error = PlaygroundError("diverged", step=step, best=best, learning_rate=f"{self.values['learning_rate']:g}")
+        error = PlaygroundError("diverged", step=step, best=best, learning_rate=self.values["learning_rate"])
         ended = self._ended("failed", step, error)
         kept = dataclasses.replace(ended.adapter.record, steps=best)
         return dataclasses.replace(ended, adapter=dataclasses.replace(ended.adapter, loaded=tensors, record=kept))

@@ -65,7 +65,7 @@ def explained(request: gr.Request) -> Iterator[None]:
         yield
     except PlaygroundError as error:
         language = locales.choose(request.headers.get("accept-language"))
-        raise gr.Error(error.message(language), print_exception=False) from error
+        raise gr.Error(error.told(language), print_exception=False) from error
 
 
 def bases() -> list[Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from playground import locales
 from playground.locales import LANGUAGES, NO_BREAK, number, text
 
 Values = Mapping[str, Any]
@@ -19,6 +20,11 @@ Values = Mapping[str, Any]
 def words(language: str, key: str, **values: object) -> str:
     """The sentence `key`, escaped."""
     return escape(text(language, key, **values))
+
+
+def counted(language: str, key: str, count: int, **values: object) -> str:
+    """The sentence `key` about one or several, escaped."""
+    return escape(locales.counted(language, key, count, **values))
 
 
 def colour(method: str) -> str:

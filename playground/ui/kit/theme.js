@@ -130,6 +130,7 @@
     if (node.nodeType !== Node.ELEMENT_NODE) return;
     each(node, ".js-plotly-plot", plot => fit.observe(plot.parentElement));
     each(node, ".pp-scroll", table => widths.observe(table));
+    each(node, "label > input[title]", box => box.removeAttribute("title")); // an id; the words stand beside it
     each(node, ".upload-container", box => box.removeAttribute("aria-label")); // it says something else than what is seen
   };
   const changed = changes => {

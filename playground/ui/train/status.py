@@ -7,7 +7,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from playground.locales import number, percent, seconds, size, text
+from playground.locales import counted, number, percent, seconds, size, text
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit.html import card, colour, words
 
@@ -55,7 +55,7 @@ def status_line(view: Values, language: str) -> str:
     if state == "queued" and (view.get("position") or 1) > 1:
         return text(language, "status.queued", position=number(language, view["position"]))
     if state == "finished" and steps:
-        return text(language, "status.finished", steps=here["steps"], time=seconds(language, view.get("elapsed") or 0))
+        return counted(language, "status.finished", steps, time=seconds(language, view.get("elapsed") or 0))
     if state != "running":
         keys = {"queued": "status.queued_next", "finished": "status.ready"}
         return text(language, keys.get(state, f"status.{state}"), **here)
