@@ -119,6 +119,13 @@
   const widths = new ResizeObserver(entries => entries.forEach(({ target }) => mark(target)));
   document.addEventListener("scroll", ({ target }) => target.classList?.contains("pp-scroll") && mark(target), true);
 
+  /* Lists that open when nobody is there any more: Gradio hears a key late */
+
+  const closeLeft = box => {
+    const left = box.getAttribute("role") === "combobox" && box !== document.activeElement;
+    if (left && box.getAttribute("aria-expanded") === "true") box.dispatchEvent(new FocusEvent("blur"));
+  };
+
   /* Whatever Gradio adds later */
 
   const each = (node, selector, act) => {
@@ -135,7 +142,8 @@
   };
   const changed = changes => {
     for (const change of changes) {
-      if (change.type === "attributes") translateElement(change.target);
+      if (change.attributeName === "aria-expanded") closeLeft(change.target);
+      else if (change.type === "attributes") translateElement(change.target);
       else if (change.type === "characterData") translateText(change.target);
       else change.addedNodes.forEach(arrived);
     }
@@ -143,9 +151,8 @@
   const start = () => {
     paint();
     new MutationObserver(paint).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-    const all = { subtree: true, childList: true };
-    if (fixed.length) Object.assign(all, { characterData: true, attributes: true, attributeFilter: SPOKEN });
-    new MutationObserver(changed).observe(document.body, all);
+    const kinds = { subtree: true, childList: true, characterData: true, attributes: true };
+    new MutationObserver(changed).observe(document.body, { ...kinds, attributeFilter: [...SPOKEN, "aria-expanded"] });
     arrived(document.body);
     seekPlace();
   };
@@ -169,7 +176,7 @@
     }
   });
 
-  // Gradio's lists open at any key and hear Tab after it has left them: they had better not hear it
+  // Gradio's lists open at any key, Tab too, and hear it after it has left them: they had better not hear it
   document.addEventListener("keydown", event => {
     if (event.key === "Tab" && event.target.getAttribute?.("role") === "combobox") event.stopPropagation();
   }, true);
