@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, Route, expect
 
 from playground.locales import words
 from tests.browser.conftest import open_page, visitor, watch
@@ -52,14 +52,15 @@ def test_nothing_is_asked_before_the_language_is_decided(browser: Browser, serve
     with browser.new_context(locale="es-ES") as context:
         page = context.new_page()
         page.clock.install()
+        asked: list[str] = []
         held: list[Route] = []
-        page.route(POST, lambda route: held.append(route))
+        page.on("request", lambda request: asked.append(request.url) if "/run/predict" in request.url else None)
+        page.route(POST, lambda route: held.append(route), times=1)
         with page.expect_request(POST):
             page.goto(server)
         page.clock.run_for(10_000)
-        assert len(held) == 1
+        assert len(asked) == len(held) == 1
         expect(page.locator("#tabs")).to_be_hidden()  # its words are still English: nobody presses them
-        page.unroute(POST)
         held[0].continue_()
         expect(page.locator("#compare")).to_contain_text("Comparar", timeout=SLOW)
         page.clock.run_for(10_000)
@@ -143,11 +144,11 @@ def test_figures_fit_their_card_however_it_was_resized(page: Page) -> None:
     page.set_viewport_size({"width": 1280, "height": 900})
 
 
-def boxes(found: Locator) -> list[dict[str, float]]:
+def boxes(found: Locator) -> list[FloatRect]:
     return [box for box in (one.bounding_box() for one in found.all()) if box]
 
 
-def overlap(one: dict[str, float], other: dict[str, float]) -> bool:
+def overlap(one: FloatRect, other: FloatRect) -> bool:
     across = min(one["x"] + one["width"], other["x"] + other["width"]) - max(one["x"], other["x"])
     down = min(one["y"] + one["height"], other["y"] + other["height"]) - max(one["y"], other["y"])
     return across > 0.5 and down > 0.5
