@@ -17,6 +17,7 @@ LABELS = {
     "method": ("methods.{}.name",),
     "name": ("hyperparameters.{}", "decoding.{}", "train.{}"),
     "kind": ("error.kind.{}",),
+    "reason": ("error.reason.{}",),
 }
 
 

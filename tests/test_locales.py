@@ -165,6 +165,7 @@ OPTIONAL = {
 }
 OPTIONAL |= {f"{key}.one" for key in words("en")}  # about one of what `key` is about several of: locales.counted
 OPTIONAL |= {f"error.kind.{kind.__name__}" for kind in (int, float, str, bool)}  # errors.LABELS
+OPTIONAL |= {"error.reason.no_zip", "error.reason.damaged"}  # what an upload's reason may be
 
 
 def expanded() -> Any:
@@ -585,6 +586,8 @@ def test_numbers_and_parameters_in_an_error_are_the_reader_s() -> None:
     assert error.told("en").startswith("learning_rate must")  # a program gave it by that name
     diverged = PlaygroundError("diverged", step=1234, best=12, learning_rate=0.003)
     assert "en el paso 1234 con una tasa de aprendizaje de 0,003." in diverged.message("es")
+    damaged = PlaygroundError("upload_unreadable", reason="no_zip")
+    assert damaged.message("es") == "No se puede leer el zip: no es un archivo zip"
     kind = PlaygroundError("wrong_kind", name="rank", value="2.5", kind="int")
     assert kind.message("es") == "Rango debe ser un número entero, no «2.5»."
 

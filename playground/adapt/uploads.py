@@ -51,7 +51,8 @@ def unpack(path: Path, base: Base, new_id: str) -> Adapter:
         config, told = json.loads(files[CONFIG]), json.loads(files.get(RECORD, b"{}"))
         tensors = load(files[WEIGHTS])
     except zipfile.BadZipFile as error:
-        raise PlaygroundError("upload_damaged" if zipfile.is_zipfile(path) else "upload_no_zip") from error
+        reason = "damaged" if zipfile.is_zipfile(path) else "no_zip"
+        raise PlaygroundError("upload_unreadable", reason=reason) from error
     except (zlib.error, EOFError, ValueError, RecursionError, SafetensorError) as error:
         if isinstance(error, PlaygroundError):
             raise

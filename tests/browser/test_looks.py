@@ -122,6 +122,7 @@ def test_no_question_stays_in_the_browser(page: Page) -> None:
     assert "peft-playground-visitor" in kept
     assert "secret" not in kept
     assert page.evaluate("indexedDB.databases()") == []
+    assert page.evaluate("window.gradio_config.run_history") is False  # what gradio would keep of public endpoints
 
 
 # What fits
