@@ -35,9 +35,9 @@ def view(**changed: Any) -> Any:
     ("wrong", "said"),
     [
         ({"settings": {"rank": 1000}}, "Rank must be between 1 and 64"),
-        ({"settings": {"rank": None}}, "Rank must be a whole number"),
+        ({"settings": {"rank": None}}, "Rank must be of type int"),
         ({"steps": 10_000}, "Steps must be between 1 and 300"),
-        ({"seed": None}, "Seed must be a whole number"),
+        ({"seed": None}, "Seed must be of type int"),
         ({"task": OWN, "rows": [["Who?", "Me."], ["", None]]}, "between 8 and 512"),
     ],
     ids=str,
