@@ -7,7 +7,7 @@ language; `str(error)` is the English sentence, for notebooks and logs. Knows no
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from playground import locales
@@ -30,11 +30,15 @@ class PlaygroundError(ValueError):
 
     def message(self, language: str) -> str:
         """The sentence as a visitor reads it: numbers as the language writes them, parameters by their labels."""
-        return self._filled(language, LABELS)
+        values = {name: _written(language, value, LABELS.get(name, ())) for name, value in self.values.items()}
+        return locales.text(language, f"error.{self.key}", **values)
 
     def told(self, language: str) -> str:
-        """The same for a program: parameters keep the names that it gave them by."""
-        return self._filled(language, {**LABELS, "name": ()})
+        """The same for a program, notebooks and logs: numbers and names of parameters as Python writes them."""
+        values: dict[str, object] = dict(self.values)
+        for name in values.keys() & {"method", "reason"}:
+            values[name] = _written(language, values[name], LABELS[name])
+        return locales.text(language, f"error.{self.key}", **values)
 
     def alone(self) -> PlaygroundError:
         """The same error without its traceback, whose frames would keep alive what they worked on."""
@@ -42,10 +46,6 @@ class PlaygroundError(ValueError):
 
     def __str__(self) -> str:
         return self.told(locales.DEFAULT)
-
-    def _filled(self, language: str, labels: Mapping[str, Sequence[str]]) -> str:
-        values = {name: _written(language, value, labels.get(name, ())) for name, value in self.values.items()}
-        return locales.text(language, f"error.{self.key}", **values)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.key, self.values)

@@ -93,7 +93,7 @@ def test_an_error_repeats_a_short_piece_of_what_was_given(kind: str, value: Any)
 
 def test_a_short_value_is_repeated_whole() -> None:
     assert refusal(KINDS["whole"], 1234).values["value"] == "1234"
-    assert str(refusal(KINDS["number"], NAN)) == "rate must be between −1 and 2, not nan."
+    assert str(refusal(KINDS["number"], NAN)) == "rate must be between -1.0 and 2.0, not nan."
 
 
 ODD = (
