@@ -6,47 +6,55 @@ variables (GRADIO_SERVER_NAME, GRADIO_SERVER_PORT).
 """
 
 import os
+import signal
+import tempfile
 import threading
+from types import FrameType
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-
-from fastapi import Depends, Request
+os.environ.setdefault("GRADIO_TEMP_DIR", (FILES := tempfile.TemporaryDirectory(prefix="peft-playground-")).name)
 
 from playground import settings
+from playground.actions.adapters import DOWNLOADS
 from playground.errors import PlaygroundError
+from playground.model import libraries
 from playground.model.bases import BASES
+from playground.ui.api.http import APP
 from playground.ui.kit.theme import CSS, HEAD, THEME, WORDS
 from playground.ui.page import build_page
 
 demo = build_page()
 
 
-IMPORTED = threading.Event()
-
-
 def warm_up() -> None:
-    """Import torch and what builds on it, and load the default base, while the page is already there."""
-    try:
-        import peft  # noqa: F401  brings torch, transformers and bitsandbytes
-    finally:
-        IMPORTED.set()
+    """Import torch and all that builds on it, and load the default base, while the page is already there."""
+    libraries.import_all()
     try:
         BASES.get(settings.DEFAULT_BASE)
     except PlaygroundError as error:  # the header of the page says the same
         print(error, flush=True)
 
 
-def imported(request: Request) -> None:
-    """What asks for work waits for the imports: a package that two threads import at once is seen half made by one."""
-    if request.method == "POST":
-        IMPORTED.wait()
+def end(number: int, frame: FrameType | None) -> None:
+    """As on Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, end)
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+    try:
+        serve()
+    finally:  # now: at the interpreter's end, a base that is being loaded would be waited for first
+        for folder in (FILES, DOWNLOADS):
+            folder.cleanup()
+
+
+def serve() -> None:
+    """Until somebody stops it."""
     demo.queue(default_concurrency_limit=None, max_size=settings.MAX_QUEUE).launch(
-        app_kwargs={"dependencies": [Depends(imported)]},
+        app_kwargs=APP,
         theme=THEME,
         css=CSS,
         head=HEAD,

@@ -32,7 +32,8 @@ class Bound:
     """
     One setting: its default and what is allowed.
 
-    A number has `minimum` and `maximum`, a choice has `choices`, a switch is a bool, a text has `maximum` characters.
+    A number has `minimum` and `maximum`, and `least` where 0 is allowed but nothing between the two; a choice has
+    `choices`, a switch is a bool, a text has `maximum` characters.
     `advanced` ones lie behind "More settings" on the page.
     """
 
@@ -42,13 +43,14 @@ class Bound:
     maximum: float | None = None
     choices: tuple[Any, ...] = ()
     advanced: bool = False
+    least: float = 0.0
 
     def check(self, value: Any) -> Any:
         """
         `value` as the default's type; a whole float and NumPy's numbers are numbers too, a boolean is none.
 
-        Raises PlaygroundError: `not_a_choice`, `wrong_kind`, or `out_of_range`; NaN, infinity and endless integers are
-        out of every range.
+        Raises PlaygroundError: `not_a_choice`, `wrong_kind`, `out_of_range` (NaN, infinity and endless integers are out of
+        every range), `too_small`, or `half_character`.
         """
         kind = type(self.default)
         found: Any = _number(value) if kind in (int, float) else value if isinstance(value, kind) else None
@@ -62,6 +64,10 @@ class Bound:
             raise PlaygroundError(
                 "out_of_range", name=self.name, value=shown(value), minimum=self.minimum, maximum=self.maximum
             )
+        elif kind in (int, float) and 0 < abs(found) < self.least:
+            raise PlaygroundError("too_small", name=self.name, value=shown(value), least=self.least)
+        elif kind is str:
+            check_text(self.name, found)
         return kind(found)
 
 
@@ -72,13 +78,21 @@ def _number(value: Any) -> int | float | None:
     return float(value) if isinstance(value, Real) and not isinstance(value, Rational) else None
 
 
-def shown(value: object) -> str:
+def check_text(name: str, text: str) -> None:
+    """Raises PlaygroundError for half a character (a surrogate alone, as JSON may hold one): no tokenizer can read it."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise PlaygroundError("half_character", name=name, position=error.start + 1) from error
+
+
+def shown(value: object, characters: int = SHOWN) -> str:
     """What was given, as an error repeats it: the first characters, or the kind of what has no text."""
     try:
         text = str(value)
     except ValueError:  # Python writes integers of up to 4300 digits
         return type(value).__name__
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
 SEED = Bound("seed", 0, 0, 2**31 - 1)

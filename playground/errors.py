@@ -31,14 +31,14 @@ class PlaygroundError(ValueError):
     def message(self, language: str) -> str:
         """The sentence as a visitor reads it: numbers as the language writes them, parameters by their labels."""
         values = {name: _written(language, value, LABELS.get(name, ())) for name, value in self.values.items()}
-        return locales.text(language, f"error.{self.key}", **values)
+        return _whole(locales.text(language, f"error.{self.key}", **values))
 
     def told(self, language: str) -> str:
         """The same for a program, notebooks and logs: numbers and names of parameters as Python writes them."""
         values: dict[str, object] = dict(self.values)
         for name in values.keys() & {"method", "reason"}:
             values[name] = _written(language, values[name], LABELS[name])
-        return locales.text(language, f"error.{self.key}", **values)
+        return _whole(locales.text(language, f"error.{self.key}", **values))
 
     def alone(self) -> PlaygroundError:
         """The same error without its traceback, whose frames would keep alive what they worked on."""
@@ -67,6 +67,11 @@ def _written(language: str, value: object, labels: Sequence[str]) -> object:
         return locales.written(language, value)
     keys = (label.format(value) for label in labels)
     return next((locales.text(language, key) for key in keys if key in locales.words(language)), value)
+
+
+def _whole(sentence: str) -> str:
+    """Whole Unicode characters only: a sentence may repeat what somebody sent."""
+    return sentence.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _rebuild(key: str, values: dict[str, object]) -> PlaygroundError:

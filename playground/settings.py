@@ -26,6 +26,7 @@ LEAST_KEPT_BYTES = 1_000_000_000  # the embedded base and one simulated form
 
 # Comparing
 MAX_PROMPT_CHARACTERS = 2000
+MAX_PROMPT_TOKENS = 2048  # of a question in its chat format, few-shot examples included
 MAX_NEW_TOKENS = 256
 MAX_PANES = 6
 TOP_TOKENS = 5
@@ -37,15 +38,24 @@ MAX_CHECKPOINT_BYTES = 64_000_000  # of one run, all checkpoints together
 MAX_FULL_FINE_TUNING_PARAMETERS = 700_000_000
 MIN_OWN_EXAMPLES, MAX_OWN_EXAMPLES = 8, 512
 MAX_EXAMPLE_CHARACTERS = 1000
-MAX_SEQUENCE_TOKENS = 384
+MAX_OWN_BYTES = 4_000_000  # of a file or a pasted table
+MAX_SEQUENCE_TOKENS = 384  # of one example, prompt and response
+MAX_BATCH_TOKENS = 1024  # read at once, padding included: each has a logit for every word of the vocabulary
 
 # Adapters
 MAX_UPLOAD_BYTES = 32_000_000
 MAX_UNPACKED_BYTES = 64_000_000
+MAX_ZIP_DIRECTORY_BYTES = 1_000_000  # its list of files
+MAX_CONFIG_BYTES = 100_000  # adapter_config.json
+MAX_RECORD_BYTES = 2_000_000  # record.json, with the losses and samples of a whole run
+MAX_PATTERN_SECONDS = 5.0  # for all regular expressions of one config
+MAX_VIRTUAL_TOKENS = 512  # of an upload: they are read before every prompt
+MAX_UNDOING_MULTIPLICATIONS = 2e11  # of the factorizations that PiSSA and OLoRA begin with
 MAX_ADAPTER_NAME = 60
 
 # Low-rank lab
 MAX_SWEEP_EXAMPLES = 16  # held-out examples that every edit of an adapter is measured on
+MAX_SWEEP_TOKENS = 2048  # of their responses: the base's whole distribution is kept for each
 
 # Sessions
 MAX_SESSIONS = 100
@@ -55,6 +65,7 @@ MAX_SESSION_BYTES = 700_000_000  # a full fine-tuning of the embedded base, and 
 MAX_ALL_SESSIONS_BYTES = 3_000_000_000
 SESSION_IDLE_SECONDS = 2 * 3600
 MAX_QUEUE = 32
+MAX_SESSION_JOBS = 8  # of one session, running or waiting
 
 # The soft-prompt view
 MAX_NEAREST_TOKENS = 10  # shown for each virtual token
@@ -80,4 +91,5 @@ MAX_DOT_LENGTH = 262_144  # products of one dot product
 MAX_AWARE_STEPS = 500  # of quantization-aware training on a small layer
 MAX_CALIBRATION_PROMPTS = 9  # whose activations are looked at together
 MAX_CALIBRATION_CHARACTERS = 400  # of each of them
+MAX_CALIBRATION_TOKENS = 320  # of each of them in its chat format: what every layer reads of them is kept
 MAX_TENSOR_NUMBERS = 2**21  # of one tensor; of a larger one some rows are looked at

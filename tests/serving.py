@@ -26,10 +26,11 @@ def served(log: Path) -> Iterator[str]:
 
 
 @contextmanager
-def serving(log: Path) -> Iterator[tuple[str, int]]:
-    """The same with its process id."""
+def serving(log: Path, **settings: str) -> Iterator[tuple[str, int]]:
+    """The same with its process id; `settings` are environment variables of its own."""
     port = free_port()
-    env = {**os.environ, "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    where = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    env = {**os.environ, **settings, **where}
     with log.open("w") as out:
         process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT)
     try:

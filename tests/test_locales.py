@@ -94,6 +94,7 @@ SAME_IN_BOTH = {
     "tensor.errors.axis", "tensor.stop.tensor",  # the Spanish word too
     "tensor.worth.one",  # numbers
     "calibration.head.rmse", "calibration.head.sqnr",
+    "own.prompt",  # a field of every file, too
 }  # fmt: skip
 
 

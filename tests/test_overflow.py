@@ -112,7 +112,7 @@ def test_effects_are_null_where_they_overflow(
     monkeypatch.setattr(asked, "held_out_task", lambda key, adapter: small_task)
     SESSIONS.add("overflow", large)
     try:
-        found = strict(asked.effects("overflow", large.id, {"strength": 0.0}, "here"))
+        found = strict(asked.effects("overflow", large.id, {"strength": 0.0}, "here", lambda: False))
     finally:
         SESSIONS.get("overflow").library.clear()
     assert found["whole"] == {"held_out_loss": None, "kl_from_base": None}

@@ -65,6 +65,6 @@ def upload(key: str, path: str | None, base_id: str) -> dict[str, Any]:
     if not path:
         raise PlaygroundError("no_file")
     SESSIONS.check_room(key, settings.MAX_UNPACKED_BYTES)
-    adapter = uploads.unpack(Path(path), BASES.get(base_id), new_id())
+    adapter = uploads.unpack(Path(path), BASES.get(base_id.partition(":")[0]), new_id())  # a form has the same shapes
     SESSIONS.add(key, adapter)
     return adapter.summary()

@@ -20,9 +20,12 @@ from playground.work.lanes import COMPARE
 from playground.work.sessions import SESSIONS, Place
 
 
-def start_comparison(key: str, base_id: str, prompt: str, pane_ids: Sequence[str], decoding: Mapping[str, Any]) -> Run:
-    """Queue a comparison for a session. Raises PlaygroundError at once if it cannot be served."""
-    return start_answers(key, COMPARE, base_id, prompt, [pane(key, base_id, one) for one in pane_ids], decoding)
+def start_comparison(
+    key: str, base_id: str, prompt: str, pane_ids: Sequence[str], decoding: Mapping[str, Any], place: Place | None = None
+) -> Run:
+    """Queue a comparison for a session, shown at `place`. Raises PlaygroundError at once if it cannot be served."""
+    variants = [pane(key, base_id, one) for one in pane_ids]
+    return start_answers(key, COMPARE, base_id, prompt, variants, decoding, place=place)
 
 
 def stop_comparison(key: str) -> None:

@@ -4,19 +4,21 @@ Asking what an adapter changed, and how it answers with less of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from playground.actions.adapters import examined, held_out_task
+from playground.actions.catalogue import have
 from playground.actions.compare import start_answers
+from playground.actions.work import check_ended
 from playground.adapt.variant import Variant
 from playground.bounds import finite
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.work.jobs import Run
 from playground.work.lanes import LAB
-from playground.work.sessions import SESSIONS
+from playground.work.sessions import SESSIONS, Place
 
 if TYPE_CHECKING:
     from playground.adapt.adapters import Adapter
@@ -52,7 +54,7 @@ def low_rank(key: str, adapter_id: str, module: str) -> dict[str, Any]:
 
 def start_edited(
     key: str,
-    place: str,
+    place: Place,
     adapter_id: str,
     edit: Mapping[str, Any],
     prompt: str,
@@ -97,13 +99,14 @@ def start_without(
     return start_answers(key, LAB, whole.base, prompt, variants, decoding, titles=titles, place=place, subject=adapter_id)
 
 
-def start_sweep(key: str, adapter_id: str, edits: Sequence[Mapping[str, Any]], place: str) -> Run:
+def start_sweep(key: str, adapter_id: str, edits: Sequence[Mapping[str, Any]], place: Place) -> Run:
     """Queue the measuring of an adapter under several edits. Raises PlaygroundError at once."""
     from playground.lowrank.edits import Edit
     from playground.lowrank.sweep import SweepJob, sweep
 
     adapter = SESSIONS.get(key).library.get(adapter_id)
     task = _measurable(key, adapter)
+    have(Variant.of(adapter.record.base, adapter).base)
     job = SweepJob(adapter.record.base, adapter, tuple(Edit(**edit).checked(adapter) for edit in edits), task)
     return SESSIONS.submit(key, LAB, lambda stop: sweep(job, BASES.get), adapter_id, place)
 
@@ -116,20 +119,20 @@ def _measurable(key: str, adapter: Adapter) -> Task:
     return task
 
 
-def effects(key: str, adapter_id: str, edit: Mapping[str, Any], place: str) -> dict[str, Any] | None:
+def effects(
+    key: str, adapter_id: str, edit: Mapping[str, Any], place: Place, gone: Callable[[], bool]
+) -> dict[str, Any] | None:
     """
     Losses and divergences of the base, the adapter and what `edit` leaves of it, None where numbers overflow; None
-    without held-out examples.
+    without held-out examples, or as soon as whoever asked is `gone`.
     """
     if held_out_task(key, SESSIONS.get(key).library.get(adapter_id)) is None:
         return None
     run = start_sweep(key, adapter_id, [{}, edit], place)
     for _ in run.changes():
-        pass
-    if run.error:
-        raise run.error
-    if run.state == "stopped":
-        raise PlaygroundError("replaced")
+        if gone():
+            return None
+    check_ended(run)
     done = run.events[-1]
     plain = [{"held_out_loss": one.held_out_loss, "kl_from_base": one.kl_from_base} for one in done.effects]
     base = {"held_out_loss": done.base_loss, "kl_from_base": 0.0}

@@ -26,7 +26,7 @@ from playground.model.catalogue import FORMS, split_id
 from playground.model.weights import weight_of
 from playground.work.jobs import Run
 from playground.work.lanes import LAB, MEASURE, TRAIN
-from playground.work.sessions import SESSIONS
+from playground.work.sessions import SESSIONS, Place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -173,12 +173,12 @@ def product(base_id: str, module: str, prompts: tuple[str, ...]) -> Product:
 RECORDED = settings.EXAMPLES / "survey.json"  # written by examples/record.py
 
 
-def start_survey(key: str, base_id: str, formats: Sequence[str] = ()) -> Run:
+def start_survey(key: str, base_id: str, formats: Sequence[str] = (), place: Place = SURVEY) -> Run:
     """Queue the measuring of a plain base in some formats; none are all."""
     from playground.quantize.wholemodel import WholeJob, survey
 
     job = WholeJob(split_id(base_id)[0].id, tuple(formats or FORMS)).checked()
-    return SESSIONS.submit(key, MEASURE, lambda stop: survey(job, BASES.get), job, SURVEY)
+    return SESSIONS.submit(key, MEASURE, lambda stop: survey(job, BASES.get), job, place)
 
 
 def measured(survey: Survey) -> list[dict[str, Any]]:
@@ -258,7 +258,8 @@ def start_merge(key: str, adapter_id: str) -> Run:
     if task is None:
         raise PlaygroundError("no_held_out")
     job = MergeJob(adapter, task)
-    catalogue.have(four_bit_id(adapter))
+    for needed in (four_bit_id(adapter), split_id(adapter.record.base)[0].id):
+        catalogue.have(needed)
     return SESSIONS.submit(key, MEASURE, lambda stop: merging(job, BASES.get), adapter.outline(), MERGE)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.errors import PlaygroundError
-from playground.formats.format import Layout
+from playground.formats.format import BLOCK, Layout
 from playground.model.bases import BASES
 from playground.quantize import sources, tensor
 from playground.quantize.sources import Numbers
@@ -85,5 +85,5 @@ def round_module(
     base_id: str, module: str, formats: Sequence[str], granularity: str, block: int, zero_point: bool
 ) -> list[dict[str, Any]]:
     """`tensor.rows` of a module; without a granularity in each format's own layout."""
-    layout = Layout(granularity, block, zero_point) if granularity else None
-    return tensor.rows(BASES.get(base_id), module, formats, layout)
+    layout = Layout(granularity, BLOCK.check(block), zero_point)
+    return tensor.rows(BASES.get(base_id), module, formats, layout if granularity else None)

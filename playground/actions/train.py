@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from playground.actions.catalogue import count_parameters, have
-from playground.adapt import tasks
+from playground.adapt import tables, tasks
 from playground.adapt.methods import method
 from playground.bounds import finite
 from playground.model.bases import BASES
@@ -20,12 +20,27 @@ from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
+    from playground.adapt.tables import Table
     from playground.train.job import Event, Started
 
 
-def own_task(rows: Sequence[Sequence[Any]], path: str | None) -> tasks.Task:
-    """A visitor's own task, from a file or, without one, from the rows of a table. Raises PlaygroundError."""
-    return tasks.read_file(path) if path else tasks.own_task([[str(cell or "") for cell in row] for row in rows])
+def own_table(rows: Sequence[Sequence[Any]], path: str | None, pasted: str = "") -> Table:
+    """
+    A visitor's own table, from a file or, without one, from pasted text, else from typed rows. Raises PlaygroundError if
+    it cannot be read as it was meant.
+    """
+    if path:
+        return tables.read(path)
+    typed = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    filled = [cell for row in typed for cell in row if cell.strip()]
+    if not pasted.strip() and len(filled) == 1 and "\t" in filled[0]:
+        pasted = filled[0]  # a spreadsheet's cells, pasted into one
+    return tables.parse(pasted) if pasted.strip() else tables.of_rows(typed)
+
+
+def own_task(rows: Sequence[Sequence[Any]], path: str | None, pasted: str = "") -> tasks.Task:
+    """The task that a visitor's own table makes. Raises PlaygroundError as `own_table`, and for too few or too many."""
+    return tasks.task_of(own_table(rows, path, pasted))
 
 
 def start_training(
@@ -42,7 +57,7 @@ def start_training(
     Queue a training for a session. `task` is the id of a teaching task or an `own_task`; `values` and `steps` take the
     method's defaults where they are left out. Raises PlaygroundError at once if it cannot be served.
     """
-    from playground.train.job import Ended, TrainingJob, kept_bytes
+    from playground.train.job import Ended, TrainingJob, Working, kept_bytes
     from playground.train.training import train
 
     learned = tasks.task(task) if isinstance(task, str) else task
@@ -50,8 +65,11 @@ def start_training(
     have(method(method_id).base_id(base_id, job.hyperparameters))
     SESSIONS.check_room(key, kept_bytes(count_parameters(base_id, method_id, job.hyperparameters)["trainable"]))
 
-    def events(stop: Any) -> Iterator[Event]:
+    def events(stop: Any) -> Iterator[Event | None]:
         for event in train(job, BASES.get, stop):
+            if isinstance(event, Working):
+                yield None  # nothing to tell
+                continue
             if isinstance(event, Ended):
                 gone = SESSIONS.add(key, event.adapter)
                 event = replace(event, adapter=event.adapter.outline(), gave_way=tuple(one.summary() for one in gone))
@@ -107,7 +125,7 @@ def training_view(run: Run | None, language: str) -> dict[str, Any]:
         _VIEW[event.event](view, event)
     if run.state == "failed" and view["state"] not in ("diverged",):
         view["state"] = "failed"
-    if run.state == "stopped" and view["state"] in ("queued", "preparing"):
+    if run.state == "stopped" and view["state"] in ("queued", "preparing", "running"):
         view["state"] = "stopped"
     error = run.error or view.pop("error", None)
     view["message"] = error.message(language) if error else ""

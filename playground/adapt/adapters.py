@@ -8,6 +8,7 @@ it. A zip from outside is checked before anything of it is used. Knows nothing a
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 CONFIG, WEIGHTS, RECORD = "adapter_config.json", "adapter_model.safetensors", "record.json"
+PREFIX = "base_model.model."  # PEFT's, before the path of a module in the base
 STEP_MARK = "@"  # "3f2a@12": that adapter as it was at step 12
 DOWNLOADABLE = ("prompt_tuning", "lora", "ia3", "qlora")
 
@@ -50,6 +52,8 @@ class Record:
     seconds: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
     hardware: str = ""
+    made_for: str = ""  # the base that an upload names, where it is not called as the one that it fits
+    undone: str = ""  # the initialization that an upload was freed from: "PiSSA", "OLoRA"
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,8 @@ class Adapter:
             "percent": 100 * record.trainable_parameters / record.total_parameters,
             "bytes": record.bytes,
             "own": self.folder is None,
+            "made_for": record.made_for,
+            "undone": record.undone,
         }
 
     def size(self) -> int:
@@ -128,6 +134,15 @@ def peft_config(config: Mapping[str, Any]) -> Any:
     from peft import PeftConfig
 
     return PeftConfig.from_peft_type(**{**config, "inference_mode": True})
+
+
+def scaling(config: Any, module: str, rank: int) -> float:
+    """alpha / r, or alpha / √r for rsLoRA, with the alpha that PEFT's config gives this module."""
+    from peft.utils.other import get_pattern_key
+
+    patterns: dict[str, float] = config.alpha_pattern or {}
+    alpha = patterns.get(get_pattern_key(list(patterns), module), config.lora_alpha)
+    return float(alpha / (math.sqrt(rank) if config.use_rslora else rank))
 
 
 def config_json(config: Any, repository: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from playground.model.bases import Base
 
 
+PROMPT = "prompt_embeddings"  # PEFT's name for a soft prompt
 FEW_SHOT = "few_shot"  # nothing is attached: its examples stand in the prompt
 
 
@@ -75,27 +76,75 @@ def _with_adapter(base: Base, adapter: Adapter) -> Any:
     """PEFT around a view, with the adapter's tensors. Raises PlaygroundError if they do not fit."""
     from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
-    try:
-        model = wrapped(base, peft_config(adapter.config or {}))
-    except ValueError as error:
-        raise PlaygroundError("does_not_fit", base=base.spec.name, reason=str(error)[:200]) from error
-    expected = {
-        name: tuple(tensor.shape) for name, tensor in get_peft_model_state_dict(model, save_embedding_layers=False).items()
-    }
     found = {name: tuple(tensor.shape) for name, tensor in adapter.tensors.items()}
+    try:
+        model = _unfilled(base, peft_config(adapter.config or {}), found)
+    except (TypeError, ValueError) as error:
+        raise PlaygroundError("does_not_fit", base=base.spec.name, reason=str(error)[:200]) from error
+    state = get_peft_model_state_dict(model, save_embedding_layers=False)
+    _check_shapes(base, {name: tuple(tensor.shape) for name, tensor in state.items()}, found)
+    _fill(model, base.model.device)
+    set_peft_model_state_dict(model, dict(adapter.tensors))
+    return model
+
+
+def _unfilled(base: Base, config: Any, found: Mapping[str, tuple[int, ...]]) -> Any:
+    """
+    PEFT around a view, before anything is loaded. Nothing is drawn, so that a training beside this draws what its seed
+    says, and nothing takes memory: PEFT's own layers lie on the meta device. A soft prompt cannot, as PEFT moves it.
+    """
+    import torch
+
+    if not config.is_prompt_learning:
+        with torch.device("meta"):
+            return wrapped(base, config)
+    width = base.architecture.hidden_size
+    expected = {PROMPT: (config.num_virtual_tokens, width)}
+    for shapes in (found, {PROMPT: (config.num_virtual_tokens, config.token_dim or width)}):
+        _check_shapes(base, expected, shapes)
+    config.token_dim = width  # PEFT takes the hidden size, which is not every model's embeddings' width
+    with _undrawn():
+        return wrapped(base, config)
+
+
+def _check_shapes(base: Base, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> None:
     if expected != found:
         name = sorted(set(expected.items()) ^ set(found.items()))[0][0]
         raise PlaygroundError(
             "does_not_fit", base=base.spec.name, reason=f"{name}: {found.get(name)} ≠ {expected.get(name)}"
         )
-    set_peft_model_state_dict(model, dict(adapter.tensors))
-    return model
+
+
+def _fill(model: Any, device: torch.device) -> None:
+    """Room for what lies on the meta device."""
+    import torch
+
+    for module in model.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None and parameter.is_meta:
+                room = torch.empty_like(parameter, device=device)
+                module._parameters[name] = torch.nn.Parameter(room, requires_grad=False)
+
+
+def _undrawn() -> Any:
+    """A context, of this thread alone, in which an embedding begins with what lay in memory instead of noise."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class Undrawn(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if function is torch.nn.init.normal_:
+                return args[0] if args else kwargs["tensor"]
+            return function(*args, **(kwargs or {}))
+
+    return Undrawn()
 
 
 def _merged(model: Any) -> PreTrainedModel:
     """
-    PEFT's own merge. It adds to a float weight in place, and marks a 4-bit one and the layer that it belongs to; a view
-    shares both with the base, so what it writes to becomes the view's own first. An int8 weight it replaces.
+    PEFT's own merge. It adds to a float weight in place, scales biases (IA3), and marks a 4-bit weight and the layer that
+    it belongs to; a view shares all of these with the base, so what it writes to becomes the view's own first. An int8
+    weight it replaces.
     """
     import torch
     from peft.tuners.tuners_utils import BaseTunerLayer
@@ -108,6 +157,8 @@ def _merged(model: Any) -> PreTrainedModel:
                 layer.weight.module = layer
             elif type(layer.weight).__name__ != "Int8Params":
                 layer.weight = torch.nn.Parameter(layer.weight.detach().clone(), requires_grad=False)
+            if getattr(layer, "bias", None) is not None:
+                layer.bias = torch.nn.Parameter(layer.bias.detach().clone(), requires_grad=False)
     merged: PreTrainedModel = model.merge_and_unload()
     return merged
 

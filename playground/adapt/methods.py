@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from playground.bounds import Bound
+from playground.bounds import Bound, shown
 from playground.errors import PlaygroundError
 from playground.formats.registry import format_of
 from playground.model.architecture import Architecture, Linear, entries
@@ -59,7 +59,8 @@ class Method:
         known = {parameter.name: parameter for parameter in self.hyperparameters}
         unknown = sorted(set(values) - set(known))
         if unknown:
-            raise PlaygroundError("unknown_hyperparameter", names=", ".join(unknown), method=self.id, known=", ".join(known))
+            names, listed = shown(", ".join(unknown)), ", ".join(known)
+            raise PlaygroundError("unknown_hyperparameter", names=names, method=self.id, known=listed)
         return {name: parameter.check(values.get(name, parameter.default)) for name, parameter in known.items()}
 
     def trainable(self, architecture: Architecture, values: Values) -> int:
@@ -283,5 +284,5 @@ METHODS: dict[str, Method] = {
 def method(method_id: str) -> Method:
     """Raises PlaygroundError for an id that does not exist."""
     if method_id not in METHODS:
-        raise PlaygroundError("unknown_method", method=method_id, known=", ".join(METHODS))
+        raise PlaygroundError("unknown_method", method=shown(method_id), known=", ".join(METHODS))
     return METHODS[method_id]

@@ -1,14 +1,12 @@
 """
 Teaching tasks: examples to train on and to hold out, how an answer is scored, and how an example becomes token ids.
 
-The project's own tasks lie in `examples/tasks/*.jsonl`; a visitor's table, CSV, JSON or JSONL becomes a task of the same
-kind. Only responses carry loss. Knows nothing about models beyond their tokenizer.
+The project's own tasks lie in `examples/tasks/*.jsonl`; a visitor's table (see `tables`) becomes a task of the same kind.
+Only responses carry loss. Knows nothing about models beyond their tokenizer.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import random
 import re
@@ -19,10 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
+from playground.adapt import tables
+from playground.bounds import shown
 from playground.errors import PlaygroundError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from playground.adapt.tables import Table
 
 
 IGNORE = -100  # the label that carries no loss (torch.nn.functional.cross_entropy)
@@ -119,7 +121,7 @@ TASK_IDS = tuple(SCORES)
 def task(task_id: str) -> Task:
     """One of the project's tasks. Raises PlaygroundError for an id that does not exist."""
     if task_id not in SCORES:
-        raise PlaygroundError("unknown_task", task=task_id, known=", ".join(TASK_IDS))
+        raise PlaygroundError("unknown_task", task=shown(task_id), known=", ".join(TASK_IDS))
     lines = (settings.EXAMPLES / "tasks" / f"{task_id}.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     splits = {
@@ -133,55 +135,23 @@ def task(task_id: str) -> Task:
 
 
 def read_file(path: str | Path) -> Task:
-    """
-    A task from a CSV (two columns, with or without the header prompt,response), JSON or JSONL file in UTF-8.
-
-    Raises PlaygroundError: another kind of file, not readable as what it claims to be, or what `own_task` raises.
-    """
-    path = Path(path)
-    kind = path.suffix.lower()
-    if kind not in (".csv", ".json", ".jsonl"):
-        raise PlaygroundError("data_kind", kind=kind or path.name)
-    if path.stat().st_size > settings.MAX_OWN_EXAMPLES * settings.MAX_EXAMPLE_CHARACTERS * 8:
-        raise PlaygroundError("data_too_large", maximum=settings.MAX_OWN_EXAMPLES)
-    try:
-        content = path.read_text(encoding="utf-8-sig")
-        if kind == ".csv":
-            rows: list[Any] = list(csv.reader(io.StringIO(content), strict=True))
-        elif kind == ".json":
-            rows = json.loads(content)
-        else:
-            rows = [json.loads(line) for line in content.split("\n") if line.strip()]
-    except (ValueError, RecursionError, csv.Error) as error:  # ValueError: bad UTF-8, bad JSON, endless numbers
-        raise PlaygroundError("data_unreadable", kind=kind[1:].upper(), reason=str(error)[:200]) from error
-    if not isinstance(rows, list):
-        raise PlaygroundError("data_no_list")
-    if rows and isinstance(rows[0], list) and [str(cell).strip().lower() for cell in rows[0]] == ["prompt", "response"]:
-        rows = rows[1:]
-    return own_task(rows)
+    """A task from a file. Raises PlaygroundError as `tables.read` and `own_task`."""
+    return task_of(tables.read(path))
 
 
 def own_task(rows: Iterable[Any]) -> Task:
-    """
-    A task from a visitor's rows: pairs or objects with `prompt` and `response`. One in five is held out, always the same.
+    """A task from rows that were typed. Raises PlaygroundError as `tables.of_rows` and `task_of`."""
+    return task_of(tables.of_rows(rows))
 
-    Raises PlaygroundError that lists every row that is wrong (the first five), or says that there are too few or too many.
+
+def task_of(table: Table) -> Task:
     """
-    examples: dict[str, Example] = {}  # by prompt: a repeated prompt could land on both sides
-    wrong: list[str] = []
-    for line, row in enumerate(rows, start=1):
-        cells = [row.get("prompt", 0), row.get("response", 0)] if isinstance(row, dict) else row
-        if isinstance(cells, list | tuple) and not any(str(cell).strip() for cell in cells if cell is not None):
-            continue  # an empty line of the table
-        if not isinstance(cells, list | tuple) or len(cells) != 2 or not all(map(_is_text, cells)):
-            wrong.append(str(line))
-        elif max(map(len, cells)) > settings.MAX_EXAMPLE_CHARACTERS:
-            wrong.append(f"{line} (> {settings.MAX_EXAMPLE_CHARACTERS})")
-        else:
-            prompt, response = (cell.strip() for cell in cells)
-            examples.setdefault(prompt, Example(prompt, response))
-    if wrong:
-        raise PlaygroundError("data_rows", rows=", ".join(wrong[:5]) + ("…" if len(wrong) > 5 else ""))
+    A task from a visitor's table. One pair in five is held out, always the same; of pairs with the same prompt the first
+    counts, since a repeated prompt could land on both sides. Raises PlaygroundError if there are too few or too many.
+    """
+    examples: dict[str, Example] = {}
+    for pair in table.pairs:
+        examples.setdefault(pair.prompt, Example(pair.prompt, pair.response))
     if not settings.MIN_OWN_EXAMPLES <= len(examples) <= settings.MAX_OWN_EXAMPLES:
         raise PlaygroundError(
             "data_count", found=len(examples), minimum=settings.MIN_OWN_EXAMPLES, maximum=settings.MAX_OWN_EXAMPLES
@@ -192,19 +162,27 @@ def own_task(rows: Iterable[Any]) -> Task:
     return Task(OWN, tuple(shuffled[held_out:]), tuple(shuffled[:held_out]))
 
 
-def _is_text(cell: Any) -> bool:
-    """Whether a cell says something that can be written as UTF-8: no half characters."""
-    return isinstance(cell, str) and bool(cell.strip()) and not any("\ud800" <= letter <= "\udfff" for letter in cell)
-
-
 # Text to token ids
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, shots: Sequence[Example] = ()) -> list[int]:
     """
     The ids that the model continues: the chat template with the answer opened, or, where a base has no chat template,
-    the plain text with one line per turn. `shots` are example turns before the question.
+    the plain text with one line per turn. `shots` are example turns before the question. Raises PlaygroundError if they
+    are more than `settings.MAX_PROMPT_TOKENS`.
     """
+    ids = _prompt_ids(tokenizer, prompt, shots)
+    _check_length(len(ids), shots)
+    return ids
+
+
+def _check_length(tokens: int, shots: Sequence[Example]) -> None:
+    if tokens > settings.MAX_PROMPT_TOKENS:
+        key = "few_shot_too_long" if shots else "prompt_too_many_tokens"
+        raise PlaygroundError(key, found=tokens, maximum=settings.MAX_PROMPT_TOKENS, examples=len(shots))
+
+
+def _prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, shots: Sequence[Example]) -> list[int]:
     if tokenizer.chat_template is None:
         turns = "".join(f"{shot.prompt}\n{shot.response}\n" for shot in shots)
         return list(tokenizer(turns + prompt + "\n")["input_ids"])
@@ -221,10 +199,10 @@ def encode(
 ) -> tuple[list[int], list[int]]:
     """
     (input ids, labels) of one example, equally long: the labels are IGNORE over the prompt and the ids over the
-    response and its end token. Raises PlaygroundError if the example (without `shots`) is longer than
-    `settings.MAX_SEQUENCE_TOKENS`.
+    response and its end token. Raises PlaygroundError if the example is longer than `settings.MAX_SEQUENCE_TOKENS`, or
+    together with `shots` than `settings.MAX_PROMPT_TOKENS`.
     """
-    before = prompt_ids(tokenizer, example.prompt, shots)
+    before = _prompt_ids(tokenizer, example.prompt, shots)
     after = tokenizer(example.response, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
     if not shots and len(before) + len(after) > settings.MAX_SEQUENCE_TOKENS:
         raise PlaygroundError(
@@ -233,4 +211,6 @@ def encode(
             found=len(before) + len(after),
             maximum=settings.MAX_SEQUENCE_TOKENS,
         )
+    if shots:
+        _check_length(len(before) + len(after), shots)
     return before + after, [IGNORE] * len(before) + after

@@ -1,126 +1,141 @@
 """
 Adapters from outside: a zip that somebody made somewhere, checked before anything of it is used.
 
-Nothing is written to disk, nothing in it is executed. Of its config only what says how to adapt is read, within the
-limits of the registry; counts are measured. Knows nothing about where the zip came from.
+Nothing is written to disk, nothing in it is executed, nothing is drawn from the global generators. It computes what PEFT
+would compute, or it is refused; counts are measured. Knows nothing about where the zip came from.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground import settings
-from playground.adapt.adapters import CONFIG, RECORD, WEIGHTS, Adapter, Record
-from playground.adapt.attach import attach
-from playground.adapt.methods import METHODS
+from playground.adapt.adapters import CONFIG, PREFIX, RECORD, WEIGHTS, Adapter, Record
+from playground.adapt.archive import files_of
+from playground.adapt.attach import PROMPT, attach
+from playground.adapt.fields import METHOD_OF_TYPE, honoured
+from playground.adapt.patterns import written_out
 from playground.adapt.tasks import OWN, TASK_IDS
+from playground.adapt.undo import NAMES, plain_lora
 from playground.adapt.variant import Variant
-from playground.bounds import SEED, Bound
+from playground.bounds import SEED, shown
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
+from playground.model.modules import kind_of, linear_layers
 
-METHOD_OF_TYPE = {"PROMPT_TUNING": "prompt_tuning", "LORA": "lora", "IA3": "ia3"}
-# PEFT's name for what the registry calls otherwise
-LORA = {"r": "rank", "lora_alpha": "alpha", "lora_dropout": "dropout", "use_rslora": "rslora", "use_dora": "dora"}
-FIELDS = {"lora": LORA | {"bias": "bias"}, "prompt_tuning": {"num_virtual_tokens": "virtual_tokens"}, "ia3": {}}
-SPECIAL = ("rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "exclude_modules", "fan_in_fan_out")
-REQUIRED = ("virtual_tokens",)
-MODULES = {"lora": ("target_modules",), "prompt_tuning": (), "ia3": ("target_modules", "feedforward_modules")}
+if TYPE_CHECKING:
+    import torch
+
+# What the record tells of a config, by PEFT's name, which is not always the registry's
+SHOWN = {
+    "r": "rank", "lora_alpha": "alpha", "lora_dropout": "dropout", "use_rslora": "rslora", "use_dora": "dora",
+    "num_virtual_tokens": "virtual_tokens",
+    **{name: name for name in ("bias", "rank_pattern", "alpha_pattern", "layers_to_transform")},
+}  # fmt: skip
+TYPES = ("float32", "float16", "bfloat16")
+ADAPTED = re.compile(re.escape(PREFIX) + r"(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector|ia3_l)")
 
 
 def unpack(path: Path, base: Base, new_id: str) -> Adapter:
     """
     The adapter in a zip, as one of the session's own with the id `new_id`.
 
-    Raises PlaygroundError: no zip, too large, a file beyond the three, no safetensors, another method or base, settings
-    out of range, or tensors that do not fit `base`.
+    Raises PlaygroundError: no zip, too large, a file that has no place there, no safetensors, another method, settings
+    that change the answers in a way not followed here, or tensors that do not fit `base`.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import load
 
-    if path.stat().st_size > settings.MAX_UPLOAD_BYTES:
-        raise PlaygroundError("upload_too_large", maximum=settings.MAX_UPLOAD_BYTES // 1_000_000)
     try:
-        with zipfile.ZipFile(path) as archive:
-            files = _files(archive)
+        files = files_of(path)
         config, told = json.loads(files[CONFIG]), json.loads(files.get(RECORD, b"{}"))
-        tensors = load(files[WEIGHTS])
+        tensors = _tensors(files[WEIGHTS])
     except zipfile.BadZipFile as error:
-        reason = "damaged" if zipfile.is_zipfile(path) else "no_zip"
-        raise PlaygroundError("upload_unreadable", reason=reason) from error
+        raise PlaygroundError("upload_unreadable", reason="damaged" if zipfile.is_zipfile(path) else "no_zip") from error
     except (zlib.error, EOFError, ValueError, RecursionError, SafetensorError) as error:
         if isinstance(error, PlaygroundError):
             raise
         raise PlaygroundError("upload_unreadable", reason=str(error)[:200]) from error
-    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
-        raise PlaygroundError("not_finite")
-    told = told if isinstance(told, dict) else {}
-    kind, values, kept = _checked_config(config, base)
-    record = _record(kind, values, told, tensors, base)
+    config, told = (one if isinstance(one, dict) else {} for one in (config, told))
+    kept, made_for = honoured(config), _made_for(config, base)
+    kept |= {"base_model_name_or_path": base.spec.repository, "inference_mode": True}
+    record = replace(_record(kept, told, tensors, base), made_for=made_for)
     name = told.get("name")
     name = name if isinstance(name, str) and name.strip() else path.stem
     adapter = Adapter(new_id, record, kept, tensors, name=name.strip()[: settings.MAX_ADAPTER_NAME])
+    try:
+        return _fitted(base, adapter)
+    except PlaygroundError as error:
+        if made_for and error.key == "does_not_fit":
+            reason = error.values["reason"]
+            raise PlaygroundError("upload_other_base", found=made_for, expected=base.spec.name, reason=reason) from error
+        raise
+
+
+def _tensors(data: bytes) -> dict[str, torch.Tensor]:
+    """Raises PlaygroundError for other numbers than float32, float16 and bfloat16, and for infinite ones."""
+    from safetensors.torch import load
+
+    try:
+        tensors = load(data)
+    except KeyError as error:  # of a type that torch does not have
+        raise PlaygroundError("upload_type", name=WEIGHTS, found=str(error).strip("'")) from error
+    for name, tensor in tensors.items():
+        found = str(tensor.dtype).removeprefix("torch.")
+        if found not in TYPES:
+            raise PlaygroundError("upload_type", name=shown(name), found=found)
+        if not tensor.isfinite().all():
+            raise PlaygroundError("not_finite")
+    return {re.sub(r"lora_magnitude_vector\.weight$", "lora_magnitude_vector", name): one for name, one in tensors.items()}
+
+
+def _made_for(config: Mapping[str, Any], base: Base) -> str:
+    """The base that a config names, if it is called otherwise than `base`; PEFT does not read it."""
+    named = config.get("base_model_name_or_path")
+    if named and not isinstance(named, str):
+        raise PlaygroundError("other_base", found=shown(named), expected=base.spec.repository)
+    return "" if not named or named == base.spec.repository else shown(named)
+
+
+def _fitted(base: Base, adapter: Adapter) -> Adapter:
+    """The adapter as it computes on this base. Raises PlaygroundError if its tensors do not fit."""
+    config = adapter.config or {}
+    known = linear_layers(base.model)
+    foreign = [name for name in adapter.tensors if not _belongs(name, known)]
+    if foreign:
+        kinds = ", ".join(dict.fromkeys(kind_of(module) for module in known))
+        raise PlaygroundError("upload_targets", module=foreign[0].removeprefix(PREFIX)[:80], known=kinds)
+    config = written_out(config, [name for name, _ in base.model.named_modules() if name])
+    begun = config.pop("init_lora_weights", None)
+    adapter = replace(adapter, config=config)
     attach(base, Variant.of(base.id, adapter))  # raises if it does not fit
-    return adapter
+    if begun is None:
+        return adapter
+    if adapter.record.method == "qlora":  # PEFT takes it out of the rounded weights, and rounds again
+        raise PlaygroundError("upload_initialization", name=begun)
+    config, tensors = plain_lora(base, config | {"init_lora_weights": begun}, adapter.tensors)
+    return replace(adapter, config=config, loaded=tensors, record=replace(adapter.record, undone=NAMES[begun]))
 
 
-def _files(archive: zipfile.ZipFile) -> dict[str, bytes]:
-    """The three files of the archive, by name; they may lie in one folder. Raises PlaygroundError for anything else."""
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    if sum(entry.file_size for entry in entries) > settings.MAX_UNPACKED_BYTES:
-        raise PlaygroundError("upload_too_large", maximum=settings.MAX_UNPACKED_BYTES // 1_000_000)
-    folders = {entry.filename.rpartition("/")[0] for entry in entries}
-    files: dict[str, bytes] = {}
-    for entry in entries:
-        name = entry.filename.rpartition("/")[2]
-        link = (entry.external_attr >> 16) & 0o170000 == 0o120000
-        escapes = entry.filename.startswith("/") or ".." in entry.filename.split("/") or "\\" in entry.filename
-        if name not in (CONFIG, WEIGHTS, RECORD, "README.md") or len(folders) > 1 or link or escapes:
-            raise PlaygroundError("upload_forbidden", file=entry.filename[:80])
-        if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise PlaygroundError("upload_unreadable", reason=f"{name}: encrypted, or compressed in an unusual way")
-        if name != "README.md":
-            files[name] = archive.read(entry)
-    missing = [name for name in (CONFIG, WEIGHTS) if name not in files]
-    if missing:
-        raise PlaygroundError("upload_missing", files=", ".join(missing))
-    return files
+def _belongs(name: str, known: Collection[str]) -> bool:
+    """Whether a tensor is of a linear layer, a bias or a soft prompt; whether that has its place is PEFT's to say."""
+    found = ADAPTED.fullmatch(name)
+    return found[1] in known if found else name.endswith(".bias") or name == PROMPT
 
 
-def _checked_config(config: Any, base: Base) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """(method id, hyperparameters, PEFT config) of an uploaded config. Raises PlaygroundError."""
-    config = config if isinstance(config, dict) else {}
-    kind = METHOD_OF_TYPE.get(str(config.get("peft_type")))
-    if kind is None:
-        raise PlaygroundError("upload_method", found=str(config.get("peft_type"))[:40], known=", ".join(METHOD_OF_TYPE))
-    made_for = str(config.get("base_model_name_or_path") or base.spec.repository)
-    if made_for != base.spec.repository:
-        raise PlaygroundError("other_base", found=made_for[:80], expected=base.spec.repository)
-    special = [name for name in SPECIAL if config.get(name)]
-    if special:
-        raise PlaygroundError("does_not_fit", base=base.spec.name, reason=", ".join(special))
-    kept = {"peft_type": config["peft_type"], "task_type": "CAUSAL_LM", "base_model_name_or_path": made_for}
-    values: dict[str, Any] = {}
-    bounds: dict[str, Bound] = {one.name: one for one in METHODS[kind].hyperparameters}
-    for peft_name, name in FIELDS[kind].items():
-        if peft_name in config or name in REQUIRED:
-            kept[peft_name] = values[name] = bounds[name].check(config.get(peft_name))
-    known = [layer.name for layer in base.architecture.linears]
-    for field in MODULES[kind]:
-        modules = config.get(field)
-        if not isinstance(modules, list) or not modules or not all(module in known for module in modules):
-            raise PlaygroundError("no_such_targets", targets=str(modules)[:60], known=", ".join(known))
-        kept[field] = modules
-    return kind, values, kept | {"inference_mode": True}
-
-
-def _record(kind: str, values: dict[str, Any], told: dict[str, Any], tensors: Mapping[str, Any], base: Base) -> Record:
+def _record(config: dict[str, Any], told: dict[str, Any], tensors: Mapping[str, Any], base: Base) -> Record:
     """What is measured, and of the record that came along only what cannot mislead: task, seed, steps, QLoRA's base."""
+    kind = METHOD_OF_TYPE[config["peft_type"]]
+    values = {name: config[field] for field, name in SHOWN.items() if config.get(field) not in (None, {}, [])}
+    ranks = [len(tensor) for name, tensor in tensors.items() if name.endswith(".lora_A.weight") and tensor.dim()]
+    if ranks and "rank_pattern" in values:
+        values["rank"] = max(ranks)
     if kind == "lora" and told.get("method") == "qlora":
         kind, hyperparameters = "qlora", told.get("hyperparameters")
         double = hyperparameters.get("double_quantization") if isinstance(hyperparameters, dict) else None

@@ -9,11 +9,11 @@ from typing import Any
 
 from playground import settings
 from playground.adapt.variant import Variant
-from playground.bounds import SEED, Bound
+from playground.bounds import SEED, Bound, check_text
 from playground.errors import PlaygroundError
 
 MAX_NEW_TOKENS = Bound("max_new_tokens", 64, 1, settings.MAX_NEW_TOKENS)
-TEMPERATURE = Bound("temperature", 0.0, 0.0, 2.0)
+TEMPERATURE = Bound("temperature", 0.0, 0.0, 2.0, least=0.01)
 TOP_P = Bound("top_p", 1.0, 0.05, 1.0)
 REPETITION_PENALTY = Bound("repetition_penalty", 1.0, 1.0, 2.0)
 DECODING = (MAX_NEW_TOKENS, TEMPERATURE, TOP_P, REPETITION_PENALTY, SEED)
@@ -61,6 +61,7 @@ class CompareJob:
             raise PlaygroundError("empty_prompt")
         if len(self.prompt) > settings.MAX_PROMPT_CHARACTERS:
             raise PlaygroundError("prompt_too_long", found=len(self.prompt), maximum=settings.MAX_PROMPT_CHARACTERS)
+        check_text("prompt", self.prompt)
         if not 1 <= len(self.variants) <= settings.MAX_PANES:
             raise PlaygroundError("pane_count", found=len(self.variants), maximum=settings.MAX_PANES)
 

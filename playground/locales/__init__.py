@@ -21,7 +21,9 @@ PLAIN = range(-4, 7)  # powers of ten that are written out: 0.0001 to 9,999,999
 
 @cache
 def words(language: str) -> dict[str, str]:
-    """All sentences of one language, by key."""
+    """All sentences of one language, by key. Raises KeyError for a language that is none of LANGUAGES."""
+    if language not in LANGUAGES:
+        raise KeyError(language)
     found: dict[str, str] = json.loads(Path(__file__).with_name(f"{language}.json").read_text(encoding="utf-8"))
     return found
 
@@ -36,10 +38,13 @@ def counted(language: str, key: str, count: int, **values: object) -> str:
     return text(language, f"{key}.one" if count == 1 else key, count=number(language, count), **values)
 
 
-def choose(*wishes: str | None) -> str:
-    """The first language that one of `wishes` asks for: plain codes ("es") or Accept-Language headers ("es-MX,en;q=0.8")."""
+def choose(*wishes: object) -> str:
+    """
+    The first language that one of `wishes` asks for: plain codes ("es") or Accept-Language headers ("es-MX,en;q=0.8").
+    What is no text asks for none.
+    """
     for wish in wishes:
-        for part in (wish or "").split(","):
+        for part in (wish if isinstance(wish, str) else "").split(","):
             code = part.split(";")[0].strip().lower().split("-")[0]
             if code in LANGUAGES:
                 return code

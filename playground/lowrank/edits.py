@@ -53,7 +53,8 @@ class Edit:
             rank = Bound("rank", 0, 0, rank_of(adapter)).check(rank)
         if layers is not None:
             last = layers_of(adapter) - 1
-            ends = [end for end in layers if isinstance(end, int)] if isinstance(layers, list | tuple) else []
+            given = layers if isinstance(layers, list | tuple) else []
+            ends = [end for end in given if isinstance(end, int) and not isinstance(end, bool)]
             if len(ends) != 2 or len(ends) != len(layers) or not 0 <= ends[0] <= ends[1] <= last:
                 raise PlaygroundError("unknown_layers", layers=str(layers)[:60], maximum=last)
             layers = None if ends == [0, last] else (ends[0], ends[1])  # all of them: also what lies outside of layers

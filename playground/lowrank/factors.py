@@ -59,9 +59,10 @@ class Factors:
         """
         if rank >= len(self.svd.s):
             return self
-        kept = self.svd.cut(rank)
+        kept, sign = self.svd.cut(rank), math.copysign(1.0, self.scaling)
         a, b = torch.zeros_like(self.a), torch.zeros_like(self.b)
-        b[:, :rank], a[:rank] = Svd(kept.u, kept.s / self.scaling, kept.v).split()
+        if self.scaling:  # an adapter from outside may have a negative alpha, or none
+            b[:, :rank], a[:rank] = Svd(sign * kept.u, kept.s / abs(self.scaling), kept.v).split()
         return Factors(a, b, self.scaling)
 
 

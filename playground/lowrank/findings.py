@@ -6,6 +6,7 @@ What is computed of a base or an adapter is remembered as long as it lives. Know
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
@@ -209,9 +210,15 @@ def spectrum(base: Base, adapter: Adapter, module: str) -> torch.Tensor:
 
 
 def vectors(base: Base, adapter: Adapter) -> dict[str, torch.Tensor]:
-    """IA3's l − 1 by kind of module, (layers, entries), in the order of the layers."""
-    found: dict[str, list[torch.Tensor]] = {}
+    """
+    IA3's l − 1 by kind of module, (layers, entries), in the order of the layers. A kind whose inputs are scaled in some
+    layers and whose outputs in others, as an adapter from outside may do, has two, with their shapes in the names.
+    """
+    found: dict[tuple[str, tuple[int, int]], list[torch.Tensor]] = {}
     for update in updates(base, adapter).values():
         if update.vector is not None:
-            found.setdefault(update.kind, []).append(update.vector.flatten() - 1)
-    return {kind: torch.stack(rows) for kind, rows in found.items()}
+            rows, columns = update.vector.shape
+            found.setdefault((update.kind, (rows, columns)), []).append(update.vector.flatten() - 1)
+    kinds = Counter(kind for kind, _ in found)
+    names = {place: place[0] if kinds[place[0]] == 1 else "{} ({} × {})".format(place[0], *place[1]) for place in found}
+    return {names[place]: torch.stack(rows) for place, rows in found.items()}

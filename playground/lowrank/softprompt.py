@@ -8,16 +8,18 @@ adapter like any other. Positions count from 1, as on the page. Knows nothing ab
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.functional import cosine_similarity
 
 from playground import settings
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter
+from playground.adapt.attach import PROMPT as TENSOR
 from playground.adapt.attach import attach
 from playground.adapt.tasks import Example
 from playground.adapt.variant import Variant
@@ -25,9 +27,9 @@ from playground.bounds import SEED, Bound
 from playground.errors import PlaygroundError
 from playground.lowrank.vocabulary import COUNT, Near, chance, input_embeddings, nearest, vocabulary, word
 from playground.model.bases import Base
-from playground.train.evaluation import held_out_loss
+from playground.train.evaluation import Encoded, held_out_losses
 
-PEFT_TYPE, TENSOR = "PROMPT_TUNING", "prompt_embeddings"  # PEFT's names
+PEFT_TYPE = "PROMPT_TUNING"  # PEFT's name
 SAMPLE = Bound("sample", 400, 2, settings.MAX_PROJECTED_TOKENS)
 Point = tuple[float, float]
 
@@ -245,10 +247,11 @@ def without(adapter: Adapter, positions: Sequence[int]) -> Adapter:
     return dataclasses.replace(adapter, record=record, config=config, loaded={TENSOR: rows}, folder=None, checkpoints=())
 
 
-def importance(base: Base, adapter: Adapter, examples: Sequence[Example]) -> Iterator[Importance]:
+def importance(base: Base, adapter: Adapter, examples: Sequence[Example]) -> Iterator[Importance | None]:
     """
     The held-out loss with the whole prompt, then with none of it, then with each virtual token left out in turn: one
-    event each, which holds all before it. At most `settings.MAX_IMPORTANCE_EXAMPLES` of the examples are used.
+    event each, which holds all before it, and comes again between two batches (None: nothing yet). At most
+    `settings.MAX_IMPORTANCE_EXAMPLES` of the examples are used.
 
     Raises PlaygroundError before the first event: no soft prompt, a single virtual token, another base's, no examples.
     """
@@ -260,13 +263,27 @@ def importance(base: Base, adapter: Adapter, examples: Sequence[Example]) -> Ite
     model: Any = attach(base, Variant(base.id, adapter)).model  # private: the prompt is cut inside it
     prompt = model.prompt_encoder[model.active_adapter].embedding
     whole, pad = prompt.weight.detach(), base.tokenizer.pad_token_id
-    event = Importance(count, len(encoded), held_out_loss(model, encoded, pad))
+    event = Importance(count, len(encoded), (yield from _measured(model, encoded, pad, None)))
     yield event
-    event = dataclasses.replace(event, none=held_out_loss(base.model, encoded, pad))
+    event = dataclasses.replace(event, none=(yield from _measured(base.model, encoded, pad, event)))
     yield event
     model.active_peft_config.num_virtual_tokens = count - 1
     for row in range(count):
         rest = torch.cat([whole[:row], whole[row + 1 :]])
         prompt.weight = torch.nn.Parameter(rest, requires_grad=False)
-        event = dataclasses.replace(event, losses=(*event.losses, held_out_loss(model, encoded, pad)))
+        event = dataclasses.replace(event, losses=(*event.losses, (yield from _measured(model, encoded, pad, event))))
         yield event
+
+
+def _measured(
+    model: nn.Module, encoded: Sequence[Encoded], pad: int, known: Importance | None
+) -> Generator[Importance | None, None, float]:
+    """The held-out loss; yields what is known between two batches, so that other work has its turn."""
+    reading = held_out_losses(model, encoded, pad)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as done:
+            loss: float = done.value
+            return loss
+        yield known

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SweepJob:
-    """Measure an adapter under several edits, on the held-out examples of a task (at most MAX_SWEEP_EXAMPLES)."""
+    """
+    Measure an adapter under several edits, on the held-out examples of a task: at most MAX_SWEEP_EXAMPLES of them, with at
+    most MAX_SWEEP_TOKENS tokens in their responses.
+    """
 
     base: str
     adapter: Adapter
@@ -57,17 +61,21 @@ class Sweep:
     effects: tuple[Effect, ...] = ()
 
 
-def sweep(job: SweepJob, get_base: Callable[[str], Base]) -> Iterator[Sweep]:
+def sweep(job: SweepJob, get_base: Callable[[str], Base]) -> Iterator[Sweep | None]:
     """
-    The base's loss, then the effects as they come in. Raises PlaygroundError before the first if an edit makes no sense
-    for the adapter.
+    The base's loss, then the effects as they come in; None while there is nothing yet. Raises PlaygroundError before the
+    first if an edit makes no sense for the adapter.
     """
     edits = [edit.checked(job.adapter) for edit in job.edits]
     whole = Variant.of(job.base, job.adapter)
     base = get_base(whole.base)
     examples = job.task.held_out[: settings.MAX_SWEEP_EXAMPLES]
-    read = batches([tasks.encode(base.tokenizer, example) for example in examples])
-    reference = [_log_probabilities(base.view().eval(), batch, base) for batch in read]
+    read = batches(_first([tasks.encode(base.tokenizer, example) for example in examples]))
+    plain, reference = base.view().eval(), list[tuple[torch.Tensor, torch.Tensor]]()
+    for batch in read:
+        if reference:
+            yield None
+        reference.append(_log_probabilities(plain, batch, base))
     done = Sweep(_mean([_losses(log, targets) for log, targets in reference]))
     yield done
     for edit in edits:
@@ -80,6 +88,12 @@ def sweep(job: SweepJob, get_base: Callable[[str], Base]) -> Iterator[Sweep]:
             divergences.append(kl(here, there))
         done = Sweep(done.base_loss, (*done.effects, Effect(edit, _mean(losses), _mean(divergences))))
         yield done
+
+
+def _first(encoded: list[Encoded]) -> list[Encoded]:
+    """The examples that come first, as long as their responses have at most MAX_SWEEP_TOKENS tokens; at least one."""
+    heard = accumulate(sum(label != tasks.IGNORE for label in labels) for _, labels in encoded)
+    return encoded[: max(1, sum(count <= settings.MAX_SWEEP_TOKENS for count in heard))]
 
 
 @torch.inference_mode()

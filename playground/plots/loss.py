@@ -47,7 +47,8 @@ def summary(view: Mapping[str, Any], training: Sequence[Point], held_out: Sequen
     """One sentence with the numbers that the drawing shows; "" before the first."""
     values = {"held_out": significant(language, held_out[-1][1], 3)} if held_out else {}
     if not training:
-        return text(language, "loss.summary_held_out_only", **values) if held_out else ""
+        key = "prepare.loss" if view.get("method") == "few_shot" else "loss.summary_held_out_only"
+        return text(language, key, **values) if held_out else ""
     return text(
         language,
         "loss.summary_held_out" if held_out else "loss.summary",

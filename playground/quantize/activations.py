@@ -93,7 +93,10 @@ def _read(base: Base, prompts: Sequence[str]) -> list[_Reading]:
 
 
 def _readings(base: Base, prompts: Sequence[str]) -> list[_Reading]:
-    """One forward pass each, through a view with a hook before every linear layer. The output head is left out."""
+    """
+    One forward pass each, through a view with a hook before every linear layer. The output head is left out. Raises
+    PlaygroundError for a prompt of too many tokens.
+    """
     view, found = base.view(), list[_Reading]()
 
     def see(path: str, layer: Any, given: tuple[torch.Tensor, ...]) -> None:
@@ -105,7 +108,10 @@ def _readings(base: Base, prompts: Sequence[str]) -> list[_Reading]:
     for path in modules(base):
         view.get_submodule(path).register_forward_pre_hook(partial(see, path))
     for prompt in prompts:
-        found.append(_Reading(tuple(tasks.prompt_ids(base.tokenizer, prompt))))
+        ids = tasks.prompt_ids(base.tokenizer, prompt)
+        if len(ids) > settings.MAX_CALIBRATION_TOKENS:
+            raise PlaygroundError("prompt_too_many_tokens", found=len(ids), maximum=settings.MAX_CALIBRATION_TOKENS)
+        found.append(_Reading(tuple(ids)))
         with torch.no_grad():
             view.base_model(torch.tensor([found[-1].tokens], device=base.device), use_cache=False)
     return found

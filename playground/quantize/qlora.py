@@ -21,7 +21,7 @@ from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.model.catalogue import split_id
 from playground.model.weights import held_tensors, is_quantized, stored_bytes
-from playground.train.job import STEPS, Ended, Evaluation, Event, Started, Step, TrainingJob
+from playground.train.job import STEPS, Ended, Evaluation, Event, Started, Step, TrainingJob, Working
 from playground.train.training import train
 
 COMPARED = ("lora", "qlora")
@@ -105,7 +105,7 @@ class Pair:
 def train_pair(job: PairJob, get_base: Callable[[str], Base], stop: Callable[[], bool] = lambda: False) -> Iterator[Pair]:
     """
     Both trainings in turns, event by event, so that their curves grow side by side; each seeds what it draws, so each
-    adapter is the one that it would be alone. `stop` is asked once a round: both end at the same step.
+    adapter is the one that it would be alone. `stop` is asked once a round, of one event of each: both end at the same step.
 
     Raises PlaygroundError before the first Pair if the job cannot be served.
     """
@@ -116,16 +116,20 @@ def train_pair(job: PairJob, get_base: Callable[[str], Base], stop: Callable[[],
     while under_way:
         asked = asked or stop()
         for method_id, events in list(under_way.items()):
-            begin = time.perf_counter()
-            event = next(events, None)
-            now = time.perf_counter()
-            if event is None:
-                del under_way[method_id]
-                continue
-            side = _advanced(getattr(pair, method_id), event, now - begin, get_base, used[method_id])
-            sides: dict[str, Any] = {method_id: side}
-            pair = replace(pair, **sides, elapsed=now - started)
-            yield pair
+            event, seconds = None, 0.0
+            while event is None or isinstance(event, Working):  # its pauses are those of others, not the rival's
+                begin = time.perf_counter()
+                event = next(events, None)
+                now = time.perf_counter()
+                seconds += now - begin
+                if event is None:
+                    del under_way[method_id]
+                    break
+                sides: dict[str, Any] = {
+                    method_id: _advanced(getattr(pair, method_id), event, seconds, get_base, used[method_id])
+                }
+                pair = replace(pair, **sides, elapsed=now - started)
+                yield pair
 
 
 def _advanced(side: Side, event: Event, seconds: float, get_base: Callable[[str], Base], base_id: str) -> Side:

@@ -6,13 +6,15 @@ Knows nothing about how the model was adapted, nor about the page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from playground import settings
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
@@ -22,9 +24,11 @@ from playground.compare.decoding import Row, write
 from playground.compare.job import Decoding
 from playground.compare.overflow import overflowing, watched
 from playground.model.bases import Base
+from playground.train.pauses import finished
 
 BATCH = 8  # examples that are read together
 SAMPLES, SAMPLE_TOKENS = 2, 20  # held-out questions that a run answers as it goes, and how far
+_END = object()  # of a stream whose items are None
 Encoded = tuple[list[int], list[int]]  # (input ids, labels) as `tasks.encode` gives them
 
 
@@ -58,36 +62,71 @@ def response_loss(model: nn.Module, batch: Sequence[Encoded], pad: int) -> torch
 
 
 def batches(encoded: Sequence[Encoded], size: int = BATCH) -> list[list[Encoded]]:
-    """All of them, like lengths together: less padding."""
-    ordered = sorted(encoded, key=lambda example: len(example[0]))
-    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+    """
+    All of them, like lengths together (less padding): at most `size` in one, and with its padding at most
+    `settings.MAX_BATCH_TOKENS` tokens, unless a single example has more.
+    """
+    found: list[list[Encoded]] = []
+    for example in sorted(encoded, key=lambda example: len(example[0])):
+        if found and len(found[-1]) < size and (len(found[-1]) + 1) * len(example[0]) <= settings.MAX_BATCH_TOKENS:
+            found[-1].append(example)
+        else:
+            found.append([example])
+    return found
 
 
-@torch.no_grad()
 def held_out_loss(model: nn.Module, encoded: Sequence[Encoded], pad: int, batch_size: int = BATCH) -> float:
     """Mean cross-entropy in nats over all response tokens of `encoded`; the model's train or eval mode is kept."""
-    training = model.training
-    model.eval()
+    return finished(held_out_losses(model, encoded, pad, batch_size))
+
+
+def held_out_losses(
+    model: nn.Module, encoded: Sequence[Encoded], pad: int, batch_size: int = BATCH
+) -> Generator[None, None, float]:
+    """`held_out_loss`, with a pause between its batches."""
     total, count = 0.0, 0
-    for batch in batches(encoded, batch_size):
-        logits, targets = response_logits(model, batch, pad)
-        total += float(functional.cross_entropy(logits, targets, reduction="sum"))
+    for place, batch in enumerate(batches(encoded, batch_size)):
+        if place:
+            yield
+        with measured(model):
+            logits, targets = response_logits(model, batch, pad)
+            total += float(functional.cross_entropy(logits, targets, reduction="sum"))
         count += len(targets)
-    model.train(training)
     return total / count
 
 
 def answers(model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_tokens: int) -> list[str]:
     """Greedy answers of one model to several prompts (token ids), written together; train or eval mode is kept."""
-    training = model.training
-    model.eval()
+    return finished(writing(model, base, prompts, max_new_tokens))
+
+
+def writing(
+    model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_tokens: int
+) -> Generator[None, None, list[str]]:
+    """`answers`, with a pause after every prompt that is read and every token that is written."""
     rows = [Row(model, base.tokenizer, prompt, Decoding(max_new_tokens=max_new_tokens)) for prompt in prompts]
     for row in rows:
-        row.prefill()
-    for _ in write(rows):
-        pass
-    model.train(training)
+        with measured(model):
+            row.prefill()
+        yield
+    steps, more = write(rows), True
+    while more:
+        with measured(model):
+            more = next(steps, _END) is not _END
+        yield
     return [row.text() for row in rows]
+
+
+@contextmanager
+def measured(model: nn.Module) -> Iterator[None]:
+    """The model in eval mode and without gradients meanwhile; afterwards in the mode that it was in."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)
 
 
 def questions(task: Task) -> list[str]:
@@ -95,9 +134,12 @@ def questions(task: Task) -> list[str]:
     return [example.prompt for example in task.held_out[:SAMPLES]]
 
 
-def sample_answers(model: nn.Module, base: Base, asked: Sequence[str], shots: Sequence[Example] = ()) -> list[str]:
-    """How a model answers them now, in SAMPLE_TOKENS tokens at most."""
-    return answers(model, base, [tasks.prompt_ids(base.tokenizer, question, shots) for question in asked], SAMPLE_TOKENS)
+def sample_answers(
+    model: nn.Module, base: Base, asked: Sequence[str], shots: Sequence[Example] = ()
+) -> Generator[None, None, list[str]]:
+    """How a model answers them now, in SAMPLE_TOKENS tokens at most; pauses as `writing`."""
+    prompts = [tasks.prompt_ids(base.tokenizer, question, shots) for question in asked]
+    return writing(model, base, prompts, SAMPLE_TOKENS)
 
 
 @dataclass(frozen=True)

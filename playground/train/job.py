@@ -54,6 +54,14 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Working:
+    """Nothing new: a pause between two batches, in which others have their turn."""
+
+    step: int
+    event: str = "working"
+
+
+@dataclass(frozen=True)
 class Step:
     """One optimizer step. Seconds are wall time; `tokens_per_second` counts the tokens read."""
 
@@ -93,7 +101,7 @@ class Ended:
     gave_way: tuple[dict[str, Any], ...] = ()  # summaries of the adapters that a session had no room for beside it
 
 
-Event = Started | Step | Evaluation | Sample | Ended
+Event = Started | Working | Step | Evaluation | Sample | Ended
 
 
 def checkpoint_bytes(trainable: int) -> int:

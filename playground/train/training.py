@@ -11,7 +11,7 @@ import dataclasses
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,9 +28,18 @@ from playground.adapt.attach import wrapped
 from playground.adapt.methods import Method, method
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
-from playground.train.evaluation import Encoded, held_out_loss, questions, response_logits, response_loss, sample_answers
+from playground.train.evaluation import (
+    Encoded,
+    batches,
+    held_out_losses,
+    questions,
+    response_logits,
+    response_loss,
+    sample_answers,
+)  # fmt: skip
 from playground.train.few_shot import few_shot
-from playground.train.job import Ended, Evaluation, Event, Sample, Started, Step, TrainingJob, checkpoint_bytes
+from playground.train.job import Ended, Evaluation, Event, Sample, Started, Step, TrainingJob, Working, checkpoint_bytes
+from playground.train.pauses import Result, Stopped, finished, pausing
 from playground.train.record import new_id, record
 
 EVALUATIONS = 4, 11  # at least and at most, besides the one before the first step
@@ -40,8 +49,9 @@ WARMUP = 0.1  # of the steps
 
 def train(job: TrainingJob, get_base: Callable[[str], Base], stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
     """
-    Events from "started" to the one that carries the adapter. `stop` is asked before every step; what was learned until
-    then is kept. Seeded: the same job gives the same adapter on the same machine.
+    Events from "started" to the one that carries the adapter, with a "working" one between two batches that are read for
+    the same step. `stop` is asked before every batch; the steps that were done until then are kept. Seeded: the same job
+    gives the same adapter on the same machine.
 
     Raises PlaygroundError before the first event if the job cannot be served.
     """
@@ -49,9 +59,9 @@ def train(job: TrainingJob, get_base: Callable[[str], Base], stop: Callable[[], 
     chosen = method(job.method)
     base = get_base(chosen.base_id(job.base, job.hyperparameters))
     if chosen.id == "few_shot":
-        yield from few_shot(job, base)
+        yield from few_shot(job, base, stop)
     else:
-        yield from _Run(job, chosen, base).events(stop)
+        yield from _Run(job, chosen, base, stop).events()
 
 
 @dataclass
@@ -68,10 +78,10 @@ class _Progress:
 class _Run:
     """One training run: model, data and optimizer, set up once and stepped through."""
 
-    def __init__(self, job: TrainingJob, chosen: Method, base: Base) -> None:
-        self.job, self.base, self.progress = job, base, _Progress()
+    def __init__(self, job: TrainingJob, chosen: Method, base: Base, stop: Callable[[], bool]) -> None:
+        self.job, self.base, self.stop, self.progress = job, base, stop, _Progress()
         self.values: dict[str, Any] = job.hyperparameters
-        self.steps = job.steps or 0
+        self.steps, self.done = job.steps or 0, 0
         self.train_set = [tasks.encode(base.tokenizer, example) for example in job.task.train]
         self.held_out_set = [tasks.encode(base.tokenizer, example) for example in job.task.held_out]
         self.questions = questions(job.task)
@@ -89,85 +99,123 @@ class _Run:
         least, most = EVALUATIONS
         self.every = math.ceil(self.steps / min(most, max(least, self.steps // 8)))
 
-    def events(self, stop: Callable[[], bool]) -> Iterator[Event]:
+    def events(self) -> Iterator[Event]:
         yield Started(**self.counts, steps=self.steps, questions=tuple(self.questions), estimated_seconds=self._estimate())
-        yield from self._look(0)
-        step, started = 0, time.perf_counter()
-        while step < self.steps:
-            if stop():
-                if self.progress.held_out[-1][0] != step:
-                    yield from self._look(step)
-                yield self._ended("stopped", step)
-                return
-            step += 1
-            yield self._step(step, started)
-            if self._diverged():
-                yield self._failed(step)
-                return
-            if step % self.every == 0 or step == self.steps:
-                yield from self._look(step)
-                if not math.isfinite(self.progress.held_out[-1][1]):
-                    yield self._failed(step)
+        try:
+            yield from self._look()
+            started = time.perf_counter()
+            while self.done < self.steps:
+                if self.stop():
+                    yield from self._last_look()
+                    raise Stopped
+                yield from self._step(started)
+                if self._diverged():
+                    yield self._failed()
                     return
-        yield self._ended("finished", step)
+                if self.done % self.every == 0 or self.done == self.steps:
+                    yield from self._look()
+                    if not math.isfinite(self.progress.held_out[-1][1]):
+                        yield self._failed()
+                        return
+        except Stopped:
+            if self.keeps_checkpoints and self.progress.checkpoints[-1:] and self.progress.checkpoints[-1].step != self.done:
+                self.progress.checkpoints.append(Checkpoint(self.done, self._tensors()))
+            yield self._ended("stopped")
+        else:
+            yield self._ended("finished")
 
     @torch.no_grad()
     def _estimate(self) -> float:
         """Seconds that the run will take, from one forward pass now: going back costs about twice as much again."""
         batch = self.train_set[: self.values["batch_size"]]
+        part, _ = shares(batch)[0]
         self.model.eval()
         begin = time.perf_counter()
-        response_logits(self.model, batch, self.base.tokenizer.pad_token_id)
-        forward = time.perf_counter() - begin
+        response_logits(self.model, part, self.base.tokenizer.pad_token_id)
+        example = (time.perf_counter() - begin) / len(part)
         looks = 1 + math.ceil(self.steps / self.every)
-        return forward * (3 * self.steps + looks * 1.5 * len(self.held_out_set) / len(batch))
+        return example * (3 * self.steps * len(batch) + looks * 1.5 * len(self.held_out_set))
 
-    def _step(self, step: int, started: float) -> Step:
+    def _step(self, started: float) -> Iterator[Event]:
+        """One optimizer step on one batch. Raises Stopped as `_gradients`."""
+        step, batch, before = self.done + 1, next(self.batches), self.progress.seconds
+        value = yield from self._gradients(batch, step)
         begin = time.perf_counter()
-        batch = next(self.batches)
-        self.model.train()
-        with torch.random.fork_rng():  # dropout is seeded by the step: other work in between changes nothing
-            torch.manual_seed(self.job.seed * 100_003 + step)
-            loss = response_loss(self.model, batch, self.base.tokenizer.pad_token_id)
-            loss.backward()
         norm = float(nn.utils.clip_grad_norm_(self.parameters, CLIP))
         rate = float(self.schedule.get_last_lr()[0])
         if math.isfinite(norm):
             self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
-        value = loss.item()
+        self.done = step
         self.progress.losses.append((step, value))
         now = time.perf_counter()
         self.progress.seconds += now - begin
         elapsed = now - started
-        return Step(
+        yield Step(
             step=step,
             loss=value,
             learning_rate=rate,
             gradient_norm=norm,
-            tokens_per_second=sum(len(ids) for ids, _ in batch) / (now - begin),
+            tokens_per_second=sum(len(ids) for ids, _ in batch) / (self.progress.seconds - before),
             elapsed=elapsed,
             remaining=elapsed / step * (self.steps - step),
         )
 
-    def _look(self, step: int) -> Iterator[Event]:
-        """Held-out loss, a checkpoint, and the sample questions answered, as the model is now."""
-        begin = time.perf_counter()
-        loss = held_out_loss(self.model, self.held_out_set, self.base.tokenizer.pad_token_id)
-        self.progress.held_out.append((step, loss))
+    def _gradients(self, batch: list[Encoded], step: int) -> Generator[Event, None, float]:
+        """
+        The gradients of a batch's mean loss, and that loss; in parts where the batch is long. Raises Stopped, without
+        gradients, if that is asked for between two parts.
+        """
+        loss, seed = 0.0, self.job.seed * 100_003 + step
+        self.model.train()
+        for place, (part, share) in enumerate(shares(batch)):
+            if place:
+                yield Working(self.done)
+                if self.stop():
+                    self.optimizer.zero_grad(set_to_none=True)
+                    raise Stopped
+            begin = time.perf_counter()
+            with torch.random.fork_rng():  # dropout is seeded by the step: other work in between changes nothing
+                torch.manual_seed(seed + place * 2**40)
+                own = share * response_loss(self.model, part, self.base.tokenizer.pad_token_id)
+                own.backward()
+            loss += own.item()
+            self.progress.seconds += time.perf_counter() - begin
+        return loss
+
+    def _look(self) -> Iterator[Event]:
+        """Held-out loss, a checkpoint, and the sample questions answered, as the model is now. Raises Stopped in between."""
+        reading = held_out_losses(self.model, self.held_out_set, self.base.tokenizer.pad_token_id)
+        loss = yield from pausing(self._timed(reading), self.done, self.stop)
+        self.progress.held_out.append((self.done, loss))
         best = loss <= min(value for _, value in self.progress.held_out)
         if self.keeps_checkpoints or best:
             tensors = self._tensors()
-            self.best = (step, tensors) if best else self.best
-            self.progress.checkpoints += [Checkpoint(step, tensors)] if self.keeps_checkpoints else []
-        self.progress.seconds += time.perf_counter() - begin
-        yield Evaluation(step, loss)
-        begin = time.perf_counter()
-        written = sample_answers(self.model, self.base, self.questions)
-        self.progress.samples.append({"step": step, "answers": written})
-        self.progress.seconds += time.perf_counter() - begin
-        yield Sample(step, tuple(written))
+            self.best = (self.done, tensors) if best else self.best
+            self.progress.checkpoints += [Checkpoint(self.done, tensors)] if self.keeps_checkpoints else []
+        yield Evaluation(self.done, loss)
+        written = finished(self._timed(sample_answers(self.model, self.base, self.questions)))
+        self.progress.samples.append({"step": self.done, "answers": written})
+        yield Sample(self.done, tuple(written))
+
+    def _last_look(self) -> Iterator[Event]:
+        """What a stopped run keeps is measured, if that takes no more than a batch."""
+        if self.progress.held_out[-1][0] != self.done and len(batches(self.held_out_set)) == 1:
+            yield from self._look()
+
+    def _timed(self, work: Generator[None, None, Result]) -> Generator[None, None, Result]:
+        """The same work; the seconds that it takes, without its pauses, count as the run's."""
+        while True:
+            begin = time.perf_counter()
+            try:
+                next(work)
+            except StopIteration as done:
+                result: Result = done.value
+                return result
+            finally:
+                self.progress.seconds += time.perf_counter() - begin
+            yield
 
     def _diverged(self) -> bool:
         """
@@ -180,16 +228,16 @@ class _Run:
         start = self.progress.held_out[0][1]
         return len(losses) >= 3 and sum(losses[-3:]) / 3 > max(start + 3.0, 1.5 * start)
 
-    def _failed(self, step: int) -> Ended:
+    def _failed(self) -> Ended:
         """Ends a diverged run with the adapter as it was when the held-out loss was lowest."""
         best, tensors = self.best
-        error = PlaygroundError("diverged", step=step, best=best, learning_rate=self.values["learning_rate"])
-        ended = self._ended("failed", step, error)
+        error = PlaygroundError("diverged", step=self.done, best=best, learning_rate=self.values["learning_rate"])
+        ended = self._ended("failed", error)
         kept = dataclasses.replace(ended.adapter.record, steps=best)
         return dataclasses.replace(ended, adapter=dataclasses.replace(ended.adapter, loaded=tensors, record=kept))
 
-    def _ended(self, event: str, step: int, error: PlaygroundError | None = None) -> Ended:
-        seen = self.progress
+    def _ended(self, event: str, error: PlaygroundError | None = None) -> Ended:
+        seen, step = self.progress, self.done
         made = record(
             self.job, self.base, seen.seconds, steps=step, **self.counts,
             losses=seen.losses, held_out=seen.held_out, samples=seen.samples, questions=self.questions,
@@ -219,6 +267,17 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
         return deepcopy(base.model).requires_grad_(True), None
     config = chosen.config(base, values)
     return wrapped(base, config), adapters.config_json(config, base.spec.repository)
+
+
+def shares(batch: list[Encoded]) -> list[tuple[list[Encoded], float]]:
+    """
+    A batch in parts of at most `settings.MAX_BATCH_TOKENS` tokens with their padding, each with its share of the response
+    tokens: the gradients of share times mean loss add up to that of the whole batch's mean loss.
+    """
+    longest = max(len(ids) for ids, _ in batch)
+    parts = [batch] if longest * len(batch) <= settings.MAX_BATCH_TOKENS else batches(batch, len(batch))
+    heard = [sum(label != tasks.IGNORE for _, labels in part for label in labels) for part in parts]
+    return [(part, count / sum(heard)) for part, count in zip(parts, heard, strict=True)]
 
 
 def rate_factor(step: int, steps: int) -> float:

@@ -20,6 +20,7 @@ from playground.actions.compare import beside
 from playground.errors import PlaygroundError
 from playground.ui.api.endpoints import build_api
 from playground.ui.api.quantize import ENDPOINTS
+from playground.ui.api.served import ServedBlocks
 from playground.ui.compare import tab as compare
 from playground.ui.compare.picker import Picked, pane_update
 from playground.ui.compare.tab import CompareTab
@@ -27,7 +28,7 @@ from playground.ui.kit import links
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.html import header
-from playground.ui.kit.visit import Visit
+from playground.ui.kit.visit import Visit, key_of
 from playground.ui.kit.wording import Wording, html
 from playground.ui.lowrank import tab as lowrank
 from playground.ui.quantize import tab as quantize
@@ -73,7 +74,7 @@ class Shell:
         """Everything that depends on who opens the page, and with which address."""
         language = locales.choose(request.query_params.get("lang"), request.headers.get("accept-language"))
         link = links.read(request.query_params)
-        key = kept if kept and len(kept) == 32 else uuid.uuid4().hex  # whoever has it has the session
+        key = kept or uuid.uuid4().hex  # whoever has it has the session
         base_id = link["base"] if link["base"] in [one for _, one in base_choices(language)] else settings.DEFAULT_BASE
         shown = self.wording.said(language)
         shown[self.visit.components["base"]]["value"] = base_id
@@ -118,9 +119,11 @@ class Shell:
 def build_page() -> gr.Blocks:
     """The whole page, not yet served."""
     wording = Wording()
-    page = gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS)
+    page = ServedBlocks(title=TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS)
     with page:
         shell = build_shell(wording)
+        kept = shell.visit.components  # by the browser, which may send anything
+        page.sound = {kept["key"]._id: key_of, kept["language"]._id: locales.choose}
         _wire(shell)
         _wire_opening(page, shell)
         build_api(ENDPOINTS)

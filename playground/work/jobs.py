@@ -108,7 +108,8 @@ class Run:
                 log.exception("job %s failed", self.id)
             self._update(state="failed", error=unexpected(error))
         else:
-            self._update(events=[*self.events, event] if self.lane.keeps else [event])
+            if event is not None or not self.lane.keeps:  # None: a pause, in which others have their turn
+                self._update(events=[*self.events, event] if self.lane.keeps else [event])
 
 
 class Jobs:

@@ -98,7 +98,8 @@ class Sessions:
     def submit(self, key: str, lane: Lane, start: Start, job: Any = None, place: Place | None = None) -> Run:
         """
         Queue a job for a session. It stops the session's previous one of that place (where it is shown; the lane unless
-        said otherwise); one that may run long is refused instead (PlaygroundError) while the previous one runs.
+        said otherwise); one that may run long is refused instead (PlaygroundError) while the previous one runs, as is one
+        too many of a session.
         """
         place = place or lane
         with self._lock:
@@ -107,6 +108,9 @@ class Sessions:
             running = previous if previous and not previous.ended else None
             if running and lane.long:
                 raise PlaygroundError("already_training")
+            others = sum(not run.ended for run in session.runs.values() if run is not running)
+            if others >= settings.MAX_SESSION_JOBS:
+                raise PlaygroundError("too_many_jobs", running=others)
             session.runs[place] = self.jobs.submit(lane, start, job)  # may be refused: then the previous one goes on
             if running:
                 running.replaced = True
@@ -118,6 +122,13 @@ class Sessions:
         run = self.get(key).runs.get(place)
         if run and not run.ended:
             self.jobs.stop(run)
+
+    def stop_all(self, key: str) -> int:
+        """Stop every run of the session; how many ran or waited."""
+        running = [run for run in list(self.get(key).runs.values()) if not run.ended]
+        for run in running:
+            self.jobs.stop(run)
+        return len(running)
 
 
 JOBS = Jobs()

@@ -1,15 +1,13 @@
-"""Tasks: what ships, how answers are scored, reading a visitor's own data, and which tokens carry loss."""
+"""Tasks: what ships, how answers are scored, a visitor's own ones, and which tokens carry loss."""
 
 import copy
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.adapt.tasks import IGNORE, SCORES, TASK_IDS, Example, encode, own_task, prompt_ids, read_file, task
+from playground.adapt.tasks import IGNORE, SCORES, TASK_IDS, Example, encode, own_task, prompt_ids, task
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.settings import MAX_EXAMPLE_CHARACTERS, MAX_OWN_EXAMPLES, MAX_SEQUENCE_TOKENS, MIN_OWN_EXAMPLES
@@ -17,7 +15,6 @@ from tests.conftest import tiny_tokenizer
 
 LAW = settings(deadline=None, derandomize=True, database=None)
 PAIRS = [(f"question {n}", f"answer {n}") for n in range(10)]
-OBJECTS = [{"prompt": prompt, "response": response} for prompt, response in PAIRS]
 
 
 def examples(one: Any) -> Any:
@@ -133,130 +130,6 @@ def test_a_score_lies_between_nothing_and_full_marks_whatever_the_answer(answer:
 
 
 # A visitor's own data
-
-
-def csv_of(pairs: Any) -> Any:
-    return "".join(f"{prompt},{response}\n" for prompt, response in pairs)
-
-
-def lines_of(objects: Any, gap: Any = "\n", **options: Any) -> Any:
-    return gap.join(json.dumps(one, **options) for one in objects)
-
-
-def reading(folder: Any, name: Any, content: Any) -> Any:
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_file(path)
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("plain.csv", csv_of(PAIRS)),
-        ("header.csv", "prompt,response\n" + csv_of(PAIRS)),
-        ("proud header.csv", " Prompt , RESPONSE\n" + csv_of(PAIRS)),
-        ("excel.csv", "\ufeffprompt,response\r\n" + csv_of(PAIRS).replace("\n", "\r\n")),
-        ("SHOUT.CSV", csv_of(PAIRS)),
-        ("no last newline.csv", csv_of(PAIRS).rstrip("\n")),
-        ("blank line at the end.csv", csv_of(PAIRS) + "\n"),
-        ("blank lines between.csv", csv_of(PAIRS).replace("\n", "\n\n")),
-        ("empty row.csv", csv_of(PAIRS) + ",\n"),
-        ("pairs.json", json.dumps(PAIRS)),
-        ("objects.json", json.dumps(OBJECTS, indent=1)),
-        ("header pair.json", json.dumps([("prompt", "response"), *PAIRS])),
-        ("more fields.json", json.dumps([{**one, "author": 1} for one in OBJECTS])),
-        ("mark.json", "\ufeff" + json.dumps(OBJECTS)),
-        ("objects.jsonl", lines_of(OBJECTS)),
-        ("pairs.jsonl", lines_of(PAIRS)),
-        ("blank lines.jsonl", lines_of(OBJECTS, gap="\n \n") + "\n\n"),
-        ("windows.jsonl", lines_of(OBJECTS, gap="\r\n")),
-    ],
-    ids=lambda value: value if "." in value[-6:] else "",
-)
-def test_the_same_examples_are_read_from_every_kind_of_file(tmp_path: Path, name: str, content: Any) -> None:
-    assert examples(reading(tmp_path, name, content)) == {Example(*pair) for pair in PAIRS}
-
-
-@pytest.mark.parametrize(
-    ("quoted", "meant"),
-    [
-        ('"one, two"', "one, two"),
-        ('"say ""hi"""', 'say "hi"'),
-        ('"first\nsecond"', "first\nsecond"),
-        ('"first\r\nsecond"', "first\nsecond"),
-        ("¿qué tal? 日本 🏴‍☠️", "¿qué tal? 日本 🏴‍☠️"),
-        ("  spaces around  ", "spaces around"),
-    ],
-)
-def test_a_csv_cell_means_what_it_says(tmp_path: Path, quoted: str, meant: str) -> None:
-    assert Example(meant, "yes") in examples(reading(tmp_path, "own.csv", csv_of([*PAIRS, (quoted, "yes")])))
-
-
-@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85"], ids=ascii)
-def test_only_a_newline_ends_a_line_of_jsonl(tmp_path: Path, odd: str) -> None:
-    content = lines_of([*OBJECTS, {"prompt": f"before{odd}after", "response": "yes"}], ensure_ascii=False)
-    assert Example(f"before{odd}after", "yes") in examples(reading(tmp_path, "own.jsonl", content))
-
-
-DEEP, LONG_NUMBER = "[" * 100_000, "[" + "1" * 5_000 + "]"
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "key"),
-    [
-        ("own.txt", csv_of(PAIRS), "data_kind"),
-        ("own.xlsx", b"PK\x03\x04", "data_kind"),
-        ("own", csv_of(PAIRS), "data_kind"),
-        ("latin.csv", csv_of([*PAIRS, ("año", "sí")]).encode("latin-1"), "data_unreadable"),
-        ("wide.csv", csv_of(PAIRS).encode("utf-16"), "data_unreadable"),
-        ("open quote.csv", csv_of(PAIRS) + '"never closed,x\n', "data_unreadable"),
-        ("broken.json", json.dumps(OBJECTS)[:-1], "data_unreadable"),
-        ("deep.json", DEEP, "data_unreadable"),
-        ("number.json", LONG_NUMBER, "data_unreadable"),
-        ("empty.json", "", "data_unreadable"),
-        ("broken.jsonl", lines_of(OBJECTS) + "\n{", "data_unreadable"),
-        ("deep.jsonl", DEEP, "data_unreadable"),
-        ("object.json", json.dumps(OBJECTS[0]), "data_no_list"),
-        ("word.json", '"prompt"', "data_no_list"),
-        ("nothing.json", "[]", "data_count"),
-        ("nothing.csv", "", "data_count"),
-        ("header only.csv", "prompt,response\n", "data_count"),
-        ("one column.csv", "a\n" * 10, "data_rows"),
-        ("three columns.csv", "a,b,c\n" * 10, "data_rows"),
-        ("semicolons.csv", csv_of(PAIRS).replace(",", ";"), "data_rows"),
-        ("words.json", json.dumps(["ab"] * 10), "data_rows"),
-        ("other names.json", json.dumps([{"question": p, "answer": r} for p, r in PAIRS]), "data_rows"),
-        ("numbers.json", json.dumps([{"prompt": n, "response": n} for n in range(1, 11)]), "data_rows"),
-        ("half a character.jsonl", lines_of([*OBJECTS, {"prompt": "\ud83c", "response": "x"}]), "data_rows"),
-        ("long.csv", csv_of(PAIRS) * 60_000, "data_too_large"),
-    ],
-    ids=lambda value: value if isinstance(value, str) and len(value) < 25 else "",
-)
-def test_a_file_that_is_no_data_is_refused_with_the_reason(tmp_path: Path, name: str, content: Any, key: str) -> None:
-    with pytest.raises(PlaygroundError) as refused:
-        reading(tmp_path, name, content)
-    assert refused.value.key == key
-    assert refused.value.message("es") != refused.value.message("en")
-
-
-@pytest.mark.parametrize(
-    ("changed", "rows"),
-    [
-        ({2: ("prompt", "")}, "3"),
-        ({0: ("", "response")}, "1"),
-        ({9: ("   ", "response")}, "10"),
-        ({1: ("alone",), 4: ("a", "b", "c")}, "2, 5"),
-        ({1: None, 2: 7, 3: "text"}, "2, 3, 4"),
-        (dict.fromkeys(range(5), ("prompt", None)), "1, 2, 3, 4, 5"),
-        (dict.fromkeys(range(6), ("prompt", None)), "1, 2, 3, 4, 5…"),
-        ({5: ("x" * (MAX_EXAMPLE_CHARACTERS + 1), "y")}, f"6 (> {MAX_EXAMPLE_CHARACTERS})"),
-        ({5: ("x", "y" * (MAX_EXAMPLE_CHARACTERS + 1)), 7: ("x", "")}, f"6 (> {MAX_EXAMPLE_CHARACTERS}), 8"),
-    ],
-)
-def test_wrong_rows_are_listed_by_number(changed: Any, rows: str) -> None:
-    with pytest.raises(PlaygroundError) as refused:
-        own_task([changed.get(n, pair) for n, pair in enumerate(PAIRS)])
-    assert (refused.value.key, refused.value.values["rows"]) == ("data_rows", rows)
 
 
 def test_an_example_of_the_greatest_length_is_taken() -> None:

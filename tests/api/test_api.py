@@ -30,7 +30,7 @@ def test_the_design_s_endpoints_and_no_others_are_public(client: Client) -> None
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
         "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
-        "/survey",
+        "/survey", "/stop",
     }  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 """
-The seconds in which the page is there and torch is not.
+The seconds in which the page is there and torch is not; and the last one.
 """
 
 from __future__ import annotations
@@ -7,21 +7,30 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gradio_client import Client
+import httpx
+import pytest
 
-from tests.serving import ROOT, served
+from tests.api.calling import BOUND, called
+from tests.serving import ROOT, serving
 
 BASE = "smollm2-135m"
-FIRST_CALLS: list[tuple[Any, ...]] = [
-    ("compare", BASE, "Hello?", ["base", "pirate-lora"], 1),
-    ("train", BASE, "lora", "sentiment", {}, 1, 0),
-    ("quantize", BASE, "", ["int8", "nf4"], "", 64, False),
-    ("low_rank", "pirate-lora", ""),
-    ("soft_prompt", "pirate-prompt_tuning", 3),
-]
+FIRST_CALLS: dict[str, tuple[Any, ...]] = {  # of every endpoint
+    "bases": (), "methods": (), "tasks": (), "adapters": (), "formats": (), "accumulate": (), "stop": (),
+    "count_parameters": (BASE, "lora", {}),
+    "train": (BASE, "lora", "sentiment", {}, 1, 0),
+    "compare": (BASE, "Hello?", ["base", "pirate-lora"], 1),
+    "low_rank": ("pirate-lora",),
+    "truncate": ("pirate-lora", "Hello?", 1, 1.0, [], [], 1),
+    "soft_prompt": ("pirate-prompt_tuning",),
+    "anatomy": ("nf4", 0.1),
+    "quantize": (BASE, "", ["int8", "nf4"]),
+    "survey": (BASE, ["nf4"]),
+    "download_adapter": ("pirate-lora",),
+}  # fmt: skip
 
 
 def test_the_page_is_built_without_torch() -> None:
@@ -32,10 +41,38 @@ def test_the_page_is_built_without_torch() -> None:
     assert "torch" not in modules
 
 
-def test_requests_in_the_first_second_are_served_however_many(tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Life:
+    """A server that was asked everything as soon as it answered, and then told to end."""
+
+    endpoints: set[str]
+    answers: dict[str, Any]
+    log: str
+    wrote: list[Path]  # of visitors' files, while it ran
+    left: list[Path]
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
+    folder = tmp_path_factory.mktemp("life")
+    temporary, log = folder / "temporary", folder / "log.txt"
+    temporary.mkdir()
+
+    with serving(log, TMPDIR=str(temporary)) as (url, _), ThreadPoolExecutor(len(FIRST_CALLS)) as pool:
+        answers = pool.map(lambda name: called(url, name, {"data": FIRST_CALLS[name]}), FIRST_CALLS)
+        found = dict(zip(FIRST_CALLS, answers, strict=True))
+        known = httpx.get(f"{url}/gradio_api/info", timeout=BOUND).json()["named_endpoints"]
+        wrote = list(temporary.rglob("*.zip"))
+    return Life(set(known), found, log.read_text(), wrote, list(temporary.rglob("*")))
+
+
+def test_requests_in_the_first_second_are_served_whatever_they_ask(life: Life) -> None:
     """Packages that several threads import at once are seen half made: peft without transformers, NF4 without its CPU."""
-    with served(tmp_path / "log.txt") as url, ThreadPoolExecutor(len(FIRST_CALLS)) as pool:
-        client = Client(url, verbose=False)
-        answers = list(pool.map(lambda call: client.predict(*call[1:], api_name=f"/{call[0]}"), FIRST_CALLS))
-    assert all(answers)
-    assert "Traceback" not in (tmp_path / "log.txt").read_text()
+    assert {f"/{name}" for name in FIRST_CALLS} | {"/upload_adapter"} == life.endpoints  # a file goes another way
+    assert [name for name, answer in life.answers.items() if not answer] == []
+    assert "Traceback" not in life.log
+
+
+def test_temporary_files_go_when_the_server_is_told_to_end(life: Life) -> None:
+    assert life.wrote
+    assert [path for path in life.left if not path.name.startswith("torchinductor_")] == []  # torch makes an empty folder

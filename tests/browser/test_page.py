@@ -15,6 +15,7 @@ from peft import PeftModel
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from playground.model.bases import Base
+from playground.settings import MIN_OWN_EXAMPLES
 from tests.browser.conftest import open_page, visitor, watch
 
 SLOW = 180_000  # milliseconds; a bound for failing, not a wait
@@ -182,6 +183,48 @@ def test_bad_input_is_answered_in_words_and_loses_nothing(page: Page) -> None:
     page.get_by_role("option", name="Your own examples").click()
     page.locator("#train").click()
     expect(page.locator("#status [role=alert]")).to_contain_text("between 8 and 512 are needed")
+
+
+DROP_ON_THE_TABLE = """content => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([content], "dropped.csv", { type: "text/csv" }));
+  const place = document.querySelector("#own-table .upload-container");
+  for (const type of ["dragenter", "dragover", "drop"])
+    place.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer }));
+}"""
+
+
+def test_own_examples_are_shown_as_they_were_read_before_anything_is_trained(page: Page, tmp_path: Path) -> None:
+    tab(page, 1)
+    page.locator("#task-picker input").click()
+    page.get_by_role("option", name="Your own examples").click()
+    expect(page.locator("#own-table [role=gridcell]")).to_have_count(2 * MIN_OWN_EXAMPLES)
+    seen = page.locator("#own-read")
+    sheet = "\n".join(f"Is {n},5 odd?\tNo {n}" for n in range(12))
+    page.locator("#own-table [data-testid=cell-0-0]").dblclick()
+    page.keyboard.insert_text(sheet)
+    page.keyboard.press("Tab")
+    expect(seen).to_contain_text("12 pairs read: 10 to train on, 2 held out.")
+    expect(seen).to_contain_text("Is 2,5 odd?")
+    expect(seen).to_contain_text("No header")
+    page.locator("#own-paste textarea").fill("Respuesta;Pregunta\n" + "\n".join(f"A {n},5;Q {n}" for n in range(9)))
+    expect(seen).to_contain_text("9 pairs read")
+    expect(seen.locator("tbody td").first).to_have_text("Q 0")
+    page.evaluate(DROP_ON_THE_TABLE, "response,prompt\n" + "\n".join(f'"Yes; {n}",Dropped {n}?' for n in range(8)))
+    expect(seen).to_contain_text("8 pairs read")
+    expect(seen.locator("tbody td").first).to_have_text("Dropped 0?")
+    page.locator("#own-file").get_by_role("button", name="Remove").or_(
+        page.locator("#own-file [aria-label=Clear]")
+    ).first.click()
+    expect(seen).to_contain_text("9 pairs read")
+    file = tmp_path / "own.csv"
+    file.write_bytes("Frage;Antwort\nGröße?;Groß\n".encode("latin-1"))
+    page.locator("#own-file input[type=file]").set_input_files(file)
+    expect(seen.locator("[role=alert]")).to_contain_text("“Frage | Antwort”, may be a header or an example")
+    page.locator("#train").click()
+    expect(page.locator("#status [role=alert]")).to_contain_text("may be a header or an example")
+    page.locator("#method-picker label").nth(4).click()
+    expect(page.locator("#train")).to_have_text("Prepare")
 
 
 def test_spanish_comes_from_the_browser_or_the_address_and_reaches_errors(browser: Browser, server: str) -> None:

@@ -220,3 +220,12 @@ def test_cutting_changes_nothing_in_what_was_cut() -> None:
     assert torch.equal(factors.b, b)
     assert factors.truncated(4) is factors
     assert factors.truncated(5) is factors
+
+
+@pytest.mark.parametrize("scaling", [-0.75, 0.0])
+def test_a_cut_keeps_the_sign_of_a_scaling_and_survives_none(scaling: float) -> None:
+    whole = random_factors()
+    factors = Factors(whole.a, whole.b, scaling)
+    found = factors.truncated(2).product()
+    u, s, vh = np.linalg.svd(dense(factors), full_matrices=False)
+    np.testing.assert_allclose(found.numpy(), (u[:, :2] * s[:2]) @ vh[:2], atol=1e-5)

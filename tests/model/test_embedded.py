@@ -151,10 +151,10 @@ def test_another_file_than_the_pinned_one_is_refused_before_it_is_opened(cache: 
 @pytest.mark.parametrize(
     ("behaviour", "key"),
     [
-        ({"content": None, "returncode": 1, "error": "ERROR: No matching distribution found"}, "no_network"),
+        ({"content": None, "returncode": 1, "error": "ERROR: No matching distribution found"}, "not_fetched"),
         ({"content": None, "returncode": 1, "error": ""}, "no_network"),
         ({"content": None, "returncode": 0}, "no_network"),
-        ({"content": WHEEL[:10], "returncode": 1, "error": "ERROR: connection broken"}, "no_network"),
+        ({"content": WHEEL[:10], "returncode": 1, "error": "ERROR: connection broken"}, "not_fetched"),
         ({"content": None, "returncode": 1, "error": "OSError: [Errno 28] No space left on device"}, "disk_full"),
     ],
 )

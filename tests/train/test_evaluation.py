@@ -208,7 +208,8 @@ def slow_kl(model: nn.Module, base: Base, plain: nn.Module, examples: Sequence[E
 
 def test_a_sweep_begins_with_the_base_and_adds_an_effect_each_time(tiny: Base, get_tiny: GetBase, adapter: Callable) -> None:
     edits = (Edit(rank=0), Edit(rank=3), Edit(rank=8), Edit(strength=-1.0))
-    events = list(dict.fromkeys(sweep(SweepJob("tiny", adapter("lora"), edits, TASK), get_tiny)))  # some come twice
+    found = dict.fromkeys(sweep(SweepJob("tiny", adapter("lora"), edits, TASK), get_tiny))  # some come twice
+    events = [event for event in found if event]
     plain = held_out_loss(tiny.view(), encoded(tiny), tiny.tokenizer.pad_token_id)
     assert [event.base_loss for event in events] == [pytest.approx(plain, rel=1e-6)] * 5
     assert [len(event.effects) for event in events] == [0, 1, 2, 3, 4]

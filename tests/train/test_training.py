@@ -7,7 +7,7 @@ import itertools
 import json
 import pickle
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -30,7 +30,7 @@ from playground.model.bases import Base, checksum
 from playground.model.catalogue import CATALOGUE
 from playground.train import evaluation, training
 from playground.train.evaluation import answers, held_out_loss, response_logits, response_loss
-from playground.train.job import Ended, Evaluation, Sample, Started, Step, TrainingJob
+from playground.train.job import Ended, Evaluation, Sample, Started, Step, TrainingJob, Working
 from playground.train.training import train
 from tests.conftest import model_of, variants
 
@@ -72,6 +72,11 @@ def changed(one: Adapter, other: Adapter) -> list[str]:
     """The names of the tensors in which two adapters differ, be it by one bit."""
     assert one.tensors.keys() == other.tensors.keys()
     return [name for name, tensor in one.tensors.items() if not torch.equal(tensor, other.tensors[name])]
+
+
+def told(events: Iterable[Any]) -> list[Any]:
+    """Without the pauses."""
+    return [event for event in events if not isinstance(event, Working)]
 
 
 def of_kind(events: Sequence[Any], kind: type) -> list[Any]:
@@ -535,7 +540,7 @@ def test_a_diverged_run_without_checkpoints_hands_out_no_broken_model(fluent: Ba
 
 @pytest.mark.parametrize(("k", "found"), [(1, 1), (3, 3), (8, 8), (12, 8)])
 def test_few_shot_takes_k_different_examples_to_learn_from(tiny: Base, get_tiny: GetBase, k: int, found: int) -> None:
-    events = list(train(TrainingJob("tiny", "few_shot", TASK, {"examples": k}), get_tiny))
+    events = told(train(TrainingJob("tiny", "few_shot", TASK, {"examples": k}), get_tiny))
     shots = [Example(*shot) for shot in result(events).record.shots]
     assert len(set(shots)) == len(shots) == found
     assert set(shots) <= set(TASK.train)
@@ -544,7 +549,7 @@ def test_few_shot_takes_k_different_examples_to_learn_from(tiny: Base, get_tiny:
 
 
 def test_few_shot_measures_with_its_examples_in_front(tiny: Base, get_tiny: GetBase) -> None:
-    _, measured, sample, ended = train(TrainingJob("tiny", "few_shot", TASK, {"examples": 3}), get_tiny)
+    _, measured, sample, ended = told(train(TrainingJob("tiny", "few_shot", TASK, {"examples": 3}), get_tiny))
     shots = [Example(*shot) for shot in ended.adapter.record.shots]
     prompts = [prompt_ids(tiny.tokenizer, example.prompt, shots) for example in TASK.held_out]
     rows = encoded(tiny, TASK.held_out, shots)

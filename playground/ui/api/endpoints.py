@@ -1,35 +1,32 @@
 """
 The named endpoints that programs use: JSON in, JSON out, the same actions as the page.
 
-A program's session is that of its client. Whatever cannot be served comes back as gr.Error with the sentence that the
-page would show, in the language of the Accept-Language header.
+A program's session is that of its client. What it gives up (by cancelling, or by closing its stream) stops.
 """
 
 # No postponed annotations here: gradio reads the types of the endpoints from them, of a stream that of what it yields
 # (hence the `type: ignore[misc]`).
-import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
 from gradio.events import api
 
-from playground import locales, settings
+from playground import settings
+from playground.actions import adapters as library
 from playground.actions import catalogue, lowrank
-from playground.actions.adapters import download, list_adapters, upload
 from playground.actions.compare import start_comparison
 from playground.actions.lowrank import effects, start_edited
 from playground.actions.train import event_json, start_training
+from playground.actions.work import check_ended, own_place, stop, stop_all
 from playground.compare.job import Decoding
-from playground.errors import PlaygroundError
+from playground.ui.api.served import changes, gone, served
 from playground.work.jobs import Run
-from playground.work.sessions import SESSIONS
 
 
 def build_api(more: Mapping[str, Callable[..., Any]]) -> None:
     """Declare the endpoints, these and `more`, inside the current gr.Blocks."""
-    endpoints = {
+    endpoints: dict[str, Callable[..., Any]] = {
         "bases": bases,
         "methods": methods,
         "tasks": task_list,
@@ -40,32 +37,24 @@ def build_api(more: Mapping[str, Callable[..., Any]]) -> None:
         "low_rank": low_rank,
         "truncate": truncate,
         "soft_prompt": soft_prompt,
+        "stop": stop_everything,
         **more,
     }
     for name, endpoint in endpoints.items():
-        api(endpoint, api_name=name, concurrency_limit=None)
+        api(served(name, endpoint), api_name=name, concurrency_limit=None)
     adapter, zip_out = gr.Textbox(visible=False, label="adapter"), gr.File(visible=False, label="zip")
     zip_in, base = (
         gr.File(visible=False, type="filepath", label="zip"),
         gr.Textbox(settings.DEFAULT_BASE, visible=False, label="base"),
     )
     uploaded = gr.JSON(visible=False, label="adapter")
-    adapter.submit(download_adapter, adapter, zip_out, api_name="download_adapter")
-    zip_in.upload(upload_adapter, [zip_in, base], uploaded, api_name="upload_adapter")
+    download, upload = served("download_adapter", download_adapter), served("upload_adapter", upload_adapter)
+    adapter.submit(download, adapter, zip_out, api_name="download_adapter", concurrency_limit=None)
+    zip_in.upload(upload, [zip_in, base], uploaded, api_name="upload_adapter", concurrency_limit=None)
 
 
 def key_of(request: gr.Request) -> str:
     return f"api-{request.session_hash}"
-
-
-@contextmanager
-def explained(request: gr.Request) -> Iterator[None]:
-    """A PlaygroundError leaves as gr.Error with its sentence."""
-    try:
-        yield
-    except PlaygroundError as error:
-        language = locales.choose(request.headers.get("accept-language"))
-        raise gr.Error(error.told(language), print_exception=False) from error
 
 
 def bases() -> list[Any]:
@@ -85,7 +74,7 @@ def task_list() -> list[Any]:
 
 def adapters(request: gr.Request) -> list[Any]:
     """This session's own adapters, newest first, and the ready-made ones."""
-    return list_adapters(key_of(request))
+    return library.list_adapters(key_of(request))
 
 
 def count_parameters(
@@ -102,8 +91,7 @@ def count_parameters(
         method: a method id
         hyperparameters: what differs from the method's defaults
     """
-    with explained(request):
-        return catalogue.count_parameters(base, method, hyperparameters)
+    return catalogue.count_parameters(base, method, hyperparameters)
 
 
 def train(  # type: ignore[misc]
@@ -126,15 +114,17 @@ def train(  # type: ignore[misc]
         steps: optimizer steps; 0 takes the method's default
         seed: decides initialization and order; the same seed gives the same adapter
     """
-    with explained(request):
-        run = start_training(key_of(request), base, method, task, hyperparameters, steps=steps or None, seed=seed)
-        sent = 0
-        for _ in run.changes():
+    run = start_training(key_of(request), base, method, task, hyperparameters, steps=steps or None, seed=seed)
+    sent = 0
+    try:
+        for _ in changes(run):
             for event in run.events[sent:]:
                 yield event_json(event)
                 sent += 1
-        if run.error:
-            raise run.error
+    finally:
+        stop(run)
+    if run.error:
+        raise run.error
 
 
 def compare(  # type: ignore[misc]
@@ -168,24 +158,20 @@ def compare(  # type: ignore[misc]
         "repetition_penalty": repetition_penalty,
         "seed": seed,
     }
-    with explained(request):
-        yield from frames(start_comparison(key_of(request), base, prompt, adapters, decoding))
+    key = key_of(request)
+    with own_place(key) as place:
+        yield from frames(start_comparison(key, base, prompt, adapters, decoding, place))
 
 
 def frames(run: Run) -> Iterator[dict[str, Any]]:
     """A comparison's frames as they come. Raises the run's error."""
-    for _ in run.changes():
-        if run.events:
-            yield run.events[-1].as_json()
-    result(run)
-
-
-def result(run: Run) -> None:
-    """Raises the error of a run that has ended otherwise than by finishing."""
-    if run.error:
-        raise run.error
-    if run.state == "stopped":
-        raise PlaygroundError("replaced")
+    sent = None
+    for _ in changes(run):
+        if run.events and run.events[-1] is not sent:
+            sent = run.events[-1]
+            yield sent.as_json()
+    if not gone():
+        check_ended(run)
 
 
 def low_rank(adapter: str, request: gr.Request, module: str = "") -> dict[str, Any]:
@@ -196,8 +182,7 @@ def low_rank(adapter: str, request: gr.Request, module: str = "") -> dict[str, A
         adapter: an adapter id, or "id@step" for a checkpoint
         module: the module's path in the base; empty: the most changed one
     """
-    with explained(request):
-        return lowrank.low_rank(key_of(request), adapter, module)
+    return lowrank.low_rank(key_of(request), adapter, module)
 
 
 def truncate(  # type: ignore[misc]
@@ -230,15 +215,12 @@ def truncate(  # type: ignore[misc]
         "layers": layers or None,
         "kinds": kinds or None,
     }
-    key, place = key_of(request), f"truncate-{uuid.uuid4().hex}"  # several at once do not stop each other
-    try:
-        with explained(request):
-            last: dict[str, Any] = {}
-            for last in frames(start_edited(key, place, adapter, edit, prompt, {"max_new_tokens": max_new_tokens})):
-                yield last
-            yield {**last, "effects": effects(key, adapter, edit, place)}
-    finally:
-        SESSIONS.get(key).runs.pop(place, None)
+    key = key_of(request)
+    with own_place(key) as place:
+        last: dict[str, Any] = {}
+        for last in frames(start_edited(key, place, adapter, edit, prompt, {"max_new_tokens": max_new_tokens})):
+            yield last
+        yield {**last, "effects": effects(key, adapter, edit, place, gone)}
 
 
 def soft_prompt(adapter: str, request: gr.Request, nearest: int = 3) -> dict[str, Any]:
@@ -249,17 +231,19 @@ def soft_prompt(adapter: str, request: gr.Request, nearest: int = 3) -> dict[str
         adapter: an adapter id, or "id@step" for a checkpoint
         nearest: how many vocabulary tokens for each
     """
-    with explained(request):
-        return lowrank.soft_prompt(key_of(request), adapter, nearest)
+    return lowrank.soft_prompt(key_of(request), adapter, nearest)
+
+
+def stop_everything(request: gr.Request) -> dict[str, Any]:
+    """Stop whatever runs or waits for this session: how many jobs that were. A training keeps what it has learned."""
+    return {"stopped": stop_all(key_of(request))}
 
 
 def download_adapter(adapter: str, request: gr.Request) -> str:
     """A zip that `PeftModel.from_pretrained` loads once unpacked."""
-    with explained(request):
-        return download(key_of(request), adapter)
+    return library.download(key_of(request), adapter)
 
 
 def upload_adapter(zip_file: str, base: str, request: gr.Request) -> dict[str, Any]:
     """Check a zip and add its adapter to this session."""
-    with explained(request):
-        return upload(key_of(request), zip_file, base)
+    return library.upload(key_of(request), zip_file, base)

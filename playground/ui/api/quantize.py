@@ -11,7 +11,9 @@ import gradio as gr
 from playground.actions.formats import add_up, describe_number, list_formats
 from playground.actions.quantize import measured, start_survey
 from playground.actions.tensor import round_module
-from playground.ui.api.endpoints import explained, key_of, result
+from playground.actions.work import check_ended, own_place
+from playground.ui.api.endpoints import key_of
+from playground.ui.api.served import changes, gone
 
 
 def format_list() -> list[Any]:
@@ -31,8 +33,7 @@ def anatomy(
         scale: what a code is worth; 0 reaches from -1 to 1 (float formats have none)
         zero_point: the code of 0, for formats that may have one
     """
-    with explained(request):
-        return describe_number(format, value, scale or None, zero_point)
+    return describe_number(format, value, scale or None, zero_point)
 
 
 def quantize(
@@ -56,8 +57,7 @@ def quantize(
         block: numbers that share a scale
         zero_point: whether ranges need not be symmetric, where a format has it
     """
-    with explained(request):
-        return round_module(base, module, formats, granularity, block, zero_point)
+    return round_module(base, module, formats, granularity, block, zero_point)
 
 
 def accumulate(
@@ -83,8 +83,7 @@ def accumulate(
         length: of the dot product
         seed: decides the operands
     """
-    with explained(request):
-        return add_up(a, b, accumulator, overflow, operands, length, seed)
+    return add_up(a, b, accumulator, overflow, operands, length, seed)
 
 
 def survey(base: str, request: gr.Request, formats: list[Any] = []) -> list[Any]:  # type: ignore[misc]  # noqa: B006
@@ -96,14 +95,16 @@ def survey(base: str, request: gr.Request, formats: list[Any] = []) -> list[Any]
         base: a plain base id
         formats: format ids; empty: all
     """
-    with explained(request):
-        run, sent = start_survey(key_of(request), base, formats), 0
-        for _ in run.changes():
+    key, sent = key_of(request), 0
+    with own_place(key) as place:
+        run = start_survey(key, base, formats, place)
+        for _ in changes(run):
             found = measured(run.events[-1]) if run.events else []
             if len(found) > sent:
                 sent = len(found)
                 yield found
-        result(run)
+        if not gone():
+            check_ended(run)
 
 
 ENDPOINTS: dict[str, Callable[..., Any]] = {

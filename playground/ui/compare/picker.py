@@ -14,7 +14,10 @@ from playground import locales, settings
 from playground.actions.compare import offered
 from playground.adapt.adapters import STEP_MARK
 from playground.adapt.variant import BASE
+from playground.model.catalogue import split_id
 from playground.ui.compare.panes import pane_title
+from playground.ui.kit.events import note
+from playground.ui.kit.html import Values
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.work.sessions import SESSIONS
@@ -40,6 +43,17 @@ def card(wording: Wording, chosen: list[str]) -> tuple[gr.Column, gr.Dropdown, g
             gr.File, {"label": "compare.upload"}, file_types=[".zip"], type="filepath", height=110, elem_id="upload-adapter"
         )
     return column, panes, brought
+
+
+def uploaded(summary: Values, language: str) -> str:
+    """That an adapter is here, and what of it is not as its zip says."""
+    said = [note(language, "compare.uploaded", title=pane_title(summary, language))]
+    if summary["made_for"]:
+        fits = split_id(summary["base"])[0].name
+        said.append(note(language, "compare.uploaded.made_for", found=summary["made_for"], base=fits))
+    if summary["undone"]:
+        said.append(note(language, "adapter.undone", name=summary["undone"]))
+    return "".join(said)
 
 
 def ready_made(language: str) -> list[tuple[str, str]]:

@@ -124,10 +124,9 @@ class CompareTab:
             adapter = upload(picked.key, picked.zip, picked.base)
         except PlaygroundError as error:
             return {self.notice: alarm(error.message(picked.language)), self.zip: None}
-        title = panes.pane_title(adapter, picked.language)
         return {
             self.panes: pane_update(picked, [*picked.panes[: settings.MAX_PANES - 1], adapter["id"]]),
-            self.notice: note(picked.language, "compare.uploaded", title=title),
+            self.notice: picker.uploaded(adapter, picked.language),
             self.zip: None,
         }
 

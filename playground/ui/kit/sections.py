@@ -57,10 +57,10 @@ def watch(run: Run, notice: Any, draw: Callable[[Run], Changes]) -> Iterator[Cha
 
 
 def follow(run: Run, language: str, notice: Any, shown: Any, draw: Callable[[Any], Any]) -> Iterator[Changes]:
-    """Where a run stands in `notice`, and in `shown` what `draw` makes of its latest event; see `watch`."""
+    """Where a run stands in `notice`, in `shown` what `draw` makes of its latest event (None: nothing yet); see `watch`."""
 
     def changes(run: Run) -> Changes:
-        return {notice: progress(run, language)} | ({shown: draw(run.events[-1])} if run.events else {})
+        return {notice: progress(run, language)} | ({shown: draw(run.events[-1])} if run.events and run.events[-1] else {})
 
     yield from watch(run, notice, changes)
 

@@ -26,7 +26,15 @@ def where(base: Base, adapter: Adapter, module: str, language: str) -> str:
     cells = findings.network(base, adapter)
     plain = [asdict(cell) for cell in cells]
     drawn = heading(language, "updates.where.title") + plots.network(plain, module, language) + in_words(cells, language)
+    drawn += beside(adapter, language)
     return f"<div {colour(adapter.record.method)}>{drawn}{vectors(findings.vectors(base, adapter), language)}</div>"
+
+
+def beside(adapter: Adapter, language: str) -> str:
+    """What the map does not show: biases, and that an initialization was undone; "" where there is nothing to say."""
+    biases = sum(tensor.numel() for name, tensor in adapter.tensors.items() if name.endswith(".bias"))
+    line = soft(language, "updates.where.biases", count=locales.number(language, biases)) if biases else ""
+    return line + (soft(language, "adapter.undone", name=adapter.record.undone) if adapter.record.undone else "")
 
 
 def in_words(cells: Sequence[Cell], language: str) -> str:

@@ -139,7 +139,7 @@ class Cards:
 
 def latest(run: Run | None, language: str, notice: Any, shown: Any, draw: Callable[[Any], str]) -> Changes:
     """Where a run stands and what it has shown so far; nothing without one."""
-    if run is None or not run.events:
+    if run is None or not run.events or run.events[-1] is None:
         return {notice: "", shown: ""}
     return {notice: sections.progress(run, language), shown: draw(run.events[-1])}
 

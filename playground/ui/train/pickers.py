@@ -23,10 +23,10 @@ from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
+from playground.ui.train import own
 
 METHOD, TASK = "lora", "pirate"  # chosen at first
 MOST_STEPS, MOST_SEED = 100, 100  # of the sliders: what is sensible on a page; programs may ask for more
-FILES = [".csv", ".json", ".jsonl"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class Order(Recipe):
     file: str | None  # the path of them, if they are in a file
     steps: int | None
     seed: int
+    pasted: str = ""  # as text, if they are
 
 
 def setting_id(method_id: str, bound: Bound) -> str:
@@ -94,18 +95,18 @@ def build(wording: Wording, visit: Controls[Visit]) -> Pickers:
     with gr.Column(elem_classes="pp-card"):
         method = _method(wording)
     with gr.Column(elem_classes="pp-card"):
-        data, info, own = _task(wording)
+        data, info, column = _task(wording, visit)
     with gr.Column(elem_classes="pp-card"):
         columns, made, length = _settings(wording)
     recipe = {**visit.components, "method": method, **made}
     pickers = Pickers(
         recipe=Controls(Recipe.of, recipe),
         order=Controls(Order.of, {**recipe, **data, **length}),
-        task_info=info, own=own, columns=columns, steps=length["steps"],
+        task_info=info, own=column, columns=columns, steps=length["steps"],
     )  # fmt: skip
     method.change(pickers.show_method, method, [*(column for _, column in columns), length["steps"]], **HIDDEN)
     lesson = Controls(Lesson, {**visit.components, "task": data["task"]})
-    data["task"].change(lesson.handler(pickers.show_task), lesson.inputs, [info, own], **HIDDEN)
+    data["task"].change(lesson.handler(pickers.show_task), lesson.inputs, [info, column], **HIDDEN)
     return pickers
 
 
@@ -117,7 +118,7 @@ def _method(wording: Wording) -> gr.Radio:
     return wording.make(gr.Radio, {"label": "train.method", "choices": choices}, value=METHOD, elem_id="method-picker")
 
 
-def _task(wording: Wording) -> tuple[dict[str, Any], gr.HTML, gr.Column]:
+def _task(wording: Wording, visit: Controls[Visit]) -> tuple[dict[str, Any], gr.HTML, gr.Column]:
     """The controls that say what is learned, a line on it, and the column for a visitor's own examples."""
 
     def choices(language: str) -> list[tuple[str, str]]:
@@ -126,15 +127,8 @@ def _task(wording: Wording) -> tuple[dict[str, Any], gr.HTML, gr.Column]:
     make = wording.make
     task = make(gr.Dropdown, {"label": "train.task", "choices": choices}, value=TASK, elem_id="task-picker")
     info = make(html, {"value": lambda lang: task_info(TASK, lang)}, elem_id="task-info")
-    with gr.Column(visible=False) as own:
-        file = make(
-            gr.File, {"label": "train.file"}, file_types=FILES, type="filepath", height=110, elem_id="own-file"
-        )  # fmt: skip
-        rows = make(
-            gr.Dataframe, {"label": "train.table"}, headers=["prompt", "response"], value=[["", ""]] * 4, type="array",
-            column_count=2, interactive=True, wrap=True, max_height=260, elem_id="own-table",
-        )  # fmt: skip
-    return {"task": task, "rows": rows, "file": file}, info, own
+    places, column = own.build(wording, visit)
+    return {"task": task, **places}, info, column
 
 
 def task_info(task_id: str, language: str) -> str:

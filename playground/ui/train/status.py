@@ -14,17 +14,22 @@ from playground.ui.kit.html import card, colour, words
 if TYPE_CHECKING:
     from playground.ui.kit.html import Values
 
+PREPARES = "few_shot"  # the method that trains nothing: it prepares a prompt
+PREPARING = {
+    "running": "prepare.running", "finished": "prepare.finished", "stopped": "prepare.stopped", "failed": "prepare.failed",
+}  # fmt: skip
 STARTS_AS_BASE = ("lora", "ia3", "full_fine_tuning")  # the others begin with a prompt or with rounded weights
 
 
 def parameter_card(count: Values, method: str, language: str) -> str:
-    """What pressing Train will train, and what that costs."""
+    """What pressing the button will train, and what that costs."""
     kind = method if method in ("few_shot", "full_fine_tuning") else "rest"
     values = {"total": number(language, count["total"]), "percent": percent(language, count["percent"])}
     sizes = {"size": size(language, count["bytes"]), "memory": size(language, count["memory"])}
     rest = words(language, f"count.{kind}", **values, **sizes)
+    lead = words(language, "prepare.lead" if method == PREPARES else "count.lead")
     return (
-        f'<div class="pp-count" role="status" {colour(method)}><p class="pp-soft">{words(language, "count.lead")}</p>'
+        f'<div class="pp-count" role="status" {colour(method)}><p class="pp-soft">{lead}</p>'
         f'<div class="pp-figure">{number(language, count["trainable"])}</div><p class="pp-soft">{rest}</p></div>'
     )
 
@@ -50,8 +55,10 @@ def status_line(view: Values, language: str) -> str:
     """The sentence for each state of a training. Plain text, not yet escaped."""
     state, step, steps = view["state"], view.get("step") or 0, view.get("steps") or 0
     here = {"step": number(language, step), "steps": number(language, steps)}
-    if state in ("diverged", "failed"):
-        return view.get("message") or text(language, f"status.{state}", **here)
+    if state in ("diverged", "failed") and view.get("message"):
+        return str(view["message"])
+    if view.get("method") == PREPARES and state in PREPARING:
+        return text(language, PREPARING[state], time=seconds(language, view.get("elapsed") or 0))
     if state == "queued" and (view.get("position") or 1) > 1:
         return text(language, "status.queued", position=number(language, view["position"]))
     if state == "finished" and steps:
@@ -76,7 +83,7 @@ def samples(view: Values, language: str, step: int | None = None) -> str:
     shown = [first, upto[-1] if upto else None]
     same = view.get("method") in STARTS_AS_BASE
     heads = [text(language, f"samples.{key}") for key in ("question", "first" if same else "start", "now")]
-    if view.get("method") == "few_shot":  # nothing was trained: there is no before
+    if view.get("method") == PREPARES:  # nothing was trained: there is no before
         heads[1:], shown = [text(language, "samples.answer")], [first]
     elif upto:
         heads[2] = text(language, "samples.later", step=number(language, upto[-1]["step"]))

@@ -81,12 +81,17 @@ class TrainTab:
         ]  # fmt: skip
 
     def tell_cost(self, recipe: Recipe) -> Changes:
-        return {self.count: cost(recipe.base, recipe.method, recipe.settings, recipe.language)}
+        """What the button will do, and what that takes."""
+        verb = locales.text(recipe.language, "prepare.go" if recipe.method == status.PREPARES else "train.go")
+        return {
+            self.count: cost(recipe.base, recipe.method, recipe.settings, recipe.language),
+            self.go: gr.update(value=verb),
+        }
 
     def start(self, order: Order) -> Iterator[Changes]:
         """Queue a training and show it; a wrong input becomes a sentence over the curve."""
         try:
-            task = own_task(order.rows, order.file) if order.task == OWN else order.task
+            task = own_task(order.rows, order.file, order.pasted) if order.task == OWN else order.task
             run = start_training(
                 order.key, order.base, order.method, task, order.settings, steps=order.steps, seed=order.seed
             )
@@ -228,7 +233,7 @@ def _wire(tab: TrainTab, picked: Pickers) -> None:
     visit, result, moment, recipe, order = tab.visit, tab.result, tab.moment, picked.recipe, picked.order
     gr.on(
         [one.change for name, one in recipe.components.items() if name not in ("key", "language")],  # these cost nothing
-        recipe.handler(tab.tell_cost), recipe.inputs, tab.count, trigger_mode="always_last", **HIDDEN,
+        recipe.handler(tab.tell_cost), recipe.inputs, [tab.count, tab.go], trigger_mode="always_last", **HIDDEN,
     )  # fmt: skip
     tab.go.click(order.handler(tab.start), order.inputs, tab.shown, **STREAM)
     tab.stop.click(visit.handler(tab.halt), visit.inputs, None, **HIDDEN)

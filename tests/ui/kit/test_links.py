@@ -20,7 +20,7 @@ STATES = st.fixed_dictionaries(
         "prompt": st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
         "panes": st.lists(ADAPTER, max_size=MAX_PANES),
         "max_new_tokens": st.integers(1, MAX_NEW_TOKENS),
-        "temperature": st.floats(0, 2),
+        "temperature": st.just(0.0) | st.floats(0.01, 2),
         "top_p": st.floats(0.05, 1),
         "repetition_penalty": st.floats(1, 2),
         "seed": st.integers(0, 2**31 - 1),

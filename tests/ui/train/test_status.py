@@ -30,6 +30,11 @@ def training(**changed: Any) -> Any:
     return {**plain, **changed}
 
 
+def prepared(**changed: Any) -> Any:
+    """A view of few-shot, which has no steps."""
+    return training(**{"method": "few_shot", "step": 0, "steps": 0, **changed})
+
+
 PLACES = {
     "a question": lambda evil, lang: samples(training(questions=[evil]), lang),
     "a sample before": lambda evil, lang: samples(training(samples=[{"step": 0, "answers": [evil]}]), lang),
@@ -77,6 +82,17 @@ def test_the_count_is_the_largest_word_on_the_card(method: Any) -> None:
     assert "546" in page.text
 
 
+@both_languages
+def test_few_shot_is_never_called_a_training(language: Any) -> None:
+    """Neither by what is asked for nor while it runs; the words of a training are those of the other methods."""
+    card = Page(parameter_card({**COUNTS, "trainable": 0}, "few_shot", language)).text
+    assert text(language, "count.lead") not in card
+    assert text(language, "prepare.lead") in card
+    for state in STATES[2:]:
+        line = status_line(prepared(state=state), language)
+        assert line != status_line(training(state=state, step=0, steps=0), language) or state in ("preparing", "diverged")
+
+
 # Training
 
 
@@ -93,6 +109,12 @@ def test_the_count_is_the_largest_word_on_the_card(method: Any) -> None:
         (training(state="diverged", message="It exploded."), "It exploded."),
         (training(state="diverged"), "The loss left the scale at step 12"),
         (training(state="failed"), "The training failed"),
+        (prepared(state="queued", position=3), "number 3 in the queue"),
+        (prepared(), "measuring the answers with the examples in the prompt…"),
+        (prepared(state="finished", elapsed=65.0), "prepared in 1_min 5_s: nothing had to be trained"),
+        (prepared(state="stopped"), "stopped: the prompt is prepared, but not measured to the end"),
+        (prepared(state="failed", message="Too long."), "Too long."),
+        (prepared(state="failed"), "The preparation failed"),
     ],
 )
 def test_the_status_says_where_a_training_stands(view: Any, line: str) -> None:

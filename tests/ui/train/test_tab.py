@@ -6,14 +6,16 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from playground import locales
 from playground.actions.train import training_view
+from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN
 from playground.settings import DEFAULT_BASE
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.ui.train import tab as train
-from playground.ui.train.pickers import Order
+from playground.ui.train.pickers import Order, Recipe
 
 VISIT = Visit("a-visitor-of-the-train-tab", "en", DEFAULT_BASE)
 ORDER = Order(**vars(VISIT), method="lora", settings={}, task="pirate", rows=[], file=None, steps=2, seed=0)
@@ -46,6 +48,16 @@ def test_an_order_that_cannot_be_served_changes_nothing_but_the_status(tab: Any,
     (changes,) = tab.start(replace(ORDER, **wrong))
     assert set(changes) == {tab.status}
     assert said in changes[tab.status]
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_the_button_prepares_what_is_not_trained(tab: Any, language: str) -> None:
+    def said(method: str) -> str:
+        recipe = Recipe("me", language, DEFAULT_BASE, method=method, settings={})
+        return str(tab.tell_cost(recipe)[tab.go]["value"])
+
+    assert {said(method) for method in METHODS if method != "few_shot"} == {locales.text(language, "train.go")}
+    assert said("few_shot") == {"en": "Prepare", "es": "Preparar"}[language]
 
 
 def test_who_has_trained_nothing_is_shown_nothing_new(tab: Any) -> None:

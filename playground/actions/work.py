@@ -1,0 +1,42 @@
+"""
+What runs for a session, whatever it is about: a place for it that is nobody else's, its end, stopping.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playground.errors import PlaygroundError
+from playground.work.jobs import Run
+from playground.work.sessions import JOBS, SESSIONS, Place
+
+
+@contextmanager
+def own_place(key: str) -> Iterator[Place]:
+    """A place of the session that nobody else uses, so that nothing is replaced; at the end its run stops and goes."""
+    place = f"own-{uuid.uuid4().hex}"
+    try:
+        yield place
+    finally:
+        SESSIONS.stop(key, place)
+        SESSIONS.get(key).runs.pop(place, None)
+
+
+def stop(run: Run) -> None:
+    """Stop a run, if it has not ended."""
+    JOBS.stop(run)
+
+
+def stop_all(key: str) -> int:
+    """Stop whatever runs or waits for a session; how many that were. A training keeps what it has learned."""
+    return SESSIONS.stop_all(key)
+
+
+def check_ended(run: Run) -> None:
+    """Raises the error of a run that has ended otherwise than by finishing."""
+    if run.error:
+        raise run.error
+    if run.state == "stopped":
+        raise PlaygroundError("replaced" if run.replaced else "stopped")

@@ -1,0 +1,174 @@
+"""
+What the config of an adapter from outside may set: every field of PEFT's is honoured, without effect, or refused by name.
+
+An allow list over PEFT's own dataclasses: a field that is in neither table, also one of a later PEFT, passes only with the
+value that changes nothing. Knows nothing about bases or tensors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from playground import settings
+from playground.bounds import Bound, shown
+from playground.errors import PlaygroundError
+
+Check = Callable[[Any], Any]
+ALPHA = Bound("lora_alpha", 8.0, -1e30, 1e30)  # PEFT has no bounds; float32 has
+METHOD_OF_TYPE = {"PROMPT_TUNING": "prompt_tuning", "LORA": "lora", "IA3": "ia3"}
+SUBTRACTED = ("pissa", "olora")  # initializations that PEFT computes again from the base when it loads the adapter
+OVERWRITTEN = (True, False, None, "gaussian", "eva", "orthogonal", "mica")  # the loaded tensors replace what they gave
+LARGEST = settings.MAX_UNPACKED_BYTES  # no file holds a tensor with a longer side
+
+
+def _optional(check: Check) -> Check:
+    return lambda value: None if value is None else check(value)
+
+
+def _listed(name: str, kind: type) -> Check:
+    """None, one, or a list of them."""
+
+    def check(value: Any) -> Any:
+        found = value if isinstance(value, list) else [value]
+        if value is not None and not all(type(one) is kind for one in found):
+            raise PlaygroundError("wrong_kind", name=name, value=shown(value), kind=f"list[{kind.__name__}]")
+        return value
+
+    return check
+
+
+def _pattern_of(name: str) -> Check:
+    """The path of modules that layers are counted in, such as `layers`; PEFT takes a regular expression."""
+
+    def check(value: Any) -> Any:
+        found = _listed(name, str)(value)
+        for one in found if isinstance(found, list) else [found or ""]:
+            if one and not one.replace(".", "_").isidentifier():
+                raise PlaygroundError("upload_setting", name=name, value=shown(value))
+        return found
+
+    return check
+
+
+def _rules(name: str, of_value: Check) -> Check:
+    """A value for each pattern of module names."""
+
+    def check(value: Any) -> dict[str, Any]:
+        if not isinstance(value or {}, dict):
+            raise PlaygroundError("wrong_kind", name=name, value=shown(value), kind="dict")
+        return {pattern: of_value(one) for pattern, one in (value or {}).items()}
+
+    return check
+
+
+def _factor(value: Any) -> int | float:
+    """LoRA's alpha, as it is written: 16 stays 16."""
+    ALPHA.check(value)
+    found: int | float = value
+    return found
+
+
+def _switch(name: str) -> Check:
+    return lambda value: False if value is None else Bound(name, False).check(value)
+
+
+def _initialization(value: Any) -> str | None:
+    """Those that PEFT computes again; None for those that the loaded tensors replace. Raises PlaygroundError for others."""
+    if isinstance(value, str) and value in SUBTRACTED:
+        return value
+    if any(value is one or (isinstance(value, str) and value == one) for one in OVERWRITTEN):
+        return None
+    raise PlaygroundError("upload_initialization", name=shown(value))
+
+
+RANK = Bound("r", 8, 1, LARGEST).check
+TARGETS: dict[str, Check] = {name: _listed(name, str) for name in ("target_modules", "exclude_modules")}
+HONOURED: dict[str, dict[str, Check]] = {
+    "LORA": TARGETS | {
+        "r": RANK, "lora_alpha": _factor, "lora_dropout": Bound("lora_dropout", 0.0, 0.0, 1.0).check,
+        "use_rslora": _switch("use_rslora"), "use_dora": _switch("use_dora"),
+        "bias": Bound("bias", "none", choices=("none", "all", "lora_only")).check,
+        "layers_to_transform": _listed("layers_to_transform", int), "layers_pattern": _pattern_of("layers_pattern"),
+        "rank_pattern": _rules("rank_pattern", RANK), "alpha_pattern": _rules("alpha_pattern", _factor),
+        "init_lora_weights": _initialization,
+    },
+    "IA3": TARGETS | {"feedforward_modules": _listed("feedforward_modules", str)},
+    "PROMPT_TUNING": {
+        "num_virtual_tokens": Bound("num_virtual_tokens", 20, 1, settings.MAX_VIRTUAL_TOKENS).check,
+        "token_dim": _optional(Bound("token_dim", 1, 1, LARGEST).check),
+    },
+}  # fmt: skip
+# Where it comes from, and what PEFT reads only to begin a training, to push or to find a file
+ORIGIN = frozenset((
+    "peft_type", "task_type", "base_model_name_or_path", "revision", "peft_version", "auto_mapping", "inference_mode",
+))  # fmt: skip
+WITHOUT_EFFECT: dict[str, frozenset[str]] = {
+    "LORA": ORIGIN | {
+        "runtime_config",  # PEFT leaves it out when it reads a config
+        "fan_in_fan_out",  # PEFT sets it by the kind of the layer
+        "megatron_core", "qalora_group_size",  # read beside `megatron_config` and `use_qalora` alone
+        "loftq_config", "eva_config", "corda_config", "lora_ga_config",  # of initializations
+    },
+    "IA3": ORIGIN | {"fan_in_fan_out", "init_ia3_weights"},
+    "PROMPT_TUNING": ORIGIN | {
+        "num_attention_heads", "num_layers",  # of prefixes; a soft prompt has none
+        "prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs",
+    },
+}  # fmt: skip
+REQUIRED = {"PROMPT_TUNING": ("num_virtual_tokens",)}
+# Beside None and PEFT's default, what changes nothing
+PLAIN: Mapping[str, Any] = {
+    "num_transformer_submodules": 1,
+    "modules_to_save": [],
+    "layer_replication": [],
+    "target_parameters": [],
+    "alora_invocation_tokens": [],
+}
+
+
+def honoured(config: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    What a config sets of how to adapt, checked; the rest of it changes nothing. Raises PlaygroundError: another method,
+    another task, a value out of range, a setting that would change the answers in a way that is not followed here.
+    """
+    from peft import PeftConfig, PeftType, __version__
+    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+
+    kind = config.get("peft_type")
+    if not isinstance(kind, str) or kind not in HONOURED:
+        raise PlaygroundError("upload_method", found=shown(kind), known=", ".join(METHOD_OF_TYPE))
+    task = config.get("task_type")
+    if task != "CAUSAL_LM" and (task or kind == "PROMPT_TUNING"):  # without a task PEFT leaves the prompt out
+        raise PlaygroundError("upload_task", found=shown(task))
+    known = _defaults(PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(kind)])
+    kept = {"peft_type": kind, "task_type": "CAUSAL_LM"}
+    for name in dict.fromkeys((*REQUIRED.get(kind, ()), *config)):
+        value = config.get(name)
+        if name in HONOURED[kind]:
+            kept[name] = HONOURED[kind][name](value)
+        elif name not in WITHOUT_EFFECT[kind] and not _changes_nothing(name, value, known):
+            key = "upload_setting" if name in known else "upload_unknown_setting"
+            raise PlaygroundError(key, name=shown(name), value=shown(value), version=__version__)
+    kept = {name: value for name, value in kept.items() if value is not None}
+    try:
+        PeftConfig.from_peft_type(**kept)
+    except (TypeError, ValueError) as error:
+        raise PlaygroundError("upload_contradiction", reason=str(error)[:200]) from error
+    return kept
+
+
+def _defaults(config_class: Any) -> dict[str, Any]:
+    """PEFT's own, by field, those of the parents too."""
+    return {
+        field.name: field.default if field.default is not dataclasses.MISSING else None
+        for field in dataclasses.fields(config_class)
+    }
+
+
+def _changes_nothing(name: str, value: Any, known: Mapping[str, Any]) -> bool:
+    """PEFT's default or as good; of a field that PEFT does not know, anything empty."""
+    if name not in known:
+        return not value
+    return value is None or any(value == one and type(value) is type(one) for one in (known[name], PLAIN.get(name)))

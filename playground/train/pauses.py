@@ -1,0 +1,40 @@
+"""
+Work that pauses between its batches, so that others have their turn and a stop is heard. Knows nothing about what is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TypeVar
+
+from playground.train.job import Working
+
+Result = TypeVar("Result")
+
+
+class Stopped(Exception):  # noqa: N818  # nothing is wrong
+    """Whoever asked for the work wants no more of it."""
+
+
+def finished(work: Generator[None, None, Result]) -> Result:
+    """What the work gives, without a pause."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            result: Result = done.value
+            return result
+
+
+def pausing(work: Generator[None, None, Result], step: int, stop: Callable[[], bool]) -> Generator[Working, None, Result]:
+    """What the work gives, with an event at each of its pauses. Raises Stopped if `stop` says so after one."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            result: Result = done.value
+            return result
+        yield Working(step)
+        if stop():
+            work.close()
+            raise Stopped

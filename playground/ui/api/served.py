@@ -1,0 +1,167 @@
+"""
+How endpoints are served to programs: values checked by their kinds, what is left out filled in, every error a sentence.
+
+Knows nothing about what the endpoints are for.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import gradio as gr
+from anyio import to_thread
+from gradio.block_function import BlockFunction
+from gradio.context import LocalContext
+
+from playground import locales
+from playground.bounds import check_text, shown
+from playground.errors import PlaygroundError, unexpected
+from playground.model import libraries
+from playground.work.jobs import Run
+
+JSON_KINDS = {str: "string", dict: "object", list: "array"}  # what is not named as in Python
+log = logging.getLogger(__name__)
+
+
+class ServedBlocks(gr.Blocks):
+    """
+    Blocks whose handlers run once the heavy libraries are there. Public endpoints take their defaults for what a program
+    leaves out at the end, also over plain HTTP, and say what they take where values are too many or unreadable. What a
+    browser sends for the components of `sound`, by id, passes through that function first.
+    """
+
+    sound: Mapping[int, Callable[[Any], Any]] = {}
+
+    async def process_api(
+        self, block_fn: BlockFunction | int, inputs: list[Any], *more: Any, **named: Any
+    ) -> dict[str, Any]:
+        await to_thread.run_sync(libraries.import_all, limiter=self.limiter)
+        one = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
+        given = [self.sound.get(block._id, _same)(value) for block, value in zip(one.inputs, inputs, strict=False)]
+        if one.api_visibility != "public" or not one.api_name or one.fn is None:
+            return await super().process_api(block_fn, given, *more, **named)
+        request, name, listed = named.get("request"), f"/{one.api_name}", ", ".join(parameters(one.fn))
+        if len(inputs) > len(one.inputs):
+            error = PlaygroundError("too_many_values", found=len(inputs), endpoint=name, parameters=listed)
+            raise said_to(request, error)
+        defaults: list[Any] = list(one.inputs[len(inputs) :])
+        try:
+            return await super().process_api(block_fn, [*given, *(one.value for one in defaults)], *more, **named)
+        except gr.Error:
+            raise
+        except Exception as reason:  # what an endpoint raises is a gr.Error: gradio could not read a value
+            log.warning("%s: %s", name, shown(reason))
+            raise said_to(request, PlaygroundError("values_unreadable", endpoint=name, parameters=listed)) from reason
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def parameters(endpoint: Callable[..., Any]) -> list[str]:
+    """The names of an endpoint's values, in their order."""
+    hints = get_type_hints(endpoint)
+    return [name for name in inspect.signature(endpoint).parameters if hints.get(name) is not gr.Request]
+
+
+def served(name: str, endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """`endpoint` as gradio is to call it; a generator function stays one."""
+    taken, hints = inspect.signature(endpoint).parameters, get_type_hints(endpoint)
+
+    def checked(values: tuple[Any, ...]) -> list[Any]:
+        found = []
+        for one, value in zip(taken.values(), values, strict=True):
+            if value is None and one.default is inspect.Parameter.empty:
+                listed = ", ".join(parameters(endpoint))
+                raise PlaygroundError("value_missing", name=one.name, endpoint=f"/{name}", parameters=listed)
+            found.append(_checked(one.name, hints[one.name], value))
+        return found
+
+    def asked_by(values: tuple[Any, ...]) -> Any:
+        return next((value for value in values if isinstance(value, gr.Request)), None)
+
+    @functools.wraps(endpoint)
+    def answer(*values: Any) -> Any:
+        with explained(asked_by(values)):
+            return endpoint(*checked(values))
+
+    @functools.wraps(endpoint)
+    def stream(*values: Any) -> Iterator[Any]:
+        with explained(asked_by(values)):
+            yield from endpoint(*checked(values))
+
+    return stream if inspect.isgeneratorfunction(endpoint) else answer
+
+
+def _checked(name: str, hint: Any, value: Any) -> Any:
+    """A value as its parameter's type. Raises PlaygroundError: `wrong_kind`, `half_character`."""
+    kinds: list[Any] = [get_origin(one) or one for one in (get_args(hint) if isinstance(hint, UnionType) else (hint,))]
+    kind = kinds[0]
+    if kind is gr.Request or (value is None and NoneType in kinds):
+        return value
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)  # JavaScript may write whole numbers so
+    if not isinstance(value, int | float if kind is float else kind) or (kind is not bool and isinstance(value, bool)):
+        wanted = JSON_KINDS.get(kind, kind.__name__)
+        raise PlaygroundError("wrong_kind", name=name, value=_written(value), kind=wanted)
+    if isinstance(value, str):
+        check_text(name, value)
+    return value
+
+
+def _written(value: Any) -> str:
+    """A value as JSON has it."""
+    if isinstance(value, str):
+        return shown(value)
+    try:
+        return shown(json.dumps(value))
+    except (ValueError, RecursionError):  # an endless integer, an endless list
+        return type(value).__name__
+
+
+@contextmanager
+def explained(request: Any) -> Iterator[None]:
+    """A PlaygroundError leaves as gr.Error with its sentence, what nobody expected as the sentence that says so."""
+    try:
+        yield
+    except PlaygroundError as error:
+        raise said_to(request, error) from error
+    except gr.Error:
+        raise
+    except Exception as error:
+        log.exception("an endpoint failed")
+        raise said_to(request, unexpected(error)) from error
+
+
+def said_to(request: Any, error: PlaygroundError) -> gr.Error:
+    """The error for gradio, in the language that the request prefers."""
+    headers = getattr(request, "headers", None) or {}
+    message = error.told(locales.choose(headers.get("accept-language")))
+    return gr.Error(message, print_exception=False)
+
+
+# What a program gives up
+
+
+def changes(run: Run) -> Iterator[None]:
+    """Those of a run, as long as the program follows them."""
+    for _ in run.changes(seconds=1.0):
+        if gone():
+            return
+        yield
+
+
+def gone() -> bool:
+    """Whether the program that this call answers has cancelled it or closed its stream; gradio closes only what yields."""
+    blocks, call = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
+    if blocks is None or call is None:
+        return False
+    active = [event for events in blocks._queue.active_jobs for event in events or ()]
+    return not any(event._id == call and event.alive for event in active)

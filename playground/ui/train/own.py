@@ -1,0 +1,140 @@
+"""
+A visitor's own examples: where they go, and what was read of them, before anything is trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from playground import settings
+from playground.actions.train import own_table
+from playground.adapt.tables import EXACT, Table
+from playground.adapt.tasks import task_of
+from playground.errors import PlaygroundError
+from playground.locales import number, text
+from playground.ui.kit.controls import Changes, Controls
+from playground.ui.kit.events import HIDDEN, alarm
+from playground.ui.kit.html import words
+from playground.ui.kit.visit import Visit
+from playground.ui.kit.wording import Wording, html
+from playground.ui.train.status import sample_row
+
+FILES = [".csv", ".tsv", ".json", ".jsonl"]
+FIRST = 3  # pairs that are shown
+SEPARATORS = {",": "own.separator.comma", ";": "own.separator.semicolon", "\t": "own.separator.tab"}
+# A file that is dropped on the table goes where files go: gradio's table would guess its separator, and take its first
+# line for the names of the columns whatever their order.
+DROPPED = """
+document.addEventListener("drop", event => {
+  if (!event.target.closest("#own-table")) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const input = document.querySelector("#own-file input[type=file]");
+  if (!input) return;
+  input.files = event.dataTransfer.files;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+}, true);
+"""
+
+
+@dataclass(frozen=True)
+class Own(Visit):
+    """A visitor's own examples as they are on the page: a file counts first, then what was pasted, then what was typed."""
+
+    file: str | None
+    pasted: str
+    rows: list[list[Any]]
+
+    def table(self) -> Table:
+        """Raises PlaygroundError if they cannot be read as they were meant."""
+        return own_table(self.rows, self.file, self.pasted)
+
+
+def build(wording: Wording, visit: Controls[Visit]) -> tuple[dict[str, Any], gr.Column]:
+    """The three places for them and what was read; the places by the fields of `Own`, and the column around all."""
+    make = wording.make
+    with gr.Column(visible=False) as column:
+        seen = html("", elem_id="own-read", js_on_load=DROPPED)
+        file = make(
+            gr.File, {"label": "own.file"}, file_types=FILES, type="filepath", height=110, elem_id="own-file"
+        )  # fmt: skip
+        pasted = make(
+            gr.Textbox, {"label": "own.paste", "info": "own.paste.help"}, lines=3, max_lines=8, elem_id="own-paste"
+        )  # fmt: skip
+        rows = make(
+            gr.Dataframe, {"label": "own.table", "headers": heads}, value=[["", ""]] * settings.MIN_OWN_EXAMPLES,
+            type="array", column_count=2, interactive=True, wrap=True, max_height=360,
+            elem_id="own-table",
+        )  # fmt: skip
+    places: dict[str, Any] = {"file": file, "pasted": pasted, "rows": rows}
+    own = Controls(Own, {**visit.components, **places})
+    gr.on(
+        [place.change for place in places.values()], own.handler(lambda given: show(given, seen)), own.inputs, seen,
+        trigger_mode="always_last", **HIDDEN,
+    )  # fmt: skip
+    return places, column
+
+
+def heads(language: str) -> list[str]:
+    """What the columns of the typed table are called; their order is what counts."""
+    return [text(language, "own.prompt"), text(language, "own.response")]
+
+
+def show(own: Own, place: gr.HTML) -> Changes:
+    return {place: what_was_read(own)}
+
+
+def what_was_read(own: Own) -> str:
+    """How many pairs there are and the first of them, how they were recognised, or why they cannot be read."""
+    try:
+        table = own.table()
+    except PlaygroundError as error:
+        return alarm(error.message(own.language))
+    return f'<div role="status">{summary(table, own.language)}</div>' if table.pairs else ""
+
+
+def summary(table: Table, language: str) -> str:
+    """A table that was read, as HTML."""
+    head = heads(language)
+    cells = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    first = [(pair.prompt, pair.response) for pair in table.pairs[:FIRST]]
+    drawn = "".join(
+        sample_row(row, head, [list(column) for column in zip(*first, strict=True)]) for row in range(len(first))
+    )
+    lines = "".join(f'<p class="pp-soft pp-small">{one}</p>' for one in how(table, language))
+    shown = f'<table class="pp-samples"><thead><tr>{cells}</tr></thead><tbody>{drawn}</tbody></table>'
+    return counted(table, language) + shown + lines
+
+
+def counted(table: Table, language: str) -> str:
+    """How many pairs, to train on and to hold out; or why they are too few or too many."""
+    try:
+        task = task_of(table)
+    except PlaygroundError as error:
+        return f'<p class="pp-small">{escape(error.message(language))}</p>'
+    counts = {"count": len(table.pairs), "train": len(task.train), "held_out": len(task.held_out)}
+    said = words(language, "own.read", **{name: number(language, count) for name, count in counts.items()})
+    return f'<p class="pp-small">{said}</p>'
+
+
+def how(table: Table, language: str) -> list[str]:
+    """What was recognised, one sentence each."""
+    said = []
+    if table.separator:
+        said.append(words(language, SEPARATORS[table.separator]))
+    if not table.header:
+        said.append(words(language, "own.no_header"))
+    elif table.header != EXACT:
+        said.append(words(language, "own.header", prompt=table.header[0], response=table.header[1]))
+    if table.encoding != Table.encoding:
+        said.append(words(language, "own.encoding", encoding=table.encoding))
+    repeated = len(table.pairs) - len({pair.prompt for pair in table.pairs})
+    if repeated:
+        said.append(words(language, "own.repeated", count=number(language, repeated)))
+    if table.left_out:
+        said.append(words(language, "own.left_out", names=", ".join(table.left_out)))
+    return said

@@ -1,0 +1,294 @@
+"""A visitor's own table: read as it was meant from whatever people have, or refused with what would be right."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playground.adapt import tables
+from playground.adapt.tables import Table
+from playground.adapt.tasks import Example, own_task, read_file
+from playground.errors import PlaygroundError
+from playground.locales import LANGUAGES
+from playground.settings import MAX_EXAMPLE_CHARACTERS
+
+PAIRS = [(f"question {n}", f"answer {n}") for n in range(10)]
+OBJECTS = [{"prompt": prompt, "response": response} for prompt, response in PAIRS]
+
+
+def examples(one: Any) -> Any:
+    return {*one.train, *one.held_out}
+
+
+def csv_of(pairs: Any, separator: str = ",") -> Any:
+    return "".join(f"{prompt}{separator}{response}\n" for prompt, response in pairs)
+
+
+def lines_of(objects: Any, gap: Any = "\n", **options: Any) -> Any:
+    return gap.join(json.dumps(one, **options) for one in objects)
+
+
+def reading(folder: Any, name: Any, content: Any) -> Any:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_file(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("plain.csv", csv_of(PAIRS)),
+        ("header.csv", "prompt,response\n" + csv_of(PAIRS)),
+        ("proud header.csv", " Prompt , RESPONSE\n" + csv_of(PAIRS)),
+        ("excel.csv", "\ufeffprompt,response\r\n" + csv_of(PAIRS).replace("\n", "\r\n")),
+        ("SHOUT.CSV", csv_of(PAIRS)),
+        ("no last newline.csv", csv_of(PAIRS).rstrip("\n")),
+        ("blank line at the end.csv", csv_of(PAIRS) + "\n"),
+        ("blank lines between.csv", csv_of(PAIRS).replace("\n", "\n\n")),
+        ("empty row.csv", csv_of(PAIRS) + ",\n"),
+        ("semicolons.csv", csv_of(PAIRS, ";")),
+        ("tabs.csv", csv_of(PAIRS, "\t")),
+        ("tabs.tsv", csv_of(PAIRS, "\t")),
+        ("spaces behind commas.csv", csv_of([(f'"{p}"', f' "{r}"') for p, r in PAIRS])),
+        ("told to Excel.csv", "sep=;\r\n" + csv_of(PAIRS, ";")),
+        ("old Mac.csv", csv_of(PAIRS).replace("\n", "\r")),
+        ("swapped.csv", "response,prompt\n" + csv_of([(r, p) for p, r in PAIRS])),
+        ("swapped.json", json.dumps([("Response", "Prompt"), *((r, p) for p, r in PAIRS)])),
+        ("turned objects.json", json.dumps([dict(reversed(one.items())) for one in OBJECTS])),
+        ("other names.json", json.dumps([{"question": p, "answer": r} for p, r in PAIRS])),
+        ("wide.csv", csv_of(PAIRS).encode("utf-16")),
+        ("wide without mark.tsv", csv_of(PAIRS, "\t").encode("utf-16-le")),
+        ("pairs.json", json.dumps(PAIRS)),
+        ("objects.json", json.dumps(OBJECTS, indent=1)),
+        ("header pair.json", json.dumps([("prompt", "response"), *PAIRS])),
+        ("more fields.json", json.dumps([{**one, "author": 1} for one in OBJECTS])),
+        ("mark.json", "\ufeff" + json.dumps(OBJECTS)),
+        ("objects.jsonl", lines_of(OBJECTS)),
+        ("pairs.jsonl", lines_of(PAIRS)),
+        ("blank lines.jsonl", lines_of(OBJECTS, gap="\n \n") + "\n\n"),
+        ("windows.jsonl", lines_of(OBJECTS, gap="\r\n")),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value[-6:] else "",
+)
+def test_the_same_examples_are_read_from_every_kind_of_file(tmp_path: Path, name: str, content: Any) -> None:
+    assert examples(reading(tmp_path, name, content)) == {Example(*pair) for pair in PAIRS}
+
+
+@pytest.mark.parametrize(
+    ("quoted", "meant"),
+    [
+        ('"one, two"', "one, two"),
+        ('"say ""hi"""', 'say "hi"'),
+        ('"first\nsecond"', "first\nsecond"),
+        ('"first\r\nsecond"', "first\nsecond"),
+        ("¿qué tal? 日本 🏴‍☠️", "¿qué tal? 日本 🏴‍☠️"),
+        ("  spaces around  ", "spaces around"),
+    ],
+)
+def test_a_csv_cell_means_what_it_says(tmp_path: Path, quoted: str, meant: str) -> None:
+    assert Example(meant, "yes") in examples(reading(tmp_path, "own.csv", csv_of([*PAIRS, (quoted, "yes")])))
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85"], ids=ascii)
+def test_only_a_newline_ends_a_line_of_jsonl(tmp_path: Path, odd: str) -> None:
+    content = lines_of([*OBJECTS, {"prompt": f"before{odd}after", "response": "yes"}], ensure_ascii=False)
+    assert Example(f"before{odd}after", "yes") in examples(reading(tmp_path, "own.jsonl", content))
+
+
+DEEP, LONG_NUMBER = "[" * 100_000, "[" + "1" * 5_000 + "]"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "key"),
+    [
+        ("own.txt", csv_of(PAIRS), "data_kind"),
+        ("own.xlsx", b"PK\x03\x04", "data_kind"),
+        ("own", csv_of(PAIRS), "data_kind"),
+        ("cyrillic.csv", "Привет мир,Как дела\n".encode("cp1251") * 10, "data_encoding"),
+        ("dos.csv", csv_of([*PAIRS, ("año", "sí")]).encode("cp850"), "data_encoding"),
+        ("polish.csv", csv_of([*PAIRS, ("żółw", "źródło")]).encode("cp1250"), "data_encoding"),
+        ("half wide.csv", b"\xff\xfea\0b", "data_encoding"),
+        ("open quote.csv", csv_of(PAIRS) + '"never closed,x\n', "data_quotes"),
+        ("broken.json", json.dumps(OBJECTS)[:-1], "data_json"),
+        ("deep.json", DEEP, "data_json"),
+        ("number.json", LONG_NUMBER, "data_json"),
+        ("empty.json", "", "data_json"),
+        ("broken.jsonl", lines_of(OBJECTS) + "\n{", "data_json"),
+        ("deep.jsonl", DEEP, "data_json"),
+        ("object.json", json.dumps(OBJECTS[0]), "data_no_list"),
+        ("word.json", '"prompt"', "data_no_list"),
+        ("nothing.json", "[]", "data_count"),
+        ("nothing.csv", "", "data_count"),
+        ("header only.csv", "prompt,response\n", "data_count"),
+        ("one column.csv", "a\n" * 10, "data_columns"),
+        ("three columns.csv", "a,b,c\n" * 10, "data_columns"),
+        ("commas.tsv", csv_of(PAIRS), "data_columns"),
+        ("twice.json", '[{"prompt": "a", "prompt": "b", "response": "c"}]', "data_json"),
+        ("words.json", json.dumps(["ab"] * 10), "data_rows"),
+        ("no names.json", json.dumps([{"text": p, "label": r} for p, r in PAIRS]), "data_fields"),
+        ("two prompts.json", json.dumps([{"instruction": p, "input": "", "output": r} for p, r in PAIRS]), "data_fields"),
+        ("numbers.json", json.dumps([{"prompt": n, "response": n} for n in range(1, 11)]), "data_rows"),
+        ("half a character.jsonl", lines_of([*OBJECTS, {"prompt": "\ud83c", "response": "x"}]), "data_rows"),
+        ("long.csv", csv_of(PAIRS) * 60_000, "data_too_large"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 25 else "",
+)
+def test_a_file_that_is_no_data_is_refused_with_the_reason(tmp_path: Path, name: str, content: Any, key: str) -> None:
+    with pytest.raises(PlaygroundError) as refused:
+        reading(tmp_path, name, content)
+    assert refused.value.key == key
+    assert refused.value.message("es") != refused.value.message("en")
+
+
+@pytest.mark.parametrize(
+    ("changed", "rows"),
+    [
+        ({2: ("prompt", "")}, "3"),
+        ({0: ("", "response")}, "1"),
+        ({9: ("   ", "response")}, "10"),
+        ({1: ("alone",), 4: ("a", "b", "c")}, "2, 5"),
+        ({1: None, 2: 7, 3: "text"}, "2, 3, 4"),
+        (dict.fromkeys(range(5), ("prompt", None)), "1, 2, 3, 4, 5"),
+        (dict.fromkeys(range(6), ("prompt", None)), "1, 2, 3, 4, 5…"),
+        ({5: ("x" * (MAX_EXAMPLE_CHARACTERS + 1), "y")}, f"6 (> {MAX_EXAMPLE_CHARACTERS})"),
+        ({5: ("x", "y" * (MAX_EXAMPLE_CHARACTERS + 1)), 7: ("x", "")}, f"6 (> {MAX_EXAMPLE_CHARACTERS}), 8"),
+    ],
+)
+def test_wrong_rows_are_listed_by_number(changed: Any, rows: str) -> None:
+    with pytest.raises(PlaygroundError) as refused:
+        own_task([changed.get(n, pair) for n, pair in enumerate(PAIRS)])
+    assert (refused.value.key, refused.value.values["rows"]) == ("data_rows", rows)
+
+
+def pairs_of(table: Table) -> list[tuple[str, str]]:
+    return [(pair.prompt, pair.response) for pair in table.pairs]
+
+
+def refusal(text: str) -> PlaygroundError:
+    with pytest.raises(PlaygroundError) as refused:
+        tables.parse(text)
+    return refused.value
+
+
+# Separators
+
+
+def test_a_decimal_comma_is_no_separator() -> None:
+    said = [("1,5 mal zwei?", "3"), ("Hallo?", "Ja"), ("2,5 mal zwei?", "5")]
+    assert pairs_of(tables.parse(csv_of(said, ";"))) == said
+    assert pairs_of(tables.parse("Prompt;Response\n" + csv_of(said[:1] * 2, ";"))) == said[:1] * 2
+    assert pairs_of(tables.parse(csv_of(said[:1] * 2, "\t"))) == said[:1] * 2
+
+
+@pytest.mark.parametrize("text", ["1,5 mal zwei?;3\n" * 9, "1,5 mal zwei?;3\n" * 8 + "2,5 mal zwei? 5\n"])
+def test_where_two_separators_may_be_meant_none_is_guessed(text: str) -> None:
+    error = refusal(text)
+    assert error.key == "data_ambiguous"
+    for one in LANGUAGES:
+        assert "prompt,response" in error.message(one)
+        assert "prompt;response" in error.message(one)
+
+
+@pytest.mark.parametrize("separator", tables.SEPARATORS)
+def test_every_cell_survives_every_separator(separator: str) -> None:
+    """Whatever the cells hold, what a spreadsheet writes is read back."""
+    draw, letters = random.Random(0), "aé ñ,;\t\"\n'1"
+    said = [("start 1,", "end;")]
+    said += [(f"x{''.join(draw.choices(letters, k=9))}y", f"x{''.join(draw.choices(letters, k=9))}y") for _ in range(40)]
+    quoted = [['"' + cell.replace('"', '""') + '"' for cell in row] for row in said]
+    assert pairs_of(tables.parse("prompt" + separator + "response\n" + csv_of(quoted, separator))) == said
+
+
+# Headers
+
+
+@pytest.mark.parametrize("name", sorted(tables.PROMPTS))
+@pytest.mark.parametrize("dress", [str, str.upper, lambda name: f'"{name.title()}"'], ids=["plain", "loud", "quoted"])
+def test_columns_may_be_called_as_people_call_them_in_either_order(name: str, dress: Any) -> None:
+    for response in ("response", "Salida", "RESPUESTA"):
+        straight = tables.parse(f"\ufeff{dress(name)};{response}\n" + csv_of(PAIRS, ";"))
+        turned = tables.parse(f"{response},{dress(name)}\n" + csv_of([(r, p) for p, r in PAIRS]))
+        assert pairs_of(straight) == pairs_of(turned) == PAIRS
+        assert straight.header == turned.header == (dress(name).strip('"'), response)
+
+
+def test_accents_and_marks_in_a_header_do_not_matter() -> None:
+    assert pairs_of(tables.parse("Instrucción,Contestación:\n" + csv_of(PAIRS))) == PAIRS
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Frage,Antwort", "text,label", "prompt,label", "instruction,input", "source text,target text", "col1,col2",
+        "Column 1,Column 2", "0,1", "Your question,answer", "Frage (DE),Antwort (DE)", "[src],[tgt]",
+        "Kundenfrage_1,Reaktion",
+    ],
+)  # fmt: skip
+def test_what_may_be_a_header_never_becomes_an_example(header: str) -> None:
+    error = refusal(f"\n{header}\n" + csv_of(PAIRS))
+    assert (error.key, error.values["line"]) == ("data_header", 2)
+    for language in LANGUAGES:
+        assert header.replace(",", " | ") in error.message(language)
+        assert "prompt,response" in error.message(language)
+
+
+def test_below_a_header_every_line_is_an_example() -> None:
+    assert pairs_of(tables.parse("prompt,response\ncat,gato\n" + csv_of(PAIRS))) == [("cat", "gato"), *PAIRS]
+
+
+def test_a_table_without_header_says_so() -> None:
+    assert tables.parse(csv_of(PAIRS)).header == ()
+
+
+def test_a_header_that_comes_again_is_no_example() -> None:
+    """As in two files that were put one behind the other."""
+    error = refusal("prompt,response\n" + csv_of(PAIRS) + "prompt,response\n" + csv_of(PAIRS))
+    assert (error.key, error.values["rows"]) == ("data_rows", "12")
+
+
+def test_other_fields_of_objects_are_named() -> None:
+    table = tables.of_rows([{"Input": "a", "author": 1, "output": "b"}, {"id": 2, "input": "c", "output": "d"}])
+    assert (pairs_of(table), table.left_out) == ([("a", "b"), ("c", "d")], ("author", "id"))
+
+
+# Lines
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "key", "values"),
+    [
+        ("a.csv", 'prompt,response\n"two\nlines",x\n\n,\na,b,c\nalone\n', "data_columns", {"rows": "6 (3), 7 (1)"}),
+        ("a.csv", 'sep=,\r\nprompt,response\r\na,\r\n"b\r\nb",c\r\n,d\r\n', "data_rows", {"rows": "3, 6"}),
+        ("a.csv", 'prompt,response\na,b\n"c,d\n', "data_quotes", {"line": 3}),
+        ("a.json", '[\n {"prompt": "a", "response": "b"},\n\n {"x": 1,\n "y": 2}, {"z": "a"}]', "data_fields", {"line": 4}),
+        ("a.json", '[["a 1", "b"],\n\n ["a", 1], ["a"\n],\n5]', "data_rows", {"rows": "3, 3, 5"}),
+        ("a.json", '[\n["a", "b"]\n["c", "d"]]', "data_json", {"line": 3, "column": 1}),
+        ("a.jsonl", '\n{"prompt": "a", "response": "b"}\n{"prompt": "a" "b"}\n', "data_json", {"line": 3, "column": 16}),
+        ("a.jsonl", '\n{"prompt": "a", "response": 4}\n', "data_rows", {"rows": "2"}),
+    ],
+)
+def test_what_is_wrong_is_named_by_the_lines_of_the_file(
+    tmp_path: Path, name: Any, content: Any, key: Any, values: Any
+) -> None:
+    with pytest.raises(PlaygroundError) as refused:
+        reading(tmp_path, name, content)
+    assert refused.value.key == key
+    assert values.items() <= refused.value.values.items()
+
+
+# Letters
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8-sig"])
+@pytest.mark.parametrize(
+    "extra", [("¿Cuántos años?", "Diez, señor"), ("Größe?", "1,5 m – “etwa”"), ("l’œuf", "à 3 €")], ids=ascii
+)
+def test_letters_are_read_as_they_were_written(tmp_path: Path, encoding: str, extra: tuple[str, str]) -> None:
+    if encoding == "latin-1":
+        extra = (extra[0].replace("’œ", "'oe"), extra[1].translate(str.maketrans("–“”€", "-''e")))
+    (tmp_path / "own.csv").write_bytes(("prompt;response\n" + csv_of([*PAIRS, extra], ";")).encode(encoding))
+    table = tables.read(tmp_path / "own.csv")
+    assert pairs_of(table)[-1] == extra
+    assert (table.encoding == "Windows-1252") == (encoding in ("latin-1", "cp1252"))

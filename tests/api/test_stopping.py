@@ -1,0 +1,86 @@
+"""
+What a program gives up stops, and what it asks for twice waits or is told so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from tests.api.calling import called
+
+BASE = "smollm2-135m"
+BOUND = 60.0  # seconds after which what was stopped has not ended
+LONG: tuple[Any, ...] = (BASE, "lora", "pirate", {}, 300, 0)  # steps of a training that nobody waits for
+QUESTION = (BASE, "Tell me about the sea.", ["base", "pirate-lora"])
+
+
+def within(done: Callable[[], Any]) -> Any:
+    """What `done` gives once it gives something."""
+    deadline = time.monotonic() + BOUND
+    while not (found := done()):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return found
+
+
+def own(client: Client) -> list[Any]:
+    """The adapters of the client's own session."""
+    return [one for one in client.predict(api_name="/adapters") if one["task"] and "-" not in one["id"]]
+
+
+def test_a_cancelled_training_ends_and_keeps_what_it_has_learned(client: Client) -> None:
+    job = client.submit(*LONG, api_name="/train")
+    next(job)
+    job.cancel()
+    (kept,) = within(lambda: own(client))
+    assert kept["steps"] < 300
+    events = list(client.submit(*LONG[:4], 1, 0, api_name="/train"))  # its place is free
+    assert events[-1]["event"] == "finished"
+
+
+def test_a_training_whose_stream_is_closed_ends(url: str) -> None:
+    call, session = f"{url}/gradio_api/call/train", "closed-stream"
+    posted = httpx.post(call, json={"data": LONG, "session_hash": session}).json()
+    with httpx.stream("GET", f"{call}/{posted['event_id']}", timeout=BOUND) as stream:
+        next(line for line in stream.iter_lines() if "started" in line)
+    assert within(lambda: not stopped(url, session))
+
+
+def stopped(url: str, session: str) -> int:
+    """How many jobs of a session `/stop` found."""
+    return int(called(url, "stop", {"data": [], "session_hash": session})["stopped"])
+
+
+def test_stop_ends_whatever_runs_for_the_client_and_nothing_else(client: Client, url: str) -> None:
+    training = client.submit(*LONG, api_name="/train")
+    next(training)
+    assert Client(url, verbose=False).predict(api_name="/stop") == {"stopped": 0}
+    assert client.predict(api_name="/stop") == {"stopped": 1}
+    *_, last = training
+    assert (last["event"], last["adapter"]["steps"] < 300) == ("stopped", True)
+    assert client.predict(api_name="/stop") == {"stopped": 0}
+
+
+def test_a_stopped_comparison_says_so(client: Client) -> None:
+    job = client.submit(*QUESTION, 256, api_name="/compare")
+    next(job)
+    client.predict(api_name="/stop")
+    with pytest.raises(AppError, match="stopped before it had ended"):
+        job.result(timeout=BOUND)
+
+
+def test_comparisons_of_one_client_wait_for_each_other_and_a_second_training_is_refused(client: Client) -> None:
+    first = client.submit(*LONG, api_name="/train")
+    next(first)
+    with pytest.raises(AppError, match="still running"):
+        client.predict(*LONG, api_name="/train")
+    jobs = [client.submit(*QUESTION, length, api_name="/compare") for length in (2, 3, 4)]
+    assert [list(job)[-1]["panes"][0]["tokens"] for job in jobs] == [2, 3, 4]
+    first.cancel()
