@@ -21,7 +21,7 @@ from playground.errors import PlaygroundError
 from playground.model import libraries
 from playground.model.bases import BASES
 from playground.ui.api.http import APP
-from playground.ui.kit.theme import CSS, HEAD, THEME
+from playground.ui.kit.theme import CSS, HEAD, THEME, WORDS
 from playground.ui.page import build_page
 
 demo = build_page()
@@ -58,7 +58,9 @@ def serve() -> None:
         theme=THEME,
         css=CSS,
         head=HEAD,
-        footer_links=["api", "settings"],
+        i18n=WORDS,
+        run_history=False,  # it would keep every question in the browser, for whoever sits there next
+        footer_links=["api"],  # its settings would be a second switch of language and colours
         max_threads=4 * settings.MAX_QUEUE,  # every page that follows a job holds one
         max_file_size=settings.MAX_UPLOAD_BYTES,
         state_session_capacity=settings.MAX_PAGES,

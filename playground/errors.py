@@ -7,9 +7,18 @@ language; `str(error)` is the English sentence, for notebooks and logs. Knows no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from playground import locales
+
+# What a value of that name may be an id of: keys of the locale files
+LABELS = {
+    "method": ("methods.{}.name",),
+    "name": ("hyperparameters.{}", "decoding.{}", "train.{}"),
+    "kind": ("error.kind.{}",),
+    "reason": ("error.reason.{}",),
+}
 
 
 class PlaygroundError(ValueError):
@@ -20,19 +29,23 @@ class PlaygroundError(ValueError):
         self.key, self.values = key, values
 
     def message(self, language: str) -> str:
-        """The sentence, whole Unicode characters only: it may repeat what somebody sent."""
-        values, method = dict(self.values), f"methods.{self.values.get('method')}.name"
-        if method in locales.words(language):
-            values["method"] = locales.text(language, method)
-        sentence = locales.text(language, f"error.{self.key}", **values)
-        return sentence.encode("utf-8", "backslashreplace").decode("utf-8")
+        """The sentence as a visitor reads it: numbers as the language writes them, parameters by their labels."""
+        values = {name: _written(language, value, LABELS.get(name, ())) for name, value in self.values.items()}
+        return _whole(locales.text(language, f"error.{self.key}", **values))
+
+    def told(self, language: str) -> str:
+        """The same for a program, notebooks and logs: numbers and names of parameters as Python writes them."""
+        values: dict[str, object] = dict(self.values)
+        for name in values.keys() & {"method", "reason"}:
+            values[name] = _written(language, values[name], LABELS[name])
+        return _whole(locales.text(language, f"error.{self.key}", **values))
 
     def alone(self) -> PlaygroundError:
         """The same error without its traceback, whose frames would keep alive what they worked on."""
         return PlaygroundError(self.key, **self.values)
 
     def __str__(self) -> str:
-        return self.message(locales.DEFAULT)
+        return self.told(locales.DEFAULT)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.key, self.values)
@@ -44,6 +57,21 @@ def unexpected(error: BaseException) -> PlaygroundError:
         return error.alone()
     kind = type(error).__name__
     return PlaygroundError("out_of_memory" if kind in ("MemoryError", "OutOfMemoryError") else "internal", kind=kind)
+
+
+def _written(language: str, value: object, labels: Sequence[str]) -> object:
+    """A number in the language's digits; an id by the first of `labels` that there is, in words; anything else as it is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return locales.number(language, value).replace("-", "−")
+    if isinstance(value, float):
+        return locales.written(language, value)
+    keys = (label.format(value) for label in labels)
+    return next((locales.text(language, key) for key in keys if key in locales.words(language)), value)
+
+
+def _whole(sentence: str) -> str:
+    """Whole Unicode characters only: a sentence may repeat what somebody sent."""
+    return sentence.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _rebuild(key: str, values: dict[str, object]) -> PlaygroundError:

@@ -82,7 +82,7 @@ def test_what_is_not_meant_is_refused_and_named(kind: str, value: Any, key: str)
     error = refusal(KINDS[kind], value)
     assert error.key == key
     assert error.values["name"] == KINDS[kind].name
-    assert all(KINDS[kind].name in error.message(language) for language in LANGUAGES)
+    assert all(KINDS[kind].name in error.told(language) for language in LANGUAGES)
 
 
 @pytest.mark.parametrize("value", [HUGE, 10**5000, "x" * 10_000, list(range(1000)), 1e300, np.zeros(1000)], ids=brief)

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import gradio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ from playground.errors import PlaygroundError
 from playground.formats.accumulators import OPERANDS, OVERFLOWS
 from playground.formats.format import GRANULARITIES
 from playground.formats.registry import FORMATS
-from playground.locales import choose, number, percent, scientific, seconds, significant, size, text, words, written
+from playground.locales import choose, counted, number, percent, scientific, seconds, significant, size, text, words, written
 from playground.lowrank.toy import TARGETS as TOYS
 from playground.plots.quantize.tensor import COLUMNS as TENSOR_COLUMNS
 from playground.plots.quantize.wholemodel import COLUMNS
@@ -90,8 +91,9 @@ SAME_IN_BOTH = {
     "formats.nf4", "formats.fp4", "tensor.source.normal", "tensor.source.laplace", "tensor.elsewhere.normal",
     "wholemodel.how.real", "wholemodel.column.sqnr", "wholemodel.column.bits", "wholemodel.column.kl", "tensor.sqnr",
     "tensor.mae", "tensor.rmse", "tensor.elsewhere.embedding",  # terms of art
-    "tensor.errors.axis", "tensor.stop.tensor", "tensor.base",  # the Spanish word too
+    "tensor.errors.axis", "tensor.stop.tensor",  # the Spanish word too
     "tensor.worth.one",  # numbers
+    "calibration.head.rmse", "calibration.head.sqnr",
     "own.prompt",  # a field of every file, too
 }  # fmt: skip
 
@@ -162,6 +164,9 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
 OPTIONAL = {
     f"hyperparameters.{parameter.name}.help.{one.id}" for one in METHODS.values() for parameter in one.hyperparameters
 }
+OPTIONAL |= {f"{key}.one" for key in words("en")}  # about one of what `key` is about several of: locales.counted
+OPTIONAL |= {f"error.kind.{kind.__name__}" for kind in (int, float, str, bool)}  # errors.LABELS
+OPTIONAL |= {"error.reason.no_zip", "error.reason.damaged"}  # what an upload's reason may be
 
 
 def expanded() -> Any:
@@ -294,7 +299,25 @@ def test_every_error_has_its_sentence_and_the_values_for_it() -> None:
 
 def test_no_sentence_is_unused() -> None:
     errors = {f"error.{key}" for key, _ in raised()}
-    assert set(words("en")) - literals() - expanded() - OPTIONAL - errors == set()
+    assert set(words("en")) - literals() - expanded() - OPTIONAL - errors - gradios() == set()
+
+
+# Gradio's own words
+
+
+def gradios() -> Any:
+    """Its sentences as its language files name them, and what it says in English in every language."""
+    return {key for key in words("en") if key.startswith("gradio.")}
+
+
+def test_gradio_still_says_what_is_said_in_its_place() -> None:
+    """The English column is its own text: an update that changes it would leave the Spanish one unused."""
+    folder = Path(gradio.__file__).parent
+    scripts = [*folder.glob("templates/frontend/assets/*.js"), folder / "queueing.py", folder / "route_utils.py"]
+    shipped = "".join(path.read_text(encoding="utf-8", errors="replace") for path in scripts)
+    pieces = {key: re.split(r"\{\w+\}|s?: | \(", words("en")[key]) for key in gradios()}
+    assert len(pieces) > 50
+    assert {key for key, parts in pieces.items() if any(part not in shipped for part in parts)} == set()
 
 
 # No words of a visitor's outside the locale files
@@ -555,6 +578,24 @@ def test_the_first_language_that_is_asked_for_and_exists_is_chosen(wishes: tuple
 
 
 # Errors
+
+
+def test_numbers_and_parameters_in_an_error_are_the_reader_s() -> None:
+    error = PlaygroundError("out_of_range", name="learning_rate", value="x", minimum=1e-6, maximum=0.1)
+    assert error.message("es") == "Tasa de aprendizaje debe estar entre 1\u00a0×\u00a010⁻⁶ y 0,1, no x."
+    assert error.message("en").startswith("Learning rate must")
+    assert error.told("en").startswith("learning_rate must")  # a program gave it by that name
+    diverged = PlaygroundError("diverged", step=1234, best=12, learning_rate=0.003)
+    assert "en el paso 1234 con una tasa de aprendizaje de 0,003." in diverged.message("es")
+    damaged = PlaygroundError("upload_unreadable", reason="no_zip")
+    assert damaged.message("es") == "No se puede leer el zip: no es un archivo zip"
+    kind = PlaygroundError("wrong_kind", name="rank", value="2.5", kind="int")
+    assert kind.message("es") == "Rango debe ser un número entero, no «2.5»."
+
+
+def test_one_of_something_has_its_own_sentence() -> None:
+    assert counted("es", "status.finished", 1, time="2 s") == "1 paso en 2 s"
+    assert counted("es", "status.finished", 24, time="2 s") == "24 pasos en 2 s"
 
 
 def test_an_error_speaks_both_languages_and_survives_a_process_border() -> None:

@@ -30,9 +30,7 @@ def examples() -> dict[str, Adapter]:
 def check_room(size: int) -> None:
     """Raises PlaygroundError if an adapter of so many bytes is more than a session may hold."""
     if size > settings.MAX_SESSION_BYTES:
-        raise PlaygroundError(
-            "adapter_too_large", needed=f"{size / 1e6:.0f}", maximum=settings.MAX_SESSION_BYTES // 1_000_000
-        )
+        raise PlaygroundError("adapter_too_large", needed=round(size / 1e6), maximum=settings.MAX_SESSION_BYTES // 1_000_000)
 
 
 class Library:

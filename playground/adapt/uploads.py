@@ -56,7 +56,9 @@ def unpack(path: Path, base: Base, new_id: str) -> Adapter:
         files = files_of(path)
         config, told = json.loads(files[CONFIG]), json.loads(files.get(RECORD, b"{}"))
         tensors = _tensors(files[WEIGHTS])
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RecursionError, SafetensorError) as error:
+    except zipfile.BadZipFile as error:
+        raise PlaygroundError("upload_unreadable", reason="damaged" if zipfile.is_zipfile(path) else "no_zip") from error
+    except (zlib.error, EOFError, ValueError, RecursionError, SafetensorError) as error:
         if isinstance(error, PlaygroundError):
             raise
         raise PlaygroundError("upload_unreadable", reason=str(error)[:200]) from error

@@ -33,6 +33,11 @@ def text(language: str, key: str, **values: object) -> str:
     return words(language)[key].format(**values)
 
 
+def counted(language: str, key: str, count: int, **values: object) -> str:
+    """The sentence `key` about `count` of something, or `key.one` about one; `{count}` is the number as it is written."""
+    return text(language, f"{key}.one" if count == 1 else key, count=number(language, count), **values)
+
+
 def choose(*wishes: object) -> str:
     """
     The first language that one of `wishes` asks for: plain codes ("es") or Accept-Language headers ("es-MX,en;q=0.8").
@@ -65,8 +70,8 @@ def significant(language: str, value: float, figures: int = 2) -> str:
 
 
 def trimmed(language: str, value: float) -> str:
-    """With at most two decimals, and none that says nothing: 4.13, 4.5, 16."""
-    return number(language, value, next((digits for digits in (0, 1) if abs(round(value, digits) - value) < 1e-3), 2))
+    """With at most three decimals, and none that says nothing: 4.127, 4.5, 16. Bits per parameter are written so."""
+    return number(language, value, next((digits for digits in range(3) if abs(round(value, digits) - value) < 5e-4), 3))
 
 
 def raised(power: int) -> str:

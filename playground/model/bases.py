@@ -230,7 +230,7 @@ def _check_memory(name: str, needed: int, device: str) -> None:
     free = torch.cuda.mem_get_info()[0] if device == "cuda" else memory.available()
     needed = int(1.2 * needed)
     if needed > free:
-        raise PlaygroundError("too_little_memory", base=name, needed=f"{needed / 1e9:.1f}", free=f"{free / 1e9:.1f}")
+        raise PlaygroundError("too_little_memory", base=name, needed=round(needed / 1e9, 1), free=round(free / 1e9, 1))
 
 
 def _find(spec: BaseSpec, report: Report) -> Path:
@@ -263,5 +263,5 @@ def _hub_folder(spec: BaseSpec) -> Path:
     except OSError as error:
         folder = "~/.cache/huggingface"
         if error.errno == errno.ENOSPC:
-            raise PlaygroundError("disk_full", folder=folder, needed=f"{4e-9 * (spec.parameters or 1e9):.0f}") from error
+            raise PlaygroundError("disk_full", folder=folder, needed=round(4e-9 * (spec.parameters or 1e9))) from error
         raise PlaygroundError("base_unreadable", base=spec.id, folder=folder, reason=str(error)[:200]) from error

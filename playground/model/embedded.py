@@ -97,7 +97,7 @@ def _sha256(file: Path, size: int, modified: int) -> str:
 def _make(target: Path, report: Report) -> None:
     free = shutil.disk_usage(target.parent).free
     if free < NEEDED_BYTES:
-        raise PlaygroundError("disk_full", folder=target.parent, needed=f"{NEEDED_BYTES / 1e9:.1f}")
+        raise PlaygroundError("disk_full", folder=target.parent, needed=round(NEEDED_BYTES / 1e9, 1))
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="partial-") as partial:
         work = Path(partial)
         try:
@@ -118,7 +118,7 @@ def _make(target: Path, report: Report) -> None:
         except Exception as error:
             # safetensors and tokenizers wrap the system's error in their own, keeping its words
             if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
-                raise PlaygroundError("disk_full", folder=target.parent, needed=f"{NEEDED_BYTES / 1e9:.1f}") from error
+                raise PlaygroundError("disk_full", folder=target.parent, needed=round(NEEDED_BYTES / 1e9, 1)) from error
             raise
 
 
@@ -137,7 +137,7 @@ def fetch(into: Path, report: Report) -> Path:
     if process.returncode or not wheels:
         reason = (process.stderr.read() if process.stderr else "").strip().splitlines()
         if any("No space left" in line for line in reason):
-            raise PlaygroundError("disk_full", folder=into.parent, needed=f"{NEEDED_BYTES / 1e9:.1f}")
+            raise PlaygroundError("disk_full", folder=into.parent, needed=round(NEEDED_BYTES / 1e9, 1))
         if not reason:
             raise PlaygroundError("no_network", what=WHEEL)
         broken = [line for line in reason if "connection broken" in line]  # "not found" is what pip says after that

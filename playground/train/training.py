@@ -233,7 +233,7 @@ class _Run:
 
     def _failed(self) -> Ended:
         """Ends a diverged run with the adapter as it was when the held-out loss was lowest."""
-        (best, tensors), rate = self.best, f"{self.values['learning_rate']:g}"
+        (best, tensors), rate = self.best, self.values["learning_rate"]
         error = PlaygroundError("diverged" if best else "diverged_at_once", step=self.done, best=best, learning_rate=rate)
         ended = self._ended("failed", error)
         kept = dataclasses.replace(ended.adapter.record, steps=best)

@@ -42,6 +42,21 @@ TITLE = "PEFT Playground"
 POLL_SECONDS = 1.0
 CACHE_SECONDS = (3600, 4 * 3600)  # how often gradio looks for old files, and how old they may get
 TABS = ("compare", "train", "lowrank", "quantization")
+# A click on another language: the address with everything that a link carries, and the tab that is open
+SWITCH = """
+element.addEventListener("click", event => {
+  const link = event.target.closest("[data-pp-language]");
+  if (!link) return;
+  event.preventDefault();
+  trigger("select", { language: link.lang });
+});
+"""
+GO = """
+query => {
+  const tab = document.querySelector("#tabs [role=tab][aria-selected=true]").dataset.tabId;
+  location.assign(location.pathname + "?" + query + (tab === "compare" ? "" : "&tab=" + tab));
+}
+"""
 LOADING = {"waiting": "loading", "downloading": "preparing", "converting": "preparing", "rounding": "loading"}
 
 
@@ -70,6 +85,7 @@ class Shell:
             shown.setdefault(component, {}).update(properties)
         shown[self.header]["value"] = header_html(catalogue.base_status(opens.question.base), language)
         changes: Changes = {component: gr.update(**properties) for component, properties in shown.items()}
+        changes[self.timer] = gr.Timer(POLL_SECONDS, active=True)  # not before: it would ask in an undecided language
         if link["tab"] in TABS[1:]:
             changes[self.tabs] = gr.Tabs(selected=link["tab"])
         return {self.visit.components["key"]: key, self.visit.components["language"]: language, **changes}
@@ -81,6 +97,11 @@ class Shell:
             status = catalogue.base_status(wanted.base)
         waits = status["state"] != "ready"
         return {self.header: header_html(status, wanted.language), self.timer: gr.Timer(POLL_SECONDS, active=waits)}
+
+    def switch(self, given: Mapping[Any, Any], event: gr.EventData) -> Changes:
+        """The link to what is asked now, in the language that was clicked; GO follows it."""
+        asked = self.compared.asked.value(given)
+        return self.compared.write_link(replace(asked, language=locales.choose(event.language)))
 
     def choose_base(self, wanted: Wanted) -> Iterator[Changes]:
         """Use the base that was picked once it is loaded, and say meanwhile how it is doing."""
@@ -123,14 +144,15 @@ def build_shell(wording: Wording) -> Shell:
     # In the browser, not in gr.State: the server may forget a page's state while the page is open
     visitor = gr.BrowserState("", storage_key="peft-playground-visitor")
     language = gr.BrowserState(locales.DEFAULT, storage_key="peft-playground-language")
+    status = catalogue.base_status(settings.DEFAULT_BASE)
     top = wording.make(
-        html, {"value": lambda lang: header_html(catalogue.base_status(settings.DEFAULT_BASE), lang)}, elem_id="header"
+        html, {"value": lambda lang: header_html(status, lang, opening=True)}, elem_id="header", js_on_load=SWITCH
     )
     choice = build_base(wording)
     base = choice.used
     visit = Controls(Visit, {"key": visitor, "language": language, "base": base})
     wanted = Controls(Wanted, {**visit.components, "wanted": choice.picked})
-    with gr.Tabs(elem_id="tabs") as tabs:
+    with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
         with wording.make(gr.Tab, {"label": "tabs.compare"}, id="compare"):
             compared = compare.build(wording, visit, choice)
         with wording.make(gr.Tab, {"label": "tabs.train"}, id="train", render_children=True):
@@ -139,7 +161,7 @@ def build_shell(wording: Wording) -> Shell:
             lowrank.build(wording, lab, base, visitor, language)
         with wording.make(gr.Tab, {"label": "tabs.quantization"}, id="quantization", render_children=True) as lab:
             quantize.build(wording, lab, base, visitor, language)
-    return Shell(wording, visit, choice, wanted, top, tabs, gr.Timer(POLL_SECONDS), compared, trained)
+    return Shell(wording, visit, choice, wanted, top, tabs, gr.Timer(POLL_SECONDS, active=False), compared, trained)
 
 
 def _wire(shell: Shell) -> None:
@@ -150,6 +172,7 @@ def _wire(shell: Shell) -> None:
     base.picked.input(
         wanted.handler(shell.choose_base), wanted.inputs, [*base.all, shell.timer], trigger_mode="always_last", **STREAM
     )
+    shell.header.select(shell.switch, compared.asked.inputs, compared.link, **HIDDEN).then(None, compared.link, None, js=GO)
     base.used.change(lambda: gr.Timer(POLL_SECONDS, active=True), None, shell.timer, **HIDDEN)
     base.used.change(offered, picked.inputs, compared.offered, **HIDDEN)
     trained.adapter.change(offered, picked.inputs, compared.offered, **HIDDEN)
@@ -166,16 +189,16 @@ def _wire(shell: Shell) -> None:
 def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
     visit, base, compared, trained = shell.visit, shell.base, shell.compared, shell.trained
     visitor, language = visit.components["key"], visit.components["language"]
-    opened = dict.fromkeys([visitor, language, shell.tabs, *shell.wording.components, *compared.own.offered])
+    opened = dict.fromkeys([visitor, language, shell.tabs, shell.timer, *shell.wording.components, *compared.own.offered])
     load = page.load(shell.opened, visitor, list(opened), **HIDDEN)
     load.then(compared.asked.handler(compared.attach), compared.asked.inputs, compared.shown, **STREAM)
     load.then(visit.handler(trained.attach), visit.inputs, trained.shown, **STREAM)
     load.then(visit.handler(base.arrive), visit.inputs, base.all, **STREAM)
 
 
-def header_html(status: Mapping[str, Any], language: str) -> str:
-    """The page's header with how a base is, in the words that the header has for it."""
+def header_html(status: Mapping[str, Any], language: str, opening: bool = False) -> str:
+    """The page's header with how a base is, in the words that the header has for it; `opening` until a visitor is known."""
     state = LOADING.get(status["state"], status["state"])
     dtype = locales.text(language, f"formats.{status['form']}") if status["form"] else status["dtype"]
     message = status["error"].message(language) if status["error"] else ""
-    return header({**status, "state": state, "dtype": dtype, "message": message}, language)
+    return header({**status, "state": state, "dtype": dtype, "message": message, "opening": opening}, language)

@@ -83,7 +83,7 @@ class Sessions:
         check_room(needed)
         held = self._make_room(key, needed)
         if held + needed > settings.MAX_ALL_SESSIONS_BYTES:
-            raise PlaygroundError("adapters_full", held=f"{held / 1e9:.1f}", needed=f"{needed / 1e6:.0f}")
+            raise PlaygroundError("adapters_full", held=round(held / 1e9, 1), needed=round(needed / 1e6))
 
     def _make_room(self, key: str, needed: int) -> int:
         """Drop idle sessions until `needed` bytes more can be held, or none is left. Returns what the others hold."""

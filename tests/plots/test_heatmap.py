@@ -19,7 +19,7 @@ def rows(drawn: str) -> dict[str, list[str]]:
 
 def heads(drawn: str) -> list[str]:
     """What stands above the cells."""
-    return re.findall(r"<th>([^<]*)</th>", drawn)
+    return re.findall(r'<th scope="col">(.*?)</th>', drawn)[1:]
 
 
 def place(kind: str, layer: int | None, strength: float = 0.5, **changed: object) -> Place:
@@ -29,13 +29,13 @@ def place(kind: str, layer: int | None, strength: float = 0.5, **changed: object
 def test_kinds_keep_their_order_and_layers_rise() -> None:
     drawn = layer_map([place("up", 2), place("q", 10), place("q", 2), place("up", 0)], "en")
     assert rows(drawn) == {"up": ["up 0", "up 2", ""], "q": ["", "q 2", "q 10"]}
-    assert heads(drawn) == ["0", "", "10"]  # every fifth
+    assert heads(drawn) == ["0", "<span>2</span>", "10"]  # every fifth is seen, all are heard
 
 
 def test_what_lies_outside_of_the_layers_is_in_the_last_column() -> None:
     drawn = layer_map([place("head", None), place("q", 0), place("q", 1)], "en")
     assert rows(drawn) == {"head": ["", "", "head None"], "q": ["q 0", "q 1", ""]}
-    assert heads(drawn) == ["0", "", ""]
+    assert heads(drawn) == ["0", "<span>1</span>", "<span>outside the layers</span>"]
 
 
 def test_a_cell_has_its_strength_its_words_and_a_frame_if_it_is_chosen() -> None:

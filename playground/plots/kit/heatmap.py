@@ -32,7 +32,7 @@ def layer_map(places: Sequence[Place], language: str, style: str = "") -> str:
     layers: list[int | None] = [*sorted({one.layer for one in places if one.layer is not None})]
     layers += [None] if any(one.layer is None for one in places) else []
     known = {(one.kind, one.layer): one for one in places}
-    heads = "".join(f"<th>{'' if layer is None or layer % EVERY else layer}</th>" for layer in layers)
+    heads = "".join(_head(layer, language) for layer in layers)
     rows = "".join(
         f'<tr><th scope="row">{escape(kind)}</th>{"".join(_cell(known.get((kind, layer))) for layer in layers)}</tr>'
         for kind in dict.fromkeys(one.kind for one in places)
@@ -41,6 +41,13 @@ def layer_map(places: Sequence[Place], language: str, style: str = "") -> str:
         f'<div class="pp-scroll"><table class="{" ".join(("pp-network", style)).strip()}"><thead><tr><th scope="col">'
         f"{escape(text(language, 'lowrank.layer'))}</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
+
+
+def _head(layer: int | None, language: str) -> str:
+    """A column's number; where it has no room, only who listens hears it."""
+    if layer is None:
+        return f'<th scope="col"><span>{escape(text(language, "lowrank.outside"))}</span></th>'
+    return f'<th scope="col">{f"<span>{layer}</span>" if layer % EVERY else layer}</th>'
 
 
 def _cell(one: Place | None) -> str:

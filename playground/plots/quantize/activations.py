@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from playground.locales import number, raised, significant, text
-from playground.plots.kit.figures import decibels, share
+from playground.plots.kit.figures import decibels, figure, share
 from playground.plots.kit.heatmap import Place, layer_map
 from playground.plots.kit.svg import UNITS, drawing
 from playground.plots.quantize.names import module_name
@@ -72,7 +72,7 @@ def _clips(places: Mapping[str, float], clips: Mapping[str, float], language: st
     """A line for each range and its name above the plot, one line of text higher than the one before."""
     drawn = []
     for row, (name, place) in enumerate(sorted(places.items(), key=lambda pair: pair[1])):
-        label = text(language, MARKS[name], clip=significant(language, clips[name], 3))
+        label = text(language, MARKS[name], clip=figure(language, clips[name]))
         anchor = "end" if place > 0.5 else "start"
         drawn.append(
             f'<line class="pp-clip" x1="{100 * place:.2f}%" x2="{100 * place:.2f}%" y1="{-18 * (row + 1) + 2}" y2="100%"/>'
@@ -89,11 +89,11 @@ def ranges(found: Sequence[Calibrated], language: str) -> str:
         RANGES,
         {
             NAMES[one.method]: (
-                significant(language, one.clip, 3),
-                significant(language, one.scale, 2),
+                figure(language, one.clip),
+                figure(language, one.scale),
                 share(language, one.clipped),
                 measure(one.zeros, share(language, one.zeros)),
-                measure(one.rmse / top, significant(language, one.rmse, 3)),
+                measure(one.rmse / top, figure(language, one.rmse)),
                 decibels(language, one.sqnr_db),
             )
             for one in found
@@ -109,8 +109,8 @@ def products(plain: Errors, mixed: Errors, language: str) -> str:
         PRODUCTS,
         {
             key: (
-                measure(one.rmse / top, significant(language, one.rmse, 3)),
-                significant(language, one.max_error, 3),
+                measure(one.rmse / top, figure(language, one.rmse)),
+                figure(language, one.max_error),
                 decibels(language, one.sqnr_db),
             )
             for key, one in (("calibration.plain", plain), ("calibration.mixed", mixed))
@@ -170,7 +170,7 @@ def _outliers(largest: np.ndarray, scale: tuple[int, int], threshold: float, lan
     place = 100 * (1 - (math.log10(threshold or 10.0 ** scale[0]) - scale[0]) / (scale[1] - scale[0]))
     line = (
         f'<line class="pp-clip" x1="0" x2="100%" y1="{place:.2f}%" y2="{place:.2f}%"/>'
-        f'<text class="pp-label" x="0" dx="4" y="{place:.2f}%" dy="-.4em">{significant(language, threshold, 2)}</text>'
+        f'<text class="pp-label" x="0" dx="4" y="{place:.2f}%" dy="-.4em">{significant(language, threshold)}</text>'
     )
     numbers = "".join(
         f'<text class="pp-label" x="{100 * (index + 0.5) / count:.2f}%" y="{100 * (1 - heights[index]):.2f}%" '
@@ -198,7 +198,7 @@ def network(cells: Sequence[Cell], chosen: str, language: str) -> str:
 
     def place(cell: Cell) -> Place:
         strength = (math.log(cell.largest) - low) / span if cell.largest > 0 else 0.0
-        largest = significant(language, cell.largest, 2)
+        largest = figure(language, cell.largest)
         name = text(language, "calibration.cell", name=module_name(language, cell.kind, cell.layer), largest=largest)
         return Place(cell.kind, cell.layer, strength, largest, name, cell.module == chosen)
 

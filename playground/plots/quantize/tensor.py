@@ -13,7 +13,7 @@ from html import escape
 
 from playground.formats.format import Layout
 from playground.formats.statistics import Histogram, Statistics
-from playground.locales import number, size, text
+from playground.locales import number, size, text, trimmed
 from playground.plots.kit.figures import decibels, figure, powered
 from playground.plots.kit.svg import UNITS, drawing, nice_step
 from playground.plots.quantize import pieces
@@ -238,7 +238,7 @@ def row(outcome: Outcome, best: bool, language: str) -> str:
     found = outcome.statistics
     cells = [
         escape(shared(outcome.layout, language)),
-        number(language, found.bits_per_parameter, 3).rstrip("0").rstrip(".,"),
+        trimmed(language, found.bits_per_parameter),
         *(figure(language, value) for value in (found.mae, found.rmse, found.max_error)),
         decibels(language, found.sqnr_db),
         size(language, found.bytes),

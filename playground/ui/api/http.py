@@ -31,7 +31,7 @@ def known_job(request: Request) -> None:
     queue = request.app.get_blocks()._queue
     pending = [queue.event_ids_to_events, queue.pending_messages_per_session, *queue.pending_event_ids_session.values()]
     if not any(job in known for known in list(pending)):
-        raise HTTPException(404, PlaygroundError("unknown_job", job=shown(job)).message(language(request)))
+        raise HTTPException(404, PlaygroundError("unknown_job", job=shown(job)).told(language(request)))
 
 
 def explain(request: Request, error: Exception) -> JSONResponse:
@@ -51,7 +51,7 @@ def explain(request: Request, error: Exception) -> JSONResponse:
         by_name = request.url.path.startswith(CALLS[0])
         right = ", ".join(f'"{one}": …' for one in names) if by_name else f'"data": [{", ".join(names)}]'
         wrong, status = PlaygroundError("body_unreadable", right=f"{{{right}}}"), 422
-    return JSONResponse({"detail": wrong.message(language(request))}, status)
+    return JSONResponse({"detail": wrong.told(language(request))}, status)
 
 
 async def explain_body(request: Request, error: Exception) -> Response:

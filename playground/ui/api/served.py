@@ -143,7 +143,7 @@ def explained(request: Any) -> Iterator[None]:
 def said_to(request: Any, error: PlaygroundError) -> gr.Error:
     """The error for gradio, in the language that the request prefers."""
     headers = getattr(request, "headers", None) or {}
-    message = error.message(locales.choose(headers.get("accept-language")))
+    message = error.told(locales.choose(headers.get("accept-language")))
     return gr.Error(message, print_exception=False)
 
 

@@ -99,7 +99,8 @@ def panes(frame: Values, language: str) -> str:
     """All answers of one comparison, side by side."""
     cards = "".join(pane_card(pane, frame, language) for pane in frame["panes"])
     return (
-        f'<section class="pp-panes" {columns(frame["panes"])} aria-label="{words(language, "pane.panes")}">{cards}</section>'
+        f'<section class="pp-panes" {columns(frame["panes"])} aria-label="{words(language, "pane.panes")}">'
+        f'<h2 class="pp-unseen">{words(language, "pane.panes")}</h2>{cards}</section>'
     )
 
 

@@ -34,7 +34,7 @@ from playground.ui.compare.picker import Picked, pane_update
 from playground.ui.kit import links
 from playground.ui.kit.base import BaseChoice
 from playground.ui.kit.controls import Changes, Controls, unchanged
-from playground.ui.kit.events import HIDDEN, STREAM, alarm, lead, note
+from playground.ui.kit.events import HIDDEN, STREAM, alarm, english, lead, note
 from playground.ui.kit.html import words
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
@@ -206,6 +206,7 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
     question = Question.of_frame(opening)
     make(html, {"value": lambda lang: lead(lang, "compare.lead")})
     prompt, go, stop = _question(wording, opening["prompt"])
+    make(html, {"value": english}, elem_classes="pp-english")
     with gr.Row(elem_classes="pp-chips"):
         make(html, {"value": lambda lang: f'<span class="pp-soft pp-small">{words(lang, "compare.try")}</span>'})
         examples = {task: _chip(wording, f"compare.try.{task}", f"try-{task}") for task in recorded()}

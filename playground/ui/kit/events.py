@@ -7,6 +7,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from playground.locales import DEFAULT
 from playground.ui.kit.html import words
 
 HIDDEN: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -20,6 +21,11 @@ def lead(language: str, key: str) -> str:
 def note(language: str, key: str, **values: object) -> str:
     """A quiet line above the panes."""
     return f'<p class="pp-soft" role="status">{words(language, key, **values)}</p>'
+
+
+def english(language: str) -> str:
+    """Below a question: which language the models answer in; nothing where it goes without saying."""
+    return "" if language == DEFAULT else f'<p class="pp-soft pp-small">{words(language, "compare.english")}</p>'
 
 
 def alarm(message: str) -> str:

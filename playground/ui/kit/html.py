@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from playground import locales
 from playground.locales import LANGUAGES, NO_BREAK, number, text
 
 Values = Mapping[str, Any]
@@ -20,6 +21,11 @@ NOTES = {"experts": "note.experts", "no_bfloat16": "note.no_bfloat16"}  # on wha
 def words(language: str, key: str, **values: object) -> str:
     """The sentence `key`, escaped."""
     return escape(text(language, key, **values))
+
+
+def counted(language: str, key: str, count: int, **values: object) -> str:
+    """The sentence `key` about one or several, escaped."""
+    return escape(locales.counted(language, key, count, **values))
 
 
 def colour(method: str) -> str:
@@ -42,12 +48,13 @@ def card(language: str, room: str, body: str = "") -> str:
 def header(status: Values, language: str) -> str:
     """The page's title, how the model is doing, the languages, and the switch between light and dark (theme.py)."""
     current = {language: ' aria-current="true"'}
+    opening = " pp-opening" if status.get("opening") else ""
     links = (
         f'<a href="?lang={code}" data-pp-language lang="{code}" title="{name}"{current.get(code, "")}>{code.upper()}</a>'
         for code, name in LANGUAGES.items()
     )
     return (
-        f'<div class="pp-header"><h1>{words(language, "header.title")}</h1>'
+        f'<div class="pp-header{opening}"><h1>{words(language, "header.title")}</h1>'
         f'<p class="pp-tagline">{words(language, "header.tagline")}</p>'
         f'<p class="pp-state pp-{escape(status["state"])}" role="status">{escape(model_state(status, language))}</p>'
         f'<nav class="pp-languages" aria-label="{words(language, "header.language")}">{"".join(links)}</nav>'

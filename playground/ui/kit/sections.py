@@ -65,10 +65,11 @@ def follow(run: Run, language: str, notice: Any, shown: Any, draw: Callable[[Any
     yield from watch(run, notice, changes)
 
 
-def contents(language: str, label: str, titles: Mapping[str, str]) -> str:
-    """Links to the sections of a long page: id of the section → key of its title."""
-    links = (f'<a href="#section-{room}">{html.words(language, key)}</a>' for room, key in titles.items())
-    return f'<nav class="pp-contents" aria-label="{html.words(language, label)}">{"".join(links)}</nav>'
+def contents(language: str, tab: str, titles: Mapping[str, str]) -> str:
+    """Links to the sections of a tab: id of the section → key of its title. As addresses they keep language and tab."""
+    address = f"?lang={language}&amp;tab={tab}#section-"
+    links = (f'<a href="{address}{room}">{html.words(language, key)}</a>' for room, key in titles.items())
+    return f'<nav class="pp-contents" aria-label="{html.words(language, "lab.contents")}">{"".join(links)}</nav>'
 
 
 def headed(title: str, lead: str) -> dict[str, Callable[[str], str]]:

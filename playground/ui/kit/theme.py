@@ -1,16 +1,20 @@
 """
-How the page looks: a quiet Gradio theme, the style sheet beside this file, and a script for light and dark.
+How the page looks and what Gradio itself says: a quiet theme, the style sheet and the script beside this file, words.
 
-`THEME`, `CSS` and `HEAD` are arguments of `launch()`. Nothing is fetched: fonts are the system's.
+`THEME`, `CSS`, `HEAD` and `WORDS` are arguments of `launch()`. Nothing is fetched: fonts are the system's.
 Knows nothing about what the page shows; colours are custom properties of theme.css.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import gradio as gr
 from gradio.themes.utils import colors, sizes
+
+from playground.locales import DEFAULT, LANGUAGES, words
 
 PAGE = {"light": "#f7f6f3", "dark": "#121418"}  # literal here, since Gradio paints it before the style sheet is there
 CSS = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
@@ -131,48 +135,37 @@ def build_theme() -> gr.themes.Base:
 
 
 THEME = build_theme()
-# The visitor's choice comes before the address (Spaces add ?__theme=) and that before the system's. Gradio sets the
-# body's class when it mounts and whenever the system changes, hence the observer.
-HEAD = """
-<script>
-(() => {
-  const language = new URLSearchParams(location.search).get("lang") || navigator.language || "en";
-  document.documentElement.lang = language.toLowerCase().startsWith("es") ? "es" : "en";
-  const root = document.documentElement, system = matchMedia("(prefers-color-scheme: dark)");
-  let chosen = null;
-  try { chosen = localStorage.getItem("pp-theme"); } catch {}
-  const wanted = () => {
-    const wish = chosen || new URLSearchParams(location.search).get("__theme");
-    return wish === "dark" || wish === "light" ? wish : system.matches ? "dark" : "light";
-  };
-  const paint = () => {
-    const dark = wanted() === "dark", page = dark ? "DARK" : "LIGHT";
-    root.style.colorScheme = wanted();
-    for (const name of ["--bg", "--bg-dark"]) root.style.setProperty(name, page);
-    const body = document.body;
-    if (body && body.classList.contains("dark") !== dark) body.classList.toggle("dark", dark);
-  };
-  const watch = () => {
-    paint();
-    new MutationObserver(paint).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-  };
-  paint();
-  if (document.body) watch(); else document.addEventListener("DOMContentLoaded", watch);
-  system.addEventListener("change", paint);
-  document.addEventListener("click", event => {
-    const link = event.target.closest("[data-pp-language]");
-    if (link) {
-      event.preventDefault();
-      const address = new URL(location.href);
-      address.searchParams.set("lang", link.lang);
-      location.assign(address);
+# Gradio's words that it does not translate, and that lie in the locale files as it writes them
+FIXED = "gradio.fixed."
+
+
+def build_head() -> str:
+    """The script beside this file, with what it has to know of colours, languages and words."""
+    fixed = [key for key in words(DEFAULT) if key.startswith(FIXED)]
+    spoken = {code: [[words(DEFAULT)[key], words(code)[key]] for key in fixed] for code in LANGUAGES if code != DEFAULT}
+    filled = {
+        "LANGUAGES": json.dumps(list(LANGUAGES)),
+        "WORDS": json.dumps(spoken),
+        "LIGHT": PAGE["light"],
+        "DARK": PAGE["dark"],
     }
-    if (event.target.closest(".pp-theme")) {
-      chosen = wanted() === "dark" ? "light" : "dark";
-      try { localStorage.setItem("pp-theme", chosen); } catch {}
-      paint();
+    script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    code = re.sub(r"\b(LANGUAGES|WORDS|LIGHT|DARK)\b", lambda name: filled[name[0]], script.partition("*/")[2])
+    return f"<script>{code}</script>"
+
+
+def build_words() -> gr.I18n:
+    """Gradio's own sentences as we say them; its Spanish ones say `usted`. Keys as in Gradio's language files."""
+    ours = {
+        code: {key.removeprefix("gradio."): said for key, said in words(code).items() if _is_gradio(key)}
+        for code in LANGUAGES
     }
-  });
-})();
-</script>
-""".replace("LIGHT", PAGE["light"]).replace("DARK", PAGE["dark"])
+    return gr.I18n(**ours)
+
+
+def _is_gradio(key: str) -> bool:
+    return key.startswith("gradio.") and not key.startswith(FIXED)
+
+
+HEAD = build_head()
+WORDS = build_words()

@@ -19,7 +19,7 @@ from playground.errors import PlaygroundError
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes, unchanged
-from playground.ui.kit.events import HIDDEN, STREAM, alarm
+from playground.ui.kit.events import HIDDEN, STREAM, alarm, english
 from playground.ui.kit.html import card
 from playground.ui.kit.wording import Wording, html
 from playground.ui.lowrank import edits
@@ -206,6 +206,7 @@ def build(wording: Wording, tab: gr.Tab, base: gr.Dropdown, visitor: gr.BrowserS
                 gr.Dropdown, {"label": "updates.adapter", "choices": ready_made}, value=FIRST, elem_id="lab-adapter"
             )
             prompt = make(gr.Textbox, {"label": "compare.prompt"}, value="", max_lines=4, elem_id="lab-prompt")
+            make(html, {"value": english})
             step = make(
                 gr.Slider, {"label": "updates.step", "info": "updates.step.help"}, minimum=0, maximum=1, step=1, value=0,
                 visible=False, elem_id="lab-step",

@@ -53,7 +53,7 @@ def result(model: Published, method_id: str, cost: Cost, language: str) -> str:
     return (
         f'<div class="pp-count" {colour(method_id)}>'
         f'<p class="pp-soft">{words(language, "arithmetic.trained", **figures)}</p>'
-        f'<p class="pp-figure">{number(language, cost.trainable)}</p>'
+        f'<div class="pp-figure">{number(language, cost.trainable)}</div>'
         f'<p class="pp-soft">{words(language, "arithmetic.share", **figures)}<br>'
         f"{words(language, 'arithmetic.size', **figures)}</p></div>"
         f"{memory_bars(cost, method_id, language)}{storage_bars(cost, method_id, language)}"

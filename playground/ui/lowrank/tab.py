@@ -18,9 +18,7 @@ SECTIONS = {"toy": "toy.title", "updates": "updates.title", "overlap": "overlap.
 
 def build(wording: Wording, tab: gr.Tab, base: gr.Dropdown, visitor: gr.BrowserState, language: gr.BrowserState) -> None:
     """The tab's layout and its events."""
-    wording.make(
-        html, {"value": lambda lang: lead(lang, "lowrank.lead") + sections.contents(lang, "lowrank.contents", SECTIONS)}
-    )
+    wording.make(html, {"value": lambda lang: lead(lang, "lowrank.lead") + sections.contents(lang, "lowrank", SECTIONS)})
     with gr.Column(elem_id="section-toy"):
         sections.draw_when_opened(tab, toy.build(wording, language))
     with gr.Column(elem_id="section-updates"):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from playground import locales
 from playground.locales import number, significant
-from playground.plots.kit.figures import share
+from playground.plots.kit.figures import figure, share
 from playground.plots.quantize import activations as plots
 from playground.plots.quantize.names import path_name
 from playground.plots.quantize.pieces import captioned
 from playground.ui.compare.panes import VISIBLE_SPACES
-from playground.ui.kit.html import words
+from playground.ui.kit.html import counted, words
 from playground.ui.kit.sections import soft
 from playground.ui.quantize.pieces import said
 
@@ -70,7 +70,7 @@ def _about(found: Found, language: str) -> list[str]:
     sentences = [
         words(
             language, "calibration.said.peak", name=path_name(language, found.module),
-            largest=significant(language, peak.value, 3), median=significant(language, found.median),
+            largest=figure(language, peak.value), median=figure(language, found.median),
             times=_two_figures(language, _times(peak.value, found.median)), feature=number(language, peak.feature),
             token=peak.token.translate(VISIBLE_SPACES),
         )
@@ -85,7 +85,7 @@ def _compared(found: Found, language: str) -> list[str]:
     """What the ranges cost on the test prompt."""
     by = {one.method: one for one in found.ranges}
     largest, clipped, token = by["min_max"], by["percentile"], by["dynamic_token"]
-    values = {"percentile": significant(language, clipped.rmse), "min_max": significant(language, largest.rmse)}
+    values = {"percentile": figure(language, clipped.rmse), "min_max": figure(language, largest.rmse)}
     key = "calibration.said.clip_worse" if clipped.rmse > largest.rmse else "calibration.said.clip_better"
     sentences = [
         words(language, "calibration.said.zeros", zeros=share(language, largest.zeros), token=share(language, token.zeros)),
@@ -114,9 +114,9 @@ def _kept_out(found: Outside, language: str) -> list[str]:
     from playground.quantize.activations import COMMON
 
     top, common = found.outliers[0], sum(one.share >= COMMON for one in found.outliers)
-    reached = words(
-        language, "calibration.said.outliers", count=number(language, len(found.outliers)),
-        top=number(language, top.feature), largest=significant(language, top.largest, 3),
+    reached = counted(
+        language, "calibration.said.outliers", len(found.outliers),
+        top=number(language, top.feature), largest=figure(language, top.largest),
         common=number(language, common), **values,
     )  # fmt: skip
     return [reached, _gained(found.mixed, language)]
@@ -126,7 +126,7 @@ def _gained(mixed: Mixed, language: str) -> str:
     """What the outliers in float bring for the product."""
     plain, left = mixed.plain.rmse, mixed.mixed.rmse
     values = {
-        "plain": significant(language, plain), "mixed": significant(language, left),
+        "plain": figure(language, plain), "mixed": figure(language, left),
         "share": locales.percent(language, 100 * mixed.float_share),
     }  # fmt: skip
     if not left or plain < GAIN * left:
@@ -160,7 +160,7 @@ def _network(cells: Sequence[Cell], language: str) -> list[str]:
     sentences = [
         words(
             language, "calibration.said.network", name=path_name(language, top.module),
-            largest=significant(language, top.largest, 3), modules=number(language, len(cells)),
+            largest=figure(language, top.largest), modules=number(language, len(cells)),
             count=number(language, sum(cell.largest >= OUTLIER for cell in cells)),
         )
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from html import escape
 
 from playground import locales
 from playground.actions.formats import Kept
+from playground.formats.accumulators import HARDWARE
 from playground.formats.bits import Anatomy, code_range
 from playground.formats.format import Format
 from playground.formats.registry import FORMATS
@@ -49,9 +50,9 @@ def _best(language: str, rows: Sequence[Kept]) -> str:
         "anatomy.exact_best" if not best.found.error else "anatomy.best",
         value=value,
         best=format_name(language, best.formats[0].id),
-        small=written(language, abs(best.found.error), 2),
+        small=_rounded(language, abs(best.found.error)),
         worst=format_name(language, worst.formats[0].id),
-        large=written(language, abs(worst.found.error), 2),
+        large=_rounded(language, abs(worst.found.error)),
     )
 
 
@@ -85,7 +86,7 @@ def _notes(language: str, row: Kept) -> list[str]:
     found, format = row.found, row.formats[0]
     notes = [_formula(language, row), _neighbours(language, found)]
     if not found.bits:
-        notes.append(words(language, "anatomy.part_of_a_bit", bits=number(language, format.code_bits, 2)))
+        notes.append(words(language, "anatomy.part_of_a_bit", bits=trimmed(language, format.code_bits)))
     if found.number == "subnormal":
         notes.append(words(language, "anatomy.subnormal"))
     if row.refused:
@@ -102,11 +103,18 @@ def _off(language: str, found: Anatomy) -> str:
     """The error with its sign, and in percent of the value."""
     if not found.error:
         return words(language, "anatomy.exact")
-    error = ("+" if found.error > 0 else "") + written(language, found.error, 2)
+    error = ("+" if found.error > 0 else "") + _rounded(language, found.error)
     if not found.value:
         return words(language, "anatomy.error", error=error)
-    percent = written(language, abs(100 * found.error / found.value), 2) + NO_BREAK + "%"
+    share = abs(100 * found.error / found.value)
+    percent = locales.percent(language, share) if 99 < share < 100 else _rounded(language, share) + NO_BREAK + "%"
     return words(language, "anatomy.error_percent", error=error, percent=percent)
+
+
+def _rounded(language: str, value: float) -> str:
+    """Two figures, and more where they stand before the point: 0.0043, 0.5, 447.5."""
+    whole = len(str(int(abs(value)))) if 1 <= abs(value) < 1e7 else 0
+    return written(language, value, max(2, whole + 1))
 
 
 def _formula(language: str, row: Kept) -> str:
@@ -174,12 +182,18 @@ def _linked(number_: str, said: str) -> str:
     return f'<a href="https://arxiv.org/abs/{number_}" target="_blank" rel="noopener">{said}</a>'
 
 
+def _adds_up_in(language: str, format: Format) -> str:
+    """What the hardware below has for it; where none is listed, what the format says."""
+    listed = dict.fromkeys(name for one in HARDWARE if one.operand == format.id for name in one.accumulators)
+    return f" {locales.text(language, 'accumulators.hardware.or')} ".join(listed or [format.accumulates_in])
+
+
 RECORD: dict[str, Callable[[str, Format], str]] = {  # columns: (language, format) → a cell's HTML
     "format": lambda language, format: escape(format_name(language, format.id)),
     "bits": lambda language, format: trimmed(language, format.bits_per_parameter()),
     "scale": lambda language, format: escape(shared(format.layout, language)),
     "range": lambda language, format: decibels(language, format.dynamic_range_db),
-    "accumulator": lambda language, format: escape(format.accumulates_in),
+    "accumulator": lambda language, format: escape(_adds_up_in(language, format)),
     "source": _source,
 }
 

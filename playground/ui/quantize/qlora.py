@@ -20,7 +20,7 @@ from playground.errors import PlaygroundError
 from playground.locales import text, written
 from playground.ui.compare.panes import follow_answers
 from playground.ui.kit.controls import Changes, Controls, unchanged
-from playground.ui.kit.events import HIDDEN, STREAM, alarm
+from playground.ui.kit.events import HIDDEN, STREAM, alarm, english
 from playground.ui.kit.sections import ANSWER_TOKENS, Section
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import merging, qlora_html
@@ -171,6 +171,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
                 lines=1, max_lines=4, elem_id="qlora-prompt",
             )  # fmt: skip
             ask = make(gr.Button, {"value": "qlora.ask"}, variant="primary", elem_id="qlora-ask", elem_classes="pp-go")
+        make(html, {"value": english})
         notice, panes = html("", elem_id="qlora-notice"), html("", elem_id="qlora-panes")
     merge, weigh = merging.build(wording)
     made = {"base": base, **recipe, "prompt": prompt, "adapter": merge.adapter}

@@ -15,6 +15,7 @@ from playground.ui.kit.bars import bar, parts_of
 from playground.ui.kit.events import alarm, note
 from playground.ui.kit.html import heading, words
 from playground.ui.kit.sections import soft
+from playground.ui.quantize.pieces import machine
 from playground.ui.train.status import training_status
 from playground.work.jobs import Run
 
@@ -49,7 +50,7 @@ def _view(run: Run, pair: Pair | None, language: str) -> dict[str, Any]:
 
 def ready(pair: Pair, language: str) -> str:
     """The ready-made pair, and that it is one."""
-    hardware = examples()[READY_MADE[0]].record.hardware
+    hardware = machine(language, examples()[READY_MADE[0]].record.hardware)
     return note(language, "qlora.ready", hardware=hardware) + curves(pair, language)
 
 
@@ -114,4 +115,4 @@ def estimate(pair: Pair | None, steps: Any, language: str) -> str:
         return soft(language, "qlora.estimate.own", time=seconds(language, each * steps))
     records = [examples()[one].record for one in READY_MADE]
     time = seconds(language, steps * sum(record.seconds / record.steps for record in records))
-    return soft(language, "qlora.estimate", time=time, hardware=records[0].hardware)
+    return soft(language, "qlora.estimate", time=time, hardware=machine(language, records[0].hardware))

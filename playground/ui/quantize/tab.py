@@ -26,7 +26,7 @@ TITLES = {place: f"{place}.title" for place in PLACES}
 
 def build(wording: Wording, tab: gr.Tab, base: gr.Dropdown, visitor: gr.BrowserState, language: gr.BrowserState) -> None:
     """The tab's layout and its events."""
-    wording.make(html, {"value": lambda lang: lead(lang, "quantization.lead") + contents(lang, "lowrank.contents", TITLES)})
+    wording.make(html, {"value": lambda lang: lead(lang, "quantization.lead") + contents(lang, "quantization", TITLES)})
     for place, sections in PLACES.items():
         with gr.Column(elem_id=f"section-{place}"):
             built = [section.build(wording, visitor, language, base) for section in sections]

@@ -14,7 +14,7 @@ from playground.plots.kit.figures import decibels, figure
 from playground.plots.quantize import tensor as plots
 from playground.plots.quantize.names import format_name, path_name
 from playground.quantize.tensor import STOPS, Report
-from playground.ui.kit.html import words
+from playground.ui.kit.html import counted, words
 from playground.ui.quantize.pieces import said
 
 
@@ -102,14 +102,13 @@ def damage(report: Report, language: str) -> list[str]:
     found = report.damage
     values = {key: decibels(language, getattr(found, key)) for key in ("before", "tensor", "channel", "block", "mixed")}
     counts = {
-        "columns": number(language, found.columns), "all": number(language, found.all_columns),
-        "count": number(language, found.outliers), "crest": number(language, report.crest, 1),
+        "all": number(language, found.all_columns), "crest": number(language, report.crest, 1),
         "threshold": number(language, OUTLIER, 1),
     }  # fmt: skip
     kind = "none" if not found.columns else "all" if found.mixed is None else "some"
     return [
-        words(language, "tensor.damage" if found.outliers else "tensor.no_damage", **values, **counts),
-        words(language, f"tensor.threshold.{kind}", **values, **counts),
+        counted(language, "tensor.damage" if found.outliers else "tensor.no_damage", found.outliers, **values, **counts),
+        counted(language, f"tensor.threshold.{kind}", found.columns, **values, **counts),
     ]
 
 
@@ -118,7 +117,7 @@ def _worth(report: Report, formats: Sequence[str], language: str) -> str:
     best = [
         locales.text(
             language, "tensor.worth.one", format=format_name(language, one.format),
-            bits=locales.significant(language, one.bits_per_parameter, 3), rate=decibels(language, one.sqnr_db),
+            bits=locales.trimmed(language, one.bits_per_parameter), rate=decibels(language, one.sqnr_db),
         )
         for one in report.worth(formats)
     ]  # fmt: skip

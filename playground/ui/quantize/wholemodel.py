@@ -18,11 +18,11 @@ from playground.errors import PlaygroundError
 from playground.model.catalogue import FORMS
 from playground.ui.compare.panes import follow_answers
 from playground.ui.kit.controls import Changes, Controls, unchanged
-from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
+from playground.ui.kit.events import HIDDEN, STREAM, alarm, english, note
 from playground.ui.kit.sections import ANSWER_TOKENS, Section, progress, soft
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import wholemodel_html
-from playground.ui.quantize.pieces import card, choices
+from playground.ui.quantize.pieces import card, choices, machine
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 
@@ -67,7 +67,7 @@ class WholeModel:
         """What is known when the tab is opened."""
         seen = latest(asked.key)
         ready = seen is recorded()
-        line = note(asked.language, "wholemodel.recorded", machine=seen["machine"]) if ready else ""
+        line = note(asked.language, "wholemodel.recorded", machine=machine(asked.language, seen["machine"])) if ready else ""
         return {self.notice: line} | self._drawn(seen, asked.mapped, asked.language)
 
     def _drawn(self, seen: Mapping[str, Any], wanted: str | None, language: str) -> Changes:
@@ -176,10 +176,11 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     with card(wording, "wholemodel.answers.title", "wholemodel.answers.lead"):
         with gr.Row(elem_classes="pp-ask"):
             prompt = make(
-                gr.Textbox, {"placeholder": "compare.placeholder"}, value=PROMPT, show_label=False, container=False,
-                max_lines=4, elem_id="wholemodel-prompt",
+                gr.Textbox, {"label": "compare.prompt", "placeholder": "compare.placeholder"}, value=PROMPT,
+                show_label=False, container=False, max_lines=4, elem_id="wholemodel-prompt",
             )  # fmt: skip
             ask = make(gr.Button, {"value": "wholemodel.ask"}, elem_id="wholemodel-ask", elem_classes="pp-go")
+        make(html, {"value": english})
         said = html("", elem_id="wholemodel-said")
         panes = make(html, {"value": lambda lang: soft(lang, "wholemodel.answers.empty")}, elem_id="wholemodel-answers")
 

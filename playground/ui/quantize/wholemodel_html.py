@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from playground.quantize.wholemodel import Measured
 
 
+SIXTEEN = "float16"
 FOUR_BIT = ("nf4", "nf4_double", "fp4", "int4")
 
 
@@ -73,7 +74,16 @@ def _method(seen: Mapping[str, Any], language: str) -> list[str]:
     stored = [soft(language, "formats.q4_1")] if split_id(seen["base"])[0].source == "embedded" else []
     tokens = locales.number(language, next(iter(read.values()))["tokens"])
     values = {"tokens": tokens, "rest": locales.size(language, seen["rest"]), "dtype": seen["dtype"]}
-    return [*stored, soft(language, "wholemodel.method", **values)]
+    return [*stored, soft(language, "wholemodel.method", **values), *_half(seen, language)]
+
+
+def _half(seen: Mapping[str, Any], language: str) -> list[str]:
+    """Why 16 bits are not half of 32, if both were measured."""
+    disk = {one["format"]: one["disk"] for one in seen["found"] if one["reading"]}
+    if plots.PLAIN not in disk or SIXTEEN not in disk:
+        return []
+    sizes = {"half": locales.size(language, disk[SIXTEEN]), "whole": locales.size(language, disk[plots.PLAIN])}
+    return [soft(language, "wholemodel.method.half", **sizes)]
 
 
 def errors_map(modules: Sequence[Mapping[str, Any]], language: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from playground.locales import number, percent, seconds, size, text
+from playground.locales import counted, number, percent, seconds, size, text
 from playground.ui.compare.panes import pane_title, plain_title
 from playground.ui.kit.html import card, colour, words
 
@@ -30,7 +30,7 @@ def parameter_card(count: Values, method: str, language: str) -> str:
     lead = words(language, "prepare.lead" if method == PREPARES else "count.lead")
     return (
         f'<div class="pp-count" role="status" {colour(method)}><p class="pp-soft">{lead}</p>'
-        f'<p class="pp-figure">{number(language, count["trainable"])}</p><p class="pp-soft">{rest}</p></div>'
+        f'<div class="pp-figure">{number(language, count["trainable"])}</div><p class="pp-soft">{rest}</p></div>'
     )
 
 
@@ -71,7 +71,7 @@ def status_line(view: Values, language: str) -> str:
     if state == "queued" and (view.get("position") or 1) > 1:
         return text(language, "status.queued", position=number(language, view["position"]))
     if state == "finished" and steps:
-        return text(language, "status.finished", steps=here["steps"], time=seconds(language, view.get("elapsed") or 0))
+        return counted(language, "status.finished", steps, time=seconds(language, view.get("elapsed") or 0))
     if state != "running":
         keys = {"queued": "status.queued_next", "finished": "status.ready"}
         return text(language, keys.get(state, f"status.{state}"), **here)

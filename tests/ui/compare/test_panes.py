@@ -325,7 +325,7 @@ def test_only_the_three_likeliest_first_tokens_are_listed() -> None:
     [
         ("nf4", "4.5 bits per weight · bitsandbytes", "14.1"),
         ("int4", "4.5 bits per weight · simulated", "14.1"),
-        ("ternary", "1.58 bits per weight · simulated", "5.0"),
+        ("ternary", "1.585 bits per weight · simulated", "5.0"),
         ("int8_vectorwise", "8 bits per weight · bitsandbytes", "25.0"),
     ],
 )

@@ -143,9 +143,9 @@ def test_records_of_known_formats() -> None:
         for format, row in zip(FORMATS, table.findall(".//tbody/tr"), strict=True)
     }
     assert found["int8"] == ["8", "the tensor", "42.1 dB", "int32"]  # 20 log₁₀ 127
-    assert found["float8_e4m3"] == ["8", "no scale", "107.2 dB", "float32"]  # 448 over 2⁻⁹
-    assert found["nf4_double"][:2] == ["4.13", "blocks of 64"]
-    assert found["ternary"] == ["1.58", "the tensor", "0.0 dB", "int32"]
+    assert found["float8_e4m3"] == ["8", "no scale", "107.2 dB", "float16 or float32"]  # 448 over 2⁻⁹
+    assert found["nf4_double"][:2] == ["4.127", "blocks of 64"]
+    assert found["ternary"] == ["1.585", "the tensor", "0.0 dB", "int32"]
 
 
 # Drawings

@@ -43,10 +43,10 @@ def view(**changed: Any) -> Any:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"settings": {"rank": 1000}}, "rank must be between 1 and 64"),
-        ({"settings": {"rank": None}}, "rank must be of type int"),
-        ({"steps": 10_000}, "steps must be between 1 and 300"),
-        ({"seed": None}, "seed must be of type int"),
+        ({"settings": {"rank": 1000}}, "Rank must be between 1 and 64"),
+        ({"settings": {"rank": None}}, "Rank must be of type int"),
+        ({"steps": 10_000}, "Steps must be between 1 and 300"),
+        ({"seed": None}, "Seed must be of type int"),
         ({"task": OWN, "rows": [["Who?", "Me."], ["", None]]}, "between 8 and 512"),
     ],
     ids=str,

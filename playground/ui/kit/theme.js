@@ -1,0 +1,183 @@
+/*
+ * What the browser does beside Gradio: light and dark, the language before the first answer, Gradio's own words in it, the
+ * place in a long page, figures that fit, menus that close.
+ *
+ * LANGUAGES and WORDS are filled in by theme.py: codes; and for each language Gradio's fixed English words beside ours.
+ */
+(() => {
+  const root = document.documentElement, system = matchMedia("(prefers-color-scheme: dark)");
+  const address = () => new URL(location.href);
+
+  /* The language: of the address, then the browser's, as the server chooses (locales.choose) */
+
+  const wishes = [address().searchParams.get("lang"), ...navigator.languages];
+  const codes = wishes.map(wish => (wish || "").toLowerCase().split(/[-_]/)[0]);
+  const language = codes.find(code => LANGUAGES.includes(code)) || LANGUAGES[0];
+  root.lang = language;
+  try { localStorage.removeItem("peft-playground-language"); } catch {} // an earlier visit's: nobody may ask in that
+
+  // Gradio's own words follow the browser alone; the module that holds them is already there
+  const core = performance.getEntriesByType("resource").map(one => one.name).find(name => /\/core-[^/]*\.js$/.test(name));
+  if (core) import(core).then(gradio => gradio.changeLocale?.(language));
+
+  // What Gradio says in English in every language
+  const escaped = text => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const fixed = (WORDS[language] || []).map(([theirs, ours]) => {
+    const names = [...theirs.matchAll(/{(\w+)}/g)].map(found => found[1]);
+    const pattern = new RegExp("^" + theirs.split(/{\w+}/).map(escaped).join("(.*)") + "$", "s");
+    return [pattern, found => names.reduce((text, name, place) => text.replace(`{${name}}`, () => found[place + 1]), ours)];
+  });
+  const said = text => {
+    for (const [pattern, ours] of fixed) {
+      const found = text.trim().match(pattern);
+      if (found) return ours(found);
+    }
+    return null;
+  };
+  const SPOKEN = ["aria-label", "title", "alt", "placeholder", "data-title"];
+  const translateElement = element => {
+    for (const name of SPOKEN) {
+      const ours = element.hasAttribute(name) ? said(element.getAttribute(name)) : null;
+      if (ours !== null) element.setAttribute(name, ours);
+    }
+  };
+  const translateText = node => {
+    if (!node.parentElement || node.parentElement.closest(".html-container, textarea, code, .cm-editor, style, script")) return;
+    const ours = said(node.data);
+    if (ours !== null) node.data = ours;
+  };
+  const translate = node => {
+    if (node.nodeType === Node.TEXT_NODE) return translateText(node);
+    if (node.nodeType !== Node.ELEMENT_NODE || node.closest(".html-container")) return;
+    translateElement(node);
+    node.querySelectorAll(SPOKEN.map(name => `[${name}]`).join()).forEach(translateElement);
+    const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) translateText(texts.currentNode);
+  };
+
+  /* Light and dark: the visitor's choice, then the address (Spaces add ?__theme=), then the system */
+
+  let chosen = null;
+  try { chosen = localStorage.getItem("pp-theme"); } catch {}
+  const wanted = () => {
+    const wish = chosen || address().searchParams.get("__theme");
+    return wish === "dark" || wish === "light" ? wish : system.matches ? "dark" : "light";
+  };
+  const paint = () => {
+    const dark = wanted() === "dark", page = dark ? "DARK" : "LIGHT";
+    root.style.colorScheme = wanted();
+    for (const name of ["--bg", "--bg-dark"]) root.style.setProperty(name, page);
+    const body = document.body;
+    if (body && body.classList.contains("dark") !== dark) body.classList.toggle("dark", dark);
+  };
+
+  /* The place in a long page: kept when the language is switched, sought by a link to a section */
+
+  const PLACE = "pp-place";
+  const sections = () => [...document.querySelectorAll("[id^=section-]")].filter(one => one.offsetParent);
+  const keepPlace = () => {
+    const passed = sections().filter(one => one.getBoundingClientRect().top <= 80).pop();
+    const place = passed ? { id: passed.id, below: -passed.getBoundingClientRect().top } : { below: scrollY };
+    try { sessionStorage.setItem(PLACE, JSON.stringify(place)); } catch {}
+  };
+  const seekPlace = () => {
+    let place = null;
+    try { place = JSON.parse(sessionStorage.getItem(PLACE)); sessionStorage.removeItem(PLACE); } catch {}
+    if (!place && location.hash.startsWith("#section-")) place = { id: location.hash.slice(1), below: 0 };
+    if (!place) return;
+    const go = () => {
+      const from = place.id ? document.getElementById(place.id) : root;
+      if (from?.offsetParent || !place.id) scrollTo(0, scrollY + (place.id ? from.getBoundingClientRect().top : -scrollY) + place.below);
+    };
+    const grown = new ResizeObserver(go); // what is above it is drawn one after the other
+    const stop = () => grown.disconnect();
+    grown.observe(document.body);
+    for (const act of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(act, stop, { once: true, passive: true });
+    setTimeout(stop, 15000);
+  };
+
+  /* Figures: plotly measures its card when it draws, which may be hidden then */
+
+  const fit = new ResizeObserver(entries => {
+    for (const { target, contentRect } of entries) {
+      const plot = target.querySelector(".js-plotly-plot");
+      if (plot?._fullLayout && contentRect.width && Math.abs(plot._fullLayout.width - contentRect.width) > 1) {
+        window.Plotly?.Plots.resize(plot);
+      }
+    }
+  });
+
+  /* Tables that are wider than their card: where they go on, and keys can scroll them */
+
+  const mark = table => {
+    const rest = table.scrollWidth - table.clientWidth;
+    table.classList.toggle("pp-more", rest - table.scrollLeft > 1);
+    if (rest <= 1 || table.hasAttribute("aria-label")) return;
+    const title = table.closest(".pp-card")?.querySelector("h2, h3")?.textContent || document.title;
+    for (const [name, value] of [["tabindex", 0], ["role", "region"], ["aria-label", title]]) table.setAttribute(name, value);
+  };
+  const widths = new ResizeObserver(entries => entries.forEach(({ target }) => mark(target)));
+  document.addEventListener("scroll", ({ target }) => target.classList?.contains("pp-scroll") && mark(target), true);
+
+  /* Lists that open when nobody is there any more: Gradio hears a key late */
+
+  const closeLeft = box => {
+    const left = box.getAttribute("role") === "combobox" && box !== document.activeElement;
+    if (left && box.getAttribute("aria-expanded") === "true") box.dispatchEvent(new FocusEvent("blur"));
+  };
+
+  /* Whatever Gradio adds later */
+
+  const each = (node, selector, act) => {
+    if (node.matches(selector)) act(node);
+    node.querySelectorAll(selector).forEach(act);
+  };
+  const arrived = node => {
+    translate(node);
+    if (node.nodeType !== Node.ELEMENT_NODE) return;
+    each(node, ".js-plotly-plot", plot => fit.observe(plot.parentElement));
+    each(node, ".pp-scroll", table => widths.observe(table));
+    each(node, "label > input[title]", box => box.removeAttribute("title")); // an id; the words stand beside it
+    each(node, ".upload-container", box => box.removeAttribute("aria-label")); // it says something else than what is seen
+  };
+  const changed = changes => {
+    for (const change of changes) {
+      if (change.attributeName === "aria-expanded") closeLeft(change.target);
+      else if (change.type === "attributes") translateElement(change.target);
+      else if (change.type === "characterData") translateText(change.target);
+      else change.addedNodes.forEach(arrived);
+    }
+  };
+  const start = () => {
+    paint();
+    new MutationObserver(paint).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    const kinds = { subtree: true, childList: true, characterData: true, attributes: true };
+    new MutationObserver(changed).observe(document.body, { ...kinds, attributeFilter: [...SPOKEN, "aria-expanded"] });
+    arrived(document.body);
+    seekPlace();
+  };
+
+  paint();
+  if (document.body) start(); else document.addEventListener("DOMContentLoaded", start);
+  system.addEventListener("change", paint);
+
+  document.addEventListener("click", event => {
+    if (event.target.closest("[data-pp-language]")) keepPlace();
+    const link = event.target.closest(".pp-contents a");
+    if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      event.preventDefault();
+      history.replaceState(history.state, "", link.href);
+      document.getElementById(link.hash.slice(1))?.scrollIntoView();
+    }
+    if (event.target.closest(".pp-theme")) {
+      chosen = wanted() === "dark" ? "light" : "dark";
+      try { localStorage.setItem("pp-theme", chosen); } catch {}
+      paint();
+    }
+  });
+
+  // Gradio's lists open at any key, Tab too, and hear it after it has left them: they had better not hear it
+  document.addEventListener("keydown", event => {
+    if (event.key === "Tab" && event.target.getAttribute?.("role") === "combobox") event.stopPropagation();
+  }, true);
+})();

@@ -1,0 +1,252 @@
+"""
+How the page behaves as a thing to look at, to touch and to hear: its language, its figures and tables, its keys, axe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, Route, expect
+
+from playground.locales import words
+from tests.browser.conftest import open_page, visitor, watch
+from tests.browser.test_page import SLOW
+
+TABS = ("compare", "train", "lowrank", "quantization")
+DRAWN = {  # what is seen once a tab has drawn all that it draws by itself
+    "compare": "#panes .pp-pane",
+    "train": "#count .pp-figure",
+    "lowrank": "#lab-network td",
+    "quantization": "#calibration-network td",
+}
+POST = "**/run/predict**"
+
+
+def go(page: Page, tab: str) -> None:
+    """Open a tab and wait for the last of its drawings."""
+    page.locator(f"[role=tab][data-tab-id={tab}]").click()
+    expect(page.locator(DRAWN[tab]).first).to_be_visible(timeout=SLOW)
+
+
+@pytest.fixture(scope="module")
+def spanish(browser: Browser, server: str) -> Iterator[Page]:
+    """The page as a Spanish phone shows it in the evening, with all tabs drawn."""
+    with browser.new_context(locale="es-ES", color_scheme="dark", viewport={"width": 375, "height": 812}) as context:
+        page = context.new_page()
+        wrong = watch(page)
+        open_page(page, server)
+        for tab in TABS:
+            go(page, tab)
+        yield page
+        assert wrong == []
+
+
+# The language
+
+
+def test_nothing_is_asked_before_the_language_is_decided(browser: Browser, server: str) -> None:
+    """The clock runs on while the opening waits for its answer: whatever asked now would be answered in English."""
+    with browser.new_context(locale="es-ES") as context:
+        page = context.new_page()
+        page.clock.install()
+        asked: list[str] = []
+        held: list[Route] = []
+        page.on("request", lambda request: asked.append(request.url) if "/run/predict" in request.url else None)
+        page.route(POST, lambda route: held.append(route), times=1)
+        with page.expect_request(POST):
+            page.goto(server)
+        page.clock.run_for(10_000)
+        assert len(asked) == len(held) == 1
+        expect(page.locator("#tabs")).to_be_hidden()  # its words are still English: nobody presses them
+        held[0].continue_()
+        expect(page.locator("#compare")).to_contain_text("Comparar", timeout=SLOW)
+        page.clock.run_for(10_000)
+        expect(page.locator("#header")).to_contain_text("Un modelo, muchas conductas")
+        expect(page.locator(".pp-languages a[aria-current]")).to_have_text("ES")
+
+
+def test_another_language_keeps_question_tab_panes_and_place(context: BrowserContext, server: str) -> None:
+    with visitor(context, f"{server}/?panes=base%2Cpirate-ia3&max_new_tokens=12") as page:
+        page.locator("#prompt textarea").fill("Is 5 > 3 & why?")
+        go(page, "quantization")
+        page.locator(".pp-contents:visible a").nth(3).click()
+        assert top(page, "section-accumulators") == pytest.approx(0, abs=2)
+        assert page.url.endswith("?lang=en&tab=quantization#section-accumulators")
+        page.evaluate("document.querySelector('.pp-languages a[lang=es]').click()")
+        page.wait_for_url("**lang=es**")
+        expect(page.locator(DRAWN["quantization"]).first).to_be_visible(timeout=SLOW)
+        expect(page.locator("[role=tab][aria-selected=true]")).to_have_text("Cuantización")
+        expect(page.locator("#prompt textarea")).to_have_value("Is 5 > 3 & why?")
+        page.wait_for_function("Math.abs(document.getElementById('section-accumulators').getBoundingClientRect().top) < 3")
+        page.locator("[role=tab][data-tab-id=compare]").click()
+        page.locator("#add-pane").click()
+        expect(page.locator("#panes-chosen .token")).to_have_count(2)
+        expect(page.locator("#decoding-chip")).to_contain_text("12 tokens")
+
+
+def top(page: Page, element: str) -> float:
+    found: float = page.evaluate("id => document.getElementById(id).getBoundingClientRect().top", element)
+    return found
+
+
+def test_gradio_s_own_words_are_spanish_too(spanish: Page) -> None:
+    spoken = spanish.evaluate(
+        """() => [...document.querySelectorAll("*")].filter(one => !one.closest(".html-container")).flatMap(
+            one => ["aria-label", "title", "alt", "placeholder"].map(name => one.getAttribute(name)).filter(Boolean))"""
+    )
+    assert len(spoken) > 40
+    fixed = [words("en")[key] for key in words("en") if key.startswith("gradio.fixed.")]
+    begun = tuple(one.partition("{")[0] for one in fixed if "{" in one and not one.startswith("{"))
+    assert [one for one in spoken if one in fixed or one.startswith(begun)] == []
+    assert [one for one in spoken if one in ("float8_e4m3", "int8_vectorwise", "nf4_double", "ternary")] == []
+    go(spanish, "train")
+    spanish.locator("#task-picker input").click()
+    spanish.get_by_role("option").last.click()
+    expect(spanish.locator("#own-file")).to_contain_text("Haz clic para subirlo")
+    picture = {"name": "x.png", "mimeType": "image/png", "buffer": b"?"}
+    spanish.locator("#own-file input[type=file]").set_input_files(picture)
+    expect(spanish.get_by_test_id("toast-body").first).to_contain_text("x.png no es de un tipo admitido")
+
+
+def test_no_question_stays_in_the_browser(page: Page) -> None:
+    """On a shared computer the next visitor would read it."""
+    page.locator("#prompt textarea").fill("A secret question")
+    page.locator("#decoding-chip").click()
+    page.locator("#max_new_tokens input[type=number]").fill("1")
+    page.locator("#compare").click()
+    expect(page.locator("#compare-notice")).to_contain_text("Done", timeout=SLOW)
+    kept = page.evaluate("JSON.stringify({...localStorage}) + JSON.stringify({...sessionStorage})")
+    assert "peft-playground-visitor" in kept
+    assert "secret" not in kept
+    assert page.evaluate("indexedDB.databases()") == []
+    assert page.evaluate("window.gradio_config.run_history") is False  # what gradio would keep of public endpoints
+
+
+# What fits
+
+
+def test_figures_fit_their_card_however_it_was_resized(page: Page) -> None:
+    go(page, "lowrank")
+    page.locator("#overlap-go").click()
+    expect(page.locator("#overlap .js-plotly-plot")).to_be_visible(timeout=SLOW)
+    fits = """() => [...document.querySelectorAll("#overlap .js-plotly-plot")].every(plot =>
+        Math.abs(plot.querySelector(".main-svg").clientWidth - plot.parentElement.clientWidth) < 2)"""
+    page.wait_for_function(fits)
+    page.set_viewport_size({"width": 1000, "height": 900})
+    page.wait_for_function(fits)
+    page.locator("[role=tab][data-tab-id=compare]").click()
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.locator("[role=tab][data-tab-id=lowrank]").click()
+    expect(page.locator("#overlap .js-plotly-plot")).to_be_visible()
+    page.wait_for_function(fits)
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def boxes(found: Locator) -> list[FloatRect]:
+    return [box for box in (one.bounding_box() for one in found.all()) if box]
+
+
+def overlap(one: FloatRect, other: FloatRect) -> bool:
+    across = min(one["x"] + one["width"], other["x"] + other["width"]) - max(one["x"], other["x"])
+    down = min(one["y"] + one["height"], other["y"] + other["height"]) - max(one["y"], other["y"])
+    return across > 0.5 and down > 0.5
+
+
+def test_bits_have_room_at_every_width(page: Page) -> None:
+    go(page, "quantization")
+    for width in (700, 899, 900, 1000, 1100, 1199, 1200, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        for name in ("float32", "int16"):
+            row = page.locator(f'#number-result li[data-format="{name}"]')
+            bits = boxes(row.locator(".pp-bit-group"))
+            beside = boxes(row.locator(".pp-format, .pp-kept-value, .pp-off, .pp-notes"))
+            assert len(beside) == 4
+            assert [(width, name) for one in bits for other in beside if overlap(one, other)] == []
+
+
+def test_a_phone_shows_every_tab_and_where_tables_go_on(spanish: Page) -> None:
+    tabs = spanish.get_by_role("tab")
+    expect(tabs).to_have_count(4)
+    for one in boxes(tabs):
+        assert 0 <= one["x"] <= one["x"] + one["width"] <= 375
+    assert spanish.evaluate("document.documentElement.scrollWidth") <= 375
+    go(spanish, "quantization")
+    table = spanish.locator("#tensor-table .pp-scroll")
+    expect(table).to_have_class("pp-scroll pp-more")
+    assert spanish.evaluate("one => getComputedStyle(one).maskImage", table.element_handle()).startswith("linear-gradient")
+    table.evaluate("one => one.scrollTo(one.scrollWidth, 0)")
+    expect(table).to_have_class("pp-scroll")
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+def test_no_button_lies_over_a_control(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 700})
+    go(page, "train")
+    covered = page.evaluate(
+        """() => {
+            const controls = [...document.querySelectorAll("#tabs input, #tabs textarea, #tabs .label-wrap")];
+            const seen = controls.filter(one => one.offsetParent && !one.closest(".pp-go"));
+            return [seen.length, seen.filter(one => {
+                one.scrollIntoView({ block: "end" });
+                const { x, y, width, height } = one.getBoundingClientRect();
+                return document.elementFromPoint(x + width / 2, y + height / 2)?.closest(".pp-go");
+            }).map(one => one.outerHTML)];
+        }"""
+    )
+    assert covered[0] > 8
+    assert covered[1] == []
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_a_list_that_tab_leaves_closes(page: Page) -> None:
+    go(page, "train")
+    box = page.locator("#task-picker input")
+    box.focus()
+    box.press("ArrowDown")
+    expect(page.get_by_role("option")).not_to_have_count(0)
+    box.press("Tab")
+    expect(box).not_to_be_focused()
+    expect(page.get_by_role("option")).to_have_count(0)
+    expect(box).to_have_value("Talk like a pirate")
+
+
+# What is heard
+
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"]
+
+
+def violations(page: Page) -> list[Any]:
+    """What axe finds, every rule that it has but those for level AAA: none is left out."""
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}}).response["violations"]
+    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("tab", TABS)
+def test_axe_finds_nothing_in_the_dark_on_a_phone(spanish: Page, tab: str) -> None:
+    go(spanish, tab)
+    assert violations(spanish) == []
+
+
+@pytest.fixture(scope="module")
+def laptop(context: BrowserContext, server: str) -> Iterator[Page]:
+    with visitor(context, server) as page:
+        yield page
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("tab", TABS)
+def test_axe_finds_nothing_on_a_laptop_in_daylight(laptop: Page, tab: str) -> None:
+    go(laptop, tab)
+    if tab == "compare":
+        for chip in ("#decoding-chip", "#choose-base", "#add-pane"):
+            laptop.locator(chip).click()
+        expect(laptop.locator("#panes-chosen")).to_be_visible()
+    if tab == "train":
+        laptop.locator("#more .label-wrap").click()
+        expect(laptop.locator("#train-seed")).to_be_visible()
+    assert violations(laptop) == []
