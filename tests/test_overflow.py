@@ -75,7 +75,7 @@ def test_a_training_whose_last_step_overflows_has_diverged(
     events = list(train(TrainingJob("tiny", method, small_task, {}, 1), get_tiny))
     ended = events[-1]
     assert isinstance(ended, Ended)
-    assert (ended.event, ended.error.key, ended.adapter.record.steps) == ("failed", "diverged", 0)
+    assert (ended.event, ended.error.key, ended.adapter.record.steps) == ("failed", "diverged_at_once", 0)
     assert not all(one.held_out_loss == one.held_out_loss for one in events if isinstance(one, Evaluation))
     told = strict([event_json(event) for event in events])
     assert [one["held_out_loss"] for one in told if one["event"] == "evaluation"][-1] is None

@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 CALIBRATION, SURVEY, FORMS_ANSWERS = "calibration", "wholemodel", "wholemodel-answers"
 PAIR, PAIR_ANSWERS, MERGE = "qlora", "qlora-answers", "qlora-merge"
 
+PRODUCTS = 3  # of a layer and prompts that are remembered while the threshold moves
+
 
 # What a base reads
-
-PRODUCTS = 3  # of a layer and prompts that are remembered while the threshold moves
 
 
 @dataclass(frozen=True)
@@ -296,6 +296,5 @@ def _rivals(key: str, plain: str, adapter_id: str) -> tuple[str, list[Variant], 
 def start_forms(key: str, base_id: str, formats: Sequence[str], prompt: str, decoding: Mapping[str, Any]) -> Run:
     """Queue a comparison of a plain base and its forms, as far as there is room. Raises PlaygroundError at once."""
     plain = split_id(base_id)[0].id
-    forms = [Variant(f"{plain}:{form}") for form in FORMS if form in formats]
-    variants = [Variant(plain), *forms[: settings.MAX_PANES - 1]]
-    return start_answers(key, LAB, plain, prompt, variants, decoding, place=FORMS_ANSWERS)
+    forms = [Variant(f"{plain}:{form}") for form in FORMS if form in formats][: settings.MAX_PANES - 1]
+    return start_answers(key, LAB, plain, prompt, [Variant(plain), *forms], decoding, place=FORMS_ANSWERS)

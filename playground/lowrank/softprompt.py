@@ -27,7 +27,8 @@ from playground.bounds import SEED, Bound
 from playground.errors import PlaygroundError
 from playground.lowrank.vocabulary import COUNT, Near, chance, input_embeddings, nearest, vocabulary, word
 from playground.model.bases import Base
-from playground.train.evaluation import Encoded, held_out_losses
+from playground.train.batches import Encoded
+from playground.train.evaluation import held_out_losses
 
 PEFT_TYPE = "PROMPT_TUNING"  # PEFT's name
 SAMPLE = Bound("sample", 400, 2, settings.MAX_PROJECTED_TOKENS)

@@ -22,10 +22,11 @@ from playground.adapt.variant import Variant
 from playground.compare.divergence import kl
 from playground.lowrank.edits import Edit
 from playground.model.bases import Base
-from playground.train.evaluation import batches, response_logits
+from playground.train.batches import by_length
+from playground.train.evaluation import response_logits
 
 if TYPE_CHECKING:
-    from playground.train.evaluation import Encoded
+    from playground.train.batches import Encoded
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def sweep(job: SweepJob, get_base: Callable[[str], Base]) -> Iterator[Sweep | No
     whole = Variant.of(job.base, job.adapter)
     base = get_base(whole.base)
     examples = job.task.held_out[: settings.MAX_SWEEP_EXAMPLES]
-    read = batches(_first([tasks.encode(base.tokenizer, example) for example in examples]))
+    read = by_length(_first([tasks.encode(base.tokenizer, example) for example in examples]))
     plain, reference = base.view().eval(), list[tuple[torch.Tensor, torch.Tensor]]()
     for batch in read:
         if reference:

@@ -25,7 +25,8 @@ from playground.model.bases import Base
 from playground.model.catalogue import split_id
 from playground.model.weights import weight_of
 from playground.quantize.qlora import COMPARED, FOUR_BIT
-from playground.train.evaluation import Encoded, batches, response_logits
+from playground.train.batches import Encoded, by_length
+from playground.train.evaluation import response_logits
 
 
 def four_bit_id(adapter: Adapter) -> str:
@@ -136,7 +137,7 @@ def _predictions(found: Merging, job: MergeJob, base: Base, plain: Base, whole: 
         "float": attach(plain, Variant(plain.id, job.adapter)).model,
         "merged_float": attach(plain, Variant(plain.id, job.adapter, merged=True)).model,
     }
-    read = batches([tasks.encode(base.tokenizer, one) for one in job.task.held_out])
+    read = by_length([tasks.encode(base.tokenizer, one) for one in job.task.held_out])
     sums, divergence, difference, count = dict.fromkeys(models, 0.0), 0.0, 0.0, 0
     for batch in read:
         logits: dict[str, torch.Tensor] = {}

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from playground import settings
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
@@ -25,12 +24,11 @@ from playground.compare.job import Decoding
 from playground.compare.overflow import overflowing, watched
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
+from playground.train.batches import BATCH, Encoded, by_length
 from playground.train.pauses import finished
 
-BATCH = 8  # examples that are read together
 SAMPLES, SAMPLE_TOKENS = 2, 20  # held-out questions that a run answers as it goes, and how far
 _END = object()  # of a stream whose items are None
-Encoded = tuple[list[int], list[int]]  # (input ids, labels) as `tasks.encode` gives them
 
 
 def check_lengths(base: Base, examples: Sequence[Example], encoded: Sequence[Encoded], before: int) -> None:
@@ -70,20 +68,6 @@ def response_loss(model: nn.Module, batch: Sequence[Encoded], pad: int) -> torch
     return functional.cross_entropy(*response_logits(model, batch, pad))
 
 
-def batches(encoded: Sequence[Encoded], size: int = BATCH) -> list[list[Encoded]]:
-    """
-    All of them, like lengths together (less padding): at most `size` in one, and with its padding at most
-    `settings.MAX_BATCH_TOKENS` tokens, unless a single example has more.
-    """
-    found: list[list[Encoded]] = []
-    for example in sorted(encoded, key=lambda example: len(example[0])):
-        if found and len(found[-1]) < size and (len(found[-1]) + 1) * len(example[0]) <= settings.MAX_BATCH_TOKENS:
-            found[-1].append(example)
-        else:
-            found.append([example])
-    return found
-
-
 def held_out_loss(model: nn.Module, encoded: Sequence[Encoded], pad: int, batch_size: int = BATCH) -> float:
     """Mean cross-entropy in nats over all response tokens of `encoded`; the model's train or eval mode is kept."""
     return finished(held_out_losses(model, encoded, pad, batch_size))
@@ -94,7 +78,7 @@ def held_out_losses(
 ) -> Generator[None, None, float]:
     """`held_out_loss`, with a pause between its batches."""
     total, count = 0.0, 0
-    for place, batch in enumerate(batches(encoded, batch_size)):
+    for place, batch in enumerate(by_length(encoded, batch_size)):
         if place:
             yield
         with measured(model):

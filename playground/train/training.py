@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import random
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,9 +27,8 @@ from playground.adapt.attach import wrapped
 from playground.adapt.methods import Method, method
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
+from playground.train.batches import Encoded, by_length, shares, shuffled
 from playground.train.evaluation import (
-    Encoded,
-    batches,
     check_lengths,
     held_out_losses,
     questions,
@@ -97,7 +95,7 @@ class _Run:
         self.optimizer = torch.optim.AdamW(self.parameters, lr=self.values["learning_rate"], weight_decay=0.0)
         self.schedule = LambdaLR(self.optimizer, lambda done: rate_factor(done + 1, self.steps))
         self.best: tuple[int, dict[str, torch.Tensor]] = (0, {})
-        self.batches = _batches(self.train_set, self.values["batch_size"], job.seed)
+        self.batches = shuffled(self.train_set, self.values["batch_size"], job.seed)
         self.keeps_checkpoints = checkpoint_bytes(self.trainable) > 0
         least, most = EVALUATIONS
         self.every = math.ceil(self.steps / min(most, max(least, self.steps // 8)))
@@ -204,7 +202,7 @@ class _Run:
 
     def _last_look(self) -> Iterator[Event]:
         """What a stopped run keeps is measured, if that takes no more than a batch."""
-        if self.progress.held_out[-1][0] != self.done and len(batches(self.held_out_set)) == 1:
+        if self.progress.held_out[-1][0] != self.done and len(by_length(self.held_out_set)) == 1:
             yield from self._look()
 
     def _timed(self, work: Generator[None, None, Result]) -> Generator[None, None, Result]:
@@ -276,17 +274,6 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
         raise PlaygroundError("method_does_not_fit", method=chosen.id, base=base.spec.name, reason=reason) from error
 
 
-def shares(batch: list[Encoded]) -> list[tuple[list[Encoded], float]]:
-    """
-    A batch in parts of at most `settings.MAX_BATCH_TOKENS` tokens with their padding, each with its share of the response
-    tokens: the gradients of share times mean loss add up to that of the whole batch's mean loss.
-    """
-    longest = max(len(ids) for ids, _ in batch)
-    parts = [batch] if longest * len(batch) <= settings.MAX_BATCH_TOKENS else batches(batch, len(batch))
-    heard = [sum(label != tasks.IGNORE for _, labels in part for label in labels) for part in parts]
-    return [(part, count / sum(heard)) for part, count in zip(parts, heard, strict=True)]
-
-
 def rate_factor(step: int, steps: int) -> float:
     """
     What the learning rate is multiplied with at `step` (from 1): a linear rise over the first tenth, then half a cosine
@@ -296,12 +283,3 @@ def rate_factor(step: int, steps: int) -> float:
     if step <= warmup:
         return step / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup + 1)))
-
-
-def _batches(examples: Sequence[Encoded], size: int, seed: int) -> Iterator[list[Encoded]]:
-    """Endless batches; every example once per pass, in an order that the seed decides."""
-    order, shuffle = list(examples), random.Random(seed).shuffle
-    while True:
-        shuffle(order)
-        for start in range(0, len(order), size):
-            yield order[start : start + size]

@@ -21,9 +21,11 @@ def posted(url: str, name: str, body: Any, **headers: str) -> httpx.Response:
 
 
 def called(url: str, name: str, body: Any) -> Any:
-    """What an endpoint gives at last."""
+    """What an endpoint gives at last. Its stream may go on for other calls of the same session."""
     job = posted(url, name, body).json()["event_id"]
-    answer = httpx.get(f"{url}/gradio_api/call/{name.removeprefix('v2/')}/{job}", timeout=BOUND).text
-    event, data = re.findall(r"event: (\w+)\ndata: (.*)", answer)[-1]
-    assert event == "complete", data
+    with httpx.stream("GET", f"{url}/gradio_api/call/{name.removeprefix('v2/')}/{job}", timeout=BOUND) as stream:
+        lines = stream.iter_lines()
+        event = next(line for line in lines if re.fullmatch("event: (complete|error)", line))
+        data = next(lines).removeprefix("data: ")
+    assert event == "event: complete", data
     return json.loads(data)[0]

@@ -551,7 +551,9 @@ def test_what_cannot_be_compared_is_refused_before_the_first_frame(
 
 def test_the_longest_prompt_and_the_most_panes_are_served(tiny: Base, tiny_forms: GetBase, adapter: Callable) -> None:
     assert len(GROUPS[0]) == settings.MAX_PANES
-    *_, last = compare(job_of(adapter, GROUPS[0], Decoding(1), "x" * settings.MAX_PROMPT_CHARACTERS), tiny_forms)
+    shots = [Example(*shot) for shot in adapter("few_shot").record.shots]
+    longest = settings.MAX_PROMPT_TOKENS - len(prompt_ids(tiny.tokenizer, "", shots))  # a token a letter
+    *_, last = compare(job_of(adapter, GROUPS[0], Decoding(1), longest * "x"), tiny_forms)
     assert [pane.tokens for pane in last.panes] == [1] * settings.MAX_PANES
 
 

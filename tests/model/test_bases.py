@@ -405,15 +405,15 @@ def test_a_local_folder_with_broken_files_is_refused(local: Any, file: str, cont
 @pytest.mark.parametrize(
     ("base_id", "free", "needed"),
     [
-        ("smollm2-135m", 0.6e9, "0.6"),
-        ("llama-3.2-1b", 5.9e9, "5.9"),
-        ("llama-3.2-1b:nf4", 1.8e9, "1.9"),  # embeddings stay in float32
-        ("llama-3.2-1b:int8_vectorwise", 2.3e9, "2.4"),
-        ("llama-3.2-1b:int8", 5.9e9, "5.9"),
+        ("smollm2-135m", 0.6e9, 0.6),
+        ("llama-3.2-1b", 5.9e9, 5.9),
+        ("llama-3.2-1b:nf4", 1.8e9, 1.9),  # embeddings stay in float32
+        ("llama-3.2-1b:int8_vectorwise", 2.3e9, 2.4),
+        ("llama-3.2-1b:int8", 5.9e9, 5.9),
     ],
 )
 def test_a_base_that_does_not_fit_into_memory_is_refused_before_loading(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, base_id: str, free: float, needed: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, base_id: str, free: float, needed: float
 ) -> None:
     monkeypatch.setattr(bases, "_find", lambda spec, report: tmp_path)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=int(free), total=10**11))

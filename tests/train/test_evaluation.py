@@ -20,7 +20,8 @@ from playground.errors import PlaygroundError
 from playground.lowrank.edits import Edit
 from playground.lowrank.sweep import SweepJob, sweep
 from playground.model.bases import Base
-from playground.train.evaluation import EvaluateJob, Report, Score, answers, batches, evaluate, held_out_loss
+from playground.train.batches import by_length
+from playground.train.evaluation import EvaluateJob, Report, Score, answers, evaluate, held_out_loss
 from playground.train.job import TrainingJob
 from playground.train.training import train
 from tests.conftest import model_of
@@ -89,7 +90,7 @@ def test_held_out_loss_is_the_mean_over_all_response_tokens(
 @pytest.mark.parametrize("size", [1, 3, 8])
 def test_batches_hold_every_example_once_like_lengths_together(tiny: Base, size: int) -> None:
     rows = encoded(tiny)
-    found = batches(rows, size)
+    found = by_length(rows, size)
     assert sorted(row for batch in found for row in batch) == sorted(rows)
     lengths = [[len(ids) for ids, _ in batch] for batch in found]
     assert all(len(batch) == size for batch in lengths[:-1])

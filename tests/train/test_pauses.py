@@ -21,7 +21,7 @@ from playground.adapt.tasks import Example, Task, encode, prompt_ids
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob
 from playground.errors import PlaygroundError
-from playground.locales import LANGUAGES
+from playground.locales import LANGUAGES, number
 from playground.lowrank.edits import Edit
 from playground.lowrank.softprompt import importance
 from playground.lowrank.sweep import SweepJob, sweep
@@ -31,7 +31,8 @@ from playground.quantize import activations
 from playground.quantize.merging import MergeJob, merging
 from playground.quantize.qlora import PairJob, train_pair
 from playground.train import training
-from playground.train.evaluation import batches, held_out_loss, response_loss
+from playground.train.batches import by_length, shares
+from playground.train.evaluation import held_out_loss, response_loss
 from playground.train.job import Ended, Started, TrainingJob, Working
 from playground.train.training import train
 from playground.work.jobs import Jobs
@@ -142,7 +143,7 @@ def gradients(base: Base, parts: Sequence[tuple[Any, float]]) -> dict[str, torch
 
 def test_a_long_batch_in_parts_has_the_gradient_of_the_whole(tiny: Base) -> None:
     batch = encoded(tiny, [*LONG.train, Example("p", "a much longer answer than all of the others have"), Example("q", "r")])
-    parts = training.shares(batch)
+    parts = shares(batch)
     assert len(parts) > 3
     whole, added = gradients(tiny, [(batch, 1.0)]), gradients(tiny, parts)
     assert whole.keys() == added.keys()
@@ -152,12 +153,12 @@ def test_a_long_batch_in_parts_has_the_gradient_of_the_whole(tiny: Base) -> None
 
 def test_a_batch_that_fits_stays_as_it_is(tiny: Base) -> None:
     batch = encoded(tiny, LONG.train[:2])[::-1]
-    assert training.shares(batch) == [(batch, 1.0)]
+    assert shares(batch) == [(batch, 1.0)]
 
 
 def test_an_example_that_is_too_long_for_company_goes_alone(tiny: Base, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "MAX_BATCH_TOKENS", 10)
-    assert [len(batch) for batch in batches(encoded(tiny, LONG.train))] == [1] * 8
+    assert [len(batch) for batch in by_length(encoded(tiny, LONG.train))] == [1] * 8
 
 
 def test_the_loss_does_not_depend_on_the_size_of_the_batches(tiny: Base, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,8 +226,8 @@ def test_a_pause_is_nothing_that_a_run_tells(tiny: Base) -> None:
 def said(error: PlaygroundError, key: str, found: int, maximum: int) -> None:
     assert error.key == key
     for language in LANGUAGES:
-        assert str(found) in error.message(language)
-        assert str(maximum) in error.message(language)
+        assert number(language, found) in error.message(language)
+        assert number(language, maximum) in error.message(language)
 
 
 def test_few_shot_with_too_many_tokens_is_refused_before_anything_is_read(

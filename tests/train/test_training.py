@@ -30,6 +30,7 @@ from playground.errors import PlaygroundError
 from playground.model.bases import Base, checksum
 from playground.model.catalogue import CATALOGUE
 from playground.train import evaluation, training
+from playground.train.batches import shuffled
 from playground.train.evaluation import answers, held_out_loss, response_logits, response_loss
 from playground.train.job import Ended, Evaluation, Sample, Started, Step, TrainingJob, Working
 from playground.train.training import train
@@ -283,7 +284,7 @@ def test_training_leaves_everybodys_random_numbers_alone(tiny_forms: GetBase, ti
 @examples(deadline=None)
 @given(count=st.integers(1, 40), size=st.integers(1, 32), seed=st.integers(0, 2**31 - 1))
 def test_every_pass_visits_every_example_once(count: int, size: int, seed: int) -> None:
-    batches = training._batches(range(count), size, seed)
+    batches = shuffled(range(count), size, seed)
     taken: list[int] = []
     while len(taken) < 3 * count:
         batch = next(batches)
@@ -296,7 +297,7 @@ def test_every_pass_visits_every_example_once(count: int, size: int, seed: int) 
 @examples(deadline=None)
 @given(size=st.integers(1, 32), seed=st.integers(0, 100))
 def test_the_seed_decides_the_order(size: int, seed: int) -> None:
-    first, again, other = (list(itertools.islice(training._batches(range(40), size, s), 5)) for s in (seed, seed, seed + 1))
+    first, again, other = (list(itertools.islice(shuffled(range(40), size, s), 5)) for s in (seed, seed, seed + 1))
     assert first == again
     assert first != other
 
