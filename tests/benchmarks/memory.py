@@ -90,7 +90,7 @@ def compare(page: Page) -> None:
 def train(page: Page) -> None:
     set_number(page, "#steps", 1)
     page.locator("#train").click()
-    expect(page.locator("#status")).to_contain_text("1 steps in", timeout=SLOW)
+    expect(page.locator("#status")).to_contain_text("1 step in", timeout=SLOW)
 
 
 def lowrank(page: Page) -> None:
@@ -107,7 +107,7 @@ def quantize(page: Page) -> None:
     expect(page.locator("#calibration-network table")).to_be_visible(timeout=SLOW)
     set_number(page, "#qlora-steps", 1)
     page.locator("#qlora-go").click()
-    expect(page.locator("#qlora-status")).to_contain_text("1 steps in", timeout=SLOW)
+    expect(page.locator("#qlora-status")).to_contain_text("1 step in", timeout=SLOW)
     for button, notice in (("#qlora-ask", "#qlora-notice"), ("#qlora-merge-go", "#qlora-merge-notice")):
         page.locator(button).click()
         expect(page.locator(notice)).to_contain_text("Done", timeout=SLOW)

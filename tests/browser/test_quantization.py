@@ -130,7 +130,7 @@ def test_lora_and_qlora_train_side_by_side_and_survive_a_reload(lab: Page, artif
     lab.locator("#qlora-go").click()
     expect(lab.locator("#qlora-status")).to_contain_text("step", timeout=SLOW)
     lab.reload()
-    expect(lab.locator("#qlora-status")).to_contain_text("1 steps in", timeout=SLOW)
+    expect(lab.locator("#qlora-status")).to_contain_text("1 step in", timeout=SLOW)
     expect(lab.locator("#qlora-memory")).to_contain_text("MB")
     lab.screenshot(path=artifacts / "quantization-qlora.png", full_page=True)
 

@@ -105,10 +105,14 @@ def damage(report: Report, language: str) -> list[str]:
         "all": number(language, found.all_columns), "crest": number(language, report.crest, 1),
         "threshold": number(language, OUTLIER, 1),
     }  # fmt: skip
-    kind = "none" if not found.columns else "all" if found.mixed is None else "some"
+    clear = "tensor.threshold.all" if found.columns else "tensor.threshold.none"
     return [
-        counted(language, "tensor.damage" if found.outliers else "tensor.no_damage", found.outliers, **values, **counts),
-        counted(language, f"tensor.threshold.{kind}", found.columns, **values, **counts),
+        counted(language, "tensor.damage", found.outliers, **values, **counts)
+        if found.outliers
+        else words(language, "tensor.no_damage", **values, **counts),
+        counted(language, "tensor.threshold.some", found.columns, **values, **counts)
+        if found.mixed is not None and found.columns
+        else words(language, clear, **values, **counts),
     ]
 
 
