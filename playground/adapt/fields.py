@@ -11,6 +11,9 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from peft import PeftConfig, PeftType, __version__
+from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+
 from playground import settings
 from playground.bounds import Bound, shown
 from playground.errors import PlaygroundError
@@ -133,9 +136,6 @@ def honoured(config: Mapping[str, Any]) -> dict[str, Any]:
     What a config sets of how to adapt, checked; the rest of it changes nothing. Raises PlaygroundError: another method,
     another task, a value out of range, a setting that would change the answers in a way that is not followed here.
     """
-    from peft import PeftConfig, PeftType, __version__
-    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
-
     kind = config.get("peft_type")
     if not isinstance(kind, str) or kind not in HONOURED:
         raise PlaygroundError("upload_method", found=shown(kind), known=", ".join(METHOD_OF_TYPE))

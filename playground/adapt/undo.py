@@ -12,14 +12,14 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from playground import settings
 from playground.adapt.adapters import PREFIX, peft_config, scaling
 from playground.errors import PlaygroundError
 from playground.model.weights import weight_of
 
 if TYPE_CHECKING:
-    import torch
-
     from playground.model.bases import Base
 
 NAMES = {"pissa": "PiSSA", "olora": "OLoRA"}
@@ -33,8 +33,6 @@ def plain_lora(
     The same adapter as plain LoRA of twice the rank. `base` is the one that it was made for, not a form of it in fewer
     bits. Raises PlaygroundError if a rank does not fit, or if this would take too long.
     """
-    import torch
-
     peft, taken_out = peft_config(config), TAKEN_OUT[config["init_lora_weights"]]
     shares = math.sqrt(0.5) if peft.use_rslora else 1.0  # twice alpha over the root of twice the rank is √2 as much
     modules = [name.removesuffix(".lora_A.weight") for name in tensors if name.endswith(".lora_A.weight")]
@@ -55,8 +53,6 @@ def plain_lora(
 
 def _pissa(weight: torch.Tensor, rank: int, scale: float) -> Factors:
     """The largest singular values, half in each factor (Meng et al. 2024, section 3), rounded as PEFT rounds them."""
-    import torch
-
     u, values, vh = torch.linalg.svd(weight, full_matrices=False)
     roots = torch.sqrt(values[:rank] / scale)
     return roots[:, None] * vh[:rank], u[:, :rank] * roots
@@ -64,8 +60,6 @@ def _pissa(weight: torch.Tensor, rank: int, scale: float) -> Factors:
 
 def _olora(weight: torch.Tensor, rank: int, scale: float) -> Factors:
     """The first columns of Q and rows of R (Büyükakyüz 2024, algorithm 1); PEFT scales their product with the rest."""
-    import torch
-
     q, r = torch.linalg.qr(weight)
     return r[:rank], q[:, :rank]
 

@@ -16,6 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError
+from safetensors.torch import load
+
 from playground import settings
 from playground.adapt.adapters import CONFIG, PREFIX, RECORD, WEIGHTS, Adapter, Record
 from playground.adapt.archive import files_of
@@ -50,8 +53,6 @@ def unpack(path: Path, base: Base, new_id: str) -> Adapter:
     Raises PlaygroundError: no zip, too large, a file that has no place there, no safetensors, another method, settings
     that change the answers in a way not followed here, or tensors that do not fit `base`.
     """
-    from safetensors import SafetensorError
-
     try:
         files = files_of(path)
         config, told = json.loads(files[CONFIG]), json.loads(files.get(RECORD, b"{}"))
@@ -80,8 +81,6 @@ def unpack(path: Path, base: Base, new_id: str) -> Adapter:
 
 def _tensors(data: bytes) -> dict[str, torch.Tensor]:
     """Raises PlaygroundError for other numbers than float32, float16 and bfloat16, and for infinite ones."""
-    from safetensors.torch import load
-
     try:
         tensors = load(data)
     except KeyError as error:  # of a type that torch does not have

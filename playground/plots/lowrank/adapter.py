@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 
 from playground.locales import number, percent, significant, text
+from playground.plots.kit.charts import AMOUNT, COLOURS, styled
 from playground.plots.kit.heatmap import Place, layer_map
 from playground.plots.kit.svg import UNITS, y_axis
 from playground.plots.lowrank.axis import below
 from playground.plots.lowrank.table import row_head, table
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
 
 SHOWN = 64  # singular values
 BEYOND = 4  # places behind the last one that show the cliff
@@ -118,10 +116,6 @@ def _bar(value: float, top: float, language: str) -> str:
 
 def overlap(values: np.ndarray, names: tuple[str, str], language: str) -> go.Figure:
     """φ(i, j) as a map: how much of one adapter's first directions lies within the other's."""
-    import plotly.graph_objects as go
-
-    from playground.plots.kit.charts import AMOUNT, styled
-
     rows, columns = values.shape
     figure = go.Figure(
         go.Heatmap(
@@ -138,10 +132,6 @@ def overlap(values: np.ndarray, names: tuple[str, str], language: str) -> go.Fig
 
 def directions(points: Sequence[Mapping[str, Any]], language: str) -> go.Figure:
     """Length against direction, one point a module, one shape a kind."""
-    import plotly.graph_objects as go
-
-    from playground.plots.kit.charts import COLOURS, styled
-
     figure = go.Figure()
     shapes = ("circle", "diamond-open", "square", "x-thin-open", "triangle-up", "star-open", "cross")
     for kind, shape in zip(dict.fromkeys(point["kind"] for point in points), shapes, strict=False):
