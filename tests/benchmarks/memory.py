@@ -32,7 +32,7 @@ BASE = "smollm2-135m"
 ROUNDS = int(os.environ.get("PLAYGROUND_ROUNDS") or 100)
 SHOWN = (1, 5, 10, 20, 30, 40, 50, 75, 100)
 PAGE_EVERY = 50  # rounds between two visits with the browser
-SLOW = 240_000  # milliseconds; a bound for failing, not a wait
+SLOW = 600_000  # milliseconds; a bound for failing, not a wait
 QUESTIONS = ("Do you like rain?", "Tell me about the sea.", "What is a ship?")
 
 
