@@ -587,7 +587,7 @@ def test_numbers_and_parameters_in_an_error_are_the_reader_s() -> None:
     diverged = PlaygroundError("diverged", step=1234, best=12, learning_rate=0.003)
     assert "en el paso 1234 con una tasa de aprendizaje de 0,003." in diverged.message("es")
     damaged = PlaygroundError("upload_unreadable", reason="no_zip")
-    assert damaged.message("es") == "No se puede leer el zip: no es un archivo zip"
+    assert damaged.message("es") == "No se puede leer este archivo: no es un archivo zip."
     kind = PlaygroundError("wrong_kind", name="rank", value="2.5", kind="int")
     assert kind.message("es") == "Rango debe ser un número entero, no «2.5»."
 

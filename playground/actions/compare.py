@@ -61,6 +61,15 @@ def latest(key: str) -> Run | None:
     return run if run and (run.events or not run.ended) else None
 
 
+def latest_frame(run: Run) -> dict[str, Any] | None:
+    """A comparison's latest frame, if there is one; answers that were stopped before their end say so."""
+    if not run.events:
+        return None
+    frame: dict[str, Any] = run.events[-1].as_json()
+    stopped = {"finished": True, "finish_reason": "stopped"} if run.ended else {}
+    return {**frame, "panes": [one if one["finished"] else {**one, **stopped} for one in frame["panes"]]}
+
+
 def showable(key: str, question: Question) -> tuple[Question, list[str]]:
     """A question with those of its panes that this session can show on its base, and the ids of the others."""
     missing = [one for one in question.panes if not _can_show(key, question.base, one)]

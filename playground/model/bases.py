@@ -134,8 +134,7 @@ class Bases:
         """Load a base and keep it. A form shares what it does not change with the plain base, if that is here or needed."""
         spec, form = split_id(base_id)
         plain = self.get(spec.id) if is_simulated(form) else self._store.find(spec.id) if form else None
-        self._store.make_room(expected_bytes(spec, form, plain.architecture if plain else None))
-        base = load(base_id, report, plain)
+        base = load(base_id, report, plain, self._store.make_room)
         shared = (plain.model,) if plain else ()
         self._store.keep(base_id, base, own_bytes(base.model, *shared), of=(plain,) if plain else ())
         return base
@@ -144,22 +143,32 @@ class Bases:
 BASES = Bases()
 
 
-def load(base_id: str, report: Report = lambda stage, fraction: None, plain: Base | None = None) -> Base:
+def load(
+    base_id: str,
+    report: Report = lambda stage, fraction: None,
+    plain: Base | None = None,
+    make_room: Callable[[int], None] = lambda size: None,
+) -> Base:
     """
     Find the weights of `base_id` and load them, to be computed with in `loading.compute_dtype`. In one of FORMS its linear
     layers (without the head) hold fewer bits: as bitsandbytes' modules where it has them; otherwise simulated, that is
     rounded, read back and computed with in float. What a form does not change (embeddings, norms) it shares with `plain`,
-    the base as it is.
+    the base as it is. `make_room` is told how many bytes are needed once the files are there: nothing gives way to a base
+    that cannot be had.
 
     Raises PlaygroundError: unknown id, no network, gated or unknown repository, too little memory, disk full, wrong hash.
     """
     spec, form = split_id(base_id)
     if is_simulated(form):
-        return _simulated(plain or load(spec.id, report), base_id, report)
+        plain = plain or load(spec.id, report, make_room=make_room)
+        make_room(expected_bytes(spec, form, plain.architecture))
+        return _simulated(plain, base_id, report)
     folder = _find(spec, report)
     report("loading", None)
     device, device_name = pick_device()
-    _check_memory(spec.name, expected_bytes(spec, form), device)
+    needed = expected_bytes(spec, form, plain.architecture if plain else None)
+    make_room(needed)
+    _check_memory(spec.name, needed, device)
     model, tokenizer = load_folder(folder, spec, device, form)
     if plain:
         _share(model, plain.model)

@@ -494,10 +494,11 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Counts what is loaded; loading the hub's copy of SmolLM2 fails."""
     loaded = []
 
-    def fake(base_id: Any, report: Any, plain: Any) -> Any:
+    def fake(base_id: Any, report: Any, plain: Any, make_room: Any) -> Any:
         report("downloading", 0.5)
         if base_id == "smollm2-135m-hub":
             raise PlaygroundError("no_network", what=base_id)
+        make_room(400)
         loaded.append(base_id)
         model = nn.Linear(10, 10, bias=False)  # 400 bytes
         return SimpleNamespace(id=base_id, device_name="CPU", dtype="float32", model=model, architecture=None)
@@ -523,6 +524,14 @@ def test_a_base_and_its_quantized_form_are_two(loads: Any) -> None:
     kept = room_for(9)
     assert kept.get(A) is not kept.get(f"{A}:nf4")
     assert loads == [A, f"{A}:nf4"]
+
+
+def test_nothing_gives_way_to_a_base_that_cannot_be_had(loads: Any) -> None:
+    kept = room_for(1)
+    kept.get(A)
+    with pytest.raises(PlaygroundError):
+        kept.get("smollm2-135m-hub")
+    assert (kept.is_loaded(A), kept.status(A).state) == (True, "ready")
 
 
 def test_many_visitors_at_once_load_a_base_once(loads: Any) -> None:

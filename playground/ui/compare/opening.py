@@ -17,6 +17,7 @@ from playground.actions.compare import (
     answered,
     first_frame,
     latest,
+    latest_frame,
     pane_ids,
     recorded_answers,
     showable,
@@ -63,8 +64,7 @@ def opening(key: str, link: Mapping[str, Any]) -> Opening:
     question, missing = showable(key, asked)
     blank = unanswered(key, question)
     if run and run.job == asked:
-        frame = run.events[-1].as_json() if run.events else blank
-        return Opening(question, blank["panes"], frame, asked, missing)
+        return Opening(question, blank["panes"], latest_frame(run) or blank, asked, missing)
     frame = recorded_answers(asked) or blank
     return Opening(question, blank["panes"], frame, question, missing, unknown)
 

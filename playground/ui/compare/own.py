@@ -72,8 +72,8 @@ class OwnAdapters:
         return offered | self._looked(visit, value)
 
     def look(self, looked: Mine) -> Changes:
-        """Another one is chosen."""
-        return self._looked(looked, looked.adapter)
+        """Another one is chosen; what was said of the former one goes."""
+        return {**self._looked(looked, looked.adapter), self.said: ""}
 
     def _looked(self, visit: Visit, adapter_id: str | None) -> Changes:
         """What it is, what it is called, and its zip."""
@@ -125,7 +125,7 @@ def build(wording: Wording, visit: Controls[Visit], panes: gr.Dropdown) -> OwnAd
     """Its layout and its events; `panes` follow."""
     own = _layout(wording)
     looked = Controls(Mine, {**visit.components, "adapter": own.adapter, "name": own.name, "panes": panes})
-    own.adapter.input(looked.handler(own.look), looked.inputs, own.looks, **STREAM)
+    own.adapter.input(looked.handler(own.look), looked.inputs, [*own.looks, own.said], **STREAM)
     changed = [*own.offered, panes, own.said]
     called = looked.handler(lambda one: own.call(one, panes))
     gr.on([own.rename.click, own.name.submit], called, looked.inputs, changed, **STREAM)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from playground.actions.compare import Question, answered
+from playground.actions.compare import Question, answered, latest_frame
 from playground.compare.job import DECODING
 from playground.formats.registry import format_of
 from playground.locales import NO_BREAK, number, percent, significant, size, text, trimmed
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 MAIN_HYPERPARAMETER = {"lora": ("r", "rank"), "qlora": ("r", "rank"), "few_shot": ("k", "examples")}
+NOTHING_WRITTEN = {"overflow": "pane.overflow", "stopped": "pane.unanswered"}  # why an answer has no text
 COLUMNS = {1: 1, 2: 2, 3: 3, 5: 3, 6: 3}  # panes: columns on a wide screen, otherwise 4
 VISIBLE_SPACES = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})
 # Takes the answers and the controls, in the order of `data-asked`: says where they disagree
@@ -165,7 +166,7 @@ def answer(pane: Values, language: str, asked: bool = True) -> str:
     """The text with its point of departure marked and a caret while it grows; before it was `asked` for, that."""
     if not pane["text"]:
         waits = "pane.waiting" if asked else "pane.unanswered"
-        key = ("pane.overflow" if overflows(pane) else "pane.empty") if pane["finished"] else waits
+        key = NOTHING_WRITTEN.get(pane["finish_reason"], "pane.empty") if pane["finished"] else waits
         return f'<p class="pp-soft">{words(language, key)}</p>'
     caret = "" if pane["finished"] else '<span class="pp-caret" aria-hidden="true"></span>'
     return f'<p class="pp-text">{marked(pane, language)}{caret}</p>'
@@ -217,6 +218,8 @@ def ending(pane: Values, frame: Values, language: str) -> str:
     """Why an answer stopped short, or that it is the base model's word for word; "" if there is nothing to say."""
     if pane["finish_reason"] == "length":
         return text(language, "pane.cut", count=number(language, pane["tokens"]))
+    if pane["finish_reason"] == "stopped" and pane["text"]:
+        return text(language, "pane.stopped")
     if overflows(pane):
         return text(language, "pane.overflow")
     base = next((other for other in frame["panes"] if other["method"] == "base"), None)
@@ -277,4 +280,4 @@ def legend(known: list[Values], frame: Values, language: str) -> str:
 
 def follow_answers(run: Run, language: str, notice: Any, shown: Any) -> Iterator[Changes]:
     """A comparison in `shown` as it is written, until it has ended."""
-    yield from follow(run, language, notice, shown, lambda frame: panes(frame.as_json(), language))
+    yield from follow(run, language, notice, shown, lambda _: panes(latest_frame(run) or {}, language))

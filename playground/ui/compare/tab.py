@@ -19,6 +19,7 @@ from playground.actions.compare import (
     Question,
     first_frame,
     latest,
+    latest_frame,
     pane_ids,
     recorded,
     showable,
@@ -96,7 +97,8 @@ class CompareTab:
         """Show a comparison as it is written."""
 
         def changes(run: Run) -> Changes:
-            drawn = self.drawn(run.events[-1].as_json(), run.job, language) if run.events else {}
+            frame = latest_frame(run)
+            drawn = self.drawn(frame, run.job, language) if frame else {}
             return {self.notice: progress(run, language)} | drawn | self.buttons(running=not run.ended)
 
         yield from watch(run, self.notice, changes)
@@ -147,10 +149,10 @@ class CompareTab:
         try:
             adapter = upload(picked.key, picked.zip, picked.base)
         except PlaygroundError as error:
-            return {self.notice: alarm(error.message(picked.language)), self.zip: None}
+            return {self.own.said: alarm(error.message(picked.language)), self.zip: None}
         return {
             **self.offer(replace(picked, panes=[*picked.panes[: settings.MAX_PANES - 1], adapter["id"]])),
-            self.notice: picker.uploaded(adapter, picked.language),
+            self.own.said: picker.uploaded(adapter, picked.language),
             self.zip: None,
         }
 
@@ -276,6 +278,6 @@ def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -
         [control.change for control in tab.decoding.values()],
         tab.manner.handler(tab.summarize), tab.manner.inputs, tab.summary, trigger_mode="always_last", **HIDDEN,
     )  # fmt: skip
-    tab.zip.upload(picked.handler(tab.receive), picked.inputs, [*tab.offered, tab.notice, tab.zip], **STREAM)
+    tab.zip.upload(picked.handler(tab.receive), picked.inputs, [*tab.offered, tab.own.said, tab.zip], **STREAM)
     copied = copy.click(asked.handler(tab.write_link), asked.inputs, tab.link, **HIDDEN).then(None, tab.link, None, js=COPY)
     copied.then(visit.handler(tab.say_copied), visit.inputs, tab.notice, **HIDDEN)
