@@ -53,7 +53,11 @@ def _compared(seen: Mapping[str, Any], language: str) -> list[str]:
     four = [name for name in FOUR_BIT if name in read]
     if len(four) > 1:
         best = min(four, key=lambda name: read[name]["perplexity"])
-        said.append(soft(language, "wholemodel.said.four", **_perplexities(read, best, language)))
+        values = _perplexities(read, best, language)
+        alike = [name for name in four if short(language, read[name]["perplexity"]) == values["perplexity"]]
+        formats = ", ".join(format_name(language, name) for name in alike)
+        key = "wholemodel.said.four.alike" if len(alike) > 1 else "wholemodel.said.four"
+        said.append(soft(language, key, formats=formats, **values))
     if "ternary" in read:
         said.append(soft(language, "wholemodel.said.ternary", **_perplexities(read, "ternary", language)))
     return said
