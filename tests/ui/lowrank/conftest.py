@@ -7,6 +7,8 @@ import pytest
 from playground.adapt.adapters import Adapter
 from playground.adapt.tasks import Task
 from playground.model.bases import BASES, Base, Status
+from playground.model.catalogue import FORMS
+from playground.model.memory import STORE
 from playground.train.job import TrainingJob
 from playground.train.training import train
 from playground.work.sessions import SESSIONS
@@ -16,7 +18,9 @@ STEPS = 3
 
 @pytest.fixture
 def tiny_here(tiny: Base, loaded: Callable[[Base], Base], monkeypatch: pytest.MonkeyPatch) -> Base:
-    """The tiny base as a loaded line of the catalogue."""
+    """The tiny base as a loaded line of the catalogue; no form of it is there, whatever other tests loaded."""
+    for form in FORMS:
+        STORE.forget(STORE.find(f"tiny:{form}"))
     monkeypatch.setitem(BASES._status, "tiny", Status("ready"))
     return loaded(tiny)
 
