@@ -78,7 +78,7 @@ def test_127_and_127_overflow_an_int8_and_no_int32(lab: Page) -> None:
     dots = lab.locator("#acc-dots")
     expect(dots).to_contain_text("float16 → float16 at 2,048")
     lab.locator("#acc-kind").get_by_text("127 · 127").click()
-    expect(dots.locator('figure[data-pair="int8_int16"]')).to_contain_text("overflows at 3", timeout=SLOW)
+    expect(dots.locator('figure[data-pair="int8_int16"]')).to_contain_text("overflows at product 3", timeout=SLOW)
     expect(dots.locator('figure[data-pair="int8_int32"]')).to_contain_text("exact")
 
 
