@@ -17,6 +17,7 @@ from playground.adapt.library import examples
 from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
+from playground.model.catalogue import split_id
 from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
@@ -92,6 +93,6 @@ def upload(key: str, path: str | None, base_id: str) -> dict[str, Any]:
     if not path:
         raise PlaygroundError("no_file")
     SESSIONS.check_room(key, settings.MAX_UNPACKED_BYTES)
-    adapter = uploads.unpack(Path(path), BASES.get(base_id.partition(":")[0]), new_id())  # a form has the same shapes
+    adapter = uploads.unpack(Path(path), BASES.get(split_id(base_id)[0].id), new_id())  # a form has the same shapes
     SESSIONS.add(key, adapter)
     return SESSIONS.get(key).library.get(adapter.id).summary()

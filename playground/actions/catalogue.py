@@ -52,10 +52,9 @@ def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) ->
 
 
 def base_status(base_id: str) -> dict[str, Any]:
-    """How a base is: its name, its form in fewer bits if it is one, what `bases.Status` says, and `Base.notes`."""
+    """How a base is: its name, its form in fewer bits if it is one, and what `bases.Status` says."""
     spec, form = split_id(base_id)
-    notes = BASES.get(base_id).notes if BASES.is_loaded(base_id) else ()
-    return {"name": spec.name, "form": form, **vars(BASES.status(base_id)), "notes": notes}
+    return {"name": spec.name, "form": form, **vars(BASES.status(base_id))}
 
 
 def load(base_id: str) -> Architecture:

@@ -93,6 +93,7 @@ class Status:
     device: str = ""
     dtype: str = ""
     error: PlaygroundError | None = None
+    notes: tuple[str, ...] = ()  # the base's own
 
 
 class Bases:
@@ -127,7 +128,7 @@ class Bases:
         except BaseException as error:  # nothing is loading any more
             self._status[base_id] = Status("failed", error=unexpected(error))
             raise
-        self._status[base_id] = Status("ready", device=base.device_name, dtype=base.dtype)
+        self._status[base_id] = Status("ready", device=base.device_name, dtype=base.dtype, notes=base.notes)
         return base
 
     def _made(self, base_id: str, report: Report) -> Base:

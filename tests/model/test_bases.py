@@ -501,7 +501,8 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Any:
         make_room(400)
         loaded.append(base_id)
         model = nn.Linear(10, 10, bias=False)  # 400 bytes
-        return SimpleNamespace(id=base_id, device_name="CPU", dtype="float32", model=model, architecture=None)
+        about = {"device_name": "CPU", "dtype": "float32", "notes": ("experts",)}
+        return SimpleNamespace(id=base_id, model=model, architecture=None, **about)
 
     monkeypatch.setattr(bases, "load", fake)
     monkeypatch.setattr(bases, "expected_bytes", lambda *asked: 400)
@@ -517,6 +518,7 @@ def test_a_base_is_loaded_once(loads: Any) -> None:
     kept = room_for(9)
     assert (kept.is_loaded(A), kept.status(A).state) == (False, "waiting")
     assert kept.get(A) is kept.get(A)
+    assert kept.status(A).notes == ("experts",)
     assert (loads, kept.is_loaded(A), kept.status(A).state) == ([A], True, "ready")
 
 
