@@ -15,7 +15,7 @@ from playground.actions import catalogue
 from playground.actions.adapters import list_adapters
 from playground.actions.catalogue import have
 from playground.adapt.variant import BASE, Variant
-from playground.compare.job import DECODING, CompareJob, Decoding, Frame, Pane
+from playground.compare.job import DEFAULTS, CompareJob, Decoding, Frame, Pane
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.model.catalogue import FORMS, split_id
@@ -35,7 +35,7 @@ class Question:
 
     @classmethod
     def of(cls, base: str, prompt: str, panes: Sequence[str], decoding: Mapping[str, Any]) -> Question:
-        return cls(base, prompt, tuple(panes), {bound.name: bound.default for bound in DECODING} | dict(decoding))
+        return cls(base, prompt, tuple(panes), DEFAULTS | dict(decoding))
 
     @classmethod
     def of_frame(cls, frame: Mapping[str, Any]) -> Question:

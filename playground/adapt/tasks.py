@@ -10,14 +10,12 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
-from playground.adapt import tables
 from playground.bounds import shown
 from playground.errors import PlaygroundError
 from playground.model.tokens import turn_end
@@ -133,16 +131,6 @@ def task(task_id: str) -> Task:
 
 
 # A visitor's own examples
-
-
-def read_file(path: str | Path) -> Task:
-    """A task from a file. Raises PlaygroundError as `tables.read` and `own_task`."""
-    return task_of(tables.read(path))
-
-
-def own_task(rows: Iterable[Any]) -> Task:
-    """A task from rows that were typed. Raises PlaygroundError as `tables.of_rows` and `task_of`."""
-    return task_of(tables.of_rows(rows))
 
 
 def task_of(table: Table) -> Task:

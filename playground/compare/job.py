@@ -17,6 +17,7 @@ TEMPERATURE = Bound("temperature", 0.0, 0.0, 2.0, least=0.01)
 TOP_P = Bound("top_p", 1.0, 0.05, 1.0)
 REPETITION_PENALTY = Bound("repetition_penalty", 1.0, 1.0, 2.0)
 DECODING = (MAX_NEW_TOKENS, TEMPERATURE, TOP_P, REPETITION_PENALTY, SEED)
+DEFAULTS = {bound.name: bound.default for bound in DECODING}
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ adapter like any other. Positions count from 1, as on the page. Knows nothing ab
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 from torch.nn.functional import cosine_similarity
 
 from playground import settings
@@ -27,8 +26,8 @@ from playground.bounds import SEED, Bound
 from playground.errors import PlaygroundError
 from playground.lowrank.vocabulary import COUNT, Near, chance, input_embeddings, nearest, vocabulary, word
 from playground.model.bases import Base
-from playground.train.batches import Encoded
 from playground.train.evaluation import held_out_losses
+from playground.train.pauses import between
 
 PEFT_TYPE = "PROMPT_TUNING"  # PEFT's name
 SAMPLE = Bound("sample", 400, 2, settings.MAX_PROJECTED_TOKENS)
@@ -264,27 +263,14 @@ def importance(base: Base, adapter: Adapter, examples: Sequence[Example]) -> Ite
     model: Any = attach(base, Variant(base.id, adapter)).model  # private: the prompt is cut inside it
     prompt = model.prompt_encoder[model.active_adapter].embedding
     whole, pad = prompt.weight.detach(), base.tokenizer.pad_token_id
-    event = Importance(count, len(encoded), (yield from _measured(model, encoded, pad, None)))
+    event = Importance(count, len(encoded), (yield from between(held_out_losses(model, encoded, pad), None)))
     yield event
-    event = dataclasses.replace(event, none=(yield from _measured(base.model, encoded, pad, event)))
+    event = dataclasses.replace(event, none=(yield from between(held_out_losses(base.model, encoded, pad), event)))
     yield event
     model.active_peft_config.num_virtual_tokens = count - 1
     for row in range(count):
         rest = torch.cat([whole[:row], whole[row + 1 :]])
         prompt.weight = torch.nn.Parameter(rest, requires_grad=False)
-        event = dataclasses.replace(event, losses=(*event.losses, (yield from _measured(model, encoded, pad, event))))
+        loss = yield from between(held_out_losses(model, encoded, pad), event)
+        event = dataclasses.replace(event, losses=(*event.losses, loss))
         yield event
-
-
-def _measured(
-    model: nn.Module, encoded: Sequence[Encoded], pad: int, known: Importance | None
-) -> Generator[Importance | None, None, float]:
-    """The held-out loss; yields what is known between two batches, so that other work has its turn."""
-    reading = held_out_losses(model, encoded, pad)
-    while True:
-        try:
-            next(reading)
-        except StopIteration as done:
-            loss: float = done.value
-            return loss
-        yield known

@@ -10,6 +10,7 @@ from typing import TypeVar
 from playground.train.job import Working
 
 Result = TypeVar("Result")
+Event = TypeVar("Event")
 
 
 class Stopped(Exception):  # noqa: N818  # nothing is wrong
@@ -26,15 +27,26 @@ def finished(work: Generator[None, None, Result]) -> Result:
             return result
 
 
-def pausing(work: Generator[None, None, Result], step: int, stop: Callable[[], bool]) -> Generator[Working, None, Result]:
-    """What the work gives, with an event at each of its pauses. Raises Stopped if `stop` says so after one."""
+def between(
+    work: Generator[None, None, Result], event: Event, resumed: Callable[[], None] = lambda: None
+) -> Generator[Event, None, Result]:
+    """What the work gives, with `event` at each of its pauses, after which `resumed` is called."""
     while True:
         try:
             next(work)
         except StopIteration as done:
             result: Result = done.value
             return result
-        yield Working(step)
+        yield event
+        resumed()
+
+
+def pausing(work: Generator[None, None, Result], step: int, stop: Callable[[], bool]) -> Generator[Working, None, Result]:
+    """The same with a Working event. Raises Stopped if `stop` says so after one."""
+
+    def resumed() -> None:
         if stop():
             work.close()
             raise Stopped
+
+    return between(work, Working(step), resumed)

@@ -9,7 +9,7 @@ import pytest
 
 from playground.adapt import tables
 from playground.adapt.tables import Table
-from playground.adapt.tasks import Example, own_task, read_file
+from playground.adapt.tasks import Example, task_of
 from playground.errors import PlaygroundError
 from playground.locales import LANGUAGES
 from playground.settings import MAX_EXAMPLE_CHARACTERS
@@ -33,7 +33,7 @@ def lines_of(objects: Any, gap: Any = "\n", **options: Any) -> Any:
 def reading(folder: Any, name: Any, content: Any) -> Any:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_file(path)
+    return task_of(tables.read(path))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_file_that_is_no_data_is_refused_with_the_reason(tmp_path: Path, name:
 )
 def test_wrong_rows_are_listed_by_number(changed: Any, rows: str) -> None:
     with pytest.raises(PlaygroundError) as refused:
-        own_task([changed.get(n, pair) for n, pair in enumerate(PAIRS)])
+        tables.of_rows([changed.get(n, pair) for n, pair in enumerate(PAIRS)])
     assert (refused.value.key, refused.value.values["rows"]) == ("data_rows", rows)
 
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from peft import get_peft_model_state_dict
 from safetensors.torch import load_file
 
+from playground.adapt import tables
 from playground.adapt.adapters import DOWNLOADABLE, WEIGHTS, Adapter, Record, config_json
 from playground.adapt.methods import METHODS
-from playground.adapt.tasks import OWN, TASK_IDS, Example, Task, read_file
+from playground.adapt.tasks import OWN, TASK_IDS, Example, Task, task_of
 from playground.locales import LANGUAGES
 from playground.model import bases
 from playground.model.catalogue import CATALOGUE
@@ -233,5 +234,5 @@ def test_running_the_recipe_of_a_checkpoint_stops_there(base: bases.Base, lesson
 def test_running_the_recipe_of_a_visitors_own_data_reads_the_file(base: bases.Base, tmp_path: Path) -> None:
     rows = ["prompt,response", *(f"say {n}, {n}! " for n in range(10)), "say 3,again"]
     (tmp_path / "my-examples.csv").write_text("\n".join(rows))
-    made = trained(base, read_file(tmp_path / "my-examples.csv"), "ia3", {}, steps=4)
+    made = trained(base, task_of(tables.read(tmp_path / "my-examples.csv")), "ia3", {}, steps=4)
     assert_same(run(made), made)

@@ -17,7 +17,6 @@ from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 
 SLIDER_STEPS = {"max_new_tokens": 1, "temperature": 0.1, "top_p": 0.05, "repetition_penalty": 0.05}  # a seed is typed
-DEFAULTS = {bound.name: bound.default for bound in DECODING}
 
 
 @dataclass(frozen=True)

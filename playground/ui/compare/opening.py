@@ -14,7 +14,6 @@ from typing import Any
 from playground import locales, settings
 from playground.actions.compare import (
     Question,
-    answered,
     first_frame,
     latest,
     latest_frame,
@@ -41,6 +40,7 @@ class Opening:
     panes: list[dict[str, Any]]
     frame: Mapping[str, Any]
     asked: Question
+    recorded: bool = False  # whether `frame` is a recording
     missing: list[str] = field(default_factory=list)  # panes that the question named and that are not here
     unknown_base: str = ""  # the base that the link named, if there is none of that name
 
@@ -54,7 +54,7 @@ class Opening:
             shown = ", ".join(pane_title(pane, language) for pane in self.panes)
             named = ", ".join(one[:60] for one in self.missing)
             said.append(alarm(locales.text(language, "compare.missing", missing=named, shown=shown)))
-        return "".join(said) or (note(language, "compare.recorded") if answered(self.frame) else "")
+        return "".join(said) or (note(language, "compare.recorded") if self.recorded else "")
 
 
 def opening(key: str, link: Mapping[str, Any]) -> Opening:
@@ -64,9 +64,9 @@ def opening(key: str, link: Mapping[str, Any]) -> Opening:
     question, missing = showable(key, asked)
     blank = unanswered(key, question)
     if run and run.job == asked:
-        return Opening(question, blank["panes"], latest_frame(run) or blank, asked, missing)
-    frame = recorded_answers(asked) or blank
-    return Opening(question, blank["panes"], frame, question, missing, unknown)
+        return Opening(question, blank["panes"], latest_frame(run) or blank, asked, missing=missing)
+    recorded = recorded_answers(asked)
+    return Opening(question, blank["panes"], recorded or blank, question, recorded is not None, missing, unknown)
 
 
 def _linked(link: Mapping[str, Any]) -> tuple[Question, str]:

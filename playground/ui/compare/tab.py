@@ -26,6 +26,7 @@ from playground.actions.compare import (
     start_comparison,
     stop_comparison,
 )  # fmt: skip
+from playground.compare.job import DEFAULTS
 from playground.errors import PlaygroundError
 from playground.ui.compare import decoding, own, panes, picker
 from playground.ui.compare.decoding import Manner
@@ -213,7 +214,7 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
         make(html, {"value": lambda lang: f'<span class="pp-soft pp-small">{words(lang, "compare.try")}</span>'})
         examples = {task: _chip(wording, f"compare.try.{task}", f"try-{task}") for task in recorded()}
         summary = make(
-            gr.Button, {"value": lambda lang: chip(lang, decoding.DEFAULTS)},
+            gr.Button, {"value": lambda lang: chip(lang, DEFAULTS)},
             size="sm", elem_classes=["chip", "pp-push"], elem_id="decoding-chip",
         )  # fmt: skip
         add = _chip(wording, "compare.add", "add-pane")

@@ -154,6 +154,7 @@ def test_after_a_reload_the_controls_are_those_of_the_answers(tab: Any) -> None:
     assert (changes[tab.prompt]["value"], changes[tab.panes]["value"]) == ("Why?", ["base", "base:nf4"])
     assert changes[tab.decoding["seed"]]["value"] == 3
     assert "Because." in changes[tab.answers]["value"]
+    assert changes[tab.notice]["value"] == ""  # answers of one's own are no recording
     assert asked_in(changes[tab.answers]["value"])[:3] == [DEFAULT_BASE, "Why?", ["base", "base:nf4"]]
     *_, last = tab.attach(replace(asked, key=key))
     assert "Because." in last[tab.answers]
