@@ -57,12 +57,7 @@ def load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> 
     _check_tokenizer(model, tokenizer, spec.name)
     if form in BITSANDBYTES:
         _quantize_rest(model, form, dtype)
-    for module in model.modules():
-        if hasattr(module, "init_8bit_state"):
-            module.init_8bit_state()  # else the first view that runs takes the codes out of the shared weight
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            # bitsandbytes #2078: on such CPUs the first evaluation repacks the weight, and reading it later is wrong
-            module.support_avx512bf16_for_cpu = False
+    _make_shareable(model)
     complete(tokenizer, model, spec.name)
     ends = ends_of(tokenizer, model)
     model.generation_config.eos_token_id = ends[0] if len(ends) == 1 else ends or None
@@ -71,6 +66,16 @@ def load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> 
         model.to(device)
     _check_reading(model, spec.name)
     return model, tokenizer
+
+
+def _make_shareable(model: Any) -> None:
+    """bitsandbytes' layers as many views may run them: none of them writes to its weight."""
+    for module in model.modules():
+        if hasattr(module, "init_8bit_state"):
+            module.init_8bit_state()  # else the first view that runs takes the codes out of the shared weight
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # bitsandbytes #2078: on such CPUs the first evaluation repacks the weight, and reading it later is wrong
+            module.support_avx512bf16_for_cpu = False
 
 
 def _tokenizer_class(folder: Path) -> Any:
