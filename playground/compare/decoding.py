@@ -28,7 +28,8 @@ from playground.adapt.attach import attached
 from playground.adapt.variant import Variant
 from playground.compare import divergence
 from playground.compare.overflow import OVERFLOW, overflowing, watched
-from playground.compare.routing import ApartError, mixed, scaled_from, together
+from playground.compare.routing import mixed, scaled_from, together
+from playground.compare.shared import ApartError
 from playground.model.bases import Base
 from playground.model.tokens import context_of
 

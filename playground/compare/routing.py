@@ -20,11 +20,9 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
+from playground.compare.shared import ApartError, SharedProduct, share
+
 PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device)  # what an argument may be besides tensors
-
-
-class ApartError(Exception):
-    """These variants cannot share a tree: each has to run through its own."""
 
 
 def together(trees: Sequence[nn.Module]) -> list[list[int]]:
@@ -48,14 +46,16 @@ def mixed(trees: Sequence[nn.Module]) -> Any:
     One module tree whose row i computes what `trees[i]` computes.
 
     Where the trees hold the same tensors the first one's module stands; where they differ in what a module itself
-    holds, in a PEFT layer or in experts a RowRouter does. The modules themselves do the work, so any method that
-    changes modules can take part. Raises ApartError where a RowRouter could not tell the rows.
+    holds, in a PEFT layer or in experts a RowRouter does, or a SharedProduct where all are linear layers over one weight.
+    Whatever a SharedProduct does not know, the modules themselves do, so any method that changes modules can take part.
+    Raises ApartError where a RowRouter could not tell the rows.
     """
     first = trees[0]
     if all(_same(first, tree) for tree in trees):
         return first
     if not all(_alike(first, tree) for tree in trees) or _hands_out_tokens(trees):
-        return RowRouter(trees)
+        router = RowRouter(trees)
+        return router if len(router.groups) > 1 else router.groups[0][1]
     tree = copy.copy(first)
     tree._modules = {name: _child(trees, name) for name in first._modules}
     return tree
@@ -135,9 +135,15 @@ def scaled_from(tree: nn.Module) -> float:
     return min(limits)
 
 
+def _one(variants: Sequence[nn.Module]) -> nn.Module:
+    """What stands for variants that are the same, or share a product."""
+    return variants[0] if all(_same(variants[0], variant) for variant in variants) else SharedProduct(variants)
+
+
 class RowRouter(nn.Module):
     """
-    Stands for one module of several trees: row i of its input goes through `variants[i]`, equal variants together.
+    Stands for one module of several trees: row i of its input goes through `variants[i]`; equal variants go together, and
+    those that share a product.
     Raises ApartError if a variant keeps a state between steps; while running, if it is handed or returns what has no rows.
     """
 
@@ -146,14 +152,14 @@ class RowRouter(nn.Module):
         if any(_keeps_state(variant) for variant in variants):
             raise ApartError(f"{type(variants[0]).__name__} keeps a state")
         self.count = len(variants)
-        self.groups: list[tuple[list[int], nn.Module]] = []
+        groups: list[list[int]] = []
         for row, variant in enumerate(variants):
-            for rows, module in self.groups:
-                if _same(module, variant):
-                    rows.append(row)
-                    break
+            own = (rows for rows in groups if _same(variants[rows[0]], variant) or share(variants[rows[0]], variant))
+            if (rows := next(own, None)) is None:
+                groups.append([row])
             else:
-                self.groups.append(([row], variant))
+                rows.append(row)
+        self.groups = [(rows, _one([variants[row] for row in rows])) for rows in groups]
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Whatever the variants take: tensors of one row each (or of one for all), alone, in tuples, lists or dicts."""

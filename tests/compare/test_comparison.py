@@ -27,6 +27,7 @@ from playground.compare.comparison import compare, first_difference
 from playground.compare.decoding import Row, kl
 from playground.compare.job import CompareJob, Decoding, Pane
 from playground.compare.routing import RowRouter, mixed
+from playground.compare.shared import SharedProduct
 from playground.errors import PlaygroundError
 from playground.model import bases
 from playground.model.bases import Base
@@ -579,7 +580,7 @@ def test_an_adapter_that_does_not_fit_is_refused(tiny: Base, get_tiny: GetBase, 
 
 
 def routers(tree: torch.nn.Module) -> list[str]:
-    return [path for path, module in tree.named_modules() if isinstance(module, RowRouter)]
+    return [path for path, module in tree.named_modules() if isinstance(module, RowRouter | SharedProduct)]
 
 
 def trees(base: Base, *adapted: Adapter | None) -> list[torch.nn.Module]:

@@ -1,0 +1,143 @@
+"""
+Linear layers of several variants over one weight: every row is multiplied with it at once, and each adds what is its own.
+
+What LoRA, DoRA and IA3 do to a layer y = Wx + b is one formula, after · (W (before · x) + b) + offset + up(down(x)), with
+
+- LoRA (Hu et al. 2021): down = A, up = scaling · B;
+- DoRA (Liu et al. 2024), m = magnitude / ‖W + scaling · BA‖ by rows: after = m, offset = (1 − m) · b, up = m · scaling · B;
+- IA3 (Liu et al. 2022): before = l in front of a feed-forward layer, after = l behind any other.
+
+Knows neither rows nor trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft.tuners.ia3 import IA3Layer
+from peft.tuners.lora import LoraLayer
+from peft.tuners.lora.variants import DoraLinearVariant
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import nn
+from torch.nn.functional import pad
+from transformers.pytorch_utils import Conv1D
+
+from playground.model.weights import weight_of
+
+
+class ApartError(Exception):
+    """These variants cannot share a tree: each has to run through its own."""
+
+
+def share(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two linear layers, adapted by PEFT or not, differ only in what Own can say."""
+    bases = multiplier(one), multiplier(other)
+    return None not in bases and _held(bases[0]) == _held(bases[1])
+
+
+def multiplier(module: nn.Module) -> Any:
+    """
+    The layer that multiplies with the weight; None where what is done around it is not known. Not one in int8:
+    bitsandbytes takes columns of outliers out for all rows together.
+    """
+    base: Any = module.get_base_layer() if isinstance(module, BaseTunerLayer) else module
+    if not isinstance(base, nn.Linear | Conv1D) or type(base.weight).__name__ == "Int8Params":
+        return None
+    return base if base is module or _known(module) else None
+
+
+def _held(base: nn.Module) -> tuple[type, list[int]]:
+    return type(base), [id(tensor) for tensor in (*base._parameters.values(), *base._buffers.values())]
+
+
+def _known(module: Any) -> bool:
+    """Whether PEFT's layer does what the formula says: LoRA, DoRA or IA3 around a linear layer, one adapter, not merged."""
+    if type(module).__name__ not in ("Linear", "Linear4bit") or module.disable_adapters or module.merged:
+        return False
+    if isinstance(module, IA3Layer):
+        return list(module.active_adapters) == list(module.ia3_l)
+    if not isinstance(module, LoraLayer) or list(module.active_adapters) != list(module.lora_A):
+        return False
+    return len(module.lora_A) == 1 and all(
+        module.lora_B[name].bias is None and isinstance(module.lora_variant.get(name), DoraLinearVariant | None)
+        for name in module.lora_A
+    )
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a variant does around the product with the weight; None: nothing."""
+
+    before: torch.Tensor | None = None  # (in,)
+    after: torch.Tensor | None = None  # (out,)
+    offset: torch.Tensor | None = None  # (out,)
+    down: torch.Tensor | None = None  # (rank, in)
+    up: torch.Tensor | None = None  # (out, rank)
+
+    @classmethod
+    def of(cls, module: Any) -> Own:
+        """What a layer with a `multiplier` does."""
+        if isinstance(module, IA3Layer):
+            (factors,) = (one.flatten() for one in module.ia3_l.values())
+            return cls(before=factors) if module.is_feedforward else cls(after=factors)
+        if isinstance(module, LoraLayer):
+            (name,) = module.lora_A
+            a, b, scaling = module.lora_A[name].weight, module.lora_B[name].weight, module.scaling[name]
+            if name not in module.lora_variant:
+                return cls(down=a, up=scaling * b)
+            base: Any = module.get_base_layer()
+            weight, dora = weight_of(base, "").to(a), module.lora_magnitude_vector[name]
+            m = dora.weight / (weight + scaling * (b @ a)).norm(dim=1).detach()  # as section 4.3 of the paper
+            return cls(
+                after=m, offset=None if base.bias is None else (1 - m) * base.bias, down=a, up=scaling * m[:, None] * b
+            )
+        return cls()
+
+
+class SharedProduct(nn.Module):
+    """Stands for linear layers that share a weight: row i of its input goes through `variants[i]`."""
+
+    def __init__(self, variants: Sequence[nn.Module]) -> None:
+        super().__init__()
+        own = [Own.of(variant) for variant in variants]
+        self.base, self.count = multiplier(variants[0]), len(variants)
+        self.before = _stacked([one.before for one in own], 1.0)
+        self.after = _stacked([one.after for one in own], 1.0)
+        self.offset = _stacked([one.offset for one in own], 0.0)
+        self.down, self.up = _low_ranks(own)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(rows, …, in) to (rows, …, out), in the dtype that the layer gives."""
+        if len(x) != self.count:
+            raise ApartError(f"an input of {len(x)} rows for {self.count} variants")
+        flat = x.reshape(self.count, -1, x.shape[-1])
+        product = self.base(flat if self.before is None else (flat * self.before).to(x.dtype))
+        y = product if self.after is None else product * self.after
+        y = y if self.offset is None else y + self.offset
+        if self.down is not None:
+            y = torch.baddbmm(y.to(self.up.dtype), flat.to(self.down.dtype) @ self.down, self.up)
+        return y.to(product.dtype).reshape(*x.shape[:-1], -1)
+
+
+def _stacked(own: Sequence[torch.Tensor | None], neutral: float) -> torch.Tensor | None:
+    """(rows, 1, features) of what each row has; `neutral` where it has nothing. None if no row has anything."""
+    like = next((one for one in own if one is not None), None)
+    if like is None:
+        return None
+    return torch.stack([torch.full_like(like, neutral) if one is None else one for one in own])[:, None]
+
+
+def _low_ranks(own: Sequence[Own]) -> Any:
+    """A as (rows, in, rank) and B as (rows, rank, out), of the highest rank: a lower one has zeros beside its own."""
+    ranks = [0 if one.down is None else len(one.down) for one in own]
+    if not any(ranks):
+        return None, None
+    like = own[ranks.index(max(ranks))]
+    downs = [like.down[:0] if one.down is None else one.down for one in own]
+    ups = [like.up[:, :0] if one.up is None else one.up for one in own]
+    down = torch.stack([pad(one, (0, 0, 0, max(ranks) - rank)) for one, rank in zip(downs, ranks, strict=True)])
+    up = torch.stack([pad(one, (0, max(ranks) - rank)) for one, rank in zip(ups, ranks, strict=True)])
+    return down.transpose(1, 2).contiguous(), up.transpose(1, 2).contiguous()

@@ -1,0 +1,150 @@
+"""One product with a shared weight gives every row what its own layer gives."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import bitsandbytes as bnb
+import pytest
+import torch
+from peft import IA3Config, LoraConfig, PeftModel, get_peft_model
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from playground.compare.routing import RowRouter, mixed
+from playground.compare.shared import ApartError, SharedProduct, share
+
+IN, OUT = 64, 48
+
+
+class Net(nn.Module):
+    """One layer, so that PEFT has something to wrap."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+
+def four_bit(bias: bool) -> nn.Module:
+    plain, made = linear(bias), bnb.nn.Linear4bit(IN, OUT, bias, torch.float32, quant_type="nf4")
+    made.load_state_dict(plain.state_dict())
+    made.support_avx512bf16_for_cpu = False  # type: ignore[attr-defined]  # as a loaded base has it
+    return made.to("cpu")
+
+
+def linear(bias: bool) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Linear(IN, OUT, bias)
+
+
+def conv1d(bias: bool) -> nn.Module:
+    torch.manual_seed(0)
+    layer = Conv1D(OUT, IN)
+    layer.bias.data.normal_()
+    return layer
+
+
+LAYERS: dict[str, Callable[[bool], nn.Module]] = {"Linear": linear, "Conv1D": conv1d, "Linear4bit": four_bit}
+METHODS: dict[str, Any] = {
+    "LoRA": LoraConfig(r=4, target_modules=["layer"]),
+    "LoRA of rank 7": LoraConfig(r=7, lora_alpha=3, target_modules=["layer"]),
+    "rsLoRA": LoraConfig(r=2, use_rslora=True, target_modules=["layer"]),
+    "DoRA": LoraConfig(r=3, use_dora=True, target_modules=["layer"]),
+    "IA3": IA3Config(target_modules=["layer"], feedforward_modules=[]),
+    "IA3 in front": IA3Config(target_modules=["layer"], feedforward_modules=["layer"]),
+}
+
+
+def adapted(layer: nn.Module, config: Any, seed: int = 1) -> Any:
+    """PEFT's layer around a layer with the same tensors, far from its start."""
+    torch.manual_seed(seed)
+    tree = copy.deepcopy(Net(layer), {id(tensor): tensor for tensor in (*layer.parameters(), *layer.buffers())})
+    made: PeftModel = get_peft_model(tree, copy.deepcopy(config)).eval()  # type: ignore[arg-type, assignment]
+    for parameter in made.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.5 * torch.randn(parameter.shape)
+    return made.requires_grad_(False).get_base_model().layer
+
+
+def alone(layers: list[nn.Module], x: torch.Tensor) -> torch.Tensor:
+    return torch.cat([layer(row[None]) for layer, row in zip(layers, x, strict=True)])
+
+
+@pytest.mark.parametrize("shape", [(IN,), (1, IN), (3, IN)])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("kind", LAYERS)
+def test_each_row_gets_what_its_own_layer_gives(kind: str, bias: bool, shape: tuple[int, ...]) -> None:
+    base = LAYERS[kind](bias)
+    layers = [base, *(adapted(base, config) for config in METHODS.values()), adapted(base, METHODS["LoRA"], 2), base]
+    tree, x = mixed(layers), torch.randn(len(layers), *shape)
+    assert isinstance(tree, SharedProduct)
+    expected = alone(layers, x)
+    torch.testing.assert_close(tree(x), expected, rtol=1e-5, atol=1e-5)
+    assert (
+        len({tuple(row.flatten().tolist()) for row in alone(layers, x[:1].expand(len(layers), *shape))}) == len(layers) - 1
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_weight_is_multiplied_once_for_all(method: str) -> None:
+    base, calls = linear(True), []
+    layers = [base, adapted(base, METHODS[method]), adapted(base, METHODS[method], 2), adapted(base, METHODS["LoRA"])]
+    tree = mixed(layers)
+    tree.base.register_forward_hook(lambda _, inputs, __: calls.append(inputs[0].shape[0]))
+    tree(torch.randn(len(layers), 1, IN))
+    assert calls == [len(layers)]
+
+
+def merged(base: nn.Module) -> Any:
+    layer = adapted(base, METHODS["LoRA"])
+    layer.base_layer.weight = nn.Parameter(layer.base_layer.weight.clone())  # a view's own, as `attach` merges
+    layer.merge()
+    return layer
+
+
+def disabled(base: nn.Module) -> Any:
+    layer = adapted(base, METHODS["LoRA"])
+    layer.enable_adapters(False)
+    return layer
+
+
+def two_at_once(base: nn.Module) -> Any:
+    layer = adapted(base, METHODS["LoRA"])
+    layer.update_layer(
+        "other", 2, lora_alpha=2, lora_dropout=0.0, init_lora_weights=False, use_rslora=False, config=LoraConfig()
+    )
+    layer.set_adapter(["default", "other"])
+    return layer
+
+
+OTHERS: dict[str, Callable[[nn.Module], Any]] = {
+    "another weight": lambda base: copy.deepcopy(base),
+    "LoRA on another weight": lambda base: adapted(copy.deepcopy(base), METHODS["LoRA"]),
+    "a bias of its own": lambda base: adapted(base, LoraConfig(r=4, target_modules=["layer"], lora_bias=True)),
+    "two at once": two_at_once,
+    "merged": merged,
+    "disabled": disabled,
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_what_the_formula_does_not_say_goes_through_its_own_layer(other: str) -> None:
+    base = linear(True)
+    layers = [base, OTHERS[other](base), adapted(base, METHODS["DoRA"])]
+    tree, x = mixed(layers), torch.randn(3, 1, IN)
+    assert not share(layers[0], layers[1])
+    assert isinstance(tree, RowRouter)
+    torch.testing.assert_close(tree(x), alone(layers, x), rtol=1e-5, atol=1e-5)
+
+
+def test_int8_rows_keep_to_themselves() -> None:
+    base = bnb.nn.Linear8bitLt(IN, OUT, has_fp16_weights=False, threshold=6.0)
+    assert not share(base, base)
+
+
+def test_rows_that_are_missing_are_not_guessed() -> None:
+    base = linear(True)
+    with pytest.raises(ApartError):
+        mixed([base, adapted(base, METHODS["LoRA"])])(torch.randn(1, 1, IN))
