@@ -17,6 +17,7 @@ CACHE = Path(os.environ.get("PLAYGROUND_CACHE") or Path.home() / ".cache" / "pef
 DEFAULT_BASE = os.environ.get("PLAYGROUND_BASE") or "smollm2-135m"
 LOCAL_BASE = os.environ.get("PLAYGROUND_LOCAL_BASE") or ""  # a folder with a transformers model
 DEVICE = os.environ.get("PLAYGROUND_DEVICE") or ""  # "cpu", "cuda"; empty: the GPU if there is one
+KERNELS = os.environ.get("PLAYGROUND_KERNELS") or "auto"  # float32 products on a CPU: "torch", "onednn"; "auto" measures
 KEPT_BYTES = round(1e9 * float(os.environ.get("PLAYGROUND_MEMORY") or 0))  # of what can be had again; 0: see below
 
 # Memory for what can be had again (bases and their forms, attached models, activations), less what visitors' adapters hold

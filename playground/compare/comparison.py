@@ -40,6 +40,7 @@ def compare(job: CompareJob, get_base: GetBase) -> Iterator[Frame]:
         del used  # the rows hold what they need, and let it go when they have ended
         rows = [shown.plain, *(shown.rows[place] for place in group)]
         rows = [row for row in dict.fromkeys(rows) if not row.read]
+        base.pack()
         for row in rows:
             row.prefill()
             if not (row.overflows_at_once or shown.plain.overflows_at_once):

@@ -27,7 +27,7 @@ from playground.adapt.adapters import Record
 from playground.adapt.attach import attached
 from playground.adapt.variant import Variant
 from playground.compare import divergence
-from playground.compare.overflow import OVERFLOW, overflowing, watched
+from playground.compare.overflow import OVERFLOW, norms_of, overflowing, watched
 from playground.compare.routing import mixed, scaled_from, together
 from playground.compare.shared import ApartError
 from playground.model.bases import Base
@@ -118,7 +118,7 @@ class Row:
             embeddings = self.tree.get_input_embeddings()(ids)
             virtual = self.model.get_prompt(batch_size=1).to(embeddings.dtype)
             inputs = {"inputs_embeds": torch.cat([virtual, embeddings], dim=1)}
-        with watched(self.tree) as seen:
+        with watched(norms_of(self.tree)) as seen:
             output = self.tree(**inputs, use_cache=True, logits_to_keep=1)
         self.cache, self.length = cache_of(output), next(iter(inputs.values())).shape[1]
         logits: torch.Tensor = output.logits[:, -1].float().cpu()
@@ -217,6 +217,7 @@ class _Batch:
     def __init__(self, rows: list[Row]) -> None:
         self.rows = rows
         self.tree = mixed([row.tree for row in rows])
+        self.norms = norms_of(self.tree)
         self.cache: Any = rows[0].cache
         self.mask: torch.Tensor | None = None
         if len(rows) > 1:
@@ -250,7 +251,7 @@ class _Batch:
             self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.rows), 1)], dim=1)
             inputs["attention_mask"] = self.mask
             inputs["position_ids"] = torch.tensor([[row.position] for row in self.rows], device=device)
-        with watched(self.tree) as seen:
+        with watched(self.norms) as seen:
             output = self.tree(**inputs, **{cache_name(self.tree): self.cache}, use_cache=True)
         logits: torch.Tensor = output.logits[:, -1].float().cpu()
         overflows: list[bool] = (overflowing(seen, len(self.rows)) | ~logits.isfinite().all(-1)).tolist()

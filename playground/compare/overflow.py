@@ -7,7 +7,7 @@ and the logits are finite and mean nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,17 +19,21 @@ from playground.compare.routing import RowRouter
 OVERFLOW = "overflow"  # why an answer ends
 
 
+def norms_of(tree: nn.Module) -> list[nn.Module]:
+    return [module for module in tree.modules() if _is_norm(module)]
+
+
 @contextmanager
-def watched(tree: nn.Module) -> Iterator[list[torch.Tensor]]:
-    """While it lasts: the largest mean square that every norm of the tree was handed, (rows,) each."""
+def watched(norms: Sequence[nn.Module]) -> Iterator[list[torch.Tensor]]:
+    """While it lasts: the greatest length of what every norm was handed, (rows,) each."""
     seen: list[torch.Tensor] = []
 
     def look(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if inputs:
-            squares = inputs[0].detach().float().square().mean(-1)  # as transformers' norms square: in float32
-            seen.append(squares.reshape(len(squares), -1).amax(-1))
+        if inputs:  # a length overflows where the sum of squares does, which transformers' norms take in float32
+            lengths = torch.linalg.vector_norm(inputs[0].detach(), dim=-1, dtype=torch.float32)
+            seen.append(lengths.flatten(1).amax(-1) if lengths.dim() > 1 else lengths)
 
-    handles = [module.register_forward_pre_hook(look) for module in tree.modules() if _is_norm(module)]
+    handles = [module.register_forward_pre_hook(look) for module in norms]
     try:
         yield seen
     finally:

@@ -85,15 +85,15 @@ class Own:
             return cls(before=factors) if module.is_feedforward else cls(after=factors)
         if isinstance(module, LoraLayer):
             (name,) = module.lora_A
-            a, b, scaling = module.lora_A[name].weight, module.lora_B[name].weight, module.scaling[name]
+            layers: Any = module.lora_A[name], module.lora_B[name]
+            (a, b), scaling = (layer.weight for layer in layers), module.scaling[name]
             if name not in module.lora_variant:
                 return cls(down=a, up=scaling * b)
             base: Any = module.get_base_layer()
-            weight, dora = weight_of(base, "").to(a), module.lora_magnitude_vector[name]
-            m = dora.weight / (weight + scaling * (b @ a)).norm(dim=1).detach()  # as section 4.3 of the paper
-            return cls(
-                after=m, offset=None if base.bias is None else (1 - m) * base.bias, down=a, up=scaling * m[:, None] * b
-            )
+            weight, magnitude = weight_of(base, "").to(a), module.lora_magnitude_vector[name].weight
+            m = magnitude / (weight + scaling * (b @ a)).norm(dim=1).detach()  # as section 4.3 of the paper
+            offset = None if base.bias is None else (1 - m) * base.bias
+            return cls(after=m, offset=offset, down=a, up=scaling * m[:, None] * b)
         return cls()
 
 
@@ -114,11 +114,11 @@ class SharedProduct(nn.Module):
         if len(x) != self.count:
             raise ApartError(f"an input of {len(x)} rows for {self.count} variants")
         flat = x.reshape(self.count, -1, x.shape[-1])
-        product = self.base(flat if self.before is None else (flat * self.before).to(x.dtype))
+        product: torch.Tensor = self.base(flat if self.before is None else (flat * self.before).to(x.dtype))
         y = product if self.after is None else product * self.after
         y = y if self.offset is None else y + self.offset
         if self.down is not None:
-            y = torch.baddbmm(y.to(self.up.dtype), flat.to(self.down.dtype) @ self.down, self.up)
+            y = torch.baddbmm(y.to(self.up.dtype), torch.bmm(flat.to(self.down.dtype), self.down), self.up)
         return y.to(product.dtype).reshape(*x.shape[:-1], -1)
 
 
@@ -132,12 +132,12 @@ def _stacked(own: Sequence[torch.Tensor | None], neutral: float) -> torch.Tensor
 
 def _low_ranks(own: Sequence[Own]) -> Any:
     """A as (rows, in, rank) and B as (rows, rank, out), of the highest rank: a lower one has zeros beside its own."""
-    ranks = [0 if one.down is None else len(one.down) for one in own]
-    if not any(ranks):
+    parts: list[Any] = [(one.down, one.up) for one in own]
+    like = max((part for part in parts if part[0] is not None), key=lambda part: len(part[0]), default=None)
+    if like is None:
         return None, None
-    like = own[ranks.index(max(ranks))]
-    downs = [like.down[:0] if one.down is None else one.down for one in own]
-    ups = [like.up[:, :0] if one.up is None else one.up for one in own]
-    down = torch.stack([pad(one, (0, 0, 0, max(ranks) - rank)) for one, rank in zip(downs, ranks, strict=True)])
-    up = torch.stack([pad(one, (0, max(ranks) - rank)) for one, rank in zip(ups, ranks, strict=True)])
+    none, rank = (like[0][:0], like[1][:, :0]), len(like[0])
+    parts = [none if down is None else (down, up) for down, up in parts]
+    down = torch.stack([pad(one, (0, 0, 0, rank - len(one))) for one, _ in parts])
+    up = torch.stack([pad(one, (0, rank - one.shape[1])) for _, one in parts])
     return down.transpose(1, 2).contiguous(), up.transpose(1, 2).contiguous()

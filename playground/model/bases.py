@@ -53,6 +53,7 @@ class Base:
     device_name: str
     loaded_checksum: str
     notes: tuple[str, ...] = ()  # what the page has to say of it (ui/kit/html.py)
+    products: tuple[float, float] | None = None  # seconds for four rows, as `kernels.measured`
 
     @property
     def device(self) -> torch.device:
@@ -72,6 +73,14 @@ class Base:
 
     def checksum(self) -> str:
         return checksum(self.model)
+
+    def pack(self) -> None:
+        """Have its weights ready for a few rows at once (`kernels.pack`), as long as nothing else needs the memory."""
+        from playground.model import kernels
+
+        size = kernels.packed_bytes(self.model)
+        if size and STORE.find(("packed", self)) is None and STORE.held() + size <= STORE.budget():
+            STORE.keep(("packed", self), kernels.pack(self.model), size, of=(self,))
 
     @property
     def context(self) -> int | None:
@@ -94,6 +103,7 @@ class Status:
     dtype: str = ""
     error: PlaygroundError | None = None
     notes: tuple[str, ...] = ()  # the base's own
+    products: tuple[float, float] | None = None  # the base's own
 
 
 class Bases:
@@ -128,7 +138,9 @@ class Bases:
         except BaseException as error:  # nothing is loading any more
             self._status[base_id] = Status("failed", error=unexpected(error))
             raise
-        self._status[base_id] = Status("ready", device=base.device_name, dtype=base.dtype, notes=base.notes)
+        self._status[base_id] = Status(
+            "ready", device=base.device_name, dtype=base.dtype, notes=base.notes, products=base.products
+        )
         return base
 
     def _made(self, base_id: str, report: Report) -> Base:
@@ -159,6 +171,8 @@ def load(
 
     Raises PlaygroundError: unknown id, no network, gated or unknown repository, too little memory, disk full, wrong hash.
     """
+    from playground.model import kernels
+
     spec, form = split_id(base_id)
     if is_simulated(form):
         plain = plain or load(spec.id, report, make_room=make_room)
@@ -177,7 +191,8 @@ def load(
     model.requires_grad_(False)
     architecture = spec.architecture or architecture_of(model)
     notes = tuple(filter(None, (compute_dtype(device, spec)[1], "experts" if holds_experts(model) else "")))
-    return Base(base_id, spec, model, tokenizer, architecture, folder, device_name, checksum(model), notes)
+    loaded, products = checksum(model), kernels.measured(model)
+    return Base(base_id, spec, model, tokenizer, architecture, folder, device_name, loaded, notes, products)
 
 
 def _simulated(plain: Base, base_id: str, report: Report) -> Base:

@@ -13,6 +13,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playground import settings
 from playground.errors import PlaygroundError
 from playground.model import libraries
 from playground.model.catalogue import BITSANDBYTES
@@ -38,6 +39,8 @@ def load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> 
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
+    from playground.model import kernels
+
     dtype, _ = compute_dtype(device, spec)
     options: dict[str, Any] = {"dtype": dtype, "ignore_mismatched_sizes": True, "output_loading_info": True}
     if form in BITSANDBYTES:
@@ -58,6 +61,7 @@ def load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> 
     if form in BITSANDBYTES:
         _quantize_rest(model, form, dtype)
     _make_shareable(model)
+    kernels.install(model.modules(), settings.CACHE / "kernels.json")
     complete(tokenizer, model, spec.name)
     ends = ends_of(tokenizer, model)
     model.generation_config.eos_token_id = ends[0] if len(ends) == 1 else ends or None

@@ -21,7 +21,7 @@ from playground.adapt.tasks import IGNORE, Example, Task
 from playground.adapt.variant import Variant
 from playground.compare.decoding import Row, write
 from playground.compare.job import Decoding
-from playground.compare.overflow import overflowing, watched
+from playground.compare.overflow import norms_of, overflowing, watched
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.train.batches import BATCH, Encoded, by_length
@@ -53,7 +53,7 @@ def response_logits(model: nn.Module, batch: Sequence[Encoded], pad: int) -> tup
     labels = torch.tensor([labels + [IGNORE] * (longest - len(labels)) for _, labels in batch], device=device)
     mask = torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids, _ in batch], device=device)
     first = int((labels != IGNORE).any(0).nonzero()[0])
-    with watched(model) as seen:
+    with watched(norms_of(model)) as seen:
         logits = model(input_ids=ids, attention_mask=mask, use_cache=False, logits_to_keep=longest - first + 1).logits
     overflows = overflowing(seen, len(batch))
     if overflows.any():

@@ -17,7 +17,8 @@ from transformers.modeling_outputs import BaseModelOutput
 from playground.compare import decoding
 from playground.compare.decoding import Row, write
 from playground.compare.job import Decoding
-from playground.compare.routing import ApartError, RowRouter, mixed, together
+from playground.compare.routing import RowRouter, mixed, together
+from playground.compare.shared import ApartError
 from playground.model.weights import tensors_of
 from tests.conftest import tiny_tokenizer
 from tests.families import logits, one_thread  # noqa: F401

@@ -56,10 +56,19 @@ def header(status: Values, language: str) -> str:
     return (
         f'<div class="pp-header{opening}"><h1>{words(language, "header.title")}</h1>'
         f'<p class="pp-tagline">{words(language, "header.tagline")}</p>'
-        f'<p class="pp-state pp-{escape(status["state"])}" role="status">{escape(model_state(status, language))}</p>'
+        f'<p class="pp-state pp-{escape(status["state"])}" role="status"{_reason(status, language)}>'
+        f"{escape(model_state(status, language))}</p>"
         f'<nav class="pp-languages" aria-label="{words(language, "header.language")}">{"".join(links)}</nav>'
         f'<button type="button" class="pp-theme" aria-label="{words(language, "header.theme")}">◐</button></div>'
     )
+
+
+def _reason(status: Values, language: str) -> str:
+    """Why products are done as they are, for whoever points at the device."""
+    if not status.get("products"):
+        return ""
+    times = [f"{number(language, 1000 * seconds, 1)}{NO_BREAK}ms" for seconds in status["products"]]
+    return f' title="{words(language, "header.products", torch=times[0], onednn=times[1])}"'
 
 
 def model_state(status: Values, language: str) -> str:

@@ -1,0 +1,214 @@
+"""
+With what a linear layer multiplies in float32 on this CPU: torch's own product (MKL, mostly), or oneDNN's, from as many
+rows on as it was measured to be the faster one. Which is faster differs widely with the machine and with the rows.
+
+Both read the weight as it lies there; whoever changes it changes the product. Where there is memory for it, a copy in
+oneDNN's own layout lies beside it (`pack`): then a few rows take hardly longer than one. Knows nothing about models.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import platform
+import sys
+import tempfile
+import time
+import weakref
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import linear
+
+from playground import settings
+
+ROWS = (1, 2, 4, 16, 64)  # of a product that is measured: tokens
+REPEATS, WEIGHTS = 3, 8
+NEVER = sys.maxsize
+FEW = 16  # rows: those of writing; what is read with a gradient, or measured, is read with the weight itself
+log = logging.getLogger(__name__)
+
+_onednn: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """For a weight of a shape (out, in): from how many rows on oneDNN multiplies, and the seconds of both at `ROWS`."""
+
+    from_rows: int
+    default: tuple[float, ...] = ()
+    onednn: tuple[float, ...] = ()
+
+
+DEFAULT = Choice(NEVER)
+
+
+class Linear(nn.Linear):
+    """torch's layer with the product that was chosen for it."""
+
+    choice: Choice = DEFAULT
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.numel() // x.shape[-1]
+        floats = x.dtype == self.weight.dtype == torch.float32 and x.device.type == self.weight.device.type == "cpu"
+        if not floats or torch.is_autocast_enabled("cpu"):
+            return super().forward(x)
+        if rows <= FEW and not torch.is_grad_enabled() and (packed := packed_of(self.weight)) is not None:
+            return multiply(x, packed, self.bias)
+        if rows < self.choice.from_rows:
+            return super().forward(x)
+        product: torch.Tensor = _Product.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
+        return product
+
+
+class _Product(torch.autograd.Function):
+    """oneDNN's x Wᵀ + b, forwards and backwards."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> Any:
+        ctx.save_for_backward(x if weight.requires_grad else None, weight)
+        return multiply(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        x, weight = ctx.saved_tensors
+        flat = gradient.reshape(-1, gradient.shape[-1])
+        wanted = ctx.needs_input_grad
+        to_x = multiply(gradient, weight.t()) if wanted[0] else None
+        to_weight = multiply(flat.t(), x.reshape(-1, x.shape[-1]).t()) if wanted[1] else None
+        return to_x, to_weight, flat.sum(0) if wanted[2] else None
+
+
+def multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """oneDNN's x Wᵀ + b: (…, in), (out, in), (out,) to (…, out); what torch's inductor takes for a frozen linear layer."""
+    product: torch.Tensor = _onednn(x, weight, bias, "none", [], "")
+    return product
+
+
+def measured(model: nn.Module, rows: int = 4) -> tuple[float, float] | None:
+    """Seconds that its linear layers take for so many rows: with torch's product, with oneDNN's. None where not measured."""
+    choices = [layer.choice for layer in model.modules() if isinstance(layer, Linear)]
+    if not choices or not all(choice.default for choice in choices):
+        return None
+    place = ROWS.index(rows)
+    return sum(choice.default[place] for choice in choices), sum(choice.onednn[place] for choice in choices)
+
+
+def packed_bytes(model: nn.Module) -> int:
+    """What `pack` would take."""
+    return sum(4 * layer.weight.numel() for layer in _packable(model))
+
+
+def _packable(model: nn.Module) -> list[Linear]:
+    return [one for one in model.modules() if isinstance(one, Linear) and one.choice.from_rows < NEVER]
+
+
+def pack(model: nn.Module) -> list[torch.Tensor]:
+    """
+    Copies of its weights as oneDNN has them for few rows. The weights know them for as long as somebody holds the list.
+    """
+    packed = []
+    for layer in _packable(model):
+        weight: Any = layer.weight
+        packed.append(torch.ops.mkldnn._reorder_linear_weight(weight.detach(), FEW))
+        weight.packed = weakref.ref(packed[-1]), weight._version
+    return packed
+
+
+def packed_of(weight: Any) -> torch.Tensor | None:
+    """The copy of a weight, if it is there and the weight has not been written to since."""
+    found, version = getattr(weight, "packed", (None, 0))
+    return found() if found and version == weight._version else None
+
+
+def install(layers: Iterable[nn.Module], cache: Path) -> None:
+    """
+    Give each of torch's own linear layers among these the product that is the faster one here. What was measured once
+    on such a machine is read from `cache`, a JSON file, and kept there.
+    """
+    alike: defaultdict[str, list[Any]] = defaultdict(list)
+    for layer in layers:
+        if type(layer) is nn.Linear and layer.weight.dtype == torch.float32 and layer.weight.device.type == "cpu":
+            alike["x".join(map(str, layer.weight.shape))].append(layer)
+    choices = _choices(alike, cache)
+    for shape, group in alike.items():
+        for layer in group:
+            layer.__class__ = Linear  # PEFT and transformers ask with isinstance
+            layer.choice = choices[shape]
+
+
+def _choices(alike: Mapping[str, Sequence[nn.Linear]], cache: Path) -> dict[str, Choice]:
+    if _onednn is None or settings.KERNELS == "torch":
+        return dict.fromkeys(alike, DEFAULT)
+    if settings.KERNELS == "onednn":
+        return dict.fromkeys(alike, Choice(0))
+    kept, here = _read(cache), machine()
+    known = {shape: Choice(rows, tuple(torchs), tuple(ours)) for shape, (rows, torchs, ours) in kept.get(here, {}).items()}
+    if missing := alike.keys() - known.keys():
+        known |= {shape: measure([layer.weight for layer in alike[shape]]) for shape in missing}
+        _write(cache, kept | {here: {shape: astuple(one) for shape, one in known.items()}})
+    return known
+
+
+def measure(weights: Sequence[torch.Tensor]) -> Choice:
+    """
+    Time both products with weights of one shape at every count of `ROWS`: the fastest of `REPEATS` rounds over some of
+    them, as a model reads them, from memory.
+    """
+    weights = weights[:WEIGHTS]
+    seconds: dict[Any, list[float]] = {linear: [], multiply: []}
+    with torch.inference_mode():
+        for rows in ROWS:
+            x = torch.ones(rows, weights[0].shape[1])
+            for kernel, spent in seconds.items():
+                spent.append(min(_seconds(kernel, x, weights) for _ in range(REPEATS)))
+    slower = [rows for rows, torchs, ours in zip(ROWS, *seconds.values(), strict=True) if ours > torchs]
+    from_rows = next((rows for rows in ROWS if rows > max(slower, default=0)), NEVER)
+    return Choice(from_rows, *(tuple(spent) for spent in seconds.values()))
+
+
+def _seconds(kernel: Any, x: torch.Tensor, weights: Sequence[torch.Tensor]) -> float:
+    """Of one product, on the average over the weights."""
+    begin = time.perf_counter()
+    for weight in weights:
+        kernel(x, weight)
+    return (time.perf_counter() - begin) / len(weights)
+
+
+def machine() -> str:
+    """What a measurement holds for: processor, threads, torch."""
+    cpu, info = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    if info.is_file():
+        lines = info.read_text(encoding="utf-8").splitlines()
+        cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), cpu)
+    instructions = torch.backends.cpu.get_cpu_capability()
+    return f"{cpu}, {instructions}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def _read(cache: Path) -> dict[str, dict[str, list[Any]]]:
+    """What was kept; nothing where there is no such file or it is damaged, for it can be measured again."""
+    try:
+        kept = json.loads(cache.read_text(encoding="utf-8"))
+        fields = len(dataclasses.fields(Choice))
+        whole = all(len(one) == fields and isinstance(one[0], int) for shapes in kept.values() for one in shapes.values())
+    except (OSError, ValueError, AttributeError, TypeError, LookupError):
+        return {}
+    return kept if whole else {}
+
+
+def _write(cache: Path, kept: Mapping[str, Any]) -> None:
+    """Keep it, whole or not at all. Where nothing can be written, it will be measured again."""
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=cache.parent, delete=False, encoding="utf-8") as file:
+            json.dump(kept, file, indent=1)
+        os.replace(file.name, cache)
+    except OSError as error:
+        log.warning("what was measured of this machine's products cannot be kept: %s", error)
