@@ -243,7 +243,9 @@ class _Run:
             self.job, self.base, seen.seconds, steps=step, **self.counts,
             losses=seen.losses, held_out=seen.held_out, samples=seen.samples, questions=self.questions,
         )  # fmt: skip
-        adapter = Adapter(new_id(), made, self.config, self._tensors(), checkpoints=tuple(seen.checkpoints))
+        adapter = Adapter(
+            new_id(), made, self.config, self._tensors(), checkpoints=tuple(seen.checkpoints), examples=self.job.own
+        )
         return Ended(event, step, adapter, seen.seconds, error)
 
     def _tensors(self) -> dict[str, torch.Tensor]:
