@@ -167,7 +167,7 @@ def _model(adapter: Adapter) -> str:
 def _rows(record: Record, language: str) -> str:
     """The pairs that were trained on, read from a file beside the script."""
     if record.task == OWN:
-        return f"# {text(language, 'recipe.own', file=OWN_FILE)}\n{ROWS.format(file=OWN_FILE)}"
+        return f"# {text(language, 'recipe.own')}\n{ROWS.format(file=OWN_FILE)}"
     return f"# {text(language, 'recipe.task', task=record.task)}\n{ROWS.format(file=f'{record.task}.jsonl')}"
 
 

@@ -15,10 +15,11 @@ from typing import Any
 import gradio as gr
 
 from playground import locales, settings
-from playground.actions.catalogue import describe_task
+from playground.actions import catalogue
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN, TASK_IDS
 from playground.bounds import RATES, Bound
+from playground.errors import PlaygroundError
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN
 from playground.ui.kit.visit import Visit
@@ -30,6 +31,20 @@ from playground.ui.train.status import PREPARES
 METHOD, TASK = "lora", "pirate"  # chosen at first
 TOUCHED = ("input", "blur", "upload", "clear", "delete")  # events of a visitor's own hand: `input` alone misses a paste
 MOST_STEPS, MOST_SEED = 100, 100  # of the sliders: what is sensible on a page; programs may ask for more
+
+
+# A method that the base cannot have can be neither clicked nor reached by a key; its reason is its tooltip
+DISABLE = """
+const disable = () => {
+  for (const input of document.querySelectorAll("#method-picker input")) {
+    const reason = element.querySelector(`[data-misfit="${input.value}"]`)?.textContent;
+    input.disabled = Boolean(reason);
+    input.closest("label").title = reason || "";
+  }
+};
+new MutationObserver(disable).observe(element.closest(".pp-card"), { childList: true, subtree: true }); // also what comes late
+disable();
+"""
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,7 @@ class Pickers:
     recipe: Controls[Recipe]
     order: Controls[Order]
     lesson: Controls[Lesson]
+    misfits: gr.HTML
     task_info: gr.HTML
     own: gr.Column  # where a visitor's own examples go
     columns: list[tuple[str, gr.Column]]  # of settings, with the method that they belong to
@@ -70,6 +86,10 @@ class Pickers:
     def restored(self) -> list[Any]:
         """What a form brings back."""
         return list(dict.fromkeys([*self.shown, *self.fields.values()]))
+
+    def show_misfits(self, visit: Visit) -> Changes:
+        """Another base is used: the methods that it cannot have."""
+        return {self.misfits: misfits(visit.base, visit.language)}
 
     def show_method(self, lesson: Lesson) -> Changes:
         """Its settings in place of the others'; how many steps it takes, if it takes any; what the examples are for."""
@@ -109,6 +129,9 @@ def build(wording: Wording, visit: Controls[Visit]) -> Pickers:
     """Three cards and their events."""
     with gr.Column(elem_classes="pp-card"):
         method = _method(wording)
+        lacking = wording.make(
+            html, {"value": lambda lang: misfits(settings.DEFAULT_BASE, lang)}, elem_id="misfits", js_on_load=DISABLE
+        )
     with gr.Column(elem_classes="pp-card"):
         data, info, column = _task(wording, visit, method)
     with gr.Column(elem_classes="pp-card"):
@@ -118,9 +141,10 @@ def build(wording: Wording, visit: Controls[Visit]) -> Pickers:
         recipe=Controls(Recipe.of, recipe),
         order=Controls(Order.of, {**recipe, **data, **length}),
         lesson=Controls(Lesson, {**visit.components, "method": method, "task": data["task"]}),
-        task_info=info, own=column, columns=columns,
+        misfits=lacking, task_info=info, own=column, columns=columns,
     )  # fmt: skip
     _wire(pickers)
+    visit.components["base"].change(visit.handler(pickers.show_misfits), visit.inputs, lacking, **HIDDEN)
     return pickers
 
 
@@ -143,6 +167,18 @@ def _method(wording: Wording) -> gr.Radio:
     return wording.make(gr.Radio, {"label": "train.method", "choices": choices}, value=METHOD, elem_id="method-picker")
 
 
+def misfits(base_id: str, language: str) -> str:
+    """Below the methods: which of them a base cannot have, and why; "" where it can have all. DISABLE reads the ids."""
+    try:
+        found = catalogue.misfits(base_id)
+    except PlaygroundError:  # it cannot be had: that is said where bases are chosen
+        found = {}
+    return "".join(
+        f'<p class="pp-soft pp-small" data-misfit="{one}">{escape(error.message(language))}</p>'
+        for one, error in found.items()
+    )
+
+
 def _task(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[dict[str, Any], gr.HTML, gr.Column]:
     """The controls that say what is learned, a line on it, and the column for a visitor's own examples."""
 
@@ -161,7 +197,7 @@ def task_info(task_id: str, method: str, language: str) -> str:
     if task_id == OWN:
         key, counts = "train.own_info", {"minimum": settings.MIN_OWN_EXAMPLES, "maximum": settings.MAX_OWN_EXAMPLES}
     else:
-        task = describe_task(task_id)
+        task = catalogue.describe_task(task_id)
         key = "prepare.task_info" if method == PREPARES else "train.task_info"
         counts = {name: task[name] for name in ("train", "held_out")}
     sentence = locales.text(language, key, **{name: locales.number(language, count) for name, count in counts.items()})
