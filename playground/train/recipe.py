@@ -168,7 +168,7 @@ def _rows(record: Record, language: str) -> str:
     """The pairs that were trained on, read from a file beside the script."""
     if record.task == OWN:
         return f"# {text(language, 'recipe.own')}\n{ROWS.format(file=OWN_FILE)}"
-    return f"# {text(language, 'recipe.task', task=record.task)}\n{ROWS.format(file=f'{record.task}.jsonl')}"
+    return f"# {text(language, 'recipe.task', task=record.task)}\n{ROWS.format(file=record.task + '.jsonl')}"
 
 
 def _form(record: Record) -> str | None:

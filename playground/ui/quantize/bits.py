@@ -28,7 +28,7 @@ from playground.ui.quantize.pieces import card
 
 VALUE = 0.622  # the course's example: code 4 in 4 bits, 79 in 8
 EXAMPLES = (0.622, 0.1, 1e-5, 448.5, 70_000.0, -1.0)
-GROUPED = {"en": re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?"), "es": re.compile(r"-?\d{1,3}( \d{3})+(,\d+)?")}
+GROUPED = {"en": re.compile(r"-?[1-9]\d{0,2}(,\d{3})+(\.\d+)?"), "es": re.compile(r"-?[1-9]\d{0,2}( \d{3})+(,\d+)?")}
 POWER = re.compile("\\s?×\\s?10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
 LOWERED = str.maketrans("−⁻⁰¹²³⁴⁵⁶⁷⁸⁹\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}", "--0123456789  ")
 LONGEST = 40  # characters of a number that are read
@@ -101,7 +101,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     return Section(controls, shown, number.draw)
 
 
-def _fields(wording: Wording) -> tuple[dict[str, gr.Textbox], dict[str, gr.Button]]:
+def _fields(wording: Wording) -> tuple[dict[str, gr.Textbox], dict[float, gr.Button]]:
     """The fields by those of `Typed`, and values to try by what they are."""
     with gr.Column(min_width=0, elem_classes="pp-left"):
         value = wording.make(

@@ -113,10 +113,10 @@ def summary(table: Table, method: str, language: str) -> str:
     )
     lines = "".join(f'<p class="pp-soft pp-small">{one}</p>' for one in how(table, language))
     shown = f'<table class="pp-samples"><thead><tr>{cells}</tr></thead><tbody>{drawn}</tbody></table>'
-    return counted(table, method, language) + shown + lines
+    return how_many(table, method, language) + shown + lines
 
 
-def counted(table: Table, method: str, language: str) -> str:
+def how_many(table: Table, method: str, language: str) -> str:
     """How many pairs, to train on or to choose from, and to hold out; or why they are too few or too many."""
     try:
         task = task_of(table)

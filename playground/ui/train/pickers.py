@@ -42,7 +42,8 @@ const disable = () => {
     input.closest("label").title = reason || "";
   }
 };
-new MutationObserver(disable).observe(element.closest(".pp-card"), { childList: true, subtree: true }); // also what comes late
+// The card, since the methods may come later
+new MutationObserver(disable).observe(element.closest(".pp-card"), { childList: true, subtree: true });
 disable();
 """
 

@@ -85,7 +85,7 @@ def status_line(view: Values, language: str) -> str:
 
 def samples(view: Values, language: str, step: int | None = None) -> str:
     """Answers to held-out questions before training and at `step` (the last checkpoint up to it; None: the latest)."""
-    room = "prepare.samples" if view.get("method") == PREPARES else "samples"
+    room = "prepared" if view.get("method") == PREPARES else "samples"
     if not view.get("questions"):
         return card(language, room)
     taken = view.get("samples") or []
