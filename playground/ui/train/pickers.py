@@ -8,7 +8,7 @@ seen.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -92,9 +92,11 @@ class Pickers:
         """Another base is used: the methods that it cannot have."""
         return {self.misfits: misfits(visit.base, visit.language)}
 
-    def show_method(self, lesson: Lesson) -> Changes:
-        """Its settings in place of the others'; how many steps it takes, if it takes any; what the examples are for."""
-        return self.show(lesson, METHODS[lesson.method].steps)
+    def choose(self, order: Order) -> Changes:
+        """Another method: its settings in place of the others', its usual steps; what the examples are for."""
+        steps = METHODS[order.method].steps
+        form.keep(replace(order, steps=steps))
+        return self.show(Lesson(order.key, order.language, order.base, order.method, order.task), steps)
 
     def show(self, lesson: Lesson, steps: int | None) -> Changes:
         """What belongs to a method and a task, with a number of steps."""
@@ -153,8 +155,7 @@ def _wire(pickers: Pickers) -> None:
     """A visitor's own hand brings a method's usual steps; a form that comes back has its own."""
     lesson, keep, inputs = pickers.lesson, pickers.order.handler(form.keep), pickers.order.inputs
     fields = dict(pickers.fields)
-    chosen = fields.pop("method").input(lesson.handler(pickers.show_method), lesson.inputs, pickers.shown, **HIDDEN)
-    chosen.then(keep, inputs, None, **HIDDEN)
+    fields.pop("method").input(pickers.order.handler(pickers.choose), inputs, pickers.shown, **HIDDEN)
     fields["task"].change(lesson.handler(pickers.show_task), lesson.inputs, pickers.told, **HIDDEN)
     touched = [getattr(one, event) for one in fields.values() for event in TOUCHED if hasattr(one, event)]
     gr.on(touched, keep, inputs, None, trigger_mode="always_last", **HIDDEN)

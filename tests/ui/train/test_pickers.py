@@ -58,7 +58,7 @@ def test_an_order_is_a_recipe_and_what_it_is_trained_on(picked: Any) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_only_the_chosen_method_s_settings_are_seen(picked: Any, method: Any) -> None:
-    changes = picked.show_method(Lesson("me", "en", DEFAULT_BASE, method, "pirate"))
+    changes = picked.choose(order(picked, method=method))
     seen = [owner for owner, column in picked.columns if changes[column]["visible"]]
     assert seen == [method, method]  # plain and advanced ones
     assert changes[picked.fields["steps"]]["visible"] is (METHODS[method].steps > 0)
@@ -74,7 +74,7 @@ def test_only_own_examples_have_a_place_to_put_them(picked: Any, task: Any) -> N
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_few_shot_has_examples_to_choose_from_and_a_seed_that_chooses(picked: Any, language: str) -> None:
     def said(method: str) -> tuple[str, str]:
-        changes = picked.show_method(Lesson("me", language, DEFAULT_BASE, method, "pirate"))
+        changes = picked.choose(order(picked, language=language, method=method))
         return changes[picked.task_info], changes[picked.fields["seed"]]["info"]
 
     told = {method: said(method) for method in METHODS}
@@ -123,6 +123,11 @@ def test_a_form_comes_back_as_it_was_filled_in(picked: Any, language: str, tmp_p
     assert shown[picked.own]["visible"]
     file.unlink()
     assert back(picked, f"back-{language}", language)["file"] is None
+
+
+def test_another_method_comes_back_with_its_usual_steps(picked: Any) -> None:
+    picked.choose(order(picked, key="chosen", method="full_fine_tuning", steps=77))
+    assert (back(picked, "chosen")["method"], back(picked, "chosen")["steps"]) == ("full_fine_tuning", 12)
 
 
 def test_who_has_filled_in_nothing_finds_the_form_as_it_is(picked: Any) -> None:
