@@ -106,7 +106,7 @@ def test_a_spanish_sentence_is_not_the_english_one() -> None:
 
 PARAMETERS = {parameter.name: parameter for one in METHODS.values() for parameter in one.hyperparameters}
 CHOICES = [(name, str(choice)) for name, parameter in PARAMETERS.items() for choice in parameter.choices]
-ROOMS = ("tokens", "samples", "inside")
+ROOMS = ("tokens", "samples", "prepared", "inside")
 FACTS = ("relative", "effective", "kept", "within", "within_own", "within_random", "amplification")
 EXPANSIONS: dict[str, Iterable[Any]] = {
     "methods.{}.name": ["base", *METHODS],

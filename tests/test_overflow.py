@@ -109,7 +109,7 @@ def test_effects_are_null_where_they_overflow(
 ) -> None:
     large = times(made("lora"), 3e38, "lora_B")
     loaded(tiny)
-    monkeypatch.setattr(asked, "held_out_task", lambda key, adapter: small_task)
+    monkeypatch.setattr(asked, "held_out_task", lambda adapter: small_task)
     SESSIONS.add("overflow", large)
     try:
         found = strict(asked.effects("overflow", large.id, {"strength": 0.0}, "here", lambda: False))

@@ -18,7 +18,6 @@ from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.model.catalogue import split_id
-from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -38,13 +37,9 @@ def examined(key: str, adapter_id: str) -> tuple[Base, Adapter]:
     return BASES.get(Variant.of(adapter.record.base, adapter).base), adapter
 
 
-def held_out_task(key: str, adapter: Adapter) -> tasks.Task | None:
+def held_out_task(adapter: Adapter) -> tasks.Task | None:
     """The task whose held-out examples an adapter is measured on; None if those examples are not here any more."""
-    if adapter.record.task in tasks.TASK_IDS:
-        return tasks.task(adapter.record.task)
-    run = SESSIONS.get(key).runs.get(TRAIN)
-    ended = getattr(run.events[-1], "adapter", None) if run and run.events else None
-    return run.job.task if run and ended and ended.id == adapter.id.partition(adapters.STEP_MARK)[0] else None
+    return tasks.task(adapter.record.task) if adapter.record.task in tasks.TASK_IDS else adapter.examples
 
 
 DOWNLOADS = tempfile.TemporaryDirectory(prefix="peft-playground-")  # goes with the process
@@ -57,10 +52,28 @@ def download(key: str, adapter_id: str, name: str = "") -> str:
     """
     adapter = SESSIONS.get(key).library.get(adapter_id)
     named = replace(adapter, name=(name or plain_name(adapter))[: settings.MAX_ADAPTER_NAME])
-    path = adapters.pack(named, Path(tempfile.mkdtemp(dir=DOWNLOADS.name)))
-    for old in sorted(Path(DOWNLOADS.name).iterdir(), key=lambda one: one.stat().st_mtime)[: -settings.MAX_SESSIONS]:
-        shutil.rmtree(old, ignore_errors=True)
+    return str(adapters.pack(named, _new_folder()))
+
+
+def download_examples(key: str, adapter_id: str) -> str | None:
+    """
+    The path of the file that `train.recipe`'s Python reads: a visitor's own examples as they were understood. None where an
+    adapter was made with others, or elsewhere. Raises PlaygroundError if the session has no such adapter.
+    """
+    examples = SESSIONS.get(key).library.get(adapter_id).examples
+    if examples is None:
+        return None
+    path = _new_folder() / tasks.OWN_FILE
+    path.write_text(tasks.as_lines(examples), encoding="utf-8")
     return str(path)
+
+
+def _new_folder() -> Path:
+    """For one download."""
+    folders = sorted(Path(DOWNLOADS.name).iterdir(), key=lambda one: one.stat().st_mtime)
+    for old in folders[: 1 - settings.MAX_SESSIONS]:
+        shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(dir=DOWNLOADS.name))
 
 
 def described(key: str, adapter_id: str) -> dict[str, Any]:

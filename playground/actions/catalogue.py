@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from playground import locales
-from playground.adapt import tasks
+from playground.adapt import fitting, tasks
 from playground.adapt.methods import METHODS, method, training_memory
 from playground.errors import PlaygroundError
 from playground.model.architecture import Architecture
@@ -35,13 +35,11 @@ def list_bases() -> list[dict[str, Any]]:
 
 def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """What would be trained, before training: counts as PEFT's after wrapping, float32 bytes, memory at least needed."""
-    spec, _ = split_id(base_id)
-    architecture: Architecture = spec.architecture or BASES.get(base_id).architecture
-    chosen = method(method_id)
-    count = chosen.counts(architecture, values)
+    shape, chosen = architecture(base_id), method(method_id)
+    count = chosen.counts(shape, values)
     trainable, total = count["trainable_parameters"], count["total_parameters"]
     form = split_id(chosen.base_id(base_id, values))[1]
-    memory = training_memory(architecture, trainable, form)
+    memory = training_memory(shape, trainable, form)
     return {
         "trainable": trainable,
         "total": total,
@@ -49,6 +47,25 @@ def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) ->
         "bytes": count["bytes"],
         "memory": memory,
     }
+
+
+def misfits(base_id: str) -> dict[str, PlaygroundError]:
+    """
+    The methods that a base cannot have, by id, each with the reason: what its layers and its size say, and QLoRA where its
+    base in 4 bits was found not to run.
+    """
+    found = fitting.misfits(base_id, architecture(base_id))
+    for one in METHODS.values():
+        error = BASES.status(one.base_id(base_id, {})).error
+        if error and error.key == "base_does_not_run":
+            found.setdefault(one.id, error)
+    return found
+
+
+def architecture(base_id: str) -> Architecture:
+    """Of a base, which is loaded if only its files can tell. Raises PlaygroundError if it cannot be."""
+    spec, _ = split_id(base_id)
+    return spec.architecture or BASES.get(base_id).architecture
 
 
 def base_status(base_id: str) -> dict[str, Any]:

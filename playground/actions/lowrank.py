@@ -113,7 +113,7 @@ def start_sweep(key: str, adapter_id: str, edits: Sequence[Mapping[str, Any]], p
 
 def _measurable(key: str, adapter: Adapter) -> Task:
     """The task that an adapter is measured on. Raises PlaygroundError if its held-out examples are not here any more."""
-    task = held_out_task(key, adapter)
+    task = held_out_task(adapter)
     if task is None:
         raise PlaygroundError("no_held_out")
     return task
@@ -126,7 +126,7 @@ def effects(
     Losses and divergences of the base, the adapter and what `edit` leaves of it, None where numbers overflow; None
     without held-out examples, or as soon as whoever asked is `gone`.
     """
-    if held_out_task(key, SESSIONS.get(key).library.get(adapter_id)) is None:
+    if held_out_task(SESSIONS.get(key).library.get(adapter_id)) is None:
         return None
     run = start_sweep(key, adapter_id, [{}, edit], place)
     for _ in run.changes():

@@ -254,7 +254,7 @@ def start_merge(key: str, adapter_id: str) -> Run:
     if not adapter_id:
         raise PlaygroundError("qlora_nothing_chosen")
     adapter = SESSIONS.get(key).library.get(adapter_id)
-    task = held_out_task(key, adapter)
+    task = held_out_task(adapter)
     if task is None:
         raise PlaygroundError("no_held_out")
     job = MergeJob(adapter, task)

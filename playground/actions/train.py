@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from playground.actions.adapters import list_adapters
-from playground.actions.catalogue import count_parameters, have
+from playground.actions.catalogue import architecture, count_parameters, have
 from playground.adapt import tables, tasks
+from playground.adapt.fitting import check_fits
 from playground.adapt.methods import method
 from playground.bounds import finite
 from playground.model.bases import BASES
@@ -63,7 +64,9 @@ def start_training(
 
     learned = tasks.task(task) if isinstance(task, str) else task
     job = TrainingJob(base_id, method_id, learned, dict(values), steps, seed).checked()
-    have(method(method_id).base_id(base_id, job.hyperparameters))
+    chosen = method(method_id)
+    check_fits(chosen, base_id, architecture(base_id))
+    have(chosen.base_id(base_id, job.hyperparameters))
     SESSIONS.check_room(key, kept_bytes(count_parameters(base_id, method_id, job.hyperparameters)["trainable"]))
 
     def events(stop: Any) -> Iterator[Event | None]:

@@ -25,6 +25,8 @@ from playground.model.weights import stored_bytes
 if TYPE_CHECKING:
     import torch
 
+    from playground.adapt.tasks import Task
+
 
 CONFIG, WEIGHTS, RECORD = "adapter_config.json", "adapter_model.safetensors", "record.json"
 PREFIX = "base_model.model."  # PEFT's, before the path of a module in the base
@@ -85,6 +87,7 @@ class Adapter:
     name: str = ""
     checkpoints: tuple[Checkpoint, ...] = ()
     number: int = 0
+    examples: Task | None = None  # a visitor's own, that it was made with here; they are in no file of the adapter
 
     @cached_property
     def tensors(self) -> Mapping[str, torch.Tensor]:
@@ -133,9 +136,11 @@ class Adapter:
         }
 
     def size(self) -> int:
-        """Bytes of memory that it holds, checkpoints included."""
+        """Bytes of memory that it holds, checkpoints and examples included."""
         held = [self.loaded, *(checkpoint.tensors for checkpoint in self.checkpoints)]
-        return stored_bytes(tensor for tensors in held for tensor in tensors.values())
+        examples = (*self.examples.train, *self.examples.held_out) if self.examples else ()
+        characters = sum(len(one.prompt) + len(one.response) for one in examples)
+        return characters + stored_bytes(tensor for tensors in held for tensor in tensors.values())
 
 
 def peft_config(config: Mapping[str, Any]) -> Any:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 IGNORE = -100  # the label that carries no loss (torch.nn.functional.cross_entropy)
 OWN = "own"
+OWN_FILE = "my-examples.jsonl"  # what a visitor's own task is called as a file
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,13 @@ def task_of(table: Table) -> Task:
     random.Random(0).shuffle(shuffled)
     held_out = max(2, min(16, len(shuffled) // 5))
     return Task(OWN, tuple(shuffled[held_out:]), tuple(shuffled[:held_out]))
+
+
+def as_lines(task: Task) -> str:
+    """A task as the project's own ones lie in `examples/tasks`: JSON Lines, what is trained on in its order first."""
+    rows = [("train", one) for one in task.train] + [("held_out", one) for one in task.held_out]
+    lines = [{"split": split, "prompt": one.prompt, "response": one.response} for split, one in rows]
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
 
 # Text to token ids

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from playground.plots.kit.svg import Point
 
 
+PREPARES = "few_shot"  # has no steps
+
+
 def loss_curve(view: Mapping[str, Any], language: str) -> str:
     """The curve of a training view so far; its accessible name says the live numbers."""
     training, held_out = finite(view.get("losses")), finite(view.get("held_out"))
@@ -27,11 +30,12 @@ def loss_curve(view: Mapping[str, Any], language: str) -> str:
     method = view.get("method") or "base"
     method = method if method.isidentifier() else "base"
     names = [text(language, f"loss.{name}") for name in ("training", "held_out")]
+    axis = "" if method == PREPARES else x_axis(steps, language)
     empty = "" if points else empty_note(method, language)
     return (
         f'<svg class="pp-loss" role="img" aria-label="{escape(summary(view, training, held_out, language) or empty)}" '
         f'style="--m:var(--m-{method});--m-text:var(--m-{method}-text);--label:{max(map(len, names))}">'
-        f"{y_axis(top, language)}{x_axis(steps, language)}"
+        f"{y_axis(top, language)}{axis}"
         f'<svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%" overflow="visible">'
         f"{curve(held_out, steps, top, 'pp-held-out')}{curve(training, steps, top, 'pp-training')}</svg>"
         f"{labels(training, held_out, names, steps, top)}"
@@ -40,14 +44,14 @@ def loss_curve(view: Mapping[str, Any], language: str) -> str:
 
 
 def empty_note(method: str, language: str) -> str:
-    return text(language, "loss.no_training" if method == "few_shot" else "loss.empty")
+    return text(language, "loss.no_training" if method == PREPARES else "loss.empty")
 
 
 def summary(view: Mapping[str, Any], training: Sequence[Point], held_out: Sequence[Point], language: str) -> str:
     """One sentence with the numbers that the drawing shows; "" before the first."""
     values = {"held_out": significant(language, held_out[-1][1], 3)} if held_out else {}
     if not training:
-        key = "prepare.loss" if view.get("method") == "few_shot" else "loss.summary_held_out_only"
+        key = "prepare.loss" if view.get("method") == PREPARES else "loss.summary_held_out_only"
         return text(language, key, **values) if held_out else ""
     return text(
         language,

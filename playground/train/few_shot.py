@@ -48,4 +48,4 @@ def few_shot(job: TrainingJob, base: Base, stop: Callable[[], bool]) -> Iterator
         job, base, seconds, steps=0, **counts, held_out=losses, samples=samples, questions=asked,
         shots=[(shot.prompt, shot.response) for shot in shots],
     )  # fmt: skip
-    yield Ended(event, 0, Adapter(new_id(), made), seconds)
+    yield Ended(event, 0, Adapter(new_id(), made, examples=job.own), seconds)

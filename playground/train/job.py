@@ -11,7 +11,7 @@ from typing import Any
 from playground import settings
 from playground.adapt.adapters import Adapter
 from playground.adapt.methods import method
-from playground.adapt.tasks import Task
+from playground.adapt.tasks import OWN, Task
 from playground.bounds import SEED, Bound
 from playground.errors import PlaygroundError
 
@@ -28,6 +28,11 @@ class TrainingJob:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     steps: int | None = None  # None: the method's default
     seed: int = SEED.default
+
+    @property
+    def own(self) -> Task | None:
+        """The visitor's own examples, if the task is made of them."""
+        return self.task if self.task.id == OWN else None
 
     def checked(self) -> TrainingJob:
         """The same job with everything filled in. Raises PlaygroundError if it cannot be served."""

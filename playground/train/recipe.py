@@ -12,7 +12,7 @@ from typing import Any
 
 from playground.adapt.adapters import DOWNLOADABLE, Adapter, Record
 from playground.adapt.methods import METHODS
-from playground.adapt.tasks import OWN
+from playground.adapt.tasks import OWN, OWN_FILE
 from playground.locales import text
 from playground.model.catalogue import BITSANDBYTES, split_id
 
@@ -46,18 +46,8 @@ def encode(prompt, response):
     after = tokenizer(response, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
     return before + after, [-100] * len(before) + after
 """
-OWN_ROWS = """\
-pairs = {}
-with open("my-examples.csv", encoding="utf-8-sig", newline="") as file:
-    for prompt, response in csv.reader(file):
-        pairs.setdefault(prompt.strip(), response.strip())
-pairs.pop("prompt", None)
-rows = list(pairs.items())
-random.Random(0).shuffle(rows)
-rows = rows[max(2, min(16, len(rows) // 5)) :]
-"""
-TASK_ROWS = """\
-with open("{task}.jsonl", encoding="utf-8") as file:
+ROWS = """\
+with open("{file}", encoding="utf-8") as file:
     lines = [json.loads(line) for line in file]
 rows = [(line["prompt"], line["response"]) for line in lines if line["split"] == "train"]
 """
@@ -132,7 +122,7 @@ def python(adapter: Adapter, language: str) -> str:
 def _imports(adapter: Adapter) -> str:
     record = adapter.record
     trains, form = record.method != FEW_SHOT, _form(record)
-    plain = [*(["csv"] if record.task == OWN else ["json"]), *(["math"] if trains else []), "random"]
+    plain = ["json", *(["math"] if trains else []), "random"]
     found = [*(["BitsAndBytesConfig"] if form in BITSANDBYTES else []), "AutoModelForCausalLM", "AutoTokenizer"]
     peft = [f"from peft import {', '.join(sorted((_config(adapter)[0], 'get_peft_model')))}"] if adapter.config else []
     lines = [*(f"import {name}" for name in plain), "", "import torch", *peft]
@@ -177,8 +167,8 @@ def _model(adapter: Adapter) -> str:
 def _rows(record: Record, language: str) -> str:
     """The pairs that were trained on, read from a file beside the script."""
     if record.task == OWN:
-        return f"# {text(language, 'recipe.own')}\n{OWN_ROWS}"
-    return f"# {text(language, 'recipe.task', task=record.task)}\n{TASK_ROWS.format(task=record.task)}"
+        return f"# {text(language, 'recipe.own')}\n{ROWS.format(file=OWN_FILE)}"
+    return f"# {text(language, 'recipe.task', task=record.task)}\n{ROWS.format(file=record.task + '.jsonl')}"
 
 
 def _form(record: Record) -> str | None:

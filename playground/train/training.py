@@ -20,10 +20,10 @@ from peft import get_peft_model_state_dict
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from playground import settings
 from playground.adapt import adapters, tasks
 from playground.adapt.adapters import Adapter, Checkpoint
 from playground.adapt.attach import wrapped
+from playground.adapt.fitting import check_fits
 from playground.adapt.methods import Method, method
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
@@ -243,7 +243,9 @@ class _Run:
             self.job, self.base, seen.seconds, steps=step, **self.counts,
             losses=seen.losses, held_out=seen.held_out, samples=seen.samples, questions=self.questions,
         )  # fmt: skip
-        adapter = Adapter(new_id(), made, self.config, self._tensors(), checkpoints=tuple(seen.checkpoints))
+        adapter = Adapter(
+            new_id(), made, self.config, self._tensors(), checkpoints=tuple(seen.checkpoints), examples=self.job.own
+        )
         return Ended(event, step, adapter, seen.seconds, error)
 
     def _tensors(self) -> dict[str, torch.Tensor]:
@@ -261,10 +263,7 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
     float32, and has no config. Raises PlaygroundError if full fine-tuning would not fit, or PEFT cannot adapt such a base.
     """
     if chosen.config is None:
-        if base.architecture.parameters > settings.MAX_FULL_FINE_TUNING_PARAMETERS or ":" in base.id:
-            raise PlaygroundError(
-                "full_too_large", parameters=base.architecture.parameters, maximum=settings.MAX_FULL_FINE_TUNING_PARAMETERS
-            )
+        check_fits(chosen, base.id, base.architecture)
         return deepcopy(base.model).float().requires_grad_(True), None  # a step is too small for 16 bits to hold
     config = chosen.config(base, values)
     try:

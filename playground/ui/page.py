@@ -193,6 +193,8 @@ def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
     load = page.load(shell.opened, visitor, list(opened), **HIDDEN)
     load.then(compared.asked.handler(compared.attach), compared.asked.inputs, compared.shown, **STREAM)
     load.then(visit.handler(trained.attach), visit.inputs, trained.shown, **STREAM)
+    picked = trained.picked
+    load.then(visit.handler(picked.restore), visit.inputs, picked.restored, **HIDDEN)
     load.then(visit.handler(base.arrive), visit.inputs, base.all, **STREAM)
 
 

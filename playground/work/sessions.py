@@ -23,11 +23,12 @@ Place = Hashable  # where a run is shown: a name, or the lane itself where it ha
 
 
 class Session:
-    """What one visitor has: adapters, and the latest run of each place. Lives as long as somebody comes back to it."""
+    """What one visitor has: adapters, the latest run of each place, forms. Lives as long as somebody comes back to it."""
 
     def __init__(self) -> None:
         self.library = Library()
         self.runs: dict[Place, Run] = {}
+        self.forms: dict[str, Any] = {}  # as they were filled in last, by what they ask for
         self.seen = time.monotonic()
 
     @property

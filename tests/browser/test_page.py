@@ -143,6 +143,7 @@ def test_reloading_and_closing_leave_the_training_running(page: Page, context: B
     page.reload()
     tab(page, 1)
     expect(page.locator("#status")).to_contain_text(re.compile(r"step \d+ of 60"), timeout=SLOW)
+    expect(page.locator("#steps input[type=number]")).to_have_value("60")
     page.close()
     again = context.new_page()
     open_page(again, server)
@@ -203,6 +204,48 @@ def test_bad_input_is_answered_in_words_and_loses_nothing(page: Page) -> None:
     page.get_by_role("option", name="Your own examples").click()
     page.locator("#train").click()
     expect(page.locator("#status [role=alert]")).to_contain_text("between 8 and 512 are needed")
+
+
+def test_what_was_filled_in_is_still_there_after_a_reload_and_in_the_other_language(page: Page) -> None:
+    tab(page, 1)
+    page.locator("#task-picker input").click()
+    page.get_by_role("option", name="Your own examples").click()
+    cells = page.locator("#own-table [role=gridcell]")
+    expect(page.locator("#own-table [role=columnheader]").last).to_contain_text("Response")
+    page.locator("#own-table [data-testid=cell-0-0]").dblclick()
+    page.keyboard.insert_text("Who?")
+    page.keyboard.press("Tab")
+    expect(page.locator("#own-read [role=alert]")).to_contain_text("one prompt and one response")
+    page.locator("#own-paste textarea").fill("\n".join(f"¿{n},5?\t{n}" for n in range(10)))
+    page.locator("#method-picker label").nth(4).click()
+    expect(page.locator("#steps")).to_be_hidden()
+    expect(page.locator("#status")).to_have_text("Nothing is prepared yet")
+    expect(page.locator("#own-read")).to_contain_text("10 pairs read: 8 to choose from, 2 held out.")
+    page.reload()
+    tab(page, 1)
+    expect(page.locator("#train")).to_have_text("Prepare")
+    expect(cells.first).to_contain_text("Who?")
+    page.locator("[data-pp-language][lang=es]").click()
+    expect(page.locator("#train")).to_have_text("Preparar")
+    expect(page.locator("#own-table [role=columnheader]").last).to_contain_text("Respuesta")
+    expect(cells.first).to_contain_text("Who?")
+    expect(page.locator("#own-paste textarea")).to_have_value(re.compile("¿9,5\\?\t9$"))
+    expect(page.locator("#own-read")).to_contain_text("10 pares leídos: 8 entre los que elegir")
+    expect(page.locator("#status")).to_have_text("Aún no se ha preparado nada")
+
+
+def test_a_method_that_the_base_cannot_have_can_neither_be_clicked_nor_reached_by_a_key(
+    context: BrowserContext, server: str
+) -> None:
+    with visitor(context, f"{server}/?tab=train&base=smollm2-135m:nf4_double") as page:
+        full = page.locator("#method-picker input[value=full_fine_tuning]")
+        expect(full).to_be_disabled()
+        expect(page.locator("#method-picker input:disabled")).to_have_count(1)
+        expect(page.locator("#misfits")).to_contain_text("weights in fewer bits cannot be trained")
+        expect(page.locator("#method-picker label").last).to_have_attribute("title", re.compile("fewer bits"))
+        page.locator("#method-picker input[value=few_shot]").focus()
+        page.keyboard.press("ArrowDown")
+        expect(full).not_to_be_checked()
 
 
 DROP_ON_THE_TABLE = """content => {

@@ -180,3 +180,12 @@ def test_a_method_that_is_none_cannot_reach_into_the_style(method: str) -> None:
 def test_large_losses_keep_their_thousands_together() -> None:
     figures = [one.text for one in of_class(drawn(view([(1, 40_000.0)]), "es"), "pp-axis")]
     assert f"10{NO_BREAK}000" in figures
+
+
+@both_languages
+@pytest.mark.parametrize("held_out", [[], [(0, 3.5)]])
+def test_what_has_no_steps_has_no_axis_of_them(language: Any, held_out: Any) -> None:
+    svg = drawn(view([], held_out, steps=0, method="few_shot"), language)
+    assert of_class(svg, "pp-tick") == []
+    assert text(language, "loss.step") not in [one.text for one in of_class(svg, "pp-axis")]
+    assert len(of_class(drawn(view(), language), "pp-tick")) > 1

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from playground.adapt import tables
 from playground.adapt.adapters import DOWNLOADABLE, WEIGHTS, Adapter, Record, config_json
 from playground.adapt.methods import METHODS
-from playground.adapt.tasks import OWN, TASK_IDS, Example, Task, task_of
+from playground.adapt.tasks import OWN, OWN_FILE, TASK_IDS, Example, Task, as_lines, task_of
 from playground.locales import LANGUAGES
 from playground.model import bases
 from playground.model.catalogue import CATALOGUE
@@ -70,7 +70,7 @@ def test_a_recipe_says_what_its_record_says_and_needs_no_line_of_this_project(
         assert (found["SEED"], found["EXAMPLES"], found["QUESTION"]) == (3, values["examples"], "Why?")
     else:
         assert [found[name] for name in NUMBERS] == [3, 12, 12, values["batch_size"], values["learning_rate"]]
-    assert ("my-examples.csv" in script) == (task == OWN)
+    assert (OWN_FILE in script) == (task == OWN)
     assert (f"open('{task}.jsonl'" in script.replace('"', "'")) == (task != OWN)
 
 
@@ -85,7 +85,6 @@ def test_a_recipe_imports_what_it_uses_and_uses_what_it_imports(tiny: Any, metho
     assert len(imported) == len(set(imported))
     assert set(imported) <= used
     assert set(imported) <= {
-        "csv",
         "json",
         "math",
         "random",
@@ -231,8 +230,30 @@ def test_running_the_recipe_of_a_checkpoint_stops_there(base: bases.Base, lesson
     assert len(found["losses"]) == 4
 
 
-def test_running_the_recipe_of_a_visitors_own_data_reads_the_file(base: bases.Base, tmp_path: Path) -> None:
-    rows = ["prompt,response", *(f"say {n}, {n}! " for n in range(10)), "say 3,again"]
-    (tmp_path / "my-examples.csv").write_text("\n".join(rows))
-    made = trained(base, task_of(tables.read(tmp_path / "my-examples.csv")), "ia3", {}, steps=4)
-    assert_same(run(made), made)
+FILES = {
+    "commas.csv": "prompt,response\n" + "\n".join(f'"say {n}, {n}", {n}! ' for n in range(10)),
+    "tabs.tsv": "\n".join(f"say {n},5?\t{n},5; again" for n in range(10)),
+    "semicolons and decimal commas.csv": "Respuesta;Pregunta\n" + "\n".join(f"{n},5;¿{n},5 por 1?" for n in range(10)),
+    "objects.jsonl": "\n".join(json.dumps({"prompt": f"say\n{n}\u2028", "response": f"{n}"}) for n in range(10)),
+    "a prompt twice.csv": "\n".join(f"say {n % 9};{n}!" for n in range(10)),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_running_the_recipe_of_own_examples_reads_exactly_the_pairs_that_were_read(
+    base: bases.Base, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text(FILES[name], encoding="utf-8")
+    made = trained(base, task_of(tables.read(tmp_path / name)), "ia3", {}, steps=2)
+    assert made.examples is not None
+    (tmp_path / OWN_FILE).write_text(as_lines(made.examples), encoding="utf-8")
+    found = run(made)
+    assert found["rows"] == [(one.prompt, one.response) for one in made.examples.train]
+    assert_same(found, made)
+
+
+def test_running_the_recipe_of_own_shots_asks_with_them(base: bases.Base, tmp_path: Path) -> None:
+    made = trained(base, task_of(tables.parse(FILES["tabs.tsv"])), "few_shot", {"examples": 3}, steps=None)
+    assert made.examples is not None
+    (tmp_path / OWN_FILE).write_text(as_lines(made.examples), encoding="utf-8")
+    assert [tuple(shot) for shot in run(made)["shots"]] == made.record.shots

@@ -615,7 +615,7 @@ def test_what_cannot_be_served_is_refused_before_the_first_event(
 
 def test_full_fine_tuning_of_a_quantized_base_is_refused(tiny: Base, tiny_forms: GetBase) -> None:
     job = TrainingJob("tiny:nf4_double", "full_fine_tuning", TASK)
-    assert refused(job, tiny_forms).key == "full_too_large"
+    assert refused(job, tiny_forms).key == "full_quantized"
 
 
 def test_full_fine_tuning_of_a_large_base_is_refused(tiny: Base, get_tiny: GetBase, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,8 +149,8 @@ def form_of(pane: Values) -> str:
 
 def cost_bar(pane: Values, full: int, language: str) -> str:
     """
-    Trained parameters on a logarithmic scale from 1 up to full fine-tuning, which fills the bar; of a base in fewer bits
-    how many of 32.
+    Trained parameters on a logarithmic scale from 1 up to full fine-tuning, which fills the bar, with a mark at every power
+    of ten; of a base in fewer bits how many of 32.
     """
     if form_of(pane):
         bits = format_of(form_of(pane)).bits_per_parameter()
@@ -159,7 +159,8 @@ def cost_bar(pane: Values, full: int, language: str) -> str:
     trained = pane["trainable_parameters"]
     share = min(1.0, math.log(trained) / math.log(full)) if trained > 1 and full > 1 else 0.0
     label = words(language, "pane.bar", count=number(language, trained), total=number(language, full))
-    return f'<div class="pp-bar" role="img" aria-label="{label}"><i style="width:{100 * share:.1f}%"></i></div>'
+    marks = f' style="--decade:{100 / math.log10(full):.3f}%"' if full > 1 else ""
+    return f'<div class="pp-bar" role="img" aria-label="{label}"{marks}><i style="width:{100 * share:.1f}%"></i></div>'
 
 
 def answer(pane: Values, language: str, asked: bool = True) -> str:

@@ -7,6 +7,7 @@ A fold at the end has what each format is.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -25,8 +26,11 @@ from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import bits_html
 from playground.ui.quantize.pieces import card
 
-VALUE = "0.622"  # the course's example: code 4 in 4 bits, 79 in 8
-EXAMPLES = ("0.622", "0.1", "1e-5", "448.5", "70000", "-1")
+VALUE = 0.622  # the course's example: code 4 in 4 bits, 79 in 8
+EXAMPLES = (0.622, 0.1, 1e-5, 448.5, 70_000.0, -1.0)
+GROUPED = {"en": re.compile(r"-?[1-9]\d{0,2}(,\d{3})+(\.\d+)?"), "es": re.compile(r"-?[1-9]\d{0,2}( \d{3})+(,\d+)?")}
+POWER = re.compile("\\s?×\\s?10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)")
+LOWERED = str.maketrans("−⁻⁰¹²³⁴⁵⁶⁷⁸⁹\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}", "--0123456789  ")
 LONGEST = 40  # characters of a number that are read
 
 
@@ -69,9 +73,9 @@ class Number:
         rows, rulers = bits_html.rows(typed.language, found), bits_html.rulers(typed.language, found, scaled)
         return {self.notice: "", self.rows: rows, self.rulers: rulers}
 
-    def try_it(self, entry: str, typed: Typed) -> Changes:
+    def try_it(self, example: float, typed: Typed) -> Changes:
         """An example instead of the value."""
-        value = as_typed(typed.language, entry)
+        value = written(typed.language, example)
         return {self.value: value} | self.draw(replace(typed, value=value))
 
 
@@ -97,17 +101,17 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     return Section(controls, shown, number.draw)
 
 
-def _fields(wording: Wording) -> tuple[dict[str, gr.Textbox], dict[str, gr.Button]]:
+def _fields(wording: Wording) -> tuple[dict[str, gr.Textbox], dict[float, gr.Button]]:
     """The fields by those of `Typed`, and values to try by what they are."""
     with gr.Column(min_width=0, elem_classes="pp-left"):
         value = wording.make(
-            gr.Textbox, {"label": "anatomy.value", "value": partial(as_typed, entry=VALUE)}, max_length=LONGEST,
+            gr.Textbox, {"label": "anatomy.value", "value": partial(written, value=VALUE)}, max_length=LONGEST,
             elem_id="number-value",
         )  # fmt: skip
         with gr.Row(elem_classes="pp-chips"):
             chips = {
                 one: wording.make(
-                    gr.Button, {"value": partial(as_typed, entry=one)}, size="sm", elem_classes="chip",
+                    gr.Button, {"value": partial(written, value=one)}, size="sm", elem_classes="chip",
                     elem_id=f"number-try-{place}",
                 )
                 for place, one in enumerate(EXAMPLES)
@@ -144,14 +148,14 @@ def _entry(field: str | None) -> str:
 
 
 def _number(language: str, field: str | None) -> float | None:
-    """What was typed as a number; None if it is none. In Spanish a comma is the decimal mark."""
-    entry = _entry(field).replace("−", "-")
+    """
+    What was typed as a number, or written as the page writes it: 70,000, 1 × 10⁻⁵; None if it is none. In Spanish a comma
+    is the decimal mark.
+    """
+    entry = POWER.sub(r"e\1", _entry(field)).translate(LOWERED)
+    if GROUPED[language].fullmatch(entry):
+        entry = entry.replace("," if language == "en" else " ", "")
     try:
         return float(entry.replace(",", ".") if language == "es" else entry)
     except ValueError:
         return None
-
-
-def as_typed(language: str, entry: str) -> str:
-    """An example as one would type it."""
-    return entry.replace(".", ",") if language == "es" else entry

@@ -4,6 +4,7 @@ A visitor's own examples: where they go, and what was read of them, before anyth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -21,10 +22,11 @@ from playground.ui.kit.events import HIDDEN, alarm
 from playground.ui.kit.html import words
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train.status import sample_row
+from playground.ui.train.status import PREPARES, sample_row
 
 FILES = [".csv", ".tsv", ".json", ".jsonl"]
 FIRST = 3  # pairs that are shown
+EMPTY = (("", ""),) * settings.MIN_OWN_EXAMPLES  # rows of the typed table
 SEPARATORS = {",": "own.separator.comma", ";": "own.separator.semicolon", "\t": "own.separator.tab"}
 # A file that is dropped on the table goes where files go: gradio's table would guess its separator, and take its first
 # line for the names of the columns whatever their order.
@@ -48,13 +50,14 @@ class Own(Visit):
     file: str | None
     pasted: str
     rows: list[list[Any]]
+    method: str  # decides what they are for
 
     def table(self) -> Table:
         """Raises PlaygroundError if they cannot be read as they were meant."""
         return own_table(self.rows, self.file, self.pasted)
 
 
-def build(wording: Wording, visit: Controls[Visit]) -> tuple[dict[str, Any], gr.Column]:
+def build(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[dict[str, Any], gr.Column]:
     """The three places for them and what was read; the places by the fields of `Own`, and the column around all."""
     make = wording.make
     with gr.Column(visible=False) as column:
@@ -63,25 +66,28 @@ def build(wording: Wording, visit: Controls[Visit]) -> tuple[dict[str, Any], gr.
             gr.File, {"label": "own.file"}, file_types=FILES, type="filepath", height=110, elem_id="own-file"
         )  # fmt: skip
         pasted = make(
-            gr.Textbox, {"label": "own.paste", "info": "own.paste.help"}, lines=3, max_lines=8, elem_id="own-paste"
+            gr.Textbox, {"label": "own.paste", "info": "own.paste.help"}, value="", lines=3, max_lines=8,
+            elem_id="own-paste",
         )  # fmt: skip
         rows = make(
-            gr.Dataframe, {"label": "own.table", "headers": heads}, value=[["", ""]] * settings.MIN_OWN_EXAMPLES,
-            type="array", column_count=2, interactive=True, wrap=True, max_height=360,
-            elem_id="own-table",
+            gr.Dataframe, {"label": "own.table", "value": typed}, type="array", column_count=2, interactive=True, wrap=True,
+            max_height=360, elem_id="own-table",
         )  # fmt: skip
     places: dict[str, Any] = {"file": file, "pasted": pasted, "rows": rows}
-    own = Controls(Own, {**visit.components, **places})
-    gr.on(
-        [place.change for place in places.values()], own.handler(lambda given: show(given, seen)), own.inputs, seen,
-        trigger_mode="always_last", **HIDDEN,
-    )  # fmt: skip
+    own = Controls(Own, {**visit.components, **places, "method": method})
+    changed = [place.change for place in (*places.values(), method)]
+    gr.on(changed, own.handler(lambda given: show(given, seen)), own.inputs, seen, trigger_mode="always_last", **HIDDEN)
     return places, column
 
 
 def heads(language: str) -> list[str]:
     """What the columns of the typed table are called; their order is what counts."""
     return [text(language, "own.prompt"), text(language, "own.response")]
+
+
+def typed(language: str, rows: Sequence[Sequence[Any]] = EMPTY) -> dict[str, Any]:
+    """The typed table as gradio takes it: it shows other heads only together with the rows below them."""
+    return {"headers": heads(language), "data": [list(row) for row in rows]}
 
 
 def show(own: Own, place: gr.HTML) -> Changes:
@@ -94,10 +100,10 @@ def what_was_read(own: Own) -> str:
         table = own.table()
     except PlaygroundError as error:
         return alarm(error.message(own.language))
-    return f'<div role="status">{summary(table, own.language)}</div>' if table.pairs else ""
+    return f'<div role="status">{summary(table, own.method, own.language)}</div>' if table.pairs else ""
 
 
-def summary(table: Table, language: str) -> str:
+def summary(table: Table, method: str, language: str) -> str:
     """A table that was read, as HTML."""
     head = heads(language)
     cells = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
@@ -107,17 +113,18 @@ def summary(table: Table, language: str) -> str:
     )
     lines = "".join(f'<p class="pp-soft pp-small">{one}</p>' for one in how(table, language))
     shown = f'<table class="pp-samples"><thead><tr>{cells}</tr></thead><tbody>{drawn}</tbody></table>'
-    return counted(table, language) + shown + lines
+    return how_many(table, method, language) + shown + lines
 
 
-def counted(table: Table, language: str) -> str:
-    """How many pairs, to train on and to hold out; or why they are too few or too many."""
+def how_many(table: Table, method: str, language: str) -> str:
+    """How many pairs, to train on or to choose from, and to hold out; or why they are too few or too many."""
     try:
         task = task_of(table)
     except PlaygroundError as error:
         return f'<p class="pp-small">{escape(error.message(language))}</p>'
     counts = {"count": len(table.pairs), "train": len(task.train), "held_out": len(task.held_out)}
-    said = words(language, "own.read", **{name: number(language, count) for name, count in counts.items()})
+    key = "prepare.own.read" if method == PREPARES else "own.read"
+    said = words(language, key, **{name: number(language, count) for name, count in counts.items()})
     return f'<p class="pp-small">{said}</p>'
 
 

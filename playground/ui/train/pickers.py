@@ -8,64 +8,52 @@ seen.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from html import escape
-from typing import Any, Self
+from typing import Any
 
 import gradio as gr
 
 from playground import locales, settings
-from playground.actions.catalogue import describe_task
+from playground.actions import catalogue
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN, TASK_IDS
 from playground.bounds import RATES, Bound
-from playground.ui.kit.controls import Changes, Controls
+from playground.errors import PlaygroundError
+from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train import own
+from playground.ui.train import form, own
+from playground.ui.train.form import Order, Recipe, setting_id
+from playground.ui.train.status import PREPARES
 
 METHOD, TASK = "lora", "pirate"  # chosen at first
+TOUCHED = ("input", "blur", "upload", "clear", "delete")  # events of a visitor's own hand: `input` alone misses a paste
 MOST_STEPS, MOST_SEED = 100, 100  # of the sliders: what is sensible on a page; programs may ask for more
+
+
+# A method that the base cannot have can be neither clicked nor reached by a key; its reason is its tooltip
+DISABLE = """
+const disable = () => {
+  for (const input of document.querySelectorAll("#method-picker input")) {
+    const reason = element.querySelector(`[data-misfit="${input.value}"]`)?.textContent;
+    input.disabled = Boolean(reason);
+    input.closest("label").title = reason || "";
+  }
+};
+// The card, since the methods may come later
+new MutationObserver(disable).observe(element.closest(".pp-card"), { childList: true, subtree: true });
+disable();
+"""
 
 
 @dataclass(frozen=True)
 class Lesson(Visit):
-    """What shall be learned."""
-
-    task: str
-
-
-@dataclass(frozen=True)
-class Recipe(Visit):
-    """A method and its settings, on a base: what the costs depend on."""
+    """What shall be learned, and how."""
 
     method: str
-    settings: dict[str, Any]
-
-    @classmethod
-    def of(cls, method: str, **given: Any) -> Self:
-        """Out of the controls; of every method's settings those of the chosen one make one field."""
-        own = {bound.name: given[setting_id(method, bound)] for bound in METHODS[method].hyperparameters}
-        plain = {field.name: given[field.name] for field in fields(cls) if field.name in given}
-        return cls(method=method, settings=own, **plain)
-
-
-@dataclass(frozen=True)
-class Order(Recipe):
-    """Everything that a training is started with."""
-
     task: str
-    rows: list[list[Any]]  # a visitor's own examples, prompt and response, if they are typed
-    file: str | None  # the path of them, if they are in a file
-    steps: int | None
-    seed: int
-    pasted: str = ""  # as text, if they are
-
-
-def setting_id(method_id: str, bound: Bound) -> str:
-    """The name of one setting of one method among the controls, and of its element on the page."""
-    return f"{method_id}-{bound.name}"
 
 
 @dataclass(frozen=True)
@@ -74,40 +62,103 @@ class Pickers:
 
     recipe: Controls[Recipe]
     order: Controls[Order]
+    lesson: Controls[Lesson]
+    misfits: gr.HTML
     task_info: gr.HTML
     own: gr.Column  # where a visitor's own examples go
     columns: list[tuple[str, gr.Column]]  # of settings, with the method that they belong to
-    steps: gr.Slider
 
-    def show_method(self, method_id: str) -> Changes:
-        """Its settings in place of the others'; and how many steps it takes, if it takes any."""
-        steps = METHODS[method_id].steps
-        seen = {column: gr.update(visible=owner == method_id) for owner, column in self.columns}
-        return seen | {self.steps: gr.update(value=steps, visible=True) if steps else gr.update(visible=False)}
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What a visitor fills in, by the fields of the order."""
+        return {name: one for name, one in self.order.components.items() if name not in ("key", "language", "base")}
+
+    @property
+    def told(self) -> list[Any]:
+        """What follows the task."""
+        return [self.task_info, self.own]
+
+    @property
+    def shown(self) -> list[Any]:
+        """What follows method and task."""
+        return [*(column for _, column in self.columns), self.fields["steps"], self.fields["seed"], *self.told]
+
+    @property
+    def restored(self) -> list[Any]:
+        """What a form brings back."""
+        return list(dict.fromkeys([*self.shown, *self.fields.values()]))
+
+    def show_misfits(self, visit: Visit) -> Changes:
+        """Another base is used: the methods that it cannot have."""
+        return {self.misfits: misfits(visit.base, visit.language)}
+
+    def choose(self, order: Order) -> Changes:
+        """Another method: its settings in place of the others', its usual steps; what the examples are for."""
+        steps = METHODS[order.method].steps
+        form.keep(replace(order, steps=steps))
+        return self.show(Lesson(order.key, order.language, order.base, order.method, order.task), steps)
+
+    def show(self, lesson: Lesson, steps: int | None) -> Changes:
+        """What belongs to a method and a task, with a number of steps."""
+        seed = "prepare.seed.help" if lesson.method == PREPARES else "train.seed.help"
+        return {
+            **{column: gr.update(visible=owner == lesson.method) for owner, column in self.columns},
+            self.fields["steps"]: gr.update(value=steps, visible=True) if steps else gr.update(visible=False),
+            self.fields["seed"]: gr.update(info=locales.text(lesson.language, seed)),
+            **self.show_task(lesson),
+        }
 
     def show_task(self, lesson: Lesson) -> Changes:
         """How many examples it has; or where a visitor's own ones go."""
-        return {self.task_info: task_info(lesson.task, lesson.language), self.own: gr.update(visible=lesson.task == OWN)}
+        info = task_info(lesson.task, lesson.method, lesson.language)
+        return {self.task_info: info, self.own: gr.update(visible=lesson.task == OWN)}
+
+    def restore(self, visit: Visit) -> Changes:
+        """After a reload: the form as it was filled in, if this visitor has filled it in."""
+        order = form.find(visit.key)
+        if order is None:
+            return unchanged(self.task_info)
+        method = METHODS[order.method]
+        values = {name: getattr(order, name) for name in ("method", "task", "file", "pasted")}
+        values |= {setting_id(method.id, bound): order.settings[bound.name] for bound in method.hyperparameters}
+        values |= {"rows": own.typed(visit.language, order.rows or own.EMPTY)}
+        lesson = Lesson(visit.key, visit.language, visit.base, method.id, order.task)
+        changes = self.show(lesson, order.steps if method.steps else None)
+        changes[self.fields["seed"]]["value"] = order.seed
+        return changes | {self.fields[name]: value for name, value in values.items()}
 
 
 def build(wording: Wording, visit: Controls[Visit]) -> Pickers:
     """Three cards and their events."""
     with gr.Column(elem_classes="pp-card"):
         method = _method(wording)
+        lacking = wording.make(
+            html, {"value": lambda lang: misfits(settings.DEFAULT_BASE, lang)}, elem_id="misfits", js_on_load=DISABLE
+        )
     with gr.Column(elem_classes="pp-card"):
-        data, info, column = _task(wording, visit)
+        data, info, column = _task(wording, visit, method)
     with gr.Column(elem_classes="pp-card"):
         columns, made, length = _settings(wording)
     recipe = {**visit.components, "method": method, **made}
     pickers = Pickers(
         recipe=Controls(Recipe.of, recipe),
         order=Controls(Order.of, {**recipe, **data, **length}),
-        task_info=info, own=column, columns=columns, steps=length["steps"],
+        lesson=Controls(Lesson, {**visit.components, "method": method, "task": data["task"]}),
+        misfits=lacking, task_info=info, own=column, columns=columns,
     )  # fmt: skip
-    method.change(pickers.show_method, method, [*(column for _, column in columns), length["steps"]], **HIDDEN)
-    lesson = Controls(Lesson, {**visit.components, "task": data["task"]})
-    data["task"].change(lesson.handler(pickers.show_task), lesson.inputs, [info, column], **HIDDEN)
+    _wire(pickers)
+    visit.components["base"].change(visit.handler(pickers.show_misfits), visit.inputs, lacking, **HIDDEN)
     return pickers
+
+
+def _wire(pickers: Pickers) -> None:
+    """A visitor's own hand brings a method's usual steps; a form that comes back has its own."""
+    lesson, keep, inputs = pickers.lesson, pickers.order.handler(form.keep), pickers.order.inputs
+    fields = dict(pickers.fields)
+    fields.pop("method").input(pickers.order.handler(pickers.choose), inputs, pickers.shown, **HIDDEN)
+    fields["task"].change(lesson.handler(pickers.show_task), lesson.inputs, pickers.told, **HIDDEN)
+    touched = [getattr(one, event) for one in fields.values() for event in TOUCHED if hasattr(one, event)]
+    gr.on(touched, keep, inputs, None, trigger_mode="always_last", **HIDDEN)
 
 
 def _method(wording: Wording) -> gr.Radio:
@@ -118,7 +169,19 @@ def _method(wording: Wording) -> gr.Radio:
     return wording.make(gr.Radio, {"label": "train.method", "choices": choices}, value=METHOD, elem_id="method-picker")
 
 
-def _task(wording: Wording, visit: Controls[Visit]) -> tuple[dict[str, Any], gr.HTML, gr.Column]:
+def misfits(base_id: str, language: str) -> str:
+    """Below the methods: which of them a base cannot have, and why; "" where it can have all. DISABLE reads the ids."""
+    try:
+        found = catalogue.misfits(base_id)
+    except PlaygroundError:  # it cannot be had: that is said where bases are chosen
+        found = {}
+    return "".join(
+        f'<p class="pp-soft pp-small" data-misfit="{one}">{escape(error.message(language))}</p>'
+        for one, error in found.items()
+    )
+
+
+def _task(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[dict[str, Any], gr.HTML, gr.Column]:
     """The controls that say what is learned, a line on it, and the column for a visitor's own examples."""
 
     def choices(language: str) -> list[tuple[str, str]]:
@@ -126,19 +189,20 @@ def _task(wording: Wording, visit: Controls[Visit]) -> tuple[dict[str, Any], gr.
 
     make = wording.make
     task = make(gr.Dropdown, {"label": "train.task", "choices": choices}, value=TASK, elem_id="task-picker")
-    info = make(html, {"value": lambda lang: task_info(TASK, lang)}, elem_id="task-info")
-    places, column = own.build(wording, visit)
+    info = make(html, {"value": lambda lang: task_info(TASK, METHOD, lang)}, elem_id="task-info")
+    places, column = own.build(wording, visit, method)
     return {"task": task, **places}, info, column
 
 
-def task_info(task_id: str, language: str) -> str:
-    """How many examples there are, or how many of their own a visitor may bring."""
+def task_info(task_id: str, method: str, language: str) -> str:
+    """How many examples there are and what a method does with them, or how many of their own a visitor may bring."""
     if task_id == OWN:
-        limits = {"minimum": settings.MIN_OWN_EXAMPLES, "maximum": settings.MAX_OWN_EXAMPLES}
-        sentence = locales.text(language, "train.own_info", **limits)
+        key, counts = "train.own_info", {"minimum": settings.MIN_OWN_EXAMPLES, "maximum": settings.MAX_OWN_EXAMPLES}
     else:
-        task = describe_task(task_id)
-        sentence = locales.text(language, "train.task_info", train=task["train"], held_out=task["held_out"])
+        task = catalogue.describe_task(task_id)
+        key = "prepare.task_info" if method == PREPARES else "train.task_info"
+        counts = {name: task[name] for name in ("train", "held_out")}
+    sentence = locales.text(language, key, **{name: locales.number(language, count) for name, count in counts.items()})
     return f'<p class="pp-soft pp-small">{escape(sentence)}</p>'
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 PREPARES = "few_shot"  # the method that trains nothing: it prepares a prompt
 PREPARING = {
-    "running": "prepare.running", "finished": "prepare.finished", "stopped": "prepare.stopped", "failed": "prepare.failed",
+    "idle": "prepare.idle", "running": "prepare.running",
+    "finished": "prepare.finished", "stopped": "prepare.stopped", "failed": "prepare.failed",
 }  # fmt: skip
 STARTS_AS_BASE = ("lora", "ia3", "full_fine_tuning")  # the others begin with a prompt or with rounded weights
 
@@ -84,8 +85,9 @@ def status_line(view: Values, language: str) -> str:
 
 def samples(view: Values, language: str, step: int | None = None) -> str:
     """Answers to held-out questions before training and at `step` (the last checkpoint up to it; None: the latest)."""
+    room = "prepared" if view.get("method") == PREPARES else "samples"
     if not view.get("questions"):
-        return card(language, "samples")
+        return card(language, room)
     taken = view.get("samples") or []
     first = next((sample for sample in taken if sample["step"] == 0), None)
     upto = [sample for sample in taken if (sample["step"] > 0 if step is None else sample["step"] <= step)]
@@ -100,7 +102,7 @@ def samples(view: Values, language: str, step: int | None = None) -> str:
     rows = "".join(sample_row(row, heads, filled) for row in range(len(view["questions"])))
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     table = f'<table class="pp-samples"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-    return card(language, "samples", table)
+    return card(language, room, table)
 
 
 def sample_row(row: int, heads: list[str], filled: list[list[str]]) -> str:

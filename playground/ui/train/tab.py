@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from playground import locales, settings
-from playground.actions.adapters import described, download
+from playground.actions.adapters import described, download, download_examples
 from playground.actions.catalogue import count_parameters
 from playground.actions.train import own_task, python_code, session_view, start_training, stop_training, training_view
 from playground.adapt.adapters import DOWNLOADABLE, STEP_MARK
@@ -27,8 +27,9 @@ from playground.ui.kit.html import heading
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train import pickers, status
-from playground.ui.train.pickers import METHOD, Order, Pickers, Recipe
+from playground.ui.train import form, pickers, status
+from playground.ui.train.form import Order, Recipe
+from playground.ui.train.pickers import METHOD, Pickers
 from playground.work.jobs import Run
 from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
@@ -56,6 +57,7 @@ class Moment(Visit):
 class TrainTab:
     """The tab's components, and what happens to them."""
 
+    picked: Pickers
     visit: Controls[Visit]
     result: Controls[Result]
     moment: Controls[Moment]
@@ -70,6 +72,7 @@ class TrainTab:
     adapter: gr.State
     compare: gr.Button
     download: gr.DownloadButton
+    examples: gr.DownloadButton
     python: gr.Button
     code: gr.Code
     code_open: gr.State
@@ -79,7 +82,19 @@ class TrainTab:
         """What a training changes."""
         return [
             self.status, self.loss, self.samples, self.scrubber, self.after, self.adapter, self.go, self.stop, self.download,
+            self.examples,
         ]  # fmt: skip
+
+    def wait(self, recipe: Recipe) -> Changes:
+        """Before anything was asked for: what the chosen method will show here."""
+        if TRAIN in SESSIONS.get(recipe.key).runs:
+            return unchanged(self.status)
+        idle, language = {**IDLE, "method": recipe.method}, recipe.language
+        return {
+            self.status: status.training_status(idle, language),
+            self.loss: loss_curve(idle, language),
+            self.samples: status.samples(idle, language),
+        }
 
     def tell_cost(self, recipe: Recipe) -> Changes:
         """What the button will do, and what that takes."""
@@ -99,6 +114,7 @@ class TrainTab:
         except PlaygroundError as error:
             yield {self.status: alarm(error.message(order.language))}
             return
+        form.keep_started(order)
         yield from self.follow(run, order)
 
     def follow(self, run: Run, visit: Visit) -> Iterator[Changes]:
@@ -131,6 +147,7 @@ class TrainTab:
             self.go: gr.update(interactive=ended),
             self.stop: gr.update(visible=not ended),
             self.download: gr.update(visible=bool(adapter) and adapter["method"] in DOWNLOADABLE),
+            self.examples: gr.update(visible=bool(adapter) and adapter["task"] == OWN),
         }
 
     def scrub(self, moment: Moment) -> Changes:
@@ -143,12 +160,17 @@ class TrainTab:
         return {self.samples: status.samples(view, moment.language, step=step), self.adapter: chosen}
 
     def pack(self, result: Result) -> Changes:
-        """The zip behind the download button, packed when the adapter appears, under the name that the page has for it."""
+        """
+        The files behind the download buttons, packed when the adapter appears: a zip under the name that the page has for
+        it, and the visitor's own examples, which its Python reads.
+        """
+        changes = unchanged(self.download)
         try:
+            changes = {self.examples: download_examples(result.key, result.adapter)}
             title = file_title(described(result.key, result.adapter), result.language)
-            return {self.download: download(result.key, result.adapter, title)}
+            return changes | {self.download: download(result.key, result.adapter, title)}
         except PlaygroundError:  # none yet, or one that PEFT has no format for: the button is not shown
-            return unchanged(self.download)
+            return changes
 
     def toggle_code(self, result: Result) -> Changes:
         """The Python that makes the adapter again; a second press hides it."""
@@ -196,9 +218,9 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
         visit=visit,
         result=Controls(Result, {**visit.components, "adapter": adapter, "code_open": code_open}),
         moment=Controls(Moment, {**visit.components, "step": seen["scrubber"]}),
-        count=count, go=go, **seen,
+        picked=picked, count=count, go=go, **seen,
     )  # fmt: skip
-    _wire(tab, picked)
+    _wire(tab)
     return tab
 
 
@@ -231,24 +253,28 @@ def _results(wording: Wording) -> dict[str, Any]:
         compare = make(gr.Button, {"value": "train.compare"}, elem_id="compare-it", **chip)
         save = make(gr.DownloadButton, {"label": "train.download"}, elem_id="download", **chip)
         python = make(gr.Button, {"value": "train.python"}, elem_id="python", **chip)
+        own = make(gr.DownloadButton, {"label": "train.examples"}, visible=False, elem_id="download-examples", **chip)
     code = make(
         gr.Code, {"label": "train.python"}, language="python", visible=False, interactive=False, elem_id="code"
     )  # fmt: skip
-    buttons = {"after": after, "compare": compare, "download": save, "python": python}
+    buttons = {"after": after, "compare": compare, "download": save, "python": python, "examples": own}
     return {"scrubber": scrubber, **buttons, "code": code, "adapter": gr.State(""), "code_open": gr.State(False)}
 
 
-def _wire(tab: TrainTab, picked: Pickers) -> None:
-    visit, result, moment, recipe, order = tab.visit, tab.result, tab.moment, picked.recipe, picked.order
+def _wire(tab: TrainTab) -> None:
+    visit, result, moment, recipe, order = tab.visit, tab.result, tab.moment, tab.picked.recipe, tab.picked.order
     gr.on(
         [one.change for name, one in recipe.components.items() if name not in ("key", "language")],  # these cost nothing
         recipe.handler(tab.tell_cost), recipe.inputs, [tab.count, tab.go], trigger_mode="always_last", **HIDDEN,
     )  # fmt: skip
+    recipe.components["method"].change(
+        recipe.handler(tab.wait), recipe.inputs, [tab.status, tab.loss, tab.samples], **HIDDEN
+    )
     tab.go.click(order.handler(tab.start), order.inputs, tab.shown, **STREAM)
     tab.stop.click(visit.handler(tab.halt), visit.inputs, None, **HIDDEN)
     tab.scrubber.input(  # by the queue: otherwise gradio tells nobody that the adapter is another one
         moment.handler(tab.scrub), moment.inputs, [tab.samples, tab.adapter], trigger_mode="always_last", **STREAM
     )
-    tab.adapter.change(result.handler(tab.pack), result.inputs, tab.download, **HIDDEN)
+    tab.adapter.change(result.handler(tab.pack), result.inputs, [tab.download, tab.examples], **HIDDEN)
     tab.adapter.change(result.handler(tab.follow_code), result.inputs, [tab.code, tab.code_open, tab.status], **HIDDEN)
     tab.python.click(result.handler(tab.toggle_code), result.inputs, [tab.code, tab.code_open, tab.status], **HIDDEN)

@@ -203,6 +203,17 @@ def width(trained: Any, full: Any = 134_515_008) -> Any:
     return float(bar)
 
 
+def test_the_bar_has_a_mark_at_every_power_of_ten() -> None:
+    """What is ten times as much reaches one mark farther, up to full fine-tuning at the end."""
+    (decade,) = re.findall(r'style="--decade:([\d.]+)%"', cost_bar(pane(trainable_parameters=1000), 10**8, "en"))
+    widths = [
+        float(re.findall(r'style="width:([\d.]+)%"', cost_bar(pane(trainable_parameters=10**power), 10**8, "en"))[0])
+        for power in range(1, 9)
+    ]
+    assert widths == pytest.approx([float(decade) * power for power in range(1, 9)], abs=0.1)
+    assert widths[-1] == 100
+
+
 @LAW
 @given(trained=st.lists(st.integers(0, 10**9), min_size=2, max_size=2), full=st.integers(0, 10**9))
 def test_the_more_is_trained_the_longer_the_bar(trained: Any, full: Any) -> None:

@@ -46,11 +46,37 @@ def test_numbers_are_read_as_one_types_them(language: str, entry: str, value: fl
     assert page.read(page.Typed(language, entry, "", "")) == page.Asked(value, None, None)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@law
+@given(
+    value=st.sampled_from(page.EXAMPLES)
+    | st.floats(-1e30, 1e30, allow_subnormal=False).filter(lambda one: one == 0 or abs(one) > 1e-30)
+)
+def test_a_number_is_read_as_the_page_writes_it(language: str, value: float) -> None:
+    entry = written(language, value)
+    assert page.read(page.Typed(language, entry, "", "")).value == pytest.approx(value, rel=1e-6)
+    assert written(language, page.read(page.Typed(language, entry, "", "")).value) == entry
+
+
+@pytest.mark.parametrize(
+    ("language", "chips"),
+    [
+        ("en", ["0.622", "0.1", "1 × 10⁻⁵", "448.5", "70,000", "−1"]),
+        ("es", ["0,622", "0,1", "1 × 10⁻⁵", "448,5", "70 000", "−1"]),
+    ],
+)
+def test_values_to_try_are_written_as_numbers_are_elsewhere(language: str, chips: list[str]) -> None:
+    assert [written(language, one).replace("\N{NO-BREAK SPACE}", " ") for one in page.EXAMPLES] == chips
+    assert NUMBER.try_it(70_000.0, page.Typed(language, "", "", ""))["value"] == written(language, 70_000.0)
+
+
 @pytest.mark.parametrize(
     ("fields", "key"),
     [
         (("", "", ""), "number_typed"),
-        (("0,622", "", ""), "number_typed"),  # a comma is no decimal mark in English, and 1,000 not one
+        (("0,622", "", ""), "number_typed"),  # a comma is no decimal mark in English
+        (("3 × 100", "", ""), "number_typed"),
+        (("12,34", "", ""), "number_typed"),
         (("nan", "", ""), "number_typed"),
         (("1e39", "", ""), "number_typed"),
         (("1", "0", ""), "scale_typed"),

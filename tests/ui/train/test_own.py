@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from playground.adapt.tables import Pair, Table, parse
 from playground.locales import text
 from playground.settings import MIN_OWN_EXAMPLES
-from playground.ui.train.own import Own, how, summary, what_was_read
+from playground.ui.train.own import Own, how, summary, typed, what_was_read
 from tests.ui.drawn import Page, assert_laws, assert_shown_as_text, both_languages
 
 PAIRS = [(f"question {n}", f"answer {n}") for n in range(10)]
@@ -16,8 +17,8 @@ NONE: list[list[Any]] = [["", ""]] * MIN_OWN_EXAMPLES
 SHEET = "\n".join("\t".join(pair) for pair in PAIRS)
 
 
-def own(rows: Any = NONE, pasted: str = "", file: Any = None, language: str = "en") -> Own:
-    return Own("me", language, "smollm2-135m", file=file and str(file), pasted=pasted, rows=rows)
+def own(rows: Any = NONE, pasted: str = "", file: Any = None, language: str = "en", method: str = "lora") -> Own:
+    return Own("me", language, "smollm2-135m", file=file and str(file), pasted=pasted, rows=rows, method=method)
 
 
 def pairs(given: Own) -> list[tuple[str, str]]:
@@ -45,6 +46,23 @@ def test_how_many_and_the_first_three_are_shown(language: Any) -> None:
 
 
 @both_languages
+def test_few_shot_chooses_from_the_pairs_and_trains_on_none(language: Any) -> None:
+    said = Page(what_was_read(own(pasted=SHEET, language=language, method="few_shot"))).text
+    assert text(language, "prepare.own.read", count="10", train="8", held_out="2") in said
+    assert text(language, "own.read", count="10", train="8", held_out="2") not in said
+
+
+@both_languages
+def test_the_typed_table_has_heads_of_the_language_over_the_rows_that_it_is_given(language: Any) -> None:
+    """Gradio draws the heads of a value, and forgets those of a table whose value stays."""
+    table = gr.Dataframe(type="array", column_count=2)
+    drawn = table.postprocess(typed(language, [["Who?", "Me."]]))
+    assert drawn.headers == [text(language, "own.prompt"), text(language, "own.response")]
+    assert drawn.data == [["Who?", "Me."]]
+    assert table.postprocess(typed(language)).data == NONE
+
+
+@both_languages
 def test_what_cannot_be_read_is_said_in_its_place(language: Any) -> None:
     page = Page(what_was_read(own(pasted=SHEET + "\nalone", language=language)))
     assert text(language, "error.data_columns", rows="11 (1)", text="alone") in page.text
@@ -69,7 +87,7 @@ TABLES = [
 
 
 def test_every_reading_keeps_the_laws() -> None:
-    assert_laws(lambda language: [summary(table, language) for table in TABLES])
+    assert_laws(lambda language: [summary(table, method, language) for table in TABLES for method in ("lora", "few_shot")])
 
 
 def test_all_that_was_recognised_is_said() -> None:
@@ -94,4 +112,4 @@ def test_all_that_was_recognised_is_said() -> None:
 @both_languages
 @pytest.mark.parametrize("place", [lambda evil: Pair(1, evil, "b"), lambda evil: Pair(1, "a", evil)])
 def test_hostile_examples_are_shown_as_text(place: Any, language: Any) -> None:
-    assert_shown_as_text(lambda evil, lang: summary(Table((place(evil),), (evil, "b")), lang), language)
+    assert_shown_as_text(lambda evil, lang: summary(Table((place(evil),), (evil, "b")), "lora", lang), language)

@@ -1,18 +1,27 @@
 """What is picked: every method has its widgets, and those of the chosen one make the recipe."""
 
-from typing import Any
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
 
 import gradio as gr
 import pytest
 
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN, TASK_IDS
+from playground.locales import LANGUAGES, text
+from playground.model.bases import Base
 from playground.settings import DEFAULT_BASE
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
-from playground.ui.train import pickers
+from playground.ui.train import form, pickers
+from playground.ui.train.form import Order
 from playground.ui.train.pickers import Lesson
+from playground.work.jobs import Run
+from playground.work.lanes import TRAIN
+from playground.work.sessions import SESSIONS
 
 
 @pytest.fixture(scope="module")
@@ -49,14 +58,115 @@ def test_an_order_is_a_recipe_and_what_it_is_trained_on(picked: Any) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_only_the_chosen_method_s_settings_are_seen(picked: Any, method: Any) -> None:
-    changes = picked.show_method(method)
+    changes = picked.choose(order(picked, method=method))
     seen = [owner for owner, column in picked.columns if changes[column]["visible"]]
     assert seen == [method, method]  # plain and advanced ones
-    assert changes[picked.steps]["visible"] is (METHODS[method].steps > 0)
+    assert changes[picked.fields["steps"]]["visible"] is (METHODS[method].steps > 0)
 
 
 @pytest.mark.parametrize("task", [*TASK_IDS, OWN])
 def test_only_own_examples_have_a_place_to_put_them(picked: Any, task: Any) -> None:
-    changes = picked.show_task(Lesson("me", "en", DEFAULT_BASE, task))
+    changes = picked.show_task(Lesson("me", "en", DEFAULT_BASE, "lora", task))
     assert changes[picked.own]["visible"] is (task == OWN)
     assert ("8" if task == OWN else "80 examples") in changes[picked.task_info]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_few_shot_has_examples_to_choose_from_and_a_seed_that_chooses(picked: Any, language: str) -> None:
+    def said(method: str) -> tuple[str, str]:
+        changes = picked.choose(order(picked, language=language, method=method))
+        return changes[picked.task_info], changes[picked.fields["seed"]]["info"]
+
+    told = {method: said(method) for method in METHODS}
+    assert len({one for method, one in told.items() if method != "few_shot"}) == 1
+    assert text(language, "prepare.task_info", train="80", held_out="16") in told["few_shot"][0]
+    assert told["few_shot"][1] == text(language, "prepare.seed.help") != told["lora"][1]
+
+
+# The form after a reload
+
+
+def order(picked: Any, **changed: Any) -> Order:
+    return cast("Order", picked.order.value(given(picked.order, **changed)))
+
+
+def back(picked: Any, key: str, language: str = "en") -> dict[str, Any]:
+    """What is in the form after a reload, by the fields of the order."""
+    values = {component: getattr(component, "value", None) for component in picked.fields.values()}
+    for component, change in picked.restore(Visit(key, language, DEFAULT_BASE)).items():
+        values[component] = change.get("value", values.get(component)) if is_update(change) else change
+    return {name: values[component] for name, component in picked.fields.items()}
+
+
+def is_update(change: Any) -> bool:
+    return isinstance(change, dict) and "__type__" in change
+
+
+FILLED: dict[str, Any] = {
+    "method": "prompt_tuning", "task": OWN, "steps": 5, "seed": 7, "pasted": "a\tb", "rows": [["Who?", "Me."], ["", ""]],
+    "prompt_tuning-virtual_tokens": 3, "prompt_tuning-initialization": "text",
+    "prompt_tuning-initialization_text": "Answer briefly",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_form_comes_back_as_it_was_filled_in(picked: Any, language: str, tmp_path: Path) -> None:
+    file = tmp_path / "own.csv"
+    file.write_text("a,b\n")
+    form.keep(order(picked, key=f"back-{language}", file=str(file), **FILLED))
+    found = back(picked, f"back-{language}", language)
+    heads = [text(language, "own.prompt"), text(language, "own.response")]
+    expected = {**FILLED, "file": str(file), "rows": {"headers": heads, "data": FILLED["rows"]}}
+    assert {name: found[name] for name in expected} == expected
+    shown = picked.restore(Visit(f"back-{language}", language, DEFAULT_BASE))
+    assert [owner for owner, column in picked.columns if shown[column]["visible"]] == ["prompt_tuning"] * 2
+    assert shown[picked.own]["visible"]
+    file.unlink()
+    assert back(picked, f"back-{language}", language)["file"] is None
+
+
+def test_another_method_comes_back_with_its_usual_steps(picked: Any) -> None:
+    picked.choose(order(picked, key="chosen", method="full_fine_tuning", steps=77))
+    assert (back(picked, "chosen")["method"], back(picked, "chosen")["steps"]) == ("full_fine_tuning", 12)
+
+
+def test_who_has_filled_in_nothing_finds_the_form_as_it_is(picked: Any) -> None:
+    assert picked.restore(Visit("nobody", "en", DEFAULT_BASE)) == {picked.task_info: gr.skip()}
+    form.keep(order(picked, key="", **FILLED))  # a page that still opens is nobody's
+    assert picked.restore(Visit("nobody", "en", DEFAULT_BASE)) == {picked.task_info: gr.skip()}
+
+
+def test_while_it_trains_the_form_is_that_of_the_training_and_then_the_last_one(picked: Any) -> None:
+    started, later = (order(picked, key="runs", **{**FILLED, "steps": steps}) for steps in (5, 9))
+    session = SESSIONS.get("runs")
+    session.runs[TRAIN] = run = Run(TRAIN, lambda stop: iter(()))
+    form.keep_started(started)
+    form.keep(later)
+    assert back(picked, "runs")["steps"] == 5
+    run._update(state="finished")
+    assert back(picked, "runs")["steps"] == 9
+
+
+def test_far_too_many_own_examples_are_not_kept(picked: Any) -> None:
+    form.keep(order(picked, key="many", **{**FILLED, "pasted": "x" * (form.MOST_CHARACTERS + 1)}))
+    found = back(picked, "many")
+    assert (found["pasted"], found["steps"]) == ("", 5)
+
+
+# Methods that a base cannot have
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_base_cannot_have_is_named_with_the_reason(
+    picked: Any, language: str, tiny: Base, loaded: Any, tiny_forms: Any
+) -> None:
+    loaded(tiny)
+    assert pickers.misfits("tiny", language) == ""
+    found = picked.show_misfits(Visit("me", language, "tiny:nf4_double"))[picked.misfits]
+    assert re.findall('data-misfit="(.*?)"', found) == ["full_fine_tuning"]
+    assert text(language, "error.full_quantized") in found
+    bare = replace(tiny.architecture, linears=tuple(one for one in tiny.architecture.linears if one.name == "o_proj"))
+    loaded(replace(tiny, id="bare", spec=replace(tiny.spec, id="bare", architecture=bare)))
+    found = pickers.misfits("bare", language)
+    assert re.findall('data-misfit="(.*?)"', found) == ["ia3"]
+    assert text(language, "error.method_no_layers", method="IA3") in found

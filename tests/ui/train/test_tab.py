@@ -1,6 +1,7 @@
 """The Train tab: what a training changes, and what is said where there is none."""
 
 import itertools
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from playground import locales
 from playground.actions.train import keep, session_view, training_view
 from playground.adapt.methods import METHODS
-from playground.adapt.tasks import OWN, Example, Task
+from playground.adapt.tasks import OWN, OWN_FILE, Example, Task
 from playground.settings import DEFAULT_BASE
 from playground.train.job import Ended, TrainingJob, Working
 from playground.train.training import train as learn
@@ -19,14 +20,14 @@ from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.ui.train import tab as train
-from playground.ui.train.pickers import Order, Recipe
+from playground.ui.train.form import Order, Recipe
 from playground.work.jobs import Run
 from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
 VISIT = Visit("a-visitor-of-the-train-tab", "en", DEFAULT_BASE)
 ORDER = Order(**vars(VISIT), method="lora", settings={}, task="pirate", rows=[], file=None, steps=2, seed=0)
-ADAPTER = {"id": "mine", "method": "lora", "steps": 24}
+ADAPTER = {"id": "mine", "method": "lora", "task": "pirate", "steps": 24}
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,28 @@ def test_the_button_prepares_what_is_not_trained(tab: Any, language: str) -> Non
 
     assert {said(method) for method in METHODS if method != "few_shot"} == {locales.text(language, "train.go")}
     assert said("few_shot") == {"en": "Prepare", "es": "Preparar"}[language]
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_before_anything_ran_the_right_half_speaks_of_the_chosen_method(tab: Any, language: str) -> None:
+    def told(method: str) -> tuple[str, ...]:
+        changes = tab.wait(Recipe("waits", language, DEFAULT_BASE, method=method, settings={}))
+        return tuple(changes[one] for one in (tab.status, tab.loss, tab.samples))
+
+    trains = [locales.text(language, key) for key in ("status.idle", "loss.empty", "samples.title", "samples.empty")]
+    prepares = [
+        locales.text(language, key) for key in ("prepare.idle", "loss.no_training", "prepared.title", "prepared.empty")
+    ]
+    for method in METHODS:
+        said = "".join(told(method))
+        right, wrong = (prepares, trains) if method == "few_shot" else (trains, prepares)
+        assert all(one in said for one in right)
+        assert not any(one in said for one in wrong)
+
+
+def test_another_method_leaves_the_run_that_is_shown(tab: Any, get_tiny: Any) -> None:
+    run_of(get_tiny, "shown")
+    assert tab.wait(Recipe("shown", "en", DEFAULT_BASE, method="few_shot", settings={})) == {tab.status: gr.skip()}
 
 
 def test_who_has_trained_nothing_is_shown_nothing_new(tab: Any) -> None:
@@ -112,7 +135,8 @@ def test_open_python_follows_the_adapter_that_is_shown_and_closes_with_it(tab: A
 
 
 def job(**changed: Any) -> Any:
-    return TrainingJob("tiny", "lora", small(), {"rank": 4, "learning_rate": 1e-3, "batch_size": 2}, 8, **changed).checked()
+    values = {"rank": 4, "learning_rate": 1e-3, "batch_size": 2}
+    return TrainingJob("tiny", "lora", **{"task": small(), "hyperparameters": values, "steps": 8, **changed}).checked()
 
 
 def small() -> Task:
@@ -184,3 +208,26 @@ def test_a_download_is_called_as_the_page_calls_it(tab: Any, get_tiny: Any) -> N
         for one in (mine.id, f"{mine.id}@4")
     ]
     assert [Path(path).name for path in paths] == ["lora-r-4-pirate-1.zip", "lora-r-4-pirate-1-step-4.zip"]
+
+
+def test_own_examples_are_offered_as_the_file_that_the_python_reads(tab: Any, get_tiny: Any) -> None:
+    visit = replace(VISIT, key="examples")
+    run = run_of(get_tiny, visit.key, task=replace(small(), id=OWN))
+    *_, last = tab.attach(visit)
+    assert last[tab.examples]["visible"]
+    result = train.Result(**vars(visit), adapter=last[tab.adapter], code_open=False)
+    file = Path(tab.pack(result)[tab.examples])
+    assert file.name == OWN_FILE
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    for split in ("train", "held_out"):
+        pairs = [(row["prompt"], row["response"]) for row in rows if row["split"] == split]
+        assert pairs == [(one.prompt, one.response) for one in getattr(run.job.task, split)]
+
+
+def test_the_projects_own_examples_are_not_offered_again(tab: Any, get_tiny: Any) -> None:
+    visit = replace(VISIT, key="no-examples")
+    run_of(get_tiny, visit.key)
+    *_, last = tab.attach(visit)
+    assert not last[tab.examples]["visible"]
+    result = train.Result(**vars(visit), adapter=last[tab.adapter], code_open=False)
+    assert tab.pack(result)[tab.examples] is None

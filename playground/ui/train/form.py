@@ -1,0 +1,78 @@
+"""
+What the form of the Train tab says, and the form as a visitor left it: their session keeps it, so that a reload brings it
+back. Nothing of it stays in a browser, which others may sit at next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+from playground import settings
+from playground.adapt.methods import METHODS
+from playground.bounds import Bound
+from playground.ui.kit.visit import Visit
+from playground.work.lanes import TRAIN
+from playground.work.sessions import SESSIONS
+
+LAST, STARTED = "train", "train.started"  # forms of a session: as it is now, and what the latest training was started with
+MOST_CHARACTERS = 2 * settings.MAX_OWN_EXAMPLES * settings.MAX_EXAMPLE_CHARACTERS  # of own examples that are kept
+
+
+@dataclass(frozen=True)
+class Recipe(Visit):
+    """A method and its settings, on a base: what the costs depend on."""
+
+    method: str
+    settings: dict[str, Any]
+
+    @classmethod
+    def of(cls, method: str, **given: Any) -> Self:
+        """Out of the controls; of every method's settings those of the chosen one make one field."""
+        own = {bound.name: given[setting_id(method, bound)] for bound in METHODS[method].hyperparameters}
+        plain = {field.name: given[field.name] for field in fields(cls) if field.name in given}
+        return cls(method=method, settings=own, **plain)
+
+
+@dataclass(frozen=True)
+class Order(Recipe):
+    """Everything that a training is started with."""
+
+    task: str
+    rows: list[list[Any]]  # a visitor's own examples, prompt and response, if they are typed
+    file: str | None  # the path of them, if they are in a file
+    steps: int | None
+    seed: int
+    pasted: str = ""  # as text, if they are
+
+
+def setting_id(method_id: str, bound: Bound) -> str:
+    """The name of one setting of one method among the controls, and of its element on the page."""
+    return f"{method_id}-{bound.name}"
+
+
+def keep(order: Order) -> None:
+    """The form as it is now."""
+    SESSIONS.get(order.key).forms[LAST] = _held(order)
+
+
+def keep_started(order: Order) -> None:
+    """The form as it is now, with which a training begins."""
+    SESSIONS.get(order.key).forms[LAST] = SESSIONS.get(order.key).forms[STARTED] = _held(order)
+
+
+def find(key: str) -> Order | None:
+    """What the training that runs was started with; where none runs, the form as it was left; None for a new visitor."""
+    session = SESSIONS.get(key)
+    run = session.runs.get(TRAIN)
+    order: Order | None = session.forms.get(STARTED if run and not run.ended else LAST)
+    if order and order.file and not Path(order.file).is_file():  # gradio clears old files away
+        order = replace(order, file=None)
+    return order
+
+
+def _held(order: Order) -> Order:
+    """Without own examples that are far too many."""
+    characters = len(order.pasted or "") + sum(len(str(cell)) for row in order.rows for cell in row)
+    return order if characters <= MOST_CHARACTERS else replace(order, pasted="", rows=[])
