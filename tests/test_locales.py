@@ -88,7 +88,7 @@ SAME_IN_BOTH = {
     "pane.tokens_one", "pane.tokens", "pane.speed",  # "token" is the Spanish word too
     "tokens.below", "module.delta",  # signs
     *(f"formats.{name}" for name in FORMATS if words("en")[f"formats.{name}"] == name.replace("_", " ") != "ternary"),
-    "formats.nf4", "formats.fp4", "tensor.source.normal", "tensor.source.laplace", "tensor.elsewhere.normal",
+    "formats.nf4", "formats.fp4", "tensor.source.normal", "tensor.source.laplace",
     "wholemodel.how.real", "wholemodel.column.sqnr", "wholemodel.column.bits", "wholemodel.column.kl", "tensor.sqnr",
     "tensor.mae", "tensor.rmse", "tensor.elsewhere.embedding",  # terms of art
     "tensor.errors.axis", "tensor.stop.tensor",  # the Spanish word too
@@ -163,7 +163,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
 OPTIONAL = {
     f"hyperparameters.{parameter.name}.help.{one.id}" for one in METHODS.values() for parameter in one.hyperparameters
 }
-OPTIONAL |= {f"{key}.one" for key in words("en")}  # about one of what `key` is about several of: locales.counted
+OPTIONAL |= {f"{key}.{form}" for key in words("en") for form in ("one", "none")}  # of `key`: locales.counted
 OPTIONAL |= {f"error.kind.{kind.__name__}" for kind in (int, float, str, bool)}  # errors.LABELS
 OPTIONAL |= {"error.reason.no_zip", "error.reason.damaged"}  # what an upload's reason may be
 

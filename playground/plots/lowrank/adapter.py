@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from playground.locales import number, percent, significant, text
+from playground.locales import counted, number, percent, significant, text
 from playground.plots.kit.charts import AMOUNT, COLOURS, styled
 from playground.plots.kit.heatmap import Place, layer_map
 from playground.plots.kit.svg import UNITS, y_axis
@@ -38,7 +38,7 @@ def spectrum(values: Sequence[float], kept: int, language: str) -> str:
     axis = "lowrank.spectrum.first" if len(values) > SHOWN else "lowrank.spectrum.axis"
     name = text(language, axis, shown=SHOWN, count=number(language, len(values)))
     first = significant(language, largest, 3)
-    label = escape(text(language, "lowrank.spectrum.label", count=len(values), first=first))
+    label = escape(counted(language, "lowrank.spectrum.label", len(values), first=first))
     line = _energy(values, places)
     return (
         f'<svg class="pp-loss pp-spectrum" role="img" aria-label="{label}" style="--label:5">{y_axis(top, language)}'

@@ -23,6 +23,7 @@ from playground.ui.compare import tab as compare
 from playground.ui.compare.opening import opening
 from playground.ui.compare.own import Mine
 from playground.ui.compare.picker import Picked
+from playground.ui.compare.progress import progress
 from playground.ui.kit import base, links
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
@@ -213,7 +214,7 @@ def test_stopping_gives_the_button_back_even_where_nobody_follows(tab: Any) -> N
 def test_stopping_in_the_queue_says_that_nothing_was_written(tab: Any) -> None:
     run = Run(COMPARE, lambda stop: iter(()), Question.of(DEFAULT_BASE, "Why?", ["base"], {}))
     run._update(state="stopped")
-    assert "before the first token" in compare.progress(run, "en")
+    assert "before the first token" in progress(run, "en")
 
 
 # A visitor's own adapters
