@@ -73,8 +73,8 @@ def latest_frame(run: Run) -> dict[str, Any] | None:
 
 def renamed(key: str, frame: Mapping[str, Any]) -> dict[str, Any]:
     """A frame whose panes have the names that the session's adapters have by now."""
-    names = {one.id: one.name for one in SESSIONS.get(key).library.own()}
-    panes = [{**one, "name": names.get(one["id"].partition(STEP_MARK)[0], one["name"])} for one in frame["panes"]]
+    names = {one.id: {"name": one.name} for one in SESSIONS.get(key).library.own()}
+    panes = [one | names.get(one["id"].partition(STEP_MARK)[0], {}) for one in frame["panes"]]
     return {**frame, "panes": panes}
 
 

@@ -12,6 +12,7 @@ import pytest
 from playground import settings
 from playground.adapt.adapters import Adapter, Record
 from playground.errors import PlaygroundError
+from playground.locales import LANGUAGES, text
 from playground.work.jobs import Jobs, Lane, Run
 from playground.work.lanes import COMPARE, LAB, TRAIN
 from playground.work.sessions import Session, Sessions
@@ -621,6 +622,29 @@ def test_a_second_training_is_refused_whatever_else_is_running(sessions: Session
     assert until(training, lambda run: run.events == [0]).state == "running"
     assert not training.replaced
     assert ended(lab).state == "finished"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_one_job_too_many_of_a_session_is_refused_in_its_language_and_nothing_else_changes(
+    sessions: Sessions, gated: Gated, language: str
+) -> None:
+    most = settings.MAX_SESSION_JOBS
+    runs = [sessions.submit("a", LAB, gated, place=f"lab.{place}") for place in range(most)]
+    assert most == 8
+    with pytest.raises(PlaygroundError) as refusal:
+        sessions.submit("a", COMPARE, counting(1))
+    assert refusal.value.message(language) == text(language, "error.too_many_jobs", running=8)
+    assert COMPARE not in sessions.get("a").runs
+    assert not any(run.ended for run in runs)
+    assert ended(sessions.submit("b", COMPARE, counting(1))).state == "finished"  # others have a limit of their own
+    former = runs[-1]
+    runs[-1] = sessions.submit("a", LAB, gated, place=f"lab.{most - 1}")  # in the place of one that it stops
+    assert former.replaced
+    sessions.stop("a", "lab.5")  # which waited
+    assert ended(sessions.submit("a", COMPARE, counting(1))).state == "finished"
+    assert sessions.stop_all("a") == most - 1
+    gated.end()
+    assert all(ended(run).state == "stopped" for run in runs)
 
 
 def test_the_lab_keeps_only_its_latest_event_and_waits_for_no_other_lane(jobs: Jobs) -> None:

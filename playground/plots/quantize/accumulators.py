@@ -75,7 +75,7 @@ def bent(value: float) -> float:
 
 def partial_sums(found: DotProduct, low: float, high: float, language: str, summary: str) -> str:
     """
-    The sums of one pair by length against the exact ones (broad and grey); what comes after an overflow or a stall in another
+    The sums of one pair by length against the exact ones (broad, grey); what comes after an overflow or a stall in another
     colour. Lengths are in powers of ten, and so are sums, unless the exact ones have both signs: crossing zero would fill
     a logarithmic chart. `low` and `high` bound every pair's chart alike.
     """

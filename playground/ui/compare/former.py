@@ -43,9 +43,18 @@ class Former:
         """There is nothing to go back to."""
         return {self.row: gr.update(visible=False), self.said: "", self.kept: None}
 
+    def bring_back(self, kept: Kept, base: BaseChoice, panes: gr.Dropdown) -> Changes:
+        """The panes that gave way, on their base."""
+        if not kept.former:
+            return self.gone()
+        then = replace(kept, base=kept.former["base"])
+        moved = base.set(then.base) if then.base != kept.base else {}
+        return {panes: pane_update(then, kept.former["panes"]), **moved, **self.gone()}
+
     def give_way(self, visit: Visit, former: Sequence[str], panes: Sequence[str]) -> Changes:
         """The `former` panes, chosen on the base of `visit`, become `panes`: says which are no longer shown."""
-        titles = [title for title, one in shown_choices(visit, former) if one in former and one not in panes]
+        known = {one: title for title, one in shown_choices(visit, former)}
+        titles = [known[one] for one in former if one in known and one not in panes]
         if not titles:
             return self.gone()
         said = counted(visit.language, "compare.gave_way", len(titles), titles=", ".join(titles))
@@ -67,13 +76,6 @@ def build(wording: Wording) -> Former:
 def wire(former: Former, visit: Controls[Visit], base: BaseChoice, panes: gr.Dropdown) -> None:
     """The button brings them back; whoever chooses panes has left the former ones behind."""
     controls = Controls(Kept, {**visit.components, "former": former.kept})
-
-    def bring_back(kept: Kept) -> Changes:
-        if not kept.former:
-            return former.gone()
-        then = replace(kept, base=kept.former["base"])
-        moved = base.set(then.base) if then.base != kept.base else {}
-        return {panes: pane_update(then, kept.former["panes"]), **moved, **former.gone()}
-
-    former.back.click(controls.handler(bring_back), controls.inputs, [panes, *base.all, *former.all], **HIDDEN)
+    brought = controls.handler(lambda kept: former.bring_back(kept, base, panes))
+    former.back.click(brought, controls.inputs, [panes, *base.all, *former.all], **HIDDEN)
     panes.input(former.gone, None, former.all, **HIDDEN)
