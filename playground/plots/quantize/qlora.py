@@ -1,5 +1,5 @@
 """
-Two trainings in one chart: held-out loss dashed, training loss solid and pale; LoRA and QLoRA by colour, and QLoRA's points
+Two trainings in one chart: held-out loss dashed, training loss solid and faint; LoRA and QLoRA by colour, and QLoRA's points
 are rings. And the losses that merging leads to, a bar each.
 
 Pure: numbers in, an inline SVG or a table out. Knows nothing about models or pages.
