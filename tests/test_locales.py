@@ -98,6 +98,22 @@ SAME_IN_BOTH = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_sentence_about_none_or_one_is_one_of_its_own(language: Any) -> None:
+    forms = [key for key in words(language) if key.endswith((".one", ".none"))]
+    several = {key: words(language).get(key.rpartition(".")[0]) for key in forms}
+    assert len(forms) > 20
+    assert [key for key in forms if words(language)[key] == several[key]] == []
+
+
+def test_none_is_said_in_words_where_there_are_words_for_it() -> None:
+    largest = {"name": "x", "largest": "3", "modules": "210"}
+    assert "Ninguno de los 210 módulos" in counted("es", "calibration.said.network", 0, **largest)
+    assert "es el único" in counted("es", "calibration.said.network", 1, **largest)
+    assert "81 leen" in counted("es", "calibration.said.network", 81, **largest)
+    assert counted("en", "own.steps", 0) == "0 steps"
+
+
 def test_a_spanish_sentence_is_not_the_english_one() -> None:
     assert {key for key in words("en") if words("en")[key] == words("es")[key]} == SAME_IN_BOTH
 

@@ -53,5 +53,5 @@ def error_curve(points: Sequence[Point], steps: int, best: float, language: str,
     line = f'<line class="pp-level" x1="0" x2="100%" y1="{height:.2f}%" y2="{height:.2f}%"/>'
     below = ' dy="1.35em"' if best > 0.2 else ' dy="-.5em"'
     name = escape(text(language, "toy.curve.best"))
-    label = f'<text class="pp-label" x="100%" y="{height:.2f}%"{below} text-anchor="end">{name}</text>'
+    label = f'<text class="pp-axis" x="100%" y="{height:.2f}%"{below} text-anchor="end">{name}</text>'
     return drawing(summary, lines, x_axis(steps, language) + line + label, curve(points, steps, top, "pp-training"))
