@@ -88,7 +88,7 @@ SAME_IN_BOTH = {
     "pane.tokens_one", "pane.tokens", "pane.speed",  # "token" is the Spanish word too
     "tokens.below", "module.delta",  # signs
     *(f"formats.{name}" for name in FORMATS if words("en")[f"formats.{name}"] == name.replace("_", " ") != "ternary"),
-    "formats.nf4", "formats.fp4", "tensor.source.normal", "tensor.source.laplace", "tensor.elsewhere.normal",
+    "formats.nf4", "formats.fp4", "tensor.source.normal", "tensor.source.laplace",
     "wholemodel.how.real", "wholemodel.column.sqnr", "wholemodel.column.bits", "wholemodel.column.kl", "tensor.sqnr",
     "tensor.mae", "tensor.rmse", "tensor.elsewhere.embedding",  # terms of art
     "tensor.errors.axis", "tensor.stop.tensor",  # the Spanish word too
@@ -96,6 +96,22 @@ SAME_IN_BOTH = {
     "calibration.head.rmse", "calibration.head.sqnr",
     "own.prompt",  # a field of every file, too
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_sentence_about_none_or_one_is_one_of_its_own(language: Any) -> None:
+    forms = [key for key in words(language) if key.endswith((".one", ".none"))]
+    several = {key: words(language).get(key.rpartition(".")[0]) for key in forms}
+    assert len(forms) > 20
+    assert [key for key in forms if words(language)[key] == several[key]] == []
+
+
+def test_none_is_said_in_words_where_there_are_words_for_it() -> None:
+    largest = {"name": "x", "largest": "3", "modules": "210"}
+    assert "Ninguno de los 210 módulos" in counted("es", "calibration.said.network", 0, **largest)
+    assert "es el único" in counted("es", "calibration.said.network", 1, **largest)
+    assert "81 leen" in counted("es", "calibration.said.network", 81, **largest)
+    assert counted("en", "own.steps", 0) == "0 steps"
 
 
 def test_a_spanish_sentence_is_not_the_english_one() -> None:
@@ -163,7 +179,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
 OPTIONAL = {
     f"hyperparameters.{parameter.name}.help.{one.id}" for one in METHODS.values() for parameter in one.hyperparameters
 }
-OPTIONAL |= {f"{key}.one" for key in words("en")}  # about one of what `key` is about several of: locales.counted
+OPTIONAL |= {f"{key}.{form}" for key in words("en") for form in ("one", "none")}  # of `key`: locales.counted
 OPTIONAL |= {f"error.kind.{kind.__name__}" for kind in (int, float, str, bool)}  # errors.LABELS
 OPTIONAL |= {"error.reason.no_zip", "error.reason.damaged"}  # what an upload's reason may be
 

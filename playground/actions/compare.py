@@ -14,6 +14,7 @@ from playground import settings
 from playground.actions import catalogue
 from playground.actions.adapters import list_adapters
 from playground.actions.catalogue import have
+from playground.adapt.adapters import STEP_MARK
 from playground.adapt.variant import BASE, Variant
 from playground.compare.job import DEFAULTS, CompareJob, Decoding, Frame, Pane
 from playground.errors import PlaygroundError
@@ -68,6 +69,13 @@ def latest_frame(run: Run) -> dict[str, Any] | None:
     frame: dict[str, Any] = run.events[-1].as_json()
     stopped = {"finished": True, "finish_reason": "stopped"} if run.ended else {}
     return {**frame, "panes": [one if one["finished"] else {**one, **stopped} for one in frame["panes"]]}
+
+
+def renamed(key: str, frame: Mapping[str, Any]) -> dict[str, Any]:
+    """A frame whose panes have the names that the session's adapters have by now."""
+    names = {one.id: {"name": one.name} for one in SESSIONS.get(key).library.own()}
+    panes = [one | names.get(one["id"].partition(STEP_MARK)[0], {}) for one in frame["panes"]]
+    return {**frame, "panes": panes}
 
 
 def showable(key: str, question: Question) -> tuple[Question, list[str]]:

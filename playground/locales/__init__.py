@@ -34,8 +34,12 @@ def text(language: str, key: str, **values: object) -> str:
 
 
 def counted(language: str, key: str, count: int, **values: object) -> str:
-    """The sentence `key` about `count` of something, or `key.one` about one; `{count}` is the number as it is written."""
-    return text(language, f"{key}.one" if count == 1 else key, count=number(language, count), **values)
+    """
+    The sentence `key` about `count` of something, `key.one` about one, `key.none` about none where that is another sentence;
+    `{count}` is the number as it is written.
+    """
+    form = f"{key}.one" if count == 1 else f"{key}.none" if count == 0 and f"{key}.none" in words(language) else key
+    return text(language, form, count=number(language, count), **values)
 
 
 def choose(*wishes: object) -> str:

@@ -99,9 +99,9 @@ class Shell:
         return {self.header: header_html(status, wanted.language), self.timer: gr.Timer(POLL_SECONDS, active=waits)}
 
     def switch(self, given: Mapping[Any, Any], event: gr.EventData) -> Changes:
-        """The link to what is asked now, in the language that was clicked; GO follows it."""
-        asked = self.compared.asked.value(given)
-        return self.compared.write_link(replace(asked, language=locales.choose(event.language)))
+        """The link to what is asked now, in the language that was clicked, keeping the answers; GO follows it."""
+        asked, seen = self.compared.asked.value(given), self.compared.seen.value(given)
+        return self.compared.write_link(replace(asked, language=locales.choose(event.language)), seen.source)
 
     def choose_base(self, wanted: Wanted) -> Iterator[Changes]:
         """Use the base that was picked once it is loaded, and say meanwhile how it is doing."""
@@ -115,12 +115,13 @@ class Shell:
         except PlaygroundError as error:  # it was deleted, or the session has gone
             yield {self.trained.status: alarm(error.message(result.language))}
             return
-        asked = replace(asked, base=base, prompt=prompt or asked.prompt, panes=panes)
+        former, asked = asked, replace(asked, base=base, prompt=prompt or asked.prompt, panes=panes)
         yield {
             self.tabs: gr.Tabs(selected="compare"),
             **(self.base.set(base) if base != result.base else {}),
             self.compared.prompt: asked.prompt,
             self.compared.panes: pane_update(asked, panes),
+            **self.compared.former.give_way(former, former.panes, panes),
         }
         yield from self.compared.start(asked)
 
@@ -172,7 +173,8 @@ def _wire(shell: Shell) -> None:
     base.picked.input(
         wanted.handler(shell.choose_base), wanted.inputs, [*base.all, shell.timer], trigger_mode="always_last", **STREAM
     )
-    shell.header.select(shell.switch, compared.asked.inputs, compared.link, **HIDDEN).then(None, compared.link, None, js=GO)
+    switched = shell.header.select(shell.switch, compared.asked.inputs | compared.seen.inputs, compared.link, **HIDDEN)
+    switched.then(None, compared.link, None, js=GO)
     base.used.change(lambda: gr.Timer(POLL_SECONDS, active=True), None, shell.timer, **HIDDEN)
     base.used.change(offered, picked.inputs, compared.offered, **HIDDEN)
     trained.adapter.change(offered, picked.inputs, compared.offered, **HIDDEN)
@@ -180,8 +182,10 @@ def _wire(shell: Shell) -> None:
     def compare_it(given: Mapping[Any, Any]) -> Iterator[Changes]:
         yield from shell.compare_it(trained.result.value(given), compared.asked.value(given))
 
-    outputs = [shell.tabs, *base.all, compared.prompt, compared.panes, *compared.shown, trained.status]
-    compared.own.deleted.then(trained.visit.handler(trained.attach), trained.visit.inputs, trained.shown, **STREAM)
+    outputs = [shell.tabs, *base.all, compared.prompt, compared.panes, *compared.former.all]
+    outputs += [*compared.shown, trained.status]
+    for event in (compared.own.renamed, compared.own.deleted):
+        event.then(trained.visit.handler(trained.attach), trained.visit.inputs, trained.shown, **STREAM)
     trained.compare.click(None, None, None, js=links.FORGET, **HIDDEN)
     trained.compare.click(compare_it, trained.result.inputs | compared.asked.inputs, outputs, **STREAM)
 
@@ -191,7 +195,7 @@ def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
     visitor, language = visit.components["key"], visit.components["language"]
     opened = dict.fromkeys([visitor, language, shell.tabs, shell.timer, *shell.wording.components, *compared.own.offered])
     load = page.load(shell.opened, visitor, list(opened), **HIDDEN)
-    load.then(compared.asked.handler(compared.attach), compared.asked.inputs, compared.shown, **STREAM)
+    load.then(compared.seen.handler(compared.attach), compared.seen.inputs, compared.shown, **STREAM)
     load.then(visit.handler(trained.attach), visit.inputs, trained.shown, **STREAM)
     picked = trained.picked
     load.then(visit.handler(picked.restore), visit.inputs, picked.restored, **HIDDEN)

@@ -111,6 +111,27 @@ def test_gradio_s_own_words_are_spanish_too(spanish: Page) -> None:
     expect(spanish.get_by_test_id("toast-body").first).to_contain_text("x.png no es de un tipo admitido")
 
 
+def test_sizes_of_files_are_written_as_the_page_writes_numbers(spanish: Page) -> None:
+    for theirs, ours in (("13.0\u00a0B", "13\u00a0B"), ("1.5\u00a0KB", "1,5\u00a0KB"), ("2.5 mal", "2.5 mal")):
+        spanish.evaluate("said => document.body.insertAdjacentHTML('beforeend', `<p id=size>${said}</p>`)", theirs)
+        expect(spanish.locator("#size")).to_have_text(ours)
+        spanish.evaluate("document.getElementById('size').remove()")
+
+
+def test_an_upload_box_shows_its_label_and_its_icon_and_a_question_its_focus(page: Page) -> None:
+    page.locator("#add-pane").click()
+    box = page.locator("#upload-adapter")
+    expect(box.locator("[data-testid=upload-icon]")).to_be_visible()
+    label, icon = box.locator("label").bounding_box(), box.locator("[data-testid=upload-icon]").bounding_box()
+    assert label is not None
+    assert icon is not None
+    assert label["y"] + label["height"] <= icon["y"]
+    page.locator("#prompt textarea").focus()
+    ring = page.locator("#prompt textarea").evaluate("one => getComputedStyle(one).boxShadow")
+    assert "inset" in ring  # what lies outside is cut by the box around it
+    assert "2px" in ring
+
+
 def test_no_question_stays_in_the_browser(page: Page) -> None:
     """On a shared computer the next visitor would read it."""
     page.locator("#prompt textarea").fill("A secret question")

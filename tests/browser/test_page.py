@@ -128,6 +128,8 @@ def test_a_visitor_compares_trains_stops_compares_again_and_downloads(
     page.locator("#own-name input, #own-name textarea").fill("Anna")
     page.locator("#own-rename").click()
     expect(page.locator("#panes-chosen")).to_contain_text("Anna")
+    expect(page.locator("#panes .pp-name").last).to_have_text("Anna")  # the answers that are shown follow
+    expect(page.locator("#answered[data-former]")).to_have_count(0)
     page.locator("#own-remove").click()
     page.locator("#own-really").click()
     expect(page.locator("#own-said")).to_contain_text("Anna is gone")
@@ -350,6 +352,28 @@ def test_answers_under_another_question_say_so_until_the_question_is_theirs_agai
     page.locator("#try-json").click()
     expect(page.locator(".pp-asked")).to_contain_text("Order 4512")
     expect(former).to_have_count(0)
+
+
+def test_in_another_language_the_answers_stay_under_an_edited_question(page: Page) -> None:
+    page.locator("#prompt textarea").fill("Who?")
+    page.locator(".pp-languages a[lang=es]").click()
+    expect(page.locator(".pp-asked")).to_contain_text("Respuestas a «What is the capital of France?»", timeout=SLOW)
+    expect(page.locator("#prompt textarea")).to_have_value("Who?")
+    expect(page.locator("#answered[data-former]")).to_have_count(1)
+
+
+def test_panes_that_made_way_for_an_example_come_back_with_one_press(context: BrowserContext, server: str) -> None:
+    with visitor(context, f"{server}/?lang=en&panes=base%2Cbase%3Anf4") as page:
+        page.locator("#add-pane").click()
+        made_way, chosen = page.locator("#former-panes"), page.locator("#panes-chosen .token")
+        expect(made_way).to_be_hidden()
+        page.locator("#try-json").click()
+        expect(made_way).to_contain_text("This pane made way: Base model · NF4.")
+        expect(chosen).to_have_count(4)
+        page.locator("#former-panes-back").click()
+        expect(chosen).to_have_count(2)
+        expect(page.locator("#panes-chosen")).to_contain_text("NF4")
+        expect(made_way).to_be_hidden()
 
 
 def test_a_base_that_cannot_be_had_changes_nothing_in_any_tab(page: Page) -> None:

@@ -6,6 +6,7 @@ import gc
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 from peft import IA3Config, LoraConfig, PromptTuningConfig, get_peft_model
 from torch import nn
+from transformers import AutoModelForCausalLM
 
 from playground import settings
 from playground.adapt.methods import method
@@ -542,6 +544,46 @@ def test_many_visitors_at_once_load_a_base_once(loads: Any) -> None:
         found = list(pool.map(kept.get, [A] * 8))
     assert loads == [A]
     assert {id(one) for one in found} == {id(found[0])}
+
+
+@pytest.fixture
+def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Two local bases of different families in the catalogue, and their models as they were written."""
+    families = ("llama", "bloom")
+    for family in families:
+        monkeypatch.setitem(CATALOGUE, family, BaseSpec(family, family, "local", str(tmp_path / family), None))
+    return {family: tiny_base(family, tmp_path / family).model for family in families}
+
+
+def test_two_bases_asked_for_at_once_both_load_and_answer_as_they_were_written(
+    two: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """transformers loads under global settings (dtype, empty tensors): it must never load two at a time."""
+    inside, most, real = [0], [0], AutoModelForCausalLM.from_pretrained
+
+    def counted(*given: Any, **options: Any) -> Any:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        loaded = real(*given, **options)
+        inside[0] -= 1
+        return loaded
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", counted)
+    kept, together = Bases(Store(lambda _: 10**9)), Barrier(4)
+
+    def ask(base_id: str) -> Any:
+        together.wait(60)
+        return kept.get(base_id)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(ask, [*two, *two]))
+    assert [one.id for one in found] == [*two, *two]
+    assert [found[0], found[1]] == [found[2], found[3]]  # each was loaded once
+    for base in found[:2]:
+        assert torch.equal(logits(base.model), logits(two[base.id]))
+        assert base.untouched()
+        assert kept.status(base.id).state == "ready"
+    assert most == [1]
 
 
 def test_the_least_recently_used_base_gives_way(loads: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from playground.locales import LANGUAGES, NO_BREAK, text
 from playground.plots.kit.svg import FEW, LABEL_GAP, UNITS, apart, nice_step
 from playground.plots.loss import loss_curve
+from playground.plots.quantize.qlora import curves
+from playground.ui.kit.theme import CSS
 
 LAW = settings(deadline=None, derandomize=True, database=None)
 NAN, INFINITY = float("nan"), float("inf")
@@ -189,3 +191,16 @@ def test_what_has_no_steps_has_no_axis_of_them(language: Any, held_out: Any) -> 
     assert of_class(svg, "pp-tick") == []
     assert text(language, "loss.step") not in [one.text for one in of_class(svg, "pp-axis")]
     assert len(of_class(drawn(view(), language), "pp-tick")) > 1
+
+
+def test_dashes_mean_held_out_in_every_chart_of_losses() -> None:
+    sides: list[Any] = [{"losses": [(1, 4.0), (2, 3.0)], "held_out": [(0, 4.5), (2, 3.5)]} for _ in range(2)]
+    pair = curves(sides[0], sides[1], ("LoRA", "QLoRA"), 2, "", "en")
+    single = loss_curve({"method": "lora", "steps": 2, **sides[0]}, "en")
+    for chart, count in ((single, 1), (pair, 2)):
+        lines = re.findall(r'class="pp-curve ([\w-]*)" [^>]*d="M([\d.]+) ', chart)
+        assert [float(start) for kind, start in lines if kind == "pp-held-out"] == [0.0] * count  # held out from step 0 on
+        assert len(lines) == 2 * count
+    assert [part.count("pp-rings") > 0 for part in pair.split("<g style")[1:]] == [False, True]  # QLoRA's points
+    dashed = [rule for rule in CSS.split("}") if "stroke-dasharray" in rule and "var(--dash)" not in rule]
+    assert [".pp-held-out" in rule or "stroke-dasharray: .1" in rule for rule in dashed] == [True] * 2  # the other: dots

@@ -69,7 +69,7 @@ def test_a_link_sets_base_prompt_and_tab_and_what_it_cannot_is_the_default(shell
 
 def compared(shell: page.Shell, result: Result) -> list[dict]:
     """What changes when a visitor wants to compare an adapter."""
-    asked = Asked("", "en", result.base, {}, "Why?", ["base"])
+    asked = Asked("", "en", result.base, {}, "Why?", ["base", "base:nf4"])
     return list(shell.compare_it(result, asked))
 
 
@@ -94,6 +94,8 @@ def test_a_new_adapter_stands_beside_the_ready_made_ones_of_its_task(shell: page
     assert set(panes[1:-1]) == {"pirate-prompt_tuning", "pirate-lora", "pirate-ia3"}
     assert (started[0].prompt, started[0].panes) == ("What is the capital of France?", panes)
     assert shell.base.used not in changes
+    assert "This pane made way: Base model · NF4." in changes[shell.compared.former.said]
+    assert changes[shell.compared.former.kept] == {"base": settings.DEFAULT_BASE, "panes": ["base", "base:nf4"]}
 
 
 def test_an_adapter_is_compared_on_the_base_that_it_was_made_for(shell: page.Shell, started: list[Asked]) -> None:

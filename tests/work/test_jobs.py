@@ -12,6 +12,7 @@ import pytest
 from playground import settings
 from playground.adapt.adapters import Adapter, Record
 from playground.errors import PlaygroundError
+from playground.locales import LANGUAGES, text
 from playground.work.jobs import Jobs, Lane, Run
 from playground.work.lanes import COMPARE, LAB, TRAIN
 from playground.work.sessions import Session, Sessions
@@ -47,6 +48,13 @@ class Gated:
 
 def counting(count: int) -> Callable[[Callable[[], bool]], Iterator[int]]:
     return lambda stop: (number for number in range(count))
+
+
+def endless(stop: Callable[[], bool]) -> Iterator[int]:
+    """Until it is told to stop."""
+    deadline = time.monotonic() + BOUND
+    while not stop() and time.monotonic() < deadline:
+        yield 0
 
 
 def until(run: Run, condition: Callable[[Run], bool]) -> Run:
@@ -466,11 +474,6 @@ def test_a_new_comparison_takes_the_place_of_the_waiting_one(sessions: Sessions,
 
 
 def test_a_comparison_does_not_stop_the_training_of_its_session(sessions: Sessions) -> None:
-    def endless(stop: Callable[[], bool]) -> Iterator[int]:
-        deadline = time.monotonic() + BOUND
-        while not stop() and time.monotonic() < deadline:
-            yield 0
-
     training = sessions.submit("a", TRAIN, endless)
     assert ended(sessions.submit("a", COMPARE, counting(3))).state == "finished"
     assert not training.ended
@@ -623,12 +626,29 @@ def test_a_second_training_is_refused_whatever_else_is_running(sessions: Session
     assert ended(lab).state == "finished"
 
 
-def test_the_lab_keeps_only_its_latest_event_and_waits_for_no_other_lane(jobs: Jobs) -> None:
-    def endless(stop: Callable[[], bool]) -> Iterator[int]:
-        deadline = time.monotonic() + BOUND
-        while not stop() and time.monotonic() < deadline:
-            yield 0
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_one_job_too_many_of_a_session_is_refused_in_its_language_and_nothing_else_changes(
+    sessions: Sessions, language: str
+) -> None:
+    most = settings.MAX_SESSION_JOBS
+    runs = [sessions.submit("a", LAB, endless, place=f"lab.{place}") for place in range(most)]
+    assert most == 8
+    with pytest.raises(PlaygroundError) as refusal:
+        sessions.submit("a", COMPARE, counting(1))
+    assert refusal.value.message(language) == text(language, "error.too_many_jobs", running=8)
+    assert COMPARE not in sessions.get("a").runs
+    assert not any(run.ended for run in runs)
+    assert ended(sessions.submit("b", COMPARE, counting(1))).state == "finished"  # others have a limit of their own
+    former = runs[-1]
+    runs[-1] = sessions.submit("a", LAB, endless, place=f"lab.{most - 1}")  # in the place of one that it stops
+    assert former.replaced
+    sessions.stop("a", "lab.5")  # which waited
+    assert ended(sessions.submit("a", COMPARE, counting(1))).state == "finished"
+    assert sessions.stop_all("a") == most - 1
+    assert all(ended(run).state == "stopped" for run in runs)
 
+
+def test_the_lab_keeps_only_its_latest_event_and_waits_for_no_other_lane(jobs: Jobs) -> None:
     others = [jobs.submit(lane, endless) for lane in (TRAIN, COMPARE)]
     lab = ended(jobs.submit(LAB, counting(5)))
     assert (lab.state, lab.events) == ("finished", [4])

@@ -19,13 +19,9 @@ def signed(language: str, value: float) -> str:
     return ("−" if value < 0 else "") + size
 
 
-def powered(language: str, value: float) -> str:
-    """A power of ten on an axis, or 0: 0.01, 1, 100, 10³, −10⁶, 10⁻⁴."""
-    if not value:
-        return "0"
-    power = round(math.log10(abs(value)))
-    size = f"10{raised(power)}" if abs(power) > 2 else number(language, 10.0**power, max(0, -power))
-    return ("−" if value < 0 else "") + size
+def powered(value: float) -> str:
+    """A power of ten on an axis, or 0: 10⁰, 10², −10⁶, 10⁻⁴; none is written out, so that an axis has one notation."""
+    return ("−" if value < 0 else "") + f"10{raised(round(math.log10(abs(value))))}" if value else "0"
 
 
 def figure(language: str, value: float, figures: int = 3) -> str:

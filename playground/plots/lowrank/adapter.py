@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from playground.locales import number, percent, significant, text
+from playground.locales import counted, number, percent, significant, text
 from playground.plots.kit.charts import AMOUNT, COLOURS, styled
 from playground.plots.kit.heatmap import Place, layer_map
 from playground.plots.kit.svg import UNITS, y_axis
@@ -29,16 +29,16 @@ ROOM = 1.06  # the height reaches a little further than the largest value
 def spectrum(values: Sequence[float], kept: int, language: str) -> str:
     """
     Singular values as bars, those that are kept filled, over the share of energy that the first ones hold as a line;
-    behind the last one the empty places that a higher rank would fill.
+    behind the last one the empty places that a higher rank would fill. What the line is stands below.
     """
     shown = list(values[:SHOWN])
     places = len(shown) + (BEYOND if len(values) <= SHOWN else 0)
     largest = max(shown, default=0.0)
     top = ROOM * (largest or 1.0)
-    axis = "lowrank.spectrum.first" if len(values) > SHOWN else "lowrank.spectrum.axis"
-    name = text(language, axis, shown=SHOWN, count=number(language, len(values)))
+    key = "lowrank.spectrum.first" if len(values) > SHOWN else "lowrank.spectrum.axis"
+    name = text(language, key, shown=SHOWN, count=number(language, len(values)))
     first = significant(language, largest, 3)
-    label = escape(text(language, "lowrank.spectrum.label", count=len(values), first=first))
+    label = escape(counted(language, "lowrank.spectrum.label", len(values), first=first))
     line = _energy(values, places)
     return (
         f'<svg class="pp-loss pp-spectrum" role="img" aria-label="{label}" style="--label:5">{y_axis(top, language)}'
@@ -46,6 +46,7 @@ def spectrum(values: Sequence[float], kept: int, language: str) -> str:
         f'<svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%" overflow="visible">'
         f"{line}</svg>{below(range(1, places + 1, max(1, places // 10)), places, name, language)}"
         f"{_shares(language) if line else ''}</svg>"
+        f'<p class="pp-soft pp-small">{escape(text(language, "lowrank.spectrum.line"))}</p>'
     )
 
 

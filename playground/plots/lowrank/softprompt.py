@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
-from playground.locales import number, percent, significant, text
+from playground.locales import counted, number, percent, significant, text
 from playground.plots.kit import charts
 from playground.plots.kit.svg import nice_step
 from playground.plots.lowrank.axis import below, decimals
@@ -142,5 +142,4 @@ def importance_summary(event: Importance, language: str) -> str:
     values |= {"rise": signed(language, event.losses[most] - event.whole)}
     if len(event.losses) == event.tokens:
         return text(language, "softprompt.most_all", **values)
-    counts = {"count": number(language, len(event.losses)), "tokens": number(language, event.tokens)}
-    return text(language, "softprompt.most", **values, **counts)
+    return counted(language, "softprompt.most", len(event.losses), tokens=number(language, event.tokens), **values)

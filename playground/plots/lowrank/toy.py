@@ -46,12 +46,12 @@ def bars(values: Sequence[float], first: int, last: int, top: float) -> str:
 
 
 def error_curve(points: Sequence[Point], steps: int, best: float, language: str, summary: str) -> str:
-    """Relative errors by step, from 1 (all is missing), and the best possible one as a dashed line."""
+    """Relative errors by step, from 1 (all is missing), and the best possible one as a level line."""
     top = 1.04 * max([1.0, *(error for _, error in points)])
     lines = [(share / top, f"{number(language, 100 * share)} %") for share in (0.0, 0.5, 1.0)]
     height = 100 * (1 - best / top)
-    line = f'<line class="pp-curve pp-held-out" x1="0" x2="100%" y1="{height:.2f}%" y2="{height:.2f}%"/>'
+    line = f'<line class="pp-level" x1="0" x2="100%" y1="{height:.2f}%" y2="{height:.2f}%"/>'
     below = ' dy="1.35em"' if best > 0.2 else ' dy="-.5em"'
     name = escape(text(language, "toy.curve.best"))
-    label = f'<text class="pp-label" x="100%" y="{height:.2f}%"{below} text-anchor="end">{name}</text>'
+    label = f'<text class="pp-axis" x="100%" y="{height:.2f}%"{below} text-anchor="end">{name}</text>'
     return drawing(summary, lines, x_axis(steps, language) + line + label, curve(points, steps, top, "pp-training"))

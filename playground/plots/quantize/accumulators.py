@@ -75,7 +75,7 @@ def bent(value: float) -> float:
 
 def partial_sums(found: DotProduct, low: float, high: float, language: str, summary: str) -> str:
     """
-    The sums of one pair by length against the exact ones (dashed); what comes after an overflow or a stall in another
+    The sums of one pair by length against the exact ones (broad, grey); what comes after an overflow or a stall in another
     colour. Lengths are in powers of ten, and so are sums, unless the exact ones have both signs: crossing zero would fill
     a logarithmic chart. `low` and `high` bound every pair's chart alike.
     """
@@ -116,10 +116,10 @@ def _ticks(low: float, high: float, even: bool, language: str) -> list[tuple[flo
         return [(here * step, signed(language, here * step)) for here in range(math.ceil(low / step), int(high / step) + 1)]
     every = math.ceil(max(bent(high), -bent(low), 1) / TICKS)
     ticks = [0.0, *(sign * 10.0**power for power in range(every, 11, every) for sign in (1, -1))]
-    return [(tick, powered(language, tick)) for tick in ticks if low <= tick <= high]
+    return [(tick, powered(tick)) for tick in ticks if low <= tick <= high]
 
 
 def _lengths(longest: float, language: str) -> str:
     """Powers of ten along the bottom, up to 10^longest."""
     powers = range(0, math.floor(longest + 1e-9) + 1, 1 if longest < SHORT else 2)
-    return "".join(below(power / longest, powered(language, 10.0**power), "1.5em") for power in powers)
+    return "".join(below(power / longest, powered(10.0**power), "1.5em") for power in powers)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from playground.locales import number, raised, significant, text
-from playground.plots.kit.figures import decibels, figure, share
+from playground.locales import number, significant, text
+from playground.plots.kit.figures import decibels, figure, powered, share
 from playground.plots.kit.heatmap import Place, layer_map
 from playground.plots.kit.svg import UNITS, drawing
 from playground.plots.quantize.names import module_name
@@ -43,13 +43,6 @@ PRODUCTS = ("calibration.head.product", "calibration.head.rmse", "calibration.he
 NAMED = 3  # outlier features whose numbers are written
 
 
-def power(language: str, exponent: int) -> str:
-    """10 to a whole number: 0.01, 1, 100, 10³, 10⁻⁴."""
-    if abs(exponent) > 2:
-        return f"10{raised(exponent)}"
-    return number(language, 10.0**exponent, max(0, -exponent))
-
-
 def sizes(found: Histogram, clips: Mapping[str, float], language: str) -> str:
     """A histogram of log₁₀|x|, the counts on a log scale too, with a named line where each static range ends."""
     top = math.log10(1 + max(found.counts)) * 1.04 or 1.0
@@ -57,11 +50,11 @@ def sizes(found: Histogram, clips: Mapping[str, float], language: str) -> str:
     span = (high - low) or 1.0
     heights = [math.log10(1 + count) / top for count in found.counts]
     ticks = "".join(
-        below((here - low) / span, power(language, here), "1.5em", odd(here))
+        below((here - low) / span, powered(10.0**here), "1.5em", odd(here))
         for here in range(math.ceil(low), math.floor(high) + 1)
     )
     axis = below(0.5, text(language, "calibration.sizes.axis"), "2.8em")
-    counts = [(math.log10(1 + 10**here) / top, power(language, here)) for here in range(0, int(top) + 1, 2)]
+    counts = [(math.log10(1 + 10**here) / top, powered(10.0**here)) for here in range(0, int(top) + 1, 2)]
     marks = _clips({name: (math.log10(clip) - low) / span for name, clip in clips.items() if clip > 0}, clips, language)
     summary = text(language, "calibration.sizes.title")
     bars = f'<path class="pp-kept" d="{outline(heights, UNITS * (found.high - found.low) / span)}"/>'
@@ -156,7 +149,7 @@ def _strip(
     """A bar for each feature, and what `_outliers` gives to be drawn over them."""
     low, high = scale
     every = max(1, math.ceil((high - low) / 4))
-    lines = [((here - low) / (high - low), power(language, here)) for here in range(low, high + 1, every)]
+    lines = [((here - low) / (high - low), powered(10.0**here)) for here in range(low, high + 1, every)]
     axis = below(0.5, text(language, "calibration.features.axis"), "1.5em")
     bars = f'<path class="pp-kept" d="{outline(_heights(values, scale).tolist())}"/>'
     return drawing(summary, lines, outside + axis, bars + inside)

@@ -1,6 +1,6 @@
 """
-Two trainings in one chart: LoRA's lines are solid, QLoRA's dashed; held-out loss strong, training loss pale. And the
-losses that merging leads to, a bar each.
+Two trainings in one chart: held-out loss dashed, training loss solid and faint; LoRA and QLoRA by colour, and QLoRA's points
+are rings. And the losses that merging leads to, a bar each.
 
 Pure: numbers in, an inline SVG or a table out. Knows nothing about models or pages.
 """
@@ -13,13 +13,14 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from playground.locales import significant, text
-from playground.plots.kit.svg import EMPTY_TOP, Point, curve, finite, labels, x_axis, y_axis
+from playground.plots.kit.svg import EMPTY_TOP, UNITS, Point, curve, finite, labels, x_axis, y_axis
 from playground.plots.quantize.pieces import columns, measure, stretched, table
 
 if TYPE_CHECKING:
     from playground.quantize.merging import Losses
 
 
+RINGS = 8  # on a line of many points
 Curves = Mapping[str, Sequence[Point]]  # "losses" and "held_out" of one training
 
 
@@ -30,9 +31,10 @@ def curves(lora: Curves, qlora: Curves, names: tuple[str, str], steps: int, summ
     top = 1.04 * max((loss for _, loss in points), default=EMPTY_TOP) or 1.0
     steps = max([1, steps, *(step for step, _ in points)])
     drawn = "".join(
-        f'<g class="{kind}" style="--m:var(--m-{method})"><g class="pp-pale">{curve(side["losses"], steps, top, "")}</g>'
-        f"{curve(side['held_out'], steps, top, '')}</g>"
-        for side, method, kind in zip(sides, ("lora", "qlora"), ("pp-first", "pp-second"), strict=True)
+        f'<g style="--m:var(--m-{method})"><g class="pp-pale">{curve(side["losses"], steps, top, "")}'
+        f"{mark(side['losses'][:: max(1, len(side['losses']) // RINGS)], steps, top)}</g>"
+        f"{curve(side['held_out'], steps, top, 'pp-held-out')}{mark(side['held_out'], steps, top)}</g>"
+        for side, method, mark in zip(sides, ("lora", "qlora"), (_unmarked, _rings), strict=True)
     )
     ends = labels(sides[0]["held_out"], sides[1]["held_out"], names, steps, top)
     axes = y_axis(top, language) + x_axis(steps, language)
@@ -40,6 +42,16 @@ def curves(lora: Curves, qlora: Curves, names: tuple[str, str], steps: int, summ
         f'<svg class="pp-loss pp-pair" role="img" aria-label="{escape(summary)}" '
         f'style="--m-text:var(--m-lora-text);--label:{max(map(len, names))}">{axes}{stretched(drawn)}{ends}</svg>'
     )
+
+
+def _unmarked(points: Sequence[Point], steps: int, top: float) -> str:
+    return ""
+
+
+def _rings(points: Sequence[Point], steps: int, top: float) -> str:
+    """A ring at each point: a dot, and a smaller one of the card's colour over it."""
+    dots = "".join(f"M{UNITS * step / steps:.1f} {UNITS * (1 - loss / top):.1f}h.01" for step, loss in points)
+    return 2 * f'<path class="pp-rings" vector-effect="non-scaling-stroke" d="{dots}"/>' if dots else ""
 
 
 def merged(losses: Losses, language: str) -> str:

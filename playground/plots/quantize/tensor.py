@@ -135,7 +135,8 @@ def scaled(top: float, logarithmic: bool, language: str) -> tuple[Height, list[t
 
     powers = [10**power for power in range(math.floor(math.log10(most)) + 1)]
     every = 2 if len(powers) > 5 else 1
-    return rise, [(0.0, "0"), *((rise(one), powered(language, one)) for one in powers[::every])]
+    apart_from_0 = [one for one in powers[::every] if 100 * rise(one) >= LABEL]
+    return rise, [(0.0, "0"), *((rise(one), powered(one)) for one in apart_from_0)]
 
 
 def axis(low: float, high: float, title: str, language: str) -> str:

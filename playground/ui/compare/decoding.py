@@ -12,7 +12,7 @@ import gradio as gr
 
 from playground.bounds import Bound
 from playground.compare.job import DECODING
-from playground.locales import number, text
+from playground.locales import counted, number, text
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 
@@ -51,4 +51,9 @@ def summary(language: str, decoding: Mapping[str, Any]) -> str:
     how = text(language, "decoding.greedy")
     if decoding["temperature"]:
         how = text(language, "decoding.sampled", temperature=number(language, decoding["temperature"], 1))
-    return text(language, "decoding.summary", how=how, tokens=decoding["max_new_tokens"], seed=decoding["seed"])
+    return counted(language, "decoding.summary", decoding["max_new_tokens"], how=how, seed=decoding["seed"])
+
+
+def chip(language: str, decoding: Mapping[str, Any]) -> str:
+    """The settings on the chip that opens them."""
+    return f"{summary(language, decoding)} ▾"

@@ -2,7 +2,8 @@
 What the Compare tab opens with: the question of a link, or the visitor's latest one, or the first example; and the answers
 to exactly that question, if there are any.
 
-Answers to another question are never shown under it. Knows no components.
+Answers to another question are never shown under it, but where a page is opened again in another language: what it showed
+stays, and names its own question. Knows no components.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from playground.actions.compare import (
     latest,
     latest_frame,
     pane_ids,
+    recorded,
     recorded_answers,
+    renamed,
     showable,
     unanswered,
 )  # fmt: skip
 from playground.compare.job import DECODING
+from playground.ui.compare.asked import LATEST
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit import links
 from playground.ui.kit.base import base_choices, base_name
@@ -63,10 +67,13 @@ def opening(key: str, link: Mapping[str, Any]) -> Opening:
     asked, unknown = (run.job, "") if run and not links.asks(link) else _linked(link)
     question, missing = showable(key, asked)
     blank = unanswered(key, question)
-    if run and run.job == asked:
-        return Opening(question, blank["panes"], latest_frame(run) or blank, asked, missing=missing)
-    recorded = recorded_answers(asked)
-    return Opening(question, blank["panes"], recorded or blank, question, recorded is not None, missing, unknown)
+    if run and (run.job == asked or link["answers"] == LATEST):
+        frame = latest_frame(run)
+        shown = renamed(key, frame) if frame else blank
+        return Opening(question, blank["panes"], shown, run.job, missing=missing, unknown_base=unknown)
+    found = recorded().get(link["answers"]) or recorded_answers(asked)
+    answered = Question.of_frame(found) if found else question
+    return Opening(question, blank["panes"], found or blank, answered, found is not None, missing, unknown)
 
 
 def _linked(link: Mapping[str, Any]) -> tuple[Question, str]:

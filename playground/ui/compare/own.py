@@ -51,7 +51,8 @@ class OwnAdapters:
     really: gr.Button
     keep: gr.Button
     said: gr.HTML
-    deleted: Any = None  # the event, for whoever shows adapters elsewhere
+    renamed: Any = None  # events, for whoever shows adapters elsewhere
+    deleted: Any = None
 
     @property
     def offered(self) -> list[Any]:
@@ -116,9 +117,9 @@ def mine(key: str) -> Sequence[dict[str, Any]]:
 
 def details(summary: dict[str, Any], language: str) -> str:
     """LoRA r = 8 · pirate · 24 steps · SmolLM2-135M-Instruct · 1.8 MB; plain text, not yet escaped."""
-    steps = locales.text(language, "own.steps", steps=locales.number(language, summary["steps"]))
+    steps = [locales.counted(language, "own.steps", summary["steps"])] if summary["steps"] else []
     size = locales.size(language, summary["bytes"])
-    return " · ".join([plain_title(summary, language), steps, base_name(summary["base"], language), size])
+    return " · ".join([plain_title(summary, language), *steps, base_name(summary["base"], language), size])
 
 
 def build(wording: Wording, visit: Controls[Visit], panes: gr.Dropdown) -> OwnAdapters:
@@ -128,11 +129,11 @@ def build(wording: Wording, visit: Controls[Visit], panes: gr.Dropdown) -> OwnAd
     own.adapter.input(looked.handler(own.look), looked.inputs, [*own.looks, own.said], **STREAM)
     changed = [*own.offered, panes, own.said]
     called = looked.handler(lambda one: own.call(one, panes))
-    gr.on([own.rename.click, own.name.submit], called, looked.inputs, changed, **STREAM)
+    renamed = gr.on([own.rename.click, own.name.submit], called, looked.inputs, changed, **STREAM)
     deleted = own.really.click(looked.handler(lambda one: own.delete(one, panes)), looked.inputs, changed, **STREAM)
     own.remove.click(lambda: gr.update(visible=True), None, own.sure, **HIDDEN)
     own.keep.click(lambda: gr.update(visible=False), None, own.sure, **HIDDEN)
-    return replace(own, deleted=deleted)
+    return replace(own, renamed=renamed, deleted=deleted)
 
 
 def _layout(wording: Wording) -> OwnAdapters:

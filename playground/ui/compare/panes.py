@@ -6,17 +6,16 @@ Pure: plain values and a language in, HTML out; what a visitor or a model wrote 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from playground.actions.compare import Question, answered, latest_frame
-from playground.compare.job import DECODING
 from playground.formats.registry import format_of
-from playground.locales import NO_BREAK, number, percent, significant, size, text, trimmed
+from playground.locales import NO_BREAK, counted, number, percent, significant, size, text, trimmed
 from playground.model.catalogue import is_simulated, split_id
+from playground.ui.compare.asked import mark
 from playground.ui.compare.decoding import summary
 from playground.ui.kit.base import base_name
 from playground.ui.kit.controls import Changes
@@ -32,12 +31,6 @@ MAIN_HYPERPARAMETER = {"lora": ("r", "rank"), "qlora": ("r", "rank"), "few_shot"
 NOTHING_WRITTEN = {"overflow": "pane.overflow", "stopped": "pane.unanswered"}  # why an answer has no text
 COLUMNS = {1: 1, 2: 2, 3: 3, 5: 3, 6: 3}  # panes: columns on a wide screen, otherwise 4
 VISIBLE_SPACES = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})
-# Takes the answers and the controls, in the order of `data-asked`: says where they disagree
-MARK = """(answers, ...controls) => {
-  const asked = new DOMParser().parseFromString(answers || "", "text/html").querySelector("[data-asked]")?.dataset.asked;
-  const same = !asked || JSON.stringify(JSON.parse(asked)) === JSON.stringify(controls);
-  document.getElementById("answered").toggleAttribute("data-former", !same);
-}"""
 SMALLEST_PROBABILITY = 0.1  # percent; below it the page says "less than"
 
 
@@ -80,8 +73,8 @@ def plain_title(summary: Values, language: str) -> str:
 
 def answers(frame: Values, question: Question, language: str) -> str:
     """
-    The panes under a line that names what they answer: the question, the base, and how. `data-asked` says the same for the
-    script that marks them once the controls say something else (`MARK`).
+    The panes under a line that names what they answer: the question, the base, and how. A mark says the same for programs
+    (asked.py).
     """
     key = "compare.answers" if answered(frame) else "compare.unanswered"
     parts = (
@@ -89,9 +82,8 @@ def answers(frame: Values, question: Question, language: str) -> str:
         base_name(question.base, language),
         summary(language, question.decoding),
     )
-    asked = [question.base, question.prompt, question.panes, *(question.decoding[bound.name] for bound in DECODING)]
     return (
-        f'<div data-asked="{escape(json.dumps(asked))}"><p class="pp-asked">{escape(" · ".join(parts))} '
+        f'<div {mark(question)}><p class="pp-asked">{escape(" · ".join(parts))} '
         f'<strong class="pp-former">{words(language, "compare.former")}</strong></p>{panes(frame, language)}</div>'
     )
 
@@ -218,7 +210,7 @@ def divergence(language: str, nats: float) -> str:
 def ending(pane: Values, frame: Values, language: str) -> str:
     """Why an answer stopped short, or that it is the base model's word for word; "" if there is nothing to say."""
     if pane["finish_reason"] == "length":
-        return text(language, "pane.cut", count=number(language, pane["tokens"]))
+        return counted(language, "pane.cut", pane["tokens"])
     if pane["finish_reason"] == "stopped" and pane["text"]:
         return text(language, "pane.stopped")
     if overflows(pane):

@@ -69,11 +69,14 @@ def pane_choices(key: str, base_id: str, language: str) -> list[tuple[str, str]]
 
 def pane_update(visit: Visit, wanted: Sequence[str]) -> dict[str, Any]:
     """The dropdown of panes: what can be chosen on a base, and of what is wanted that which can be shown there."""
-    choices = pane_choices(visit.key, visit.base, visit.language)
-    library, value = SESSIONS.get(visit.key).library, []
-    for pane in wanted:
-        if STEP_MARK in pane and library.knows(pane):
-            choices.append((pane_title(library.get(pane).summary(), visit.language), pane))
-        if pane in [one for _, one in choices]:
-            value.append(pane)
-    return gr.update(choices=choices, value=value or [BASE])
+    choices = shown_choices(visit, wanted)
+    known = [one for _, one in choices]
+    return gr.update(choices=choices, value=[one for one in wanted if one in known] or [BASE])
+
+
+def shown_choices(visit: Visit, wanted: Sequence[str]) -> list[tuple[str, str]]:
+    """What can be chosen on a base, and the checkpoints that are wanted."""
+    library = SESSIONS.get(visit.key).library
+    steps = [pane for pane in wanted if STEP_MARK in pane and library.knows(pane)]
+    titled = [(pane_title(library.get(pane).summary(), visit.language), pane) for pane in steps]
+    return [*pane_choices(visit.key, visit.base, visit.language), *titled]

@@ -6,7 +6,7 @@ Handlers turn actions into HTML; what is shown comes from the latest frame of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from playground.actions.compare import (
     latest_frame,
     pane_ids,
     recorded,
+    renamed,
     showable,
     start_comparison,
     stop_comparison,
@@ -29,10 +30,14 @@ from playground.actions.compare import (
 from playground.compare.job import DEFAULTS
 from playground.errors import PlaygroundError
 from playground.ui.compare import decoding, own, panes, picker
+from playground.ui.compare import former as former_panes
+from playground.ui.compare.asked import COMPARE, Seen
 from playground.ui.compare.decoding import Manner
+from playground.ui.compare.former import Former
 from playground.ui.compare.opening import Opening
 from playground.ui.compare.own import OwnAdapters
 from playground.ui.compare.picker import Picked, pane_update
+from playground.ui.compare.progress import progress
 from playground.ui.kit import links
 from playground.ui.kit.base import BaseChoice
 from playground.ui.kit.controls import Changes, Controls, unchanged
@@ -66,11 +71,13 @@ class CompareTab:
     base: BaseChoice
     manner: Controls[Manner]
     asked: Controls[Asked]
+    seen: Controls[Seen]
     picked: Controls[Picked]
     prompt: gr.Textbox
     panes: gr.Dropdown
     own: OwnAdapters
     zip: gr.File
+    former: Former
     decoding: Mapping[str, Any]
     summary: gr.Button  # of the decoding
     link: gr.Textbox
@@ -92,25 +99,32 @@ class CompareTab:
         except PlaygroundError as error:
             yield {self.notice: alarm(error.message(asked.language))}
             return
-        yield from self.follow(run, asked.language)
+        yield from self.follow(run, asked)
 
-    def follow(self, run: Run, language: str) -> Iterator[Changes]:
+    def follow(self, run: Run, visit: Visit) -> Iterator[Changes]:
         """Show a comparison as it is written."""
 
         def changes(run: Run) -> Changes:
             frame = latest_frame(run)
-            drawn = self.drawn(frame, run.job, language) if frame else {}
-            return {self.notice: progress(run, language)} | drawn | self.buttons(running=not run.ended)
+            drawn = self.drawn(renamed(visit.key, frame), run.job, visit.language) if frame else {}
+            return {self.notice: progress(run, visit.language)} | drawn | self.buttons(running=not run.ended)
 
         yield from watch(run, self.notice, changes)
 
-    def attach(self, asked: Asked) -> Iterator[Changes]:
-        """After a reload: follow the session's latest comparison, if the controls stand as it was asked."""
-        run = latest(asked.key)
+    def attach(self, seen: Seen) -> Iterator[Changes]:
+        """After a reload: follow the session's latest comparison, if it is the one that is shown."""
+        run = latest(seen.key)
         yield unchanged(self.notice)  # a generator that yields nothing would empty what it may change
-        question, missing = showable(asked.key, run.job) if run else (None, [])
-        if run and question == asked.question and not (missing and run.ended):
-            yield from self.follow(run, asked.language)
+        if run and run.job == seen.question and not (run.ended and showable(seen.key, run.job)[1]):
+            yield from self.follow(run, seen)
+
+    def retitle(self, seen: Seen) -> Changes:
+        """An adapter has another name: so has its answer."""
+        run = latest(seen.key)
+        frame = latest_frame(run) if run and run.job == seen.question else None
+        if run is None or frame is None:
+            return unchanged(self.answers)
+        return self.drawn(renamed(seen.key, frame), run.job, seen.language)
 
     def halt(self, visit: Visit) -> Changes:
         """Stop the session's comparison. The buttons do not wait for whoever follows it: that may be another window."""
@@ -123,18 +137,24 @@ class CompareTab:
     def drawn(self, frame: Mapping[str, Any], question: Question, language: str) -> Changes:
         return {self.answers: panes.answers(frame, question, language), self.tokens: panes.first_tokens(frame, language)}
 
-    def example(self, task: str, visit: Visit) -> Changes:
+    def example(self, task: str, asked: Asked) -> Changes:
         """A recorded comparison with its question, its panes and how it was asked, on the base that it was recorded with."""
         frame = recorded()[task]
         question = Question.of_frame(frame)
         return {
             **self.base.set(question.base),
             self.prompt: question.prompt,
-            self.panes: pane_update(replace(visit, base=question.base), question.panes),
+            self.panes: pane_update(replace(asked, base=question.base), question.panes),
             **{control: question.decoding[name] for name, control in self.decoding.items()},
-            self.notice: note(visit.language, "compare.recorded"),
-            **self.drawn(frame, question, visit.language),
+            self.notice: note(asked.language, "compare.recorded"),
+            **self.drawn(frame, question, asked.language),
+            **self.gives_way(asked, question.panes),
         }
+
+    def gives_way(self, asked: Asked, panes: Sequence[str]) -> Changes:
+        """Other panes take the place of the chosen ones. An example's own, one press brings back anyhow."""
+        examples = [pane_ids(frame) for frame in recorded().values()]
+        return self.former.gone() if asked.panes in examples else self.former.give_way(asked, asked.panes, panes)
 
     def offer(self, picked: Picked) -> Changes:
         """What can be chosen now: with a new adapter, or on another base, where the panes that it cannot show go."""
@@ -158,10 +178,12 @@ class CompareTab:
         }
 
     def summarize(self, manner: Manner) -> Changes:
-        return {self.summary: chip(manner.language, manner.decoding)}
+        return {self.summary: decoding.chip(manner.language, manner.decoding)}
 
-    def write_link(self, asked: Asked) -> Changes:
-        query = links.write({"base": asked.base, "prompt": asked.prompt, "panes": asked.panes, **asked.decoding})
+    def write_link(self, asked: Asked, answers: str = "") -> Changes:
+        """The link to what is asked now; `answers`: those to keep under it (`Seen.source`)."""
+        named = {"base": asked.base, "prompt": asked.prompt, "panes": asked.panes, "answers": answers}
+        query = links.write({**named, **asked.decoding})
         return {self.link: f"lang={asked.language}&{query}"}
 
     def say_copied(self, visit: Visit) -> Changes:
@@ -176,31 +198,13 @@ class CompareTab:
             self.base.used: {"value": question.base},
             self.prompt: {"value": question.prompt},
             self.panes: pane_update(replace(visit, base=question.base), question.panes),
-            self.summary: {"value": chip(language, question.decoding)},
+            self.summary: {"value": decoding.chip(language, question.decoding)},
             **{control: {"value": question.decoding[name]} for name, control in self.decoding.items()},
             **{
                 component: value if isinstance(value, dict) else {"value": value}
                 for component, value in (drawn | self.own.offer(visit)).items()
             },
         }
-
-
-def chip(language: str, how: Mapping[str, Any]) -> str:
-    """The settings on the chip that opens them."""
-    return f"{decoding.summary(language, how)} ▾"
-
-
-def progress(run: Run, language: str) -> str:
-    """Where a comparison stands, in one line."""
-    if run.error:
-        return alarm(run.error.message(language))
-    if run.state == "queued" and run.position:
-        return note(language, "compare.queued", position=run.position)
-    if run.state == "stopped":
-        return note(language, "compare.stopped" if run.events else "compare.stopped_waiting")
-    if not run.events:
-        return note(language, "compare.waiting")
-    return note(language, "compare.done" if run.ended else "compare.running")
 
 
 def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> CompareTab:
@@ -214,7 +218,7 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
         make(html, {"value": lambda lang: f'<span class="pp-soft pp-small">{words(lang, "compare.try")}</span>'})
         examples = {task: _chip(wording, f"compare.try.{task}", f"try-{task}") for task in recorded()}
         summary = make(
-            gr.Button, {"value": lambda lang: chip(lang, DEFAULTS)},
+            gr.Button, {"value": lambda lang: decoding.chip(lang, DEFAULTS)},
             size="sm", elem_classes=["chip", "pp-push"], elem_id="decoding-chip",
         )  # fmt: skip
         add = _chip(wording, "compare.add", "add-pane")
@@ -224,6 +228,7 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
     with panes_card:
         mine = own.build(wording, visit, chosen)
     notice = make(html, {"value": lambda lang: note(lang, "compare.recorded")}, elem_id="compare-notice")
+    former = former_panes.build(wording)
     with gr.Column(elem_id="answered"):
         answers = make(html, {"value": lambda lang: panes.answers(opening, question, lang)}, elem_id="panes")
         tokens = make(html, {"value": lambda lang: panes.first_tokens(opening, lang)}, elem_id="first-tokens")
@@ -231,8 +236,10 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
         visit=visit, base=base,
         manner=Controls(Manner.of, {**visit.components, **how}),
         asked=Controls(Asked.of, {**visit.components, "prompt": prompt, "panes": chosen, **how}),
+        seen=Controls(Seen, {**visit.components, "answers": answers}),
         picked=Controls(Picked, {**visit.components, "panes": chosen, "zip": brought}),
-        prompt=prompt, panes=chosen, own=mine, zip=brought, decoding=how, summary=summary, go=go, stop=stop,
+        prompt=prompt, panes=chosen, own=mine, zip=brought, former=former, decoding=how,
+        summary=summary, go=go, stop=stop,
         link=gr.Textbox(visible=False), notice=notice, answers=answers, tokens=tokens,
     )  # fmt: skip
     for button, card in ((summary, decoding_card), (add, panes_card)):
@@ -270,11 +277,13 @@ def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -
     asking = [tab.go.click, tab.prompt.submit, *(one.click for one in examples.values())]
     gr.on(asking, None, None, None, js=links.FORGET, **HIDDEN)
     controls = [tab.base.used, tab.prompt, tab.panes, *tab.decoding.values()]
-    gr.on([one.change for one in (tab.answers, *controls)], None, [tab.answers, *controls], None, js=panes.MARK, **HIDDEN)
+    gr.on([one.change for one in (tab.answers, *controls)], None, [tab.answers, *controls], None, js=COMPARE, **HIDDEN)
     tab.stop.click(visit.handler(tab.halt), visit.inputs, [tab.go, tab.stop], **HIDDEN)
-    example = [*tab.base.all, tab.prompt, tab.panes, *tab.decoding.values(), tab.notice, tab.answers, tab.tokens]
+    example = [*controls, *tab.base.all, tab.notice, tab.answers, tab.tokens, *tab.former.all]
     for task, chip in examples.items():
-        chip.click(visit.handler(partial(tab.example, task)), visit.inputs, example, **HIDDEN)
+        chip.click(asked.handler(partial(tab.example, task)), asked.inputs, list(dict.fromkeys(example)), **HIDDEN)
+    former_panes.wire(tab.former, visit, tab.base, tab.panes)
+    tab.own.renamed.then(tab.seen.handler(tab.retitle), tab.seen.inputs, [tab.answers, tab.tokens], **HIDDEN)
     gr.on(
         [control.change for control in tab.decoding.values()],
         tab.manner.handler(tab.summarize), tab.manner.inputs, tab.summary, trigger_mode="always_last", **HIDDEN,

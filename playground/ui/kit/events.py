@@ -23,6 +23,11 @@ def note(language: str, key: str, **values: object) -> str:
     return f'<p class="pp-soft" role="status">{words(language, key, **values)}</p>'
 
 
+def plain(said: str) -> str:
+    """A quiet line of a sentence that is there already."""
+    return f'<p class="pp-soft" role="status">{escape(said)}</p>'
+
+
 def english(language: str) -> str:
     """Below a question: which language the models answer in; nothing where it goes without saying."""
     return "" if language == DEFAULT else f'<p class="pp-soft pp-small">{words(language, "compare.english")}</p>'

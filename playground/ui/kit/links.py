@@ -43,6 +43,7 @@ FIELDS = (
     Field("prompt", ""),
     Field("panes", [], _list, ",".join),
     *map(_number, DECODING),
+    Field("answers", ""),  # those to keep under another question, for a page that is opened again in another language
 )
 
 DEFAULTS = {field.name: field.default for field in FIELDS if field.name != "tab"}  # of what makes a question

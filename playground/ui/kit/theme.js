@@ -41,10 +41,13 @@
       if (ours !== null) element.setAttribute(name, ours);
     }
   };
+  // Sizes of files, which it writes as 13.0 B and with a point everywhere
+  const sized = text => text.replace(/^(\d+)\.(\d)(?=\s([KMGP]?)B\b)/, (_, whole, tenth, unit) =>
+    unit ? whole + (language === "es" ? "," : ".") + tenth : whole);
   const translateText = node => {
     if (!node.parentElement || node.parentElement.closest(".html-container, textarea, code, .cm-editor, style, script")) return;
-    const ours = said(node.data);
-    if (ours !== null) node.data = ours;
+    const ours = said(node.data) ?? sized(node.data);
+    if (ours !== node.data) node.data = ours;
   };
   const translate = node => {
     if (node.nodeType === Node.TEXT_NODE) return translateText(node);

@@ -13,7 +13,7 @@ from playground.adapt import cost as arithmetic
 from playground.adapt.cost import Cost, Measured
 from playground.adapt.library import examples
 from playground.adapt.published import PUBLISHED, Published
-from playground.locales import NO_BREAK, number, percent, significant, text
+from playground.locales import NO_BREAK, counted, number, percent, significant, text
 from playground.model.architecture import Linear
 from playground.plots.lowrank.table import table
 from playground.ui.compare.panes import pane_title
@@ -85,17 +85,16 @@ def _way(way: str, method_id: str, language: str) -> str:
 
 def storage_bars(cost: Cost, method_id: str, language: str) -> str:
     """On disk, for N tasks: one base with N adapters, and N models."""
-    tasks = number(language, cost.tasks)
     adapters = cost.tasks * cost.adapter_bytes
     shared: list[Part] = [
         ("frozen", text(language, "arithmetic.part.base"), cost.stored_adapters - adapters),
-        ("trained", text(language, "arithmetic.part.adapters", tasks=tasks), adapters),
+        ("trained", counted(language, "arithmetic.part.adapters", cost.tasks), adapters),
     ]
-    models: list[Part] = [("trained", text(language, "arithmetic.part.models", tasks=tasks), cost.stored_models)]
+    models: list[Part] = [("trained", counted(language, "arithmetic.part.models", cost.tasks), cost.stored_models)]
     names = text(language, "arithmetic.stored.models"), text(language, "arithmetic.stored.adapters")
     longest = max(cost.stored_models, cost.stored_adapters)
     rows = bar("full_fine_tuning", names[0], models, longest, language) + bar(method_id, names[1], shared, longest, language)
-    return f'<h3 class="pp-name">{words(language, "arithmetic.disk", tasks=tasks)}</h3>{rows}'
+    return f'<h3 class="pp-name">{escape(counted(language, "arithmetic.disk", cost.tasks))}</h3>{rows}'
 
 
 def measured_line(found: Measured, cost: Cost, name: str, language: str) -> str:

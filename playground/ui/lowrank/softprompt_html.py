@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from playground.locales import number, percent, text
 from playground.plots.lowrank.table import table
 from playground.ui.compare.panes import VISIBLE_SPACES, visible
-from playground.ui.kit.html import heading, words
+from playground.ui.kit.html import counted, heading, words
 from playground.ui.kit.sections import soft
 
 if TYPE_CHECKING:
@@ -52,11 +52,10 @@ def change(found: Report, language: str) -> str:
     same = sum(token.nearest[0].id == token.start_nearest[0].id for token in moved)
     cosine = sum(token.cosine_to_start or 0.0 for token in moved) / len(moved)
     values = {"cosine": number(language, cosine, 2), "distance": number(language, distance, 1)}
-    values |= {"tokens": number(language, len(moved))}
     if same == len(moved):
-        line = words(language, "softprompt.kept_all", **values)
+        line = counted(language, "softprompt.kept_all", same, **values)
     else:
-        line = words(language, "softprompt.kept", same=number(language, same), **values)
+        line = counted(language, "softprompt.kept", same, tokens=number(language, len(moved)), **values)
     shared = text(language, "softprompt.shared", chance=number(language, found.chance, 2), words=SLOT)
     shared = escape(shared).replace(SLOT, near(found.step_nearest, language))
     return f'<p>{line}</p><p class="pp-soft">{words(language, "softprompt.words")} {shared}</p>'

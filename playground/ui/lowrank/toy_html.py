@@ -152,7 +152,12 @@ def percent(language: str, value: float, digits: int = 0) -> str:
 
 
 def spectrum(values: np.ndarray, rank: int, language: str) -> str:
-    summary = locales.text(language, "toy.spectrum.summary", rank=rank, count=len(values))
+    count = locales.number(language, len(values))
+    if rank == len(values):
+        summary = locales.text(language, "toy.spectrum.whole", count=count)
+    else:
+        key = "toy.spectrum.summary.one" if rank == 1 else "toy.spectrum.summary"
+        summary = locales.text(language, key, rank=locales.number(language, rank), count=count)
     chart = plots.spectrum(values.tolist(), rank, language, summary)
     return _chart("toy.spectrum.title", escape(summary), chart, language)
 

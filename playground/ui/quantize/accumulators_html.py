@@ -15,7 +15,7 @@ from playground.plots.kit.figures import signed
 from playground.plots.quantize.accumulators import addition, both_signs, partial_sums
 from playground.plots.quantize.names import format_name
 from playground.plots.quantize.pieces import columns, table
-from playground.ui.kit.html import words
+from playground.ui.kit.html import counted, words
 from playground.ui.quantize.pieces import said
 
 # An addition
@@ -62,8 +62,8 @@ def dots(language: str, found: Sequence[DotProduct]) -> str:
 
 def _happened(language: str, found: Sequence[DotProduct]) -> Iterator[str]:
     """The exact sum, who overflows, who stalls, who is right."""
-    values = {"length": number(language, found[0].lengths[-1]), "sum": signed(language, found[0].exact[-1])}
-    yield f"<b>{words(language, 'accumulators.dots.exact', **values)}</b>"
+    length, exact = found[0].lengths[-1], signed(language, found[0].exact[-1])
+    yield f"<b>{counted(language, 'accumulators.dots.exact', length, sum=exact)}</b>"
     over = [_event(language, one, one.overflow_at) for one in found if one.overflow_at]
     if over:
         yield words(language, "accumulators.dots.overflow", events="; ".join(over))

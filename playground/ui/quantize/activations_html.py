@@ -116,10 +116,18 @@ def _kept_out(found: Outside, language: str) -> list[str]:
     top, common = found.outliers[0], sum(one.share >= COMMON for one in found.outliers)
     reached = counted(
         language, "calibration.said.outliers", len(found.outliers),
-        top=number(language, top.feature), largest=figure(language, top.largest),
-        common=number(language, common), **values,
+        top=number(language, top.feature), largest=figure(language, top.largest), **values,
     )  # fmt: skip
-    return [reached, _gained(found.mixed, language)]
+    return [f"{reached} {_common(common, len(found.outliers), language)}", _gained(found.mixed, language)]
+
+
+def _common(common: int, reached: int, language: str) -> str:
+    """How many of those that reach the threshold do so again and again."""
+    if reached == 1:
+        return words(language, "calibration.said.alone_common" if common else "calibration.said.alone_rare")
+    if common == reached:
+        return words(language, "calibration.said.common_all")
+    return counted(language, "calibration.said.common", common)
 
 
 def _gained(mixed: Mixed, language: str) -> str:
@@ -158,10 +166,10 @@ def _network(cells: Sequence[Cell], language: str) -> list[str]:
 
     top = max(cells, key=lambda cell: cell.largest)
     sentences = [
-        words(
-            language, "calibration.said.network", name=path_name(language, top.module),
-            largest=figure(language, top.largest), modules=number(language, len(cells)),
-            count=number(language, sum(cell.largest >= OUTLIER for cell in cells)),
+        counted(
+            language, "calibration.said.network", sum(cell.largest >= OUTLIER for cell in cells),
+            name=path_name(language, top.module), largest=figure(language, top.largest),
+            modules=number(language, len(cells)),
         )
     ]  # fmt: skip
     found = systematic(cells)
@@ -169,5 +177,5 @@ def _network(cells: Sequence[Cell], language: str) -> list[str]:
         return [*sentences, words(language, "calibration.said.not_systematic")]
     (_, feature), layers = next(iter(found.items()))
     kinds = ", ".join(kind for kind, one in found if one == feature)
-    values = {"feature": number(language, feature), "layers": layers, "all": len({cell.layer for cell in cells})}
+    values = {"feature": number(language, feature), "count": layers, "all": len({cell.layer for cell in cells})}
     return [*sentences, words(language, "calibration.said.systematic", kinds=kinds, **values)]

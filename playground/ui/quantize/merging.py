@@ -21,7 +21,7 @@ from playground.plots.quantize import qlora as plots
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit.controls import Changes
 from playground.ui.kit.events import alarm
-from playground.ui.kit.html import words
+from playground.ui.kit.html import counted, words
 from playground.ui.kit.sections import follow, soft
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize.pieces import card, said
@@ -103,8 +103,8 @@ def _weights(language: str, found: Merging) -> Iterator[str]:
         kept = number(language, math.floor(1e4 * found.kept) / 100, 2) + NO_BREAK + "%"  # never a 100 that is none
         yield f"<b>{words(language, 'qlora.merge.codes', percent=kept)}</b>"
     if found.rounding is not None:
-        count = number(language, len(found.modules))
-        yield words(language, "qlora.merge.rounding", ratio=significant(language, found.rounding), count=count)
+        ratio = significant(language, found.rounding)
+        yield counted(language, "qlora.merge.rounding", len(found.modules), ratio=ratio)
 
 
 def _predictions(language: str, found: Merging) -> Iterator[str]:

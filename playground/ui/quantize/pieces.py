@@ -32,7 +32,7 @@ def said(sentences: Iterable[str], live: bool = True) -> str:
 
 def machine(language: str, recorded: str) -> str:
     """The hardware that a record names ("CPU, 2 threads, x86_64"), in words."""
-    return re.sub(r"(\d+) threads", lambda found: locales.text(language, "lab.threads", count=found[1]), recorded)
+    return re.sub(r"(\d+) threads", lambda found: locales.counted(language, "lab.threads", int(found[1])), recorded)
 
 
 def choices(language: str, formats: Iterable[str]) -> list[tuple[str, str]]:

@@ -36,7 +36,7 @@ STOP = STOPS.index(64)
 SHARE, SIZE = 0.0, 30.0  # percent, root mean squares
 NUMBERS = "0.12 -0.4 0.622 -0.05 0.31 -0.27 0.08 -0.9 0.44 -0.13 0.02 -0.35 0.71 -0.66 0.19 -0.21"
 TYPED = 20_000  # characters; more comes as a file
-ELSEWHERE = ("embedding", "norm", "normal")  # what never was in 4 bits
+ELSEWHERE = ("embedding", "norm")  # what never was in 4 bits
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,9 @@ class Tensor:
 
     def go_to(self, what: str, asked: Asked) -> Changes:
         """Something that never was in 4 bits: one of ELSEWHERE."""
-        asked = replace(asked, source=what if what in DISTRIBUTIONS else MODULE)
         try:
-            if asked.source == MODULE:
-                found = (embedding_of if what == "embedding" else norm_of)(asked.base or "")
-                asked = replace(asked, module=found or asked.module)
+            found = (embedding_of if what == "embedding" else norm_of)(asked.base or "")
+            asked = replace(asked, source=MODULE, module=found or asked.module)
         except PlaygroundError as error:
             return self._refused(error, asked)
         return {self.source: asked.source, self.module: asked.module} | self.choose_source(asked)

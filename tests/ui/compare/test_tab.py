@@ -19,10 +19,14 @@ from playground.adapt.library import examples
 from playground.bounds import Bound
 from playground.compare.job import DECODING, Decoding, Frame, Pane
 from playground.settings import DEFAULT_BASE
+from playground.ui.compare import panes
 from playground.ui.compare import tab as compare
+from playground.ui.compare.asked import Seen
+from playground.ui.compare.former import Kept
 from playground.ui.compare.opening import opening
 from playground.ui.compare.own import Mine
 from playground.ui.compare.picker import Picked
+from playground.ui.compare.progress import progress
 from playground.ui.kit import base, links
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
@@ -31,6 +35,7 @@ from playground.work.jobs import Run
 from playground.work.lanes import COMPARE
 from playground.work.sessions import SESSIONS
 from tests.ui.compare.comparisons import base_pane
+from tests.ui.drawn import Page
 
 VISIT = Visit("a-visitor-of-the-compare-tab", "en", DEFAULT_BASE)
 
@@ -156,16 +161,89 @@ def test_after_a_reload_the_controls_are_those_of_the_answers(tab: Any) -> None:
     assert "Because." in changes[tab.answers]["value"]
     assert changes[tab.notice]["value"] == ""  # answers of one's own are no recording
     assert asked_in(changes[tab.answers]["value"])[:3] == [DEFAULT_BASE, "Why?", ["base", "base:nf4"]]
-    *_, last = tab.attach(replace(asked, key=key))
+    *_, last = tab.attach(seen(changes, tab, key))
     assert "Because." in last[tab.answers]
-    assert list(tab.attach(replace(asked, key=key, prompt="Another?"))) == [{tab.notice: gr.skip()}]
+    other = opened(tab, links.read({"prompt": "Another?"}), key)
+    assert "Because." not in other[tab.answers]["value"]
+    assert list(tab.attach(seen(other, tab, key))) == [{tab.notice: gr.skip()}]
+
+
+def seen(changes: Any, tab: Any, key: str, language: str = "en") -> Seen:
+    """The answers that a page shows after `changes`."""
+    return Seen(key, language, DEFAULT_BASE, changes[tab.answers]["value"])
+
+
+def switched(tab: Any, asked: Any, shown: Seen) -> Any:
+    """What the page opens with in Spanish, when the controls stand as `asked` and the page shows `shown`."""
+    link = tab.write_link(replace(asked, language="es"), shown.source)[tab.link]
+    return tab.opened(replace(VISIT, key=shown.key, language="es"), opening(shown.key, links.read(dict(parse_qsl(link)))))
+
+
+def test_in_another_language_the_answers_stay_and_name_their_own_question(tab: Any) -> None:
+    key, asked = "who switches", value(tab, key="who switches")
+    run = SESSIONS.submit(key, COMPARE, lambda stop: iter([frame("Because.")]), asked.question)
+    for _ in run.changes():
+        pass
+    edited = replace(asked, prompt="And who?", panes=["base", "base:nf4"])
+    changes = switched(tab, edited, seen(opened(tab, links.read({}), key), tab, key))
+    assert (changes[tab.prompt]["value"], changes[tab.panes]["value"]) == ("And who?", ["base", "base:nf4"])
+    answers = changes[tab.answers]["value"]
+    assert "Because." in answers
+    assert "Respuestas a «Why?»" in answers
+    assert asked_in(answers)[:3] == [DEFAULT_BASE, "Why?", ["base"]]
+    *_, last = tab.attach(seen(changes, tab, key, "es"))  # it may still have been running
+    assert "Because." in last[tab.answers]
+
+
+@pytest.mark.parametrize("task", recorded())
+def test_in_another_language_a_recording_stays_too(tab: Any, task: str) -> None:
+    key, frame = f"who switches {task}", recorded()[task]
+    shown = Seen(key, "en", DEFAULT_BASE, panes.answers(frame, Question.of_frame(frame), "en"))
+    assert shown.source == task
+    changes = switched(tab, value(tab, key=key, prompt="Edited?"), shown)
+    assert asked_in(changes[tab.answers]["value"])[1] == frame["prompt"]
+    assert escape(frame["panes"][-1]["text"][-20:]) in changes[tab.answers]["value"]
+    assert changes[tab.prompt]["value"] == "Edited?"
+
+
+def test_a_copied_link_and_a_question_without_answers_carry_none(tab: Any) -> None:
+    assert "answers=" not in tab.write_link(value(tab))[tab.link]
+    blank = opened(tab, links.read({"prompt": "Nobody asked?"}))
+    assert seen(blank, tab, "nobody").source == ""
 
 
 def test_an_example_brings_everything_that_it_was_asked_with(tab: Any) -> None:
-    changes = tab.example("json", VISIT)
+    changes = tab.example("json", value(tab))
     controls = [tab.base.used, tab.prompt, tab.panes, *tab.decoding.values()]
     now = [changes[one]["value"] if isinstance(changes[one], dict) else changes[one] for one in controls]
     assert now == asked_in(changes[tab.answers])
+
+
+def test_an_example_says_which_chosen_panes_made_way_and_one_press_brings_them_back(tab: Any) -> None:
+    changes = tab.example("json", value(tab, panes=["base", "base:nf4", "pirate-ia3"]))
+    said = Page(changes[tab.former.said]).text
+    assert said == "These panes made way: Base model · NF4, IA3 · pirate."
+    assert changes[tab.former.row]["visible"] is True
+    back = pressed(tab, changes[tab.former.kept])
+    assert back[tab.panes]["value"] == ["base", "base:nf4", "pirate-ia3"]
+    assert (back[tab.former.row]["visible"], back[tab.former.kept]) == (False, None)
+    assert tab.base.used not in back  # it was the same
+
+
+def test_with_the_former_panes_their_base_comes_back(tab: Any) -> None:
+    back = pressed(tab, {"base": "bloomz-560m", "panes": ["base", "base:nf4"]})
+    assert (back[tab.base.used], back[tab.panes]["value"]) == ("bloomz-560m", ["base", "base:nf4"])
+
+
+@pytest.mark.parametrize("panes", [["base"], *(pane_ids(frame) for frame in recorded().values())])
+def test_nothing_is_said_where_nothing_of_the_visitor_s_makes_way(tab: Any, panes: list[str]) -> None:
+    changes = tab.example("json", value(tab, panes=panes))
+    assert (changes[tab.former.row]["visible"], changes[tab.former.kept]) == (False, None)
+
+
+def pressed(tab: Any, kept: Any) -> Any:
+    """What the button does that brings the former panes back."""
+    return tab.former.bring_back(Kept(VISIT.key, "en", DEFAULT_BASE, kept), tab.base, tab.panes)
 
 
 def test_panes_that_a_base_cannot_show_go(tab: Any) -> None:
@@ -180,7 +258,7 @@ def test_a_question_that_cannot_be_served_changes_nothing_but_the_notice(tab: An
 
 
 def test_a_comparison_is_shown_until_it_has_ended(tab: Any) -> None:
-    *_, last = tab.follow(answer("Be", "Because."), "en")
+    *_, last = tab.follow(answer("Be", "Because."), VISIT)
     assert set(last) == set(tab.shown)
     assert "Because." in last[tab.answers]
     assert (last[tab.go]["visible"], last[tab.stop]["visible"]) == (True, False)
@@ -188,15 +266,15 @@ def test_a_comparison_is_shown_until_it_has_ended(tab: Any) -> None:
 
 def test_whoever_follows_a_comparison_looks_away_from_one_that_a_newer_one_replaced(tab: Any) -> None:
     end = threading.Event()
-    followed = tab.follow(answer("Old.", until=end), "en")
-    seen = next(followed)
-    while tab.answers not in seen:
-        seen = next(followed)
+    followed = tab.follow(answer("Old.", until=end), VISIT)
+    changes = next(followed)
+    while tab.answers not in changes:
+        changes = next(followed)
     new = answer("New.")
     end.set()
     *_, last = followed
     assert last == {tab.notice: gr.skip()}
-    *_, last = tab.attach(value(tab))
+    *_, last = tab.attach(seen(opened(tab, links.read({}), VISIT.key), tab, VISIT.key))
     assert new.state == "finished"
     assert "New." in last[tab.answers]
 
@@ -213,7 +291,7 @@ def test_stopping_gives_the_button_back_even_where_nobody_follows(tab: Any) -> N
 def test_stopping_in_the_queue_says_that_nothing_was_written(tab: Any) -> None:
     run = Run(COMPARE, lambda stop: iter(()), Question.of(DEFAULT_BASE, "Why?", ["base"], {}))
     run._update(state="stopped")
-    assert "before the first token" in compare.progress(run, "en")
+    assert "before the first token" in progress(run, "en")
 
 
 # A visitor's own adapters
@@ -254,6 +332,28 @@ def test_a_new_name_is_seen_everywhere_and_a_taken_one_is_refused(tab: Any, own:
         changes = tab.own.call(mine(own, adapter="b", name=wrong), tab.panes)
         assert set(changes) == {tab.own.said}
         assert 'role="alert"' in changes[tab.own.said]
+
+
+def test_answers_that_are_shown_follow_a_new_name(tab: Any, own: Any) -> None:
+    question = Question.of(DEFAULT_BASE, "Why?", ["base", "a"], {})
+    titled = "LoRA r = 8 · pirate (yours, 1)"
+    record = SESSIONS.get(own).library.get("a").summary()
+    written = Frame(DEFAULT_BASE, 1000, "Why?", Decoding(), (Pane("a", record, "Arrr."),))
+    run = SESSIONS.submit(own, COMPARE, lambda stop: iter([written]), question)
+    for _ in run.changes():
+        pass
+    shown = seen(opened(tab, links.read({}), own), tab, own)
+    assert titled in shown.answers
+    tab.own.call(mine(own, name="Anna"), tab.panes)
+    changes = tab.retitle(shown)
+    assert "Anna" in changes[tab.answers]
+    assert titled not in changes[tab.answers]
+    assert asked_in(changes[tab.answers]) == asked_in(shown.answers)
+    *_, last = tab.follow(run, replace(VISIT, key=own))
+    assert "Anna" in last[tab.answers]
+    assert "Anna" in opened(tab, links.read({}), own)[tab.answers]["value"]
+    example = opened(tab, links.read({"prompt": first_frame()["prompt"]}), own)
+    assert tab.retitle(seen(example, tab, own)) == {tab.answers: gr.skip()}  # others are shown
 
 
 def test_what_is_deleted_leaves_the_panes_and_says_what_becomes_of_its_answers(tab: Any, own: Any) -> None:

@@ -24,6 +24,7 @@ STATES = st.fixed_dictionaries(
         "top_p": st.floats(0.05, 1),
         "repetition_penalty": st.floats(1, 2),
         "seed": st.integers(0, 2**31 - 1),
+        "answers": st.sampled_from(["", "latest", "pirate"]),
     }
 )
 

@@ -207,3 +207,21 @@ def test_the_threshold_is_written_as_the_language_writes_it(language: str) -> No
     said = tensor_html.damage(report, language)[1]
     assert ("6,0" if language == "es" else "6.0") in said
     assert ("6.0" if language == "es" else "6,0") not in said
+
+
+@pytest.mark.parametrize(
+    ("common", "reached", "english", "spanish"),
+    [
+        (0, 1, "It reaches it in less than 6 %", "Lo alcanza en menos del 6 %"),
+        (1, 1, "It reaches it in at least 6 %", "Lo alcanza en al menos el 6 %"),
+        (0, 8, "None of them reaches it", "Ninguna de ellas lo alcanza"),
+        (1, 8, "1 of them reaches it", "1 de ellas lo alcanza"),
+        (3, 8, "3 of them reach it", "3 de ellas lo alcanzan"),
+        (8, 8, "All of them reach it", "Todas lo alcanzan"),
+    ],
+)
+def test_how_many_features_reach_the_threshold_again_and_again(
+    common: int, reached: int, english: str, spanish: str
+) -> None:
+    assert activations_html._common(common, reached, "en").startswith(english)
+    assert activations_html._common(common, reached, "es").startswith(spanish)
