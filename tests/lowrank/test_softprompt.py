@@ -467,7 +467,7 @@ def test_bars_are_sound_before_while_and_after(tokens: int, language: str) -> No
 def test_the_sentence_says_the_numbers() -> None:
     assert importance_summary(Importance(4, 16, 2.0), "en") == "Held-out loss with the whole prompt: 2.00 nats."
     assert "3.50 with none" in importance_summary(event(), "en")
-    assert "1 of 4 tried" in importance_summary(event(2.2), "en")
+    assert "1 of the 4 has been tried" in importance_summary(event(2.2), "en")
     assert "+0.200" in importance_summary(event(2.2), "en")
     assert "Number 3 weighs most: +0.931 nats" in importance_summary(event(2.0, 2.1, 2.931, 1.9), "en")
     assert "3,50" in importance_summary(event(2.0), "es")
@@ -508,7 +508,7 @@ def test_the_sentence_counts_the_tokens_that_kept_their_neighbour(tiny: Base, so
     assert "All 6 still have" in view.change(dataclasses.replace(found, tokens=tuple(same)), "en")
     other = Near(-1, "?", 0.1)
     same[2] = dataclasses.replace(same[2], nearest=(other,))
-    assert "5 of 6 still have" in view.change(dataclasses.replace(found, tokens=tuple(same)), "en")
+    assert "5 of the 6 still have" in view.change(dataclasses.replace(found, tokens=tuple(same)), "en")
 
 
 def test_a_pane_without_virtual_tokens_says_which() -> None:
