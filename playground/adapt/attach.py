@@ -80,6 +80,8 @@ def _with_adapter(base: Base, adapter: Adapter) -> Any:
     try:
         model = _unfilled(base, peft_config(adapter.config or {}), found)
     except (TypeError, ValueError) as error:
+        if isinstance(error, PlaygroundError):
+            raise
         raise PlaygroundError("does_not_fit", base=base.spec.name, reason=str(error)[:200]) from error
     state = get_peft_model_state_dict(model, save_embedding_layers=False)
     _check_shapes(base, {name: tuple(tensor.shape) for name, tensor in state.items()}, found)
