@@ -22,6 +22,11 @@ GPT = {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 512, "initializer
 OPT = {"num_hidden_layers": 2, "num_attention_heads": 4, "ffn_dim": 128, "init_std": 0.2}
 MOE = GATED | {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64}
 MLA = {"q_lora_rank": 64, "kv_lora_rank": 64, "qk_rope_head_dim": 16, "qk_nope_head_dim": 16, "v_head_dim": 16}
+VISION = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 16,
+    "patch_size": 8,
+}  # fmt: skip
+ATTENTION_ALONE = {"attn_layer_indices": [0, 1]}
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("llama", GATED),
     "mistral": ("mistral", SLIDING),
@@ -30,6 +35,10 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "gemma": ("gemma", HEADS | UNTIED),
     "gemma2": ("gemma2", SLIDING | UNTIED),
     "gemma3": ("gemma3_text", SLIDING | UNTIED),
+    "gemma3-vision": ("gemma3", UNTIED | {
+        "text_config": SLIDING | UNTIED, "vision_config": VISION, "mm_tokens_per_image": 4,
+    }),
+    "bert": ("bert-generation", PLAIN | {"intermediate_size": 128, "is_decoder": True}),
     "phi": ("phi", GATED),
     "phi3": ("phi3", GATED),
     "gpt2": ("gpt2", GPT),
@@ -67,12 +76,22 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+# For what is special about them alone
+LESS_SEEN: dict[str, tuple[str, dict[str, Any]]] = {
+    "jamba": ("jamba", GATED | {"attn_layer_period": 1, "attn_layer_offset": 0, "use_mamba_kernels": False}),
+    "modernbert": ("modernbert-decoder", PLAIN | {"intermediate_size": 128}),
+    "bamba": ("bamba", GATED | ATTENTION_ALONE),
+}
+
+
 def model_of_kind(name: str, tokenizer: PreTrainedTokenizerBase) -> Any:
     """A random model, not trained, whose biases are not zero."""
-    family, sizes = KINDS[name]
+    family, sizes = {**KINDS, **LESS_SEEN}[name]
     marks = {one: getattr(tokenizer, one) for one in ("eos_token_id", "pad_token_id", "bos_token_id")}
     torch.manual_seed(0)
-    model: Any = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, vocab_size=len(tokenizer), **marks, **sizes))
+    told = {"vocab_size": len(tokenizer), **marks}
+    sizes = {name: one | told if name == "text_config" else one for name, one in sizes.items()}
+    model: Any = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **told, **sizes))
     with torch.no_grad():
         for path, parameter in model.named_parameters():
             if path.endswith("bias"):

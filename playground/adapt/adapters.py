@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS, RECORD = "adapter_config.json", "adapter_model.safetensors", "record.json"
 PREFIX = "base_model.model."  # PEFT's, before the path of a module in the base
+TURNING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # Unicode's bidirectional controls
 STEP_MARK = "@"  # "3f2a@12": that adapter as it was at step 12
 DOWNLOADABLE = ("prompt_tuning", "lora", "ia3", "qlora")
 
@@ -210,6 +211,11 @@ def pack(adapter: Adapter, folder: Path) -> Path:
         for file in (CONFIG, WEIGHTS, RECORD):
             archive.write(Path(inside) / file, file)
     return path
+
+
+def readable(name: str) -> str:
+    """A name without what nobody sees of it: control characters, half characters, marks that turn the line around."""
+    return "".join(one for one in name if unicodedata.category(one) not in ("Cc", "Cs") and one not in TURNING).strip()
 
 
 def file_stem(name: str) -> str:

@@ -61,6 +61,12 @@ def _directory_bytes(path: Path) -> int:
     return int.from_bytes(tail[place + 12 : place + 16], "little") if place >= 0 else 0
 
 
+def begins_as_zip(path: Path) -> bool:
+    """Whether it is a zip, or was one before it was damaged or cut off."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04" or zipfile.is_zipfile(path)
+
+
 def passed_over(name: str) -> bool:
     """Whether a file of the archive is none of ours, by its name or by a folder that it lies in."""
     path = PurePosixPath(name.lower())
@@ -114,7 +120,7 @@ def _name(entry: zipfile.ZipInfo) -> str:
 
 
 def _leads_elsewhere(name: str) -> bool:
-    return name.startswith("/") or ".." in name.split("/") or "\\" in name
+    return name.startswith("/") or ".." in name.split("/") or "\\" in name or name[1:3] == ":/"
 
 
 def _is_link(entry: zipfile.ZipInfo) -> bool:

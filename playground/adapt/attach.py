@@ -15,7 +15,7 @@ from playground.adapt.adapters import peft_config
 from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.model.memory import STORE
-from playground.model.weights import own_bytes
+from playground.model.weights import is_quantized, own_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -80,6 +80,8 @@ def _with_adapter(base: Base, adapter: Adapter) -> Any:
     try:
         model = _unfilled(base, peft_config(adapter.config or {}), found)
     except (TypeError, ValueError) as error:
+        if isinstance(error, PlaygroundError):
+            raise
         raise PlaygroundError("does_not_fit", base=base.spec.name, reason=str(error)[:200]) from error
     state = get_peft_model_state_dict(model, save_embedding_layers=False)
     _check_shapes(base, {name: tuple(tensor.shape) for name, tensor in state.items()}, found)
@@ -91,19 +93,19 @@ def _with_adapter(base: Base, adapter: Adapter) -> Any:
 def _unfilled(base: Base, config: Any, found: Mapping[str, tuple[int, ...]]) -> Any:
     """
     PEFT around a view, before anything is loaded. Nothing is drawn, so that a training beside this draws what its seed
-    says, and nothing takes memory: PEFT's own layers lie on the meta device. A soft prompt cannot, as PEFT moves it.
+    says, and nothing takes memory: PEFT's own layers lie on the meta device. A soft prompt cannot, as PEFT moves it; nor
+    can what lies over quantized weights, which PEFT reads (DoRA's norms) or copies.
     """
     import torch
 
-    if not config.is_prompt_learning:
-        with torch.device("meta"):
-            return wrapped(base, config)
-    width = base.architecture.hidden_size
-    expected = {PROMPT: (config.num_virtual_tokens, width)}
-    for shapes in (found, {PROMPT: (config.num_virtual_tokens, config.token_dim or width)}):
-        _check_shapes(base, expected, shapes)
-    config.token_dim = width  # PEFT takes the hidden size, which is not every model's embeddings' width
-    with _undrawn():
+    if config.is_prompt_learning:
+        width = base.architecture.hidden_size
+        expected = {PROMPT: (config.num_virtual_tokens, width)}
+        for shapes in (found, {PROMPT: (config.num_virtual_tokens, config.token_dim or width)}):
+            _check_shapes(base, expected, shapes)
+        config.token_dim = width  # PEFT takes the hidden size, which is not every model's embeddings' width
+    quantized = any(is_quantized(parameter) for parameter in base.model.parameters())
+    with _undrawn() if config.is_prompt_learning or quantized else torch.device("meta"):
         return wrapped(base, config)
 
 
@@ -127,13 +129,13 @@ def _fill(model: Any, device: torch.device) -> None:
 
 
 def _undrawn() -> Any:
-    """A context, of this thread alone, in which an embedding begins with what lay in memory instead of noise."""
+    """A context, of this thread alone, in which new parameters begin with what lay in memory instead of noise."""
     import torch
     from torch.overrides import TorchFunctionMode
 
     class Undrawn(TorchFunctionMode):
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if function is torch.nn.init.normal_:
+            if function in (torch.nn.init.normal_, torch.nn.init.uniform_, torch.nn.init.kaiming_uniform_):
                 return args[0] if args else kwargs["tensor"]
             return function(*args, **(kwargs or {}))
 
@@ -166,12 +168,14 @@ def _merged(model: Any) -> PreTrainedModel:
 def wrapped(base: Base, config: PeftConfig) -> Any:
     """
     PEFT around a private view of the base. Where PEFT would train or load biases of the base itself, the view gets its
-    own copies of them first: a view shares its tensors with everybody.
+    own copies of them first: a view shares its tensors with everybody. Raises ValueError for what PEFT cannot adapt.
     """
     import torch
     from peft import get_peft_model
 
     view = base.view()
+    if getattr(config, "use_dora", False) and any(type(one).__name__ == "Int8Params" for one in view.parameters()):
+        raise ValueError("PEFT loses the scales of an int8 layer when DoRA reads it")
     if getattr(config, "bias", "none") != "none":
         for module in view.modules():
             bias = getattr(module, "bias", None)

@@ -62,11 +62,12 @@ def ia3_config(base: Base, values: Values) -> PeftConfig:
     from peft import IA3Config
 
     layers = used_as(base.architecture, IA3_TARGETS, "ia3")
-    names = names_of(base, layers)
+    inner = [layer for layer in layers if layer.role in IA3_FEEDFORWARD]
+    names, within = names_of(base, layers), names_of(base, inner)
     return IA3Config(
         task_type="CAUSAL_LM",
         target_modules=names,
-        feedforward_modules=names_of(base, [layer for layer in layers if layer.role in IA3_FEEDFORWARD]),
+        feedforward_modules=within if set(within) <= set(names) else sorted(_paths_of(base, inner)),
         fan_in_fan_out=_transposed(base, names),
     )
 
@@ -82,12 +83,16 @@ def names_of(base: Base, layers: Sequence[Linear]) -> list[str]:
     """
     What PEFT finds these layers by: the end of a path, which is their name; where other modules end so too, whole paths.
     """
-    alike = {(layer.name, layer.role, layer.inputs, layer.outputs) for layer in layers}
-    wanted = {path for path, one in described(base.model).items() if (one.name, one.role, one.inputs, one.outputs) in alike}
+    wanted = _paths_of(base, layers)
     names = list(dict.fromkeys(layer.name for layer in layers))
     ends = tuple(f".{name}" for name in names)
     found = {path for path, _ in base.model.named_modules() if f".{path}".endswith(ends)}
     return sorted(wanted) if wanted and found != wanted else names
+
+
+def _paths_of(base: Base, layers: Sequence[Linear]) -> set[str]:
+    alike = {(layer.name, layer.role, layer.inputs, layer.outputs) for layer in layers}
+    return {path for path, one in described(base.model).items() if (one.name, one.role, one.inputs, one.outputs) in alike}
 
 
 def _transposed(base: Base, names: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from playground import settings
-from playground.adapt.adapters import RECORD, STEP_MARK, Adapter, read
+from playground.adapt.adapters import RECORD, STEP_MARK, Adapter, read, readable
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import TASK_IDS
 from playground.errors import PlaygroundError
@@ -70,7 +70,7 @@ class Library:
         Give one of the session's own another name. Raises PlaygroundError if there is no such adapter, or if the name is
         empty, too long, or another one's.
         """
-        adapter, name = self._one_of_own(adapter_id), name.strip()
+        adapter, name = self._one_of_own(adapter_id), readable(name)
         if not 0 < len(name) <= settings.MAX_ADAPTER_NAME:
             raise PlaygroundError("name_length", maximum=settings.MAX_ADAPTER_NAME)
         if name != adapter.name and name in self._names():

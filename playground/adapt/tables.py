@@ -17,15 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from charset_normalizer import from_bytes
-
 from playground import settings
+from playground.adapt.letters import CONTROL, SAID, decoded
 from playground.errors import PlaygroundError
 
 SEPARATORS = (",", ";", "\t")
 KINDS = {".csv": SEPARATORS, ".tsv": ("\t",), ".json": (), ".jsonl": ()}
-ENCODINGS = ["utf_8", "utf_16", "utf_16_le", "utf_16_be", "cp1252"]  # cp1252 holds all printable letters of Latin-1
-SAID = {"utf_8": "UTF-8", "cp1252": "Windows-1252"}  # the others are called UTF-16
 
 # What columns and fields are called, without accents and in small letters
 PROMPTS = frozenset(
@@ -40,7 +37,8 @@ EXACT = ("prompt", "response")  # beside these, other fields of an object may ha
 LIKE_A_NAME = re.compile(r"\W*([^\W\d]\w*|[^\W\d]+(\W+[^\W\d]+){1,3}|(column|columna|field|campo) \w+|\d)\W*")
 SPOKEN = re.compile(r"[.,;:!?¡¿…]")  # in sentences, not in names
 Rows = list[tuple[int, list[str]]]  # the line that each begins in, and its cells
-CONTROL = re.compile("\0|[\ud800-\udfff]")  # no text has them: half characters cannot be written as UTF-8
+MARK = re.compile("^\ufeff", re.MULTILINE)  # a file's own, and that of one put behind it
+csv.field_size_limit(settings.MAX_OWN_BYTES)  # a long cell is told from a quotation mark without an end
 
 
 @dataclass(frozen=True)
@@ -93,9 +91,9 @@ def parse(text: str, separators: Sequence[str] = SEPARATORS, encoding: str = SAI
     """
     if len(text) > settings.MAX_OWN_BYTES:
         raise PlaygroundError("data_too_large", maximum=settings.MAX_OWN_EXAMPLES)
-    text = re.sub("\r\n?", "\n", text.removeprefix("\ufeff"))
+    text = MARK.sub("", re.sub("\r\n?", "\n", text))
     first, _, rest = text.partition("\n")
-    if declared := re.fullmatch(r"sep=([,;\t])", first.rstrip(" ")):  # how Excel is told its separator
+    if declared := re.fullmatch(r"(?i)sep=([,;\t])", first.rstrip(" ")):  # how Excel is told its separator
         text, separators = "\n" + rest, declared[1]
     readings, unclosed = dict[str, Rows](), 0
     for one in separators:
@@ -122,28 +120,6 @@ def of_rows(rows: Iterable[Any]) -> Table:
     PlaygroundError that lists every row that is no pair of texts (the first five).
     """
     return _table(list(enumerate(rows, start=1)), typed=True)
-
-
-# Bytes to text
-
-
-def decoded(data: bytes) -> tuple[str, str]:
-    """A text and the encoding that it was found in. Raises PlaygroundError if none is certain."""
-    try:
-        text, encoding = data.decode("utf-8-sig"), "utf_8"
-    except UnicodeDecodeError:
-        text, encoding = "\0", ""
-    if "\0" in text:  # valid UTF-8, but how UTF-16 writes plain letters
-        best = from_bytes(data, cp_isolation=ENCODINGS).best()
-        text, encoding = (str(best), best.encoding) if best else ("\0", "")
-    if "\0" in text or (encoding == "cp1252" and _garbled(text)):
-        raise PlaygroundError("data_encoding")
-    return text.removeprefix("\ufeff"), SAID.get(encoding, "UTF-16")
-
-
-def _garbled(text: str) -> bool:
-    """Whether signs stand inside words, as when a text of another encoding is read as Windows-1252."""
-    return bool(re.search(r"[^\W\d_][^\w\s\x00-\x7f’‘“”·–—…«»][^\W\d_]|[^\W\d_][³²¹¿¡][^\W\d_]", text))
 
 
 # Text to rows: the line that each begins in, and its cells or its object
@@ -231,7 +207,7 @@ def _table(
         first = rows[0][1]
         if named := _order(first):
             order, header, rows = named, (str(first[named[0]]), str(first[named[1]])), rows[1:]
-        elif not typed and _may_be_a_header(first):
+        elif not typed and all(isinstance(one, str) for one in first) and _may_be_a_header(first):
             raise PlaygroundError("data_header", line=rows[0][0], text=" | ".join(map(str, first))[:80])
     pairs, wrong = [], []
     for line, row in rows:

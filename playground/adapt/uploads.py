@@ -20,8 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from playground import settings
-from playground.adapt.adapters import CONFIG, PREFIX, RECORD, WEIGHTS, Adapter, Record
-from playground.adapt.archive import files_of
+from playground.adapt.adapters import CONFIG, PREFIX, RECORD, WEIGHTS, Adapter, Record, readable
+from playground.adapt.archive import begins_as_zip, files_of
 from playground.adapt.attach import PROMPT, attach
 from playground.adapt.fields import METHOD_OF_TYPE, honoured
 from playground.adapt.patterns import written_out
@@ -55,21 +55,20 @@ def unpack(path: Path, base: Base, new_id: str) -> Adapter:
     """
     try:
         files = files_of(path)
-        config, told = json.loads(files[CONFIG]), json.loads(files.get(RECORD, b"{}"))
+        config, told = _json(files[CONFIG]), _json(files.get(RECORD, b"{}"))
         tensors = _tensors(files[WEIGHTS])
-    except zipfile.BadZipFile as error:
-        raise PlaygroundError("upload_unreadable", reason="damaged" if zipfile.is_zipfile(path) else "no_zip") from error
-    except (zlib.error, EOFError, ValueError, RecursionError, SafetensorError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise PlaygroundError("upload_unreadable", reason="damaged" if begins_as_zip(path) else "no_zip") from error
+    except (ValueError, RuntimeError, SafetensorError) as error:  # RuntimeError: zipfile's, for what it cannot do
         if isinstance(error, PlaygroundError):
             raise
         raise PlaygroundError("upload_unreadable", reason=str(error)[:200]) from error
-    config, told = (one if isinstance(one, dict) else {} for one in (config, told))
     kept, made_for = honoured(config), _made_for(config, base)
     kept |= {"base_model_name_or_path": base.spec.repository, "inference_mode": True}
     record = replace(_record(kept, told, tensors, base), made_for=made_for)
     name = told.get("name")
-    name = name if isinstance(name, str) and name.strip() else path.stem
-    adapter = Adapter(new_id, record, kept, tensors, name=name.strip()[: settings.MAX_ADAPTER_NAME])
+    name = (readable(name) if isinstance(name, str) else "") or readable(path.stem)
+    adapter = Adapter(new_id, record, kept, tensors, name=name[: settings.MAX_ADAPTER_NAME])
     try:
         return _fitted(base, adapter)
     except PlaygroundError as error:
@@ -77,6 +76,13 @@ def unpack(path: Path, base: Base, new_id: str) -> Adapter:
             reason = error.values["reason"]
             raise PlaygroundError("upload_other_base", found=made_for, expected=base.spec.name, reason=reason) from error
         raise
+
+
+def _json(data: bytes) -> dict[str, Any]:
+    """An object; an empty one of anything else. Raises ValueError if it is no JSON, or holds half a character."""
+    found = json.loads(data)
+    json.dumps(found, ensure_ascii=False).encode("utf-8")
+    return found if isinstance(found, dict) else {}
 
 
 def _tensors(data: bytes) -> dict[str, torch.Tensor]:
@@ -91,7 +97,10 @@ def _tensors(data: bytes) -> dict[str, torch.Tensor]:
             raise PlaygroundError("upload_type", name=shown(name), found=found)
         if not tensor.isfinite().all():
             raise PlaygroundError("not_finite")
-    return {re.sub(r"lora_magnitude_vector\.weight$", "lora_magnitude_vector", name): one for name, one in tensors.items()}
+    named = {re.sub(r"lora_magnitude_vector\.weight$", "lora_magnitude_vector", name): one for name, one in tensors.items()}
+    if len(named) < len(tensors):
+        raise PlaygroundError("upload_unreadable", reason=f"{WEIGHTS}: lora_magnitude_vector × 2")
+    return named
 
 
 def _made_for(config: Mapping[str, Any], base: Base) -> str:

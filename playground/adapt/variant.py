@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from playground.model.bases import Base
 
 BASE = "base"  # the id of the plain base's pane; "base:nf4" is that of its form in NF4
+FULL = "full_fine_tuning"
 MERGEABLE = ("lora", "ia3", "qlora")  # change weights, and not all of them
 
 
@@ -46,7 +47,8 @@ class Variant:
     @classmethod
     def of(cls, requested: str, adapter: Adapter | None, edit: Edit | None = None, merged: bool = False) -> Variant:
         """
-        The variant that shows an adapter to whoever has chosen the base `requested`: QLoRA's runs on its 4-bit form.
+        The variant that shows an adapter to whoever has chosen the base `requested`: QLoRA's runs on its 4-bit form, full
+        fine-tuning on the plain base, of which every weight is its own.
         Raises PlaygroundError if the adapter belongs to another base.
         """
         if adapter is None:
@@ -54,6 +56,7 @@ class Variant:
         made_for = adapter.record.base
         if made_for.partition(":")[0] != requested.partition(":")[0]:
             raise PlaygroundError("other_base", found=made_for, expected=requested)
+        requested = made_for.partition(":")[0] if adapter.record.method == FULL else requested
         used = method(adapter.record.method).base_id(requested, adapter.record.hyperparameters)
         return cls(used, adapter, edit, merged)
 

@@ -250,6 +250,7 @@ class _Batch:
         if self.mask is not None:
             self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.rows), 1)], dim=1)
             inputs["attention_mask"] = self.mask
+        if "position_ids" in inspect.signature(self.tree.forward).parameters:  # Bamba would begin with 0 again
             inputs["position_ids"] = torch.tensor([[row.position] for row in self.rows], device=device)
         with watched(self.norms) as seen:
             output = self.tree(**inputs, **{cache_name(self.tree): self.cache}, use_cache=True)

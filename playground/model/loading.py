@@ -224,7 +224,7 @@ def _check_reading(model: Any, name: str) -> None:
             part = model(input_ids=ids[:, :-1], use_cache=True, logits_to_keep=1)
             if part.logits.shape[1] != 1:
                 raise ValueError("logits_to_keep is left out of account")
-            layers = getattr(part.past_key_values, "layers", [])
+            layers = getattr(getattr(part, "past_key_values", None), "layers", [])
             attends = bool(layers) and all(one.keys.shape[2] == READ - 1 for one in layers)
             step = _step(model, ids, layers).logits if attends else part.logits
     except (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError, NotImplementedError) as error:

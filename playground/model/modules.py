@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -25,11 +26,14 @@ FUSED, OTHER_ATTENTION, ROUTER = "query_key_value", "attention", "router"
 
 def linear_layers(model: PreTrainedModel) -> dict[str, Any]:
     """
-    The linear layers of the decoder by their paths, without the output head: what bitsandbytes quantizes too, GPT-2's
-    Conv1D among them. A class of its own that computes something else (a router) is none.
+    The linear layers of the decoder by their paths, GPT-2's Conv1D among them: without the output head, and without what
+    reads pictures or sound. A class of its own that computes something else (a router) is none.
     """
-    head = model.get_output_embeddings()
-    return {path: one for path, one in model.named_modules() if is_linear(one) and one is not head}
+    decoder, head = model.get_decoder(), model.get_output_embeddings()
+    decoder = model.base_model if decoder is head else decoder  # ModernBERT's head is called decoder
+    start = next(path for path, one in model.named_modules() if one is decoder)
+    inside = decoder.named_modules(prefix=start)
+    return {path: one for path, one in inside if is_linear(one) and one is not head}
 
 
 def is_linear(module: Any) -> bool:
@@ -101,9 +105,17 @@ def roles(model: PreTrainedModel) -> dict[str, str]:
             found[path] = ""
         else:
             blocks[path.rpartition(".")[0]][path] = layer
-    for block in blocks.values():
+    for block in _joined(blocks):
         found |= _feed_forward_roles(block, width_of(model))
     return found | _fused(model, found)
+
+
+def _joined(blocks: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The blocks; what BERT keeps in modules of its own, one for each of its layers, is one."""
+    joined: dict[str, dict[str, Any]] = defaultdict(dict)
+    for path, block in blocks.items():
+        joined[path.rpartition(".")[0] if len(block) == 1 else path] |= block
+    return list(joined.values())
 
 
 def width_of(model: PreTrainedModel) -> int:
@@ -119,7 +131,8 @@ def _in_attention(model: PreTrainedModel, path: str) -> bool:
 
 
 def _is_attention(model: PreTrainedModel, path: str) -> bool:
-    return "Attention" in type(model.get_submodule(path)).__name__ or path.endswith("attn")
+    kind = type(model.get_submodule(path)).__name__
+    return ("Attention" in kind and not kind.endswith("Layer")) or path.endswith("attn")
 
 
 def _attention_role(name: str) -> str:

@@ -315,6 +315,7 @@ def refusal(path: Any, base: Base) -> Any:
     [
         f"../{RECORD}",
         f"/{RECORD}",
+        f"C:/{RECORD}",
         f"/etc/{RECORD}",
         f"a/../{RECORD}",
         f"..\\{RECORD}",

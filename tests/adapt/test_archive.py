@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 import struct
 import tracemalloc
 import zipfile
@@ -117,6 +119,61 @@ def test_a_pickle_is_refused_and_safetensors_asked_for(shared: Base, files: Any,
     assert refused.value.key == "upload_pickle"
     assert "adapter_model.safetensors" in refused.value.message("en")
     assert "adapter_model.safetensors" in refused.value.message("es")
+
+
+DAMAGED = {  # of the first entry in the directory: the place, and what stands there instead
+    "a version to come": (6, b"\xce\x00"),
+    "strong encryption": (8, b"\x40\x00"),
+    "a place before the file": (42, b"\xf0\xff\xff\xff"),
+}
+
+
+@pytest.mark.parametrize(("place", "value"), DAMAGED.values(), ids=DAMAGED)
+def test_a_directory_that_zipfile_cannot_follow_is_refused(
+    shared: Base, files: Any, tmp_path: Path, place: int, value: bytes
+) -> None:
+    path = zipped(tmp_path / "my.zip", files)
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"PK\x01\x02")
+    data[entry + place : entry + place + len(value)] = value
+    path.write_bytes(data)
+    assert refusal(path, shared) == "upload_unreadable"
+
+
+def test_a_zip_with_some_bytes_changed_is_taken_or_refused(shared: Base, files: Any, tmp_path: Path) -> None:
+    draw, whole = random.Random(0), zipped(tmp_path / "whole.zip", files).read_bytes()
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(draw.randint(1, 4)):
+            data[draw.choice([draw.randrange(600), draw.randrange(len(data) - 300, len(data))])] = draw.randrange(256)
+        (tmp_path / "my.zip").write_bytes(data)
+        with contextlib.suppress(PlaygroundError):
+            assert unpack(tmp_path / "my.zip", shared, "new").id == "new"
+
+
+def test_a_download_that_broke_off_is_called_damaged(shared: Base, files: Any, tmp_path: Path) -> None:
+    path = zipped(tmp_path / "my.zip", files)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(PlaygroundError) as refused:
+        unpack(path, shared, "new")
+    assert (refused.value.key, refused.value.values["reason"]) == ("upload_unreadable", "damaged")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("a\0b\n\u202ec", "abc"), ("\u202e\n", "my"), ("🏴\u200d☠️", "🏴\u200d☠️")], ids=ascii
+)
+def test_a_name_holds_nothing_that_nobody_sees(shared: Base, files: Any, tmp_path: Path, name: str, shown: str) -> None:
+    path = zipped(tmp_path / "my.zip", {**files, RECORD: json.dumps({"name": name})})
+    assert unpack(path, shared, "new").name == shown
+
+
+@pytest.mark.parametrize("odd", [CONFIG, RECORD])
+def test_half_a_character_is_refused(shared: Base, files: Any, tmp_path: Path, odd: str) -> None:
+    """It would stand in the list of adapters, which no program could then read."""
+    held = {CONFIG: json.loads(files[CONFIG]), RECORD: {}}
+    held[odd] |= {"base_model_name_or_path": "\ud800", "name": "\ud800"}
+    written = {name: json.dumps(content) for name, content in held.items()}
+    assert refusal(zipped(tmp_path / "my.zip", {**files, **written}), shared) == "upload_unreadable"
 
 
 # Sizes

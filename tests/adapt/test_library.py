@@ -51,7 +51,7 @@ def test_two_of_one_name_are_told_apart_when_they_come_and_refused_when_they_are
     assert refused(library.rename, "b", "Anna") == "name_taken"
 
 
-@pytest.mark.parametrize("name", ["", "  ", "x" * (settings.MAX_ADAPTER_NAME + 1)])
+@pytest.mark.parametrize("name", ["", "  ", "\u202e\0", "\ud800", "x" * (settings.MAX_ADAPTER_NAME + 1)])
 def test_a_name_has_some_letters_and_not_too_many(name: str) -> None:
     library = Library()
     library.add(adapter("a"))

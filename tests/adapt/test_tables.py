@@ -53,6 +53,8 @@ def reading(folder: Any, name: Any, content: Any) -> Any:
         ("tabs.tsv", csv_of(PAIRS, "\t")),
         ("spaces behind commas.csv", csv_of([(f'"{p}"', f' "{r}"') for p, r in PAIRS])),
         ("told to Excel.csv", "sep=;\r\n" + csv_of(PAIRS, ";")),
+        ("TOLD.csv", "SEP=;\r\n" + csv_of(PAIRS, ";")),
+        ("one behind the other.csv", "\ufeffprompt,response\n" + csv_of(PAIRS[:5]) + "\ufeff" + csv_of(PAIRS[5:])),
         ("old Mac.csv", csv_of(PAIRS).replace("\n", "\r")),
         ("swapped.csv", "response,prompt\n" + csv_of([(r, p) for p, r in PAIRS])),
         ("swapped.json", json.dumps([("Response", "Prompt"), *((r, p) for p, r in PAIRS)])),
@@ -109,6 +111,13 @@ DEEP, LONG_NUMBER = "[" * 100_000, "[" + "1" * 5_000 + "]"
         ("cyrillic.csv", "Привет мир,Как дела\n".encode("cp1251") * 10, "data_encoding"),
         ("dos.csv", csv_of([*PAIRS, ("año", "sí")]).encode("cp850"), "data_encoding"),
         ("polish.csv", csv_of([*PAIRS, ("żółw", "źródło")]).encode("cp1250"), "data_encoding"),
+        ("mac.csv", csv_of([*PAIRS, ("¿Cuántos?", "Él comió")]).encode("mac_roman"), "data_encoding"),
+        ("mac german.csv", csv_of([*PAIRS, ("Was heißt Öl?", "Räder")]).encode("mac_roman"), "data_encoding"),
+        ("dos capitals.csv", csv_of([*PAIRS, ("NIÑO", "maður")]).encode("cp850"), "data_encoding"),
+        ("turkish.csv", csv_of([*PAIRS, ("çağ", "gül")]).encode("cp1254"), "data_encoding"),
+        ("japanese mail.csv", csv_of([*PAIRS, ("世界", "天気")]).encode("iso2022_jp"), "data_encoding"),
+        ("escapes.csv", csv_of([*PAIRS, ("\x1b[1mbold", "x")]), "data_encoding"),
+        ("a zero.csv", "a\0b,c\nd,e\n", "data_encoding"),
         ("half wide.csv", b"\xff\xfea\0b", "data_encoding"),
         ("open quote.csv", csv_of(PAIRS) + '"never closed,x\n', "data_quotes"),
         ("broken.json", json.dumps(OBJECTS)[:-1], "data_json"),
@@ -126,6 +135,9 @@ DEEP, LONG_NUMBER = "[" * 100_000, "[" + "1" * 5_000 + "]"
         ("three columns.csv", "a,b,c\n" * 10, "data_columns"),
         ("commas.tsv", csv_of(PAIRS), "data_columns"),
         ("twice.json", '[{"prompt": "a", "prompt": "b", "response": "c"}]', "data_json"),
+        ("lists.json", json.dumps([[["a"], ["b"]]] * 9), "data_rows"),
+        ("long cell.csv", csv_of([*PAIRS, ("x", "y" * 200_000)]), "data_rows"),
+        ("one behind the other.csv", 2 * ("\ufeffprompt,response\n" + csv_of(PAIRS)), "data_rows"),
         ("words.json", json.dumps(["ab"] * 10), "data_rows"),
         ("no names.json", json.dumps([{"text": p, "label": r} for p, r in PAIRS]), "data_fields"),
         ("two prompts.json", json.dumps([{"instruction": p, "input": "", "output": r} for p, r in PAIRS]), "data_fields"),
@@ -283,11 +295,19 @@ def test_what_is_wrong_is_named_by_the_lines_of_the_file(
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8-sig"])
 @pytest.mark.parametrize(
-    "extra", [("¿Cuántos años?", "Diez, señor"), ("Größe?", "1,5 m – “etwa”"), ("l’œuf", "à 3 €")], ids=ascii
+    "extra",
+    [
+        ("¿Cuántos años?", "Diez, señor"),
+        ("Größe?", "1,5 m – “etwa”"),
+        ("l’œuf", "à 3 €"),
+        ("—Sí —dijo", "«Niño» nº 3, 20 °C, ÑANDÚ"),
+    ],
+    ids=ascii,
 )
 def test_letters_are_read_as_they_were_written(tmp_path: Path, encoding: str, extra: tuple[str, str]) -> None:
     if encoding == "latin-1":
-        extra = (extra[0].replace("’œ", "'oe"), extra[1].translate(str.maketrans("–“”€", "-''e")))
+        of_latin = str.maketrans({**dict.fromkeys("–—", "-"), **dict.fromkeys("’“”", "'"), "œ": "oe", "€": "e"})
+        extra = (extra[0].translate(of_latin), extra[1].translate(of_latin))
     (tmp_path / "own.csv").write_bytes(("prompt;response\n" + csv_of([*PAIRS, extra], ";")).encode(encoding))
     table = tables.read(tmp_path / "own.csv")
     assert pairs_of(table)[-1] == extra

@@ -483,6 +483,27 @@ def test_inputs_in_one_layer_and_outputs_in_another_are_drawn_apart(shared: Base
     }  # fmt: skip
 
 
+def test_two_magnitudes_for_one_layer_are_refused(shared: Base, tmp_path: Path) -> None:
+    """PEFT calls them so since 0.9, and otherwise before: which of the two counts would be chance."""
+    folder = saved(shared, tmp_path / "made", "LORA", use_dora=True)
+    tensors = load_file(folder / WEIGHTS)
+    again = {f"{name}.weight": 2 * one for name, one in tensors.items() if name.endswith("lora_magnitude_vector")}
+    assert again
+    save_file({**tensors, **again}, folder / WEIGHTS)
+    with pytest.raises(PlaygroundError) as refused:
+        uploaded(shared, folder)
+    assert refused.value.key == "upload_unreadable"
+
+
+def test_a_soft_prompt_of_another_width_is_refused_in_one_sentence(shared: Base, tmp_path: Path) -> None:
+    folder = saved(shared, tmp_path / "made", "PROMPT_TUNING")
+    save_file({"prompt_embeddings": torch.zeros(5, 32)}, folder / WEIGHTS)
+    with pytest.raises(PlaygroundError) as refused:
+        uploaded(shared, folder)
+    assert refused.value.key == "does_not_fit"
+    assert str(refused.value).count(shared.spec.name) == 1
+
+
 FOREIGN_PLACES = [["lm_head"], ["embed_tokens"], ["q_proj", "lm_head"]]
 
 

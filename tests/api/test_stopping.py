@@ -60,6 +60,17 @@ def test_a_training_whose_stream_is_closed_ends(url: str) -> None:
     assert called(url, "stop", asked) == {"stopped": 0}
 
 
+def test_a_training_over_plain_http_is_stopped_beside_its_stream(url: str) -> None:
+    asked = {"data": [], "session_hash": "beside"}
+    posted = httpx.post(f"{url}/gradio_api/call/train", json={**asked, "data": LONG}).json()
+    with httpx.stream("GET", f"{url}/gradio_api/call/train/{posted['event_id']}", timeout=BOUND) as stream:
+        lines = stream.iter_lines()
+        next(line for line in lines if '"event": "step"' in line)
+        told = httpx.post(f"{url}/gradio_api/run/stop", json=asked, timeout=BOUND).json()
+        assert told["data"] == [{"stopped": 1}]
+        assert any('"event": "stopped"' in line for line in lines)
+
+
 def test_stop_ends_whatever_runs_for_the_client_and_nothing_else(client: Client, url: str) -> None:
     training = begun(client.submit(*LONG, api_name="/train"))
     assert Client(url, verbose=False).predict(api_name="/stop") == {"stopped": 0}

@@ -20,7 +20,7 @@ from transformers import LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerB
 from playground import settings
 from playground.adapt import adapters
 from playground.adapt.adapters import Adapter
-from playground.adapt.attach import attached
+from playground.adapt.attach import attach, attached
 from playground.adapt.tasks import Example, Task, prompt_ids
 from playground.adapt.variant import BASE, Variant
 from playground.compare.comparison import compare, first_difference
@@ -245,6 +245,27 @@ def test_a_qlora_pane_runs_on_the_quantized_base(tiny: Base, tiny_forms: GetBase
 
     list(compare(job_of(adapter, ("qlora", "lora"), Decoding(2)), noted))
     assert set(asked) == {"tiny", "tiny:nf4_double"}
+
+
+@pytest.mark.parametrize("form", ["nf4", "int8_vectorwise", "ternary"])
+@pytest.mark.parametrize("variant", ["lora_all_linear", "dora", "ia3", "prompt_vocabulary", "full"])
+def test_an_adapter_over_fewer_bits_computes_what_peft_computes_there(
+    tiny: Base, tiny_forms: GetBase, adapter: Callable, tmp_path: Path, variant: str, form: str
+) -> None:
+    """A full fine-tuning has no bits but its own: it runs on the plain base, whichever is asked for."""
+    shown = Variant.of(f"tiny:{form}", adapter(variant))
+    assert shown.base == ("tiny" if variant == "full" else f"tiny:{form}")
+    theirs = peft_model(load_tiny(tiny, shown.base).model, adapter(variant), tmp_path).eval()
+    ids = torch.tensor([prompt_ids(tiny.tokenizer, PROMPT)])
+    if (variant, form) == ("dora", "int8_vectorwise"):
+        with pytest.raises(PlaygroundError, match="scales"):
+            attach(tiny_forms(shown.base), shown)
+        with pytest.raises(AttributeError):  # PEFT's own
+            theirs(ids)
+        return
+    with torch.no_grad():
+        found, expected = attach(tiny_forms(shown.base), shown).model(ids).logits, theirs(ids).logits
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -22,6 +22,7 @@ from playground.compare.shared import ApartError
 from playground.model.weights import tensors_of
 from tests.conftest import tiny_tokenizer
 from tests.families import logits, one_thread  # noqa: F401
+from tests.kinds import model_of_kind
 
 TOKENIZER = tiny_tokenizer()
 PROMPTS = [[72, 101, 108, 108, 111], [33, 7, 40], [72, 101, 108, 108, 111, 33, 7, 200, 12, 91, 14, 3]]
@@ -217,6 +218,12 @@ def test_sampled_rows_and_rows_of_one_variant_are_their_own_too(family: str) -> 
         list(write([row]))
         alone.append(row)
     assert [row.tokens for row in together_] == [row.tokens for row in alone]
+
+
+def test_a_row_alone_goes_on_where_its_prompt_ends() -> None:
+    """Bamba's attention counts from 0 again unless it is told where it stands; `generate` tells it."""
+    model = model_of_kind("bamba", TOKENIZER)
+    assert_own(["alone"], [model], written([model]))
 
 
 @pytest.mark.parametrize("scaling", ["dynamic", "longrope"])

@@ -70,7 +70,7 @@ OTHER_KINDS: dict[str, tuple[Any, str, dict[str, Any], str]] = {
     "RWKV": (AutoModelForCausalLM, "rwkv", SMALL | {"attention_hidden_size": 64}, "base_no_attention_cache"),
     "Qwen3-Next": (AutoModelForCausalLM, "qwen3_next", QWEN3_NEXT, "base_no_attention_cache"),
     "GPT": (AutoModelForCausalLM, "openai-gpt", {"vocab_size": 258, "n_embd": 64, "n_layer": 1, "n_head": 4},
-            "base_does_not_run"),
+            "base_no_attention_cache"),
 }  # fmt: skip
 
 

@@ -36,6 +36,10 @@ NAMES: dict[str, dict[str, set[str]]] = {
     "starcoder2": {"query_value": {"q_proj", "v_proj"}, "mlp": {"c_fc", "mlp.c_proj"}},
     "glm": {"query_value": {"q_proj", "v_proj"}, "mlp": {"gate_up_proj", "down_proj"}},
     "qwen2-moe": {"query_value": {"q_proj", "v_proj"}, "mlp": {"gate_proj", "up_proj", "down_proj"}},
+    "gemma3-vision": {"attention": {"q_proj", "k_proj", "v_proj", "o_proj"}, "mlp": {"gate_proj", "up_proj", "down_proj"}},
+    "bert": {"query_value": {"query", "value"}, "attention": {"query", "key", "value", "dense"}, "mlp": {"dense"}},
+    "jamba": {"attention": {"q_proj", "k_proj", "v_proj", "o_proj"}, "mlp": {"gate_proj", "up_proj", "down_proj"}},
+    "modernbert": {"query_value": {"q_proj", "v_proj"}, "mlp": {"Wi", "Wo"}},
     "deepseek-v3": {
         "query_value": {"q_b_proj", "kv_b_proj"},
         "attention": {"q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj"},
@@ -52,6 +56,16 @@ SCALED = {
 def base_of(model: Any) -> Base:
     spec = BaseSpec("any", "Any", "local", "any", None)
     return Base("any", spec, model, tiny_tokenizer(), architecture_of(model), None, "CPU", "")
+
+
+OUTSIDE = [("gemma3-vision", "vision"), ("modernbert", "lm_head"), ("modernbert", "decoder")]
+
+
+@pytest.mark.parametrize(("kind", "part"), OUTSIDE)
+def test_what_does_not_read_text_and_what_belongs_to_the_head_lies_outside(kind: str, part: str) -> None:
+    model = model_of_kind(kind, tiny_tokenizer())
+    assert any(part in path and is_linear(one) for path, one in model.named_modules())
+    assert not any(part in path for path in linear_layers(model))
 
 
 @pytest.mark.parametrize("kind", NAMES)

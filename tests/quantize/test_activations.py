@@ -94,7 +94,7 @@ def test_a_peak_is_always_there_if_every_prompt_begins_with_its_token_and_has_it
 
 def test_a_base_without_linear_layers_is_a_sentence(tiny: Base) -> None:
     model: Any = torch.nn.Module()
-    model.get_output_embeddings = lambda: None
+    model.get_output_embeddings, model.get_decoder = (lambda: None), (lambda: model)
     bare = replace(tiny, model=model)
     for call in (lambda: modules(bare), lambda: network(bare, PROMPTS), lambda: activations(bare, "h.0", PROMPTS)):
         with pytest.raises(PlaygroundError) as error:

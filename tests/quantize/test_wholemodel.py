@@ -170,7 +170,7 @@ def test_every_format_is_measured_once_and_the_base_itself_anyway(get_base: Call
 
 def test_a_base_without_linear_layers_is_refused_in_words(get_base: Callable[[str], Base]) -> None:
     model: Any = torch.nn.Module()
-    model.get_output_embeddings = lambda: None
+    model.get_output_embeddings, model.get_decoder = (lambda: None), (lambda: model)
     plain = dataclasses.replace(get_base("local"), model=model)
     with pytest.raises(PlaygroundError) as refused:
         wholemodel.bits_of(plain, "int4")

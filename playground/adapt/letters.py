@@ -1,0 +1,35 @@
+"""
+Bytes to text: the letters of a file as they were written, or not at all. Knows nothing about tables.
+"""
+
+from __future__ import annotations
+
+import re
+
+from charset_normalizer import from_bytes
+
+from playground.errors import PlaygroundError
+
+ENCODINGS = ["utf_8", "utf_16", "utf_16_le", "utf_16_be", "cp1252"]  # cp1252 holds all printable letters of Latin-1
+SAID = {"utf_8": "UTF-8", "cp1252": "Windows-1252"}  # the others are called UTF-16
+CONTROL = re.compile("[\0-\x08\x0e-\x1f\x7f\ud800-\udfff]")  # no text has them: escapes, half characters
+# What a Mac's or DOS's letters look like as Windows-1252: signs in, before or behind words, accented capitals inside
+SIGNS, LETTER, SMALL, CAPITAL = "¢£¤¥¦§¨¬¯±´¶¸¹¼½¾ƒˆ‰˜", r"[^\W\d_]", "[a-zß-öø-ÿšœž]", "[ŠŒŽŸÀ-ÖØ-Þ]"
+GARBLED = re.compile(
+    rf"{LETTER}([^\w\s\x00-\x7f’‘“”·–—…]|[²³¿¡]){LETTER}|(?<!\w)[{SIGNS}©®°²³º×÷€†‡›™]{SMALL}|{SMALL}[{SIGNS}]"
+    rf"|({SMALL}|[A-Z](?=..?{SMALL})){CAPITAL}|{CAPITAL}[A-Z][a-z]|[ÐÞÝðþý]"  # the last are Turkish there, in Windows-1254
+)
+
+
+def decoded(data: bytes) -> tuple[str, str]:
+    """A text and the encoding that it was found in. Raises PlaygroundError if none is certain."""
+    try:
+        text, encoding = data.decode("utf-8-sig"), "utf_8"
+    except UnicodeDecodeError:
+        text, encoding = "\0", ""
+    if "\0" in text:  # valid UTF-8, but how UTF-16 writes plain letters
+        best = from_bytes(data, cp_isolation=ENCODINGS).best()
+        text, encoding = (str(best), best.encoding) if best and re.search("[ -~]", str(best)) else ("\0", "")
+    if CONTROL.search(text) or (encoding == "cp1252" and GARBLED.search(text)):
+        raise PlaygroundError("data_encoding")
+    return text.removeprefix("\ufeff"), SAID.get(encoding, "UTF-16")
