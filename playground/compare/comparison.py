@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from playground.adapt.tasks import Example, prompt_ids
-from playground.compare.decoding import Row, kl, write
+from playground.compare.decoding import Row, kl
 from playground.compare.job import CompareJob, Frame, Pane
+from playground.compare.pool import Pool, write
 from playground.model.bases import Base, expected_bytes
 from playground.model.beside import beside
 from playground.model.memory import STORE
@@ -22,9 +23,10 @@ from playground.model.memory import STORE
 GetBase = Callable[[str], Base]
 
 
-def compare(job: CompareJob, get_base: GetBase) -> Iterator[Frame]:
+def compare(job: CompareJob, get_base: GetBase, pool: Pool | None = None) -> Iterator[Frame]:
     """
-    Frames with every pane's text so far, from the first token on; the last frame also has the measurements.
+    Frames with every pane's text so far, from the first token on; the last frame also has the measurements. In a `pool`
+    that somebody else steps, its rows are written with those of others.
 
     The base answers even if no pane asks for it: divergence is measured from it. Raises PlaygroundError before the
     first frame if the job cannot be served.
@@ -46,7 +48,7 @@ def compare(job: CompareJob, get_base: GetBase) -> Iterator[Frame]:
             if not (row.overflows_at_once or shown.plain.overflows_at_once):
                 row.kl_from_base = kl(row.logits, shown.plain.logits)
             yield shown.frame()
-        for _ in write(rows):
+        for _ in write(rows, pool):
             yield shown.frame()
         for row in rows:
             row.release()

@@ -1,20 +1,17 @@
 """
-Writing answers: one row each, all rows a token a step. Knows neither adapters nor panes.
+Writing an answer: a row, which reads its prompt and chooses token after token. Knows neither panes nor other rows.
 """
 
 from __future__ import annotations
 
 import inspect
-import time
-from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import PeftModel
 from torch import nn
-from transformers import DynamicCache, LogitsProcessorList, PreTrainedTokenizerBase
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers import LogitsProcessorList, PreTrainedTokenizerBase
 from transformers.generation.logits_process import (
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
@@ -28,8 +25,6 @@ from playground.adapt.attach import attached
 from playground.adapt.variant import Variant
 from playground.compare import divergence
 from playground.compare.overflow import OVERFLOW, norms_of, overflowing, watched
-from playground.compare.routing import mixed, scaled_from, together
-from playground.compare.shared import ApartError
 from playground.model.bases import Base
 from playground.model.tokens import context_of
 
@@ -59,6 +54,7 @@ class Row:
         self.tree = tree
         self.tokens: list[int] = []
         self.finish_reason: str | None = None
+        self.error: Exception | None = None  # where it can be written no further
         self.logits = torch.empty(0)  # of the first token, (vocabulary,), float32 on the CPU
         self.kl_from_base: float | None = None
         self.cache: Any = None  # transformers' own, of whatever kind the model keeps
@@ -84,7 +80,7 @@ class Row:
 
     @property
     def finished(self) -> bool:
-        return self.finish_reason is not None
+        return self.finish_reason is not None or self.error is not None
 
     @property
     def overflows_at_once(self) -> bool:
@@ -95,11 +91,6 @@ class Row:
     def tokens_per_second(self) -> float | None:
         """How fast the row has written, with those that write in one batch with it; reading the prompt does not count."""
         return self.steps / self.seconds if self.seconds else None
-
-    @property
-    def position(self) -> int:
-        """Where its next token stands; one that has ended goes no further than the model can count."""
-        return self.length if self.most is None else min(self.length, self.most - 1)
 
     def prefill(self) -> None:
         """Read the prompt, behind the virtual tokens if there are any, and choose the first token."""
@@ -181,104 +172,6 @@ def _processors(decoding: Decoding) -> LogitsProcessorList:
         if decoding.top_p < 1.0:
             chain.append(TopPLogitsWarper(decoding.top_p))
     return chain
-
-
-def write(rows: Sequence[Row]) -> Iterator[None]:
-    """
-    Continue prefilled rows together, one token each per step, until all are finished: in one batch where their models
-    can share a tree and their caches can be joined, else batch after batch.
-    """
-    batches = [_Batch(group) for group in _groups([row for row in rows if not row.finished])]
-    while batches:
-        batches = [left for batch in batches for left in batch.step()]
-        yield
-
-
-def _groups(rows: Sequence[Row]) -> list[list[Row]]:
-    """The rows that can write in one batch."""
-    alone = [row for row in rows if not _joinable(row)]
-    others = [row for row in rows if row not in alone]
-    return [
-        *([others[place] for place in group] for group in together([row.tree for row in others])),
-        *([row] for row in alone),
-    ]
-
-
-def _joinable(row: Row) -> bool:
-    """Whether a row's cache is keys and values alone, and its positions mean the same in longer company."""
-    layers = getattr(row.cache, "layers", [None])
-    plain = all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
-    return plain and row.length + row.decoding.max_new_tokens <= scaled_from(row.tree)
-
-
-class _Batch:
-    """Rows that write together: one tree of modules, one cache, and the mask (rows, positions) over it, unless alone."""
-
-    def __init__(self, rows: list[Row]) -> None:
-        self.rows = rows
-        self.tree = mixed([row.tree for row in rows])
-        self.norms = norms_of(self.tree)
-        self.cache: Any = rows[0].cache
-        self.mask: torch.Tensor | None = None
-        if len(rows) > 1:
-            self.cache, self.mask = _join(rows)
-        for row in rows:
-            row.cache = None
-
-    def step(self) -> list[_Batch]:
-        """One more token a row. What goes on: this batch, each row alone if they turn out to be apart, or nothing."""
-        start = time.perf_counter()
-        try:
-            column, overflows = self._column()
-        except ApartError:
-            return [left for row in self.rows if not row.finished for left in _alone(row).step()]
-        spent = time.perf_counter() - start
-        for row, logits, over in zip(self.rows, column, overflows, strict=True):
-            row.length += 1
-            if not row.finished:
-                row.steps, row.seconds = row.steps + 1, row.seconds + spent
-                row.choose(logits, over)
-        return [] if all(row.finished for row in self.rows) else [self]
-
-    @torch.inference_mode()
-    def _column(self) -> tuple[torch.Tensor, list[bool]]:
-        """(rows, vocabulary) logits on the CPU, and which overflow. A finished row repeats its last token, unheard."""
-        device = self.rows[0].tree.device
-        inputs: dict[str, Any] = {
-            "input_ids": torch.tensor([[(row.tokens or row.prompt)[-1]] for row in self.rows], device=device)
-        }
-        if self.mask is not None:
-            self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.rows), 1)], dim=1)
-            inputs["attention_mask"] = self.mask
-        if "position_ids" in inspect.signature(self.tree.forward).parameters:  # Bamba would begin with 0 again
-            inputs["position_ids"] = torch.tensor([[row.position] for row in self.rows], device=device)
-        with watched(self.norms) as seen:
-            output = self.tree(**inputs, **{cache_name(self.tree): self.cache}, use_cache=True)
-        logits: torch.Tensor = output.logits[:, -1].float().cpu()
-        overflows: list[bool] = (overflowing(seen, len(self.rows)) | ~logits.isfinite().all(-1)).tolist()
-        return logits, overflows
-
-
-def _alone(row: Row) -> _Batch:
-    """A batch of one row, whose cache is read again."""
-    row.read_all()
-    return _Batch([row])
-
-
-@torch.inference_mode()
-def _join(rows: Sequence[Row]) -> tuple[DynamicCache, torch.Tensor]:
-    """The caches of rows as one batch, shorter ones padded on the left, and the mask (rows, longest) over them."""
-    longest = max(row.length for row in rows)
-    mask = torch.zeros(len(rows), longest, dtype=torch.long, device=rows[0].tree.device)
-    for row, line in zip(rows, mask, strict=True):
-        line[longest - row.length :] = 1
-    layers = []
-    for layer in zip(*(row.cache.layers for row in rows), strict=True):
-        # (1, heads, positions, head size) each
-        keys = [nn.functional.pad(one.keys, (0, 0, longest - one.keys.shape[2], 0)) for one in layer]
-        values = [nn.functional.pad(one.values, (0, 0, longest - one.values.shape[2], 0)) for one in layer]
-        layers.append((torch.cat(keys), torch.cat(values)))
-    return DynamicCache(layers), mask
 
 
 def cache_name(tree: nn.Module) -> str:

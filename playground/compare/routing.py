@@ -20,50 +20,36 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
+from playground.compare.layout import Layout
 from playground.compare.shared import ApartError, SharedProduct, share
 
 PLAIN = (type(None), bool, int, float, str, torch.dtype, torch.device)  # what an argument may be besides tensors
 
 
-def together(trees: Sequence[nn.Module]) -> list[list[int]]:
-    """The places of `trees` in groups that `mixed` takes, in order."""
-    groups: list[list[int]] = []
-    for place, tree in enumerate(trees):
-        for group in groups:
-            try:
-                mixed([trees[group[0]], tree])
-            except ApartError:
-                continue
-            group.append(place)
-            break
-        else:
-            groups.append([place])
-    return groups
-
-
-def mixed(trees: Sequence[nn.Module]) -> Any:
+def mixed(trees: Sequence[nn.Module], layout: Layout | None = None) -> Any:
     """
-    One module tree whose row i computes what `trees[i]` computes.
+    One module tree each of whose rows computes what one of `trees` computes: which one, the layout says at every call;
+    without one, row i is of `trees[i]`.
 
     Where the trees hold the same tensors the first one's module stands; where they differ in what a module itself
     holds, in a PEFT layer or in experts a RowRouter does, or a SharedProduct where all are linear layers over one weight.
     Whatever a SharedProduct does not know, the modules themselves do, so any method that changes modules can take part.
     Raises ApartError where a RowRouter could not tell the rows.
     """
-    first = trees[0]
+    first, layout = trees[0], layout or Layout(range(len(trees)))
     if all(_same(first, tree) for tree in trees):
         return first
     if not all(_alike(first, tree) for tree in trees) or _hands_out_tokens(trees):
-        router = RowRouter(trees)
+        router = RowRouter(trees, layout)
         return router if len(router.groups) > 1 else router.groups[0][1]
     tree = copy.copy(first)
-    tree._modules = {name: _child(trees, name) for name in first._modules}
+    tree._modules = {name: _child(trees, name, layout) for name in first._modules}
     return tree
 
 
-def _child(trees: Sequence[nn.Module], name: str) -> Any:
-    children = [tree._modules[name] for tree in trees]
-    return mixed([child for child in children if child is not None]) if children[0] is not None else None
+def _child(trees: Sequence[nn.Module], name: str, layout: Layout) -> Any:
+    children: list[Any] = [tree._modules[name] for tree in trees]
+    return mixed(children, layout) if children[0] is not None else None
 
 
 def _alike(one: nn.Module, other: nn.Module) -> bool:
@@ -135,54 +121,58 @@ def scaled_from(tree: nn.Module) -> float:
     return min(limits)
 
 
-def _one(variants: Sequence[nn.Module]) -> nn.Module:
-    """What stands for variants that are the same, or share a product."""
-    return variants[0] if all(_same(variants[0], variant) for variant in variants) else SharedProduct(variants)
-
-
 class RowRouter(nn.Module):
     """
-    Stands for one module of several trees: row i of its input goes through `variants[i]`; equal variants go together, and
-    those that share a product.
-    Raises ApartError if a variant keeps a state between steps; while running, if it is handed or returns what has no rows.
+    Stands for one module of several trees: a row goes through that of its own tree; equal ones go together, and those that
+    share a product. Raises ApartError if one keeps a state between steps; while running, if it is handed or returns what
+    has no rows.
     """
 
-    def __init__(self, variants: Sequence[nn.Module]) -> None:
+    def __init__(self, variants: Sequence[nn.Module], layout: Layout | None = None) -> None:
         super().__init__()
         if any(_keeps_state(variant) for variant in variants):
             raise ApartError(f"{type(variants[0]).__name__} keeps a state")
-        self.count = len(variants)
-        groups: list[list[int]] = []
-        for row, variant in enumerate(variants):
-            own = (rows for rows in groups if _same(variants[rows[0]], variant) or share(variants[rows[0]], variant))
-            if (rows := next(own, None)) is None:
-                groups.append([row])
+        self.layout = layout or Layout(range(len(variants)))
+        places: list[list[int]] = []
+        for place, variant in enumerate(variants):
+            own = (group for group in places if _same(variants[group[0]], variant) or share(variants[group[0]], variant))
+            if (group := next(own, None)) is None:
+                places.append([place])
             else:
-                rows.append(row)
-        self.groups = [(rows, _one([variants[row] for row in rows])) for rows in groups]
+                group.append(place)
+        self.groups = [(tuple(group), self._one([variants[place] for place in group], tuple(group))) for group in places]
+
+    def _one(self, variants: Sequence[nn.Module], places: tuple[int, ...]) -> nn.Module:
+        """What stands for variants that are the same, or share a product."""
+        alike = all(_same(variants[0], variant) for variant in variants)
+        return variants[0] if alike else SharedProduct(variants, places, self.layout)
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Whatever the variants take: tensors of one row each (or of one for all), alone, in tuples, lists or dicts."""
-        if not any(tensor.dim() and len(tensor) == self.count for tensor in _tensors((inputs, named))):
+        found = _tensors((inputs, named))
+        if not any(tensor.dim() and len(tensor) == self.layout.count for tensor in found):
             raise ApartError("no input has a row for each variant")
-        parts = []
-        for rows, module in self.groups:
-            own, own_named = _map(partial(self._taken, rows=rows), (inputs, named))
-            parts.append(module(*own, **own_named))
-        return _map(self._joined, *parts)
+        parts, of_whom = [], []
+        for places, module in self.groups:
+            rows = self.layout.rows(places, found[0].device)
+            if len(rows):
+                own, own_named = _map(partial(self._taken, rows=rows), (inputs, named))
+                parts.append(module(*own, **own_named))
+                of_whom.append(rows)
+        return _map(partial(self._joined, of_whom), *parts)
 
-    def _taken(self, tensor: torch.Tensor, rows: list[int]) -> torch.Tensor:
+    def _taken(self, tensor: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Its `rows`; a tensor with one row, or without any, belongs to all."""
-        if tensor.dim() and len(tensor) == self.count:
+        if tensor.dim() and len(tensor) == self.layout.count:
             return tensor[rows]
         if tensor.dim() and len(tensor) != 1:
-            raise ApartError(f"an input of {len(tensor)} rows for {self.count} variants")
+            raise ApartError(f"an input of {len(tensor)} rows for {self.layout.count}")
         return tensor
 
-    def _joined(self, *parts: torch.Tensor) -> torch.Tensor:
+    def _joined(self, of_whom: Sequence[torch.Tensor], *parts: torch.Tensor) -> torch.Tensor:
         """One tensor with all rows in their order, of what each group gave."""
-        whole = parts[0].new_empty(self.count, *parts[0].shape[1:]) if parts[0].dim() else parts[0]
-        for (rows, _), part in zip(self.groups, parts, strict=True):
+        whole = parts[0].new_empty(self.layout.count, *parts[0].shape[1:]) if parts[0].dim() else parts[0]
+        for rows, part in zip(of_whom, parts, strict=True):
             if part.shape[1:] != whole.shape[1:] or not part.dim() or len(part) not in (1, len(rows)):
                 raise ApartError(f"an output of shape {tuple(part.shape)} for {len(rows)} rows")
             whole[rows] = part

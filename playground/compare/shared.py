@@ -25,6 +25,7 @@ from torch import nn
 from torch.nn.functional import pad
 from transformers.pytorch_utils import Conv1D
 
+from playground.compare.layout import Layout
 from playground.model.weights import weight_of
 
 
@@ -98,46 +99,57 @@ class Own:
 
 
 class SharedProduct(nn.Module):
-    """Stands for linear layers that share a weight: row i of its input goes through `variants[i]`."""
+    """
+    Stands for linear layers that share a weight. `places` are the numbers that their variants have in the layout, which says
+    at every call which row is of which.
+    """
 
-    def __init__(self, variants: Sequence[nn.Module]) -> None:
+    def __init__(self, variants: Sequence[nn.Module], places: tuple[int, ...], layout: Layout) -> None:
         super().__init__()
         own = [Own.of(variant) for variant in variants]
-        self.base, self.count = multiplier(variants[0]), len(variants)
+        self.base, self.places, self.layout = multiplier(variants[0]), places, layout
         self.before = _stacked([one.before for one in own], 1.0)
         self.after = _stacked([one.after for one in own], 1.0)
         self.offset = _stacked([one.offset for one in own], 0.0)
-        self.down, self.up = _low_ranks(own)
+        self.low = tuple(place for place, one in zip(places, own, strict=True) if one.down is not None)
+        self.down, self.up = _low_ranks([(one.down, one.up) for one in own if one.down is not None])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(rows, …, in) to (rows, …, out), in the dtype that the layer gives."""
-        if len(x) != self.count:
-            raise ApartError(f"an input of {len(x)} rows for {self.count} variants")
-        flat = x.reshape(self.count, -1, x.shape[-1])
-        product: torch.Tensor = self.base(flat if self.before is None else (flat * self.before).to(x.dtype))
-        y = product if self.after is None else product * self.after
-        y = y if self.offset is None else y + self.offset
-        if self.down is not None:
-            y = torch.baddbmm(y.to(self.up.dtype), torch.bmm(flat.to(self.down.dtype), self.down), self.up)
+        place = self.layout.places(self.places, x.device)
+        if len(x) != len(place):
+            raise ApartError(f"an input of {len(x)} rows for {len(place)}")
+        flat = x.reshape(len(x), -1, x.shape[-1])
+        product: torch.Tensor = self.base(flat if self.before is None else (flat * self.before[place]).to(x.dtype))
+        y = product if self.after is None else product * self.after[place]
+        y = y if self.offset is None else y + self.offset[place]
+        if self.low:
+            y = self._with_low_ranks(flat, y)
         return y.to(product.dtype).reshape(*x.shape[:-1], -1)
+
+    def _with_low_ranks(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """y + up(down(x)) in the rows that have such; all of them in two batched products."""
+        slots = self.layout.slots(self.places, self.low, x.device)
+        if not len(slots.rows):
+            return y
+        own = x[slots.row].to(self.down.dtype).reshape(len(self.low), -1, x.shape[-1])
+        added = torch.bmm(torch.bmm(own, self.down), self.up).reshape(len(slots.row), *y.shape[1:])
+        return y.to(added.dtype).index_add(0, slots.rows, added[slots.slot])
 
 
 def _stacked(own: Sequence[torch.Tensor | None], neutral: float) -> torch.Tensor | None:
-    """(rows, 1, features) of what each row has; `neutral` where it has nothing. None if no row has anything."""
+    """(variants, 1, features) of what each has; `neutral` where one has nothing. None if none has anything."""
     like = next((one for one in own if one is not None), None)
     if like is None:
         return None
     return torch.stack([torch.full_like(like, neutral) if one is None else one for one in own])[:, None]
 
 
-def _low_ranks(own: Sequence[Own]) -> Any:
-    """A as (rows, in, rank) and B as (rows, rank, out), of the highest rank: a lower one has zeros beside its own."""
-    parts: list[Any] = [(one.down, one.up) for one in own]
-    like = max((part for part in parts if part[0] is not None), key=lambda part: len(part[0]), default=None)
-    if like is None:
+def _low_ranks(own: Sequence[tuple[Any, Any]]) -> Any:
+    """A as (variants, in, rank) and B as (variants, rank, out), of the highest rank: a lower one is filled with zeros."""
+    if not own:
         return None, None
-    none, rank = (like[0][:0], like[1][:, :0]), len(like[0])
-    parts = [none if down is None else (down, up) for down, up in parts]
-    down = torch.stack([pad(one, (0, 0, 0, rank - len(one))) for one, _ in parts])
-    up = torch.stack([pad(one, (0, rank - one.shape[1])) for _, one in parts])
+    rank = max(len(down) for down, _ in own)
+    down = torch.stack([pad(one, (0, 0, 0, rank - len(one))) for one, _ in own])
+    up = torch.stack([pad(one, (0, rank - one.shape[1])) for _, one in own])
     return down.transpose(1, 2).contiguous(), up.transpose(1, 2).contiguous()

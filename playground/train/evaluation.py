@@ -19,9 +19,10 @@ from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
 from playground.adapt.tasks import IGNORE, Example, Task
 from playground.adapt.variant import Variant
-from playground.compare.decoding import Row, write
+from playground.compare.decoding import Row
 from playground.compare.job import Decoding
 from playground.compare.overflow import norms_of, overflowing, watched
+from playground.compare.pool import write
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.train.batches import BATCH, Encoded, by_length

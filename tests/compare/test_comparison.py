@@ -653,7 +653,7 @@ def test_mixing_changes_none_of_the_trees(tiny: Base, adapter: Callable) -> None
 def test_rows_of_one_variant_go_through_it_together() -> None:
     first, second = torch.nn.Linear(4, 3), torch.nn.Linear(4, 3)
     router, x = RowRouter([first, second, first]), torch.randn(3, 5, 4)
-    assert [rows for rows, _ in router.groups] == [[0, 2], [1]]
+    assert [places for places, _ in router.groups] == [(0, 2), (1,)]
     expected = torch.stack([first(x[0]), second(x[1]), first(x[2])])
     torch.testing.assert_close(router(x), expected)
 

@@ -14,10 +14,11 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 from transformers.modeling_outputs import BaseModelOutput
 
-from playground.compare import decoding
-from playground.compare.decoding import Row, write
+from playground.compare import pool
+from playground.compare.decoding import Row
 from playground.compare.job import Decoding
-from playground.compare.routing import RowRouter, mixed, together
+from playground.compare.pool import Pool, write
+from playground.compare.routing import RowRouter, mixed
 from playground.compare.shared import ApartError
 from playground.model.weights import tensors_of
 from tests.conftest import tiny_tokenizer
@@ -241,12 +242,23 @@ def test_positions_that_are_scaled_by_the_longest_row_are_each_rows_own(scaling:
 # What shares a tree, and what is apart
 
 
+def batches(models: list[Any]) -> list[list[int]]:
+    """Which of the models write in one batch."""
+    rows = [Row(model, TOKENIZER, PROMPTS[0], GREEDY) for model in models]
+    for row in rows:
+        row.prefill()
+    shared = Pool()
+    shared.join(rows)
+    shared.step()
+    return [[rows.index(row) for row in batch.rows] for batch in shared._batches]
+
+
 def test_what_lies_in_a_module_with_a_state_is_apart() -> None:
     """GPT-OSS's attention keeps a cache of all rows and has sinks of its own."""
     model = tiny("gpt_oss")
     other = view(model)
     other.model.layers[1].self_attn.sinks = nn.Parameter(other.model.layers[1].self_attn.sinks + 1, requires_grad=False)
-    assert together([model, other, lora(model).get_base_model(), other]) == [[0, 2], [1, 3]]
+    assert batches([model, other, lora(model), other]) == [[0, 2], [1, 3]]
     with pytest.raises(ApartError):
         mixed([model, other])
 
@@ -296,13 +308,13 @@ def test_rows_that_turn_out_to_be_apart_are_read_again_alone(monkeypatch: pytest
         layer.mlp.__class__ = Reaching
     models = [model, lora(model), moved(copy.deepcopy(model), 2)]
     alone: list[Row] = []
-    read = decoding._alone
+    read = pool._alone
 
     def noted(row: Row) -> Any:
         alone.append(row)
         return read(row)
 
-    monkeypatch.setattr(decoding, "_alone", noted)
+    monkeypatch.setattr(pool, "_alone", noted)
     rows = written(models)
     assert alone == rows
     assert_own(["base", "lora", "full"], models, rows)

@@ -1,0 +1,215 @@
+"""
+Rows that write together, whoever asked for them: one token each a step. Rows join between two steps and leave when they
+have ended; what raises is that row's own affair. Knows neither panes nor adapters.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.nn.functional import pad
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+from playground.compare.decoding import Row, cache_name
+from playground.compare.overflow import norms_of, overflowing, watched
+from playground.compare.routing import Layout, mixed, scaled_from
+from playground.compare.shared import ApartError
+
+
+def write(rows: Sequence[Row], pool: Pool | None = None) -> Iterator[None]:
+    """
+    Continue prefilled rows together, one token each per step, until all are finished: in a pool of their own, or in one
+    that somebody else steps. Raises what a row raised.
+    """
+    own = pool or Pool()
+    own.join(rows)
+    try:
+        while not all(row.finished for row in rows):
+            if pool is None:
+                own.step()
+            yield
+    finally:
+        own.leave(rows)
+    for row in rows:
+        if row.error:
+            raise row.error
+
+
+class Pool:
+    """
+    Prefilled rows that are being written: in one batch where their models can share a tree and their caches can be joined,
+    else batch after batch.
+    """
+
+    def __init__(self) -> None:
+        self._batches: list[_Batch] = []
+        self._waiting: list[Row] = []
+
+    def join(self, rows: Sequence[Row]) -> None:
+        """Write these as well, from the next step on."""
+        self._waiting += [row for row in rows if not row.finished]
+
+    def leave(self, rows: Sequence[Row]) -> None:
+        """Write these no further."""
+        self._waiting = [row for row in self._waiting if row not in rows]
+        for batch in self._batches:
+            batch.drop(rows)
+        self._batches = [batch for batch in self._batches if batch.rows]
+
+    def step(self) -> None:
+        """One more token for every row."""
+        self._admit()
+        self._batches = [left for batch in self._batches for left in batch.step()]
+
+    def _admit(self) -> None:
+        for row in self._waiting:
+            own = next((batch for batch in self._batches if batch.takes(row)), None)
+            if own is None:
+                self._batches.append(_Batch(row))
+            else:
+                own.coming.append(row)
+        self._waiting = []
+        for batch in self._batches:
+            batch.admit()
+
+
+class _Batch:
+    """
+    Rows that write together: one tree of modules for all of their models, which row is of which, one cache, and the mask
+    (rows, positions) over it, unless a row has always been alone.
+    """
+
+    def __init__(self, row: Row, joins: bool = True) -> None:
+        self.rows, self.coming = [row], list[Row]()
+        self.trees, self.layout = [row.tree], Layout([0])
+        self.tree, self.norms = row.tree, norms_of(row.tree)
+        self.joins = joins and _joinable(row)
+        self.cache: Any = row.cache
+        self.mask: torch.Tensor | None = None
+        row.cache = None
+
+    def takes(self, row: Row) -> bool:
+        """Whether a row could write along."""
+        if not (self.joins and _joinable(row)):
+            return False
+        if any(row.tree is tree for tree in self.trees):
+            return True
+        try:
+            mixed([self.trees[0], row.tree])
+        except ApartError:
+            return False
+        return True
+
+    def admit(self) -> None:
+        """Take in those who are coming."""
+        if not self.coming:
+            return
+        own = self.mask if self.mask is not None else _seen(self.rows[0])
+        self.cache, self.mask = _join([(self.cache, own), *((row.cache, _seen(row)) for row in self.coming)])
+        self.rows += self.coming
+        for row in self.coming:
+            row.cache = None
+        self.coming = []
+        self._arrange()
+
+    def drop(self, rows: Sequence[Row]) -> None:
+        """Go on without these."""
+        left = [place for place, row in enumerate(self.rows) if row not in rows]
+        self.coming = [row for row in self.coming if row not in rows]
+        if len(left) == len(self.rows):
+            return
+        self.rows = [self.rows[place] for place in left]
+        if self.rows:
+            assert self.mask is not None  # there was company
+            self.cache, self.mask = _select(self.cache, self.mask, left)
+            self._arrange()
+
+    def _arrange(self) -> None:
+        """A tree for the models that there are now, and which row is of which."""
+        trees = list({id(row.tree): row.tree for row in self.rows}.values())
+        places = {id(tree): place for place, tree in enumerate(trees)}
+        self.layout.set([places[id(row.tree)] for row in self.rows])
+        if list(map(id, trees)) != list(map(id, self.trees)):
+            self.trees, self.tree = trees, mixed(trees, self.layout)
+            self.norms = norms_of(self.tree)
+
+    def step(self) -> list[_Batch]:
+        """One more token a row. What goes on: this batch, each row alone where they turn out to be apart, or nothing."""
+        start = time.perf_counter()
+        try:
+            column, overflows = self._column()
+        except Exception as error:  # noqa: BLE001  raised for whoever asked for the row
+            if len(self.rows) > 1:
+                return [left for row in self.rows for left in _alone(row)]
+            self.rows[0].error = error
+            return []
+        spent = time.perf_counter() - start
+        for row, logits, over in zip(self.rows, column, overflows, strict=True):
+            row.length, row.steps, row.seconds = row.length + 1, row.steps + 1, row.seconds + spent
+            row.choose(logits, over)
+        self.drop([row for row in self.rows if row.finished])
+        return [self] if self.rows else []
+
+    @torch.inference_mode()
+    def _column(self) -> tuple[torch.Tensor, list[bool]]:
+        """(rows, vocabulary) logits on the CPU, and which overflow."""
+        device = self.rows[0].tree.device
+        inputs: dict[str, Any] = {"input_ids": torch.tensor([[row.tokens[-1]] for row in self.rows], device=device)}
+        if self.mask is not None:
+            self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.rows), 1)], dim=1)
+            inputs["attention_mask"] = self.mask
+        if "position_ids" in inspect.signature(self.tree.forward).parameters:  # Bamba would begin with 0 again
+            inputs["position_ids"] = torch.tensor([[row.length] for row in self.rows], device=device)
+        with watched(self.norms) as seen:
+            output = self.tree(**inputs, **{cache_name(self.tree): self.cache}, use_cache=True)
+        logits: torch.Tensor = output.logits[:, -1].float().cpu()
+        overflows: list[bool] = (overflowing(seen, len(self.rows)) | ~logits.isfinite().all(-1)).tolist()
+        return logits, overflows
+
+
+def _joinable(row: Row) -> bool:
+    """Whether a row's cache is keys and values alone, and its positions mean the same in longer company."""
+    layers = getattr(row.cache, "layers", [None])
+    plain = all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
+    return plain and row.length + row.decoding.max_new_tokens <= scaled_from(row.tree)
+
+
+def _alone(row: Row) -> list[_Batch]:
+    """A batch of one row, whose cache is read again, one step further; none where that raises."""
+    try:
+        row.read_all()
+    except Exception as error:  # noqa: BLE001  as above
+        row.error = error
+        return []
+    return _Batch(row, joins=False).step()
+
+
+def _seen(row: Row) -> torch.Tensor:
+    return torch.ones(1, row.length, dtype=torch.long, device=row.tree.device)
+
+
+@torch.inference_mode()
+def _join(parts: Sequence[tuple[Any, torch.Tensor]]) -> tuple[DynamicCache, torch.Tensor]:
+    """Caches, each with the mask (rows, positions) over it, as one: shorter ones are padded on the left."""
+    longest = max(mask.shape[1] for _, mask in parts)
+    layers = []
+    for layer in zip(*(cache.layers for cache, _ in parts), strict=True):
+        # (rows, heads, positions, head size) each
+        keys = [pad(one.keys, (0, 0, longest - one.keys.shape[2], 0)) for one in layer]
+        values = [pad(one.values, (0, 0, longest - one.values.shape[2], 0)) for one in layer]
+        layers.append((torch.cat(keys), torch.cat(values)))
+    return DynamicCache(layers), torch.cat([pad(mask, (longest - mask.shape[1], 0)) for _, mask in parts])
+
+
+@torch.inference_mode()
+def _select(cache: Any, mask: torch.Tensor, rows: Sequence[int]) -> tuple[DynamicCache, torch.Tensor]:
+    """Some rows of a cache and of the mask over it, without what only others had read."""
+    mask = mask[rows]
+    first = int(mask.any(0).nonzero()[0])
+    layers = [(layer.keys[rows, :, first:], layer.values[rows, :, first:]) for layer in cache.layers]
+    return DynamicCache(layers), mask[:, first:]
