@@ -65,7 +65,11 @@ MAX_SESSION_ADAPTERS = 12
 MAX_SESSION_BYTES = 700_000_000  # a full fine-tuning of the embedded base, and many small adapters
 MAX_ALL_SESSIONS_BYTES = 3_000_000_000
 SESSION_IDLE_SECONDS = 2 * 3600
-MAX_QUEUE = 32
+MAX_QUEUE = 100
+MAX_COMPARISONS_TOGETHER = 32  # whose answers are written in one batch
+MAX_COMPARING_BYTES = 1_000_000_000  # of their forms of the base, and of the keys and values of all their rows
+MAX_TRAININGS_TOGETHER = 8  # a step each in turn
+MAX_TRAINING_BYTES = 500_000_000  # of what all of them hold; a larger one goes on alone
 MAX_SESSION_JOBS = 8  # of one session, running or waiting
 
 # The soft-prompt view

@@ -14,14 +14,14 @@ from playground import settings
 from playground.actions import catalogue
 from playground.actions.adapters import list_adapters
 from playground.actions.catalogue import have
+from playground.actions.lanes import COMPARE
 from playground.adapt.adapters import STEP_MARK
 from playground.adapt.variant import BASE, Variant
 from playground.compare.job import DEFAULTS, CompareJob, Decoding, Frame, Pane
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.model.catalogue import FORMS, split_id
-from playground.work.jobs import Lane, Run
-from playground.work.lanes import COMPARE
+from playground.work.jobs import Lane, Run, Size
 from playground.work.sessions import SESSIONS, Place
 
 
@@ -164,13 +164,16 @@ def start_answers(
     Queue a comparison of variants, with their titles, shown at `place` (the lane unless said otherwise) and about
     `subject`. Raises PlaygroundError at once.
     """
-    from playground.compare.comparison import compare
+    from playground.compare.comparison import compare, held_bytes
+    from playground.compare.pool import SHARED
 
     job = CompareJob(base_id, prompt, tuple(variants), Decoding(**decoding), tuple(titles))
     job.check()
     for needed in dict.fromkeys((base_id, *(one.base for one in variants))):
         have(needed)
-    return SESSIONS.submit(key, lane, lambda stop: compare(job, BASES.get), subject, place)
+    together = SHARED if lane is COMPARE else None
+    size = Size(*held_bytes(job, catalogue.architecture(base_id)))
+    return SESSIONS.submit(key, lane, lambda stop: compare(job, BASES.get, together), subject, place, size)
 
 
 @cache

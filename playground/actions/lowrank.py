@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from playground.actions.adapters import examined, held_out_task
 from playground.actions.catalogue import have
 from playground.actions.compare import start_answers
+from playground.actions.lanes import LAB
 from playground.actions.work import check_ended
 from playground.adapt.variant import Variant
 from playground.bounds import finite
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.work.jobs import Run
-from playground.work.lanes import LAB
 from playground.work.sessions import SESSIONS, Place
 
 if TYPE_CHECKING:

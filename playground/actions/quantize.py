@@ -17,6 +17,7 @@ from playground import settings
 from playground.actions import catalogue
 from playground.actions.adapters import held_out_task
 from playground.actions.compare import start_answers
+from playground.actions.lanes import LAB, MEASURE, TRAIN
 from playground.adapt import tasks
 from playground.adapt.library import examples
 from playground.adapt.variant import Variant
@@ -25,7 +26,6 @@ from playground.model.bases import BASES
 from playground.model.catalogue import FORMS, split_id
 from playground.model.weights import weight_of
 from playground.work.jobs import Run
-from playground.work.lanes import LAB, MEASURE, TRAIN
 from playground.work.sessions import SESSIONS, Place
 
 if TYPE_CHECKING:

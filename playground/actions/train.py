@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from playground.actions.adapters import list_adapters
 from playground.actions.catalogue import architecture, count_parameters, have
+from playground.actions.lanes import TRAIN
 from playground.adapt import tables, tasks
 from playground.adapt.fitting import check_fits
 from playground.adapt.methods import method
 from playground.bounds import finite
 from playground.model.bases import BASES
 from playground.train import recipe
-from playground.work.jobs import Run
-from playground.work.lanes import TRAIN
+from playground.work.jobs import Run, Size
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def start_training(
     chosen = method(method_id)
     check_fits(chosen, base_id, architecture(base_id))
     have(chosen.base_id(base_id, job.hyperparameters))
-    SESSIONS.check_room(key, kept_bytes(count_parameters(base_id, method_id, job.hyperparameters)["trainable"]))
+    trainable = count_parameters(base_id, method_id, job.hyperparameters)["trainable"]
+    SESSIONS.check_room(key, kept_bytes(trainable))
 
     def events(stop: Any) -> Iterator[Event | None]:
         for event in train(job, BASES.get, stop):
@@ -76,7 +77,8 @@ def start_training(
                 continue
             yield keep(key, event) if isinstance(event, Ended) else event
 
-    return SESSIONS.submit(key, TRAIN, events, job)
+    held = Size(4 * 4 * trainable)  # float32: the weights, their gradients, and AdamW's two moments
+    return SESSIONS.submit(key, TRAIN, events, job, size=held)
 
 
 def keep(key: str, ended: Ended) -> Ended:

@@ -16,8 +16,10 @@ from playground.adapt.tasks import Example, prompt_ids
 from playground.compare.decoding import Row, kl
 from playground.compare.job import CompareJob, Frame, Pane
 from playground.compare.pool import Pool, write
+from playground.model.architecture import Architecture, cache_entries
 from playground.model.bases import Base, expected_bytes
 from playground.model.beside import beside
+from playground.model.catalogue import split_id
 from playground.model.memory import STORE
 
 GetBase = Callable[[str], Base]
@@ -62,6 +64,19 @@ def check_lengths(job: CompareJob, base: Base) -> None:
         shots = [Example(*shot) for shot in record.shots] if record else []
         before = record.hyperparameters.get("virtual_tokens", 0) if record else 0
         base.check_room(before + len(prompt_ids(base.tokenizer, job.prompt, shots)))
+
+
+def held_bytes(job: CompareJob, architecture: Architecture) -> tuple[int, dict[str, int]]:
+    """
+    About what a comparison holds while it runs: keys and values of its rows, and by their ids the forms of the base that
+    panes run on. A token of a prompt has three letters or more, mostly.
+    """
+    shots = [shot for one in job.variants if one.adapter for shot in one.adapter.record.shots]
+    read = (len(job.variants) + 1) * len(job.prompt) + sum(len(text) for shot in shots for text in shot)
+    written = (len(job.variants) + 1) * job.decoding.max_new_tokens
+    spec, _ = split_id(job.base)
+    forms = {one.base: expected_bytes(spec, one.form, architecture) for one in job.variants if one.form}
+    return (read // 3 + written) * 4 * cache_entries(architecture), forms
 
 
 def groups(job: CompareJob, base: Base) -> list[list[int]]:

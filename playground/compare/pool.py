@@ -16,8 +16,9 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from playground.compare.decoding import Row, cache_name
+from playground.compare.layout import Layout
 from playground.compare.overflow import norms_of, overflowing, watched
-from playground.compare.routing import Layout, mixed, scaled_from
+from playground.compare.routing import mixed, scaled_from
 from playground.compare.shared import ApartError
 
 
@@ -76,6 +77,9 @@ class Pool:
         self._waiting = []
         for batch in self._batches:
             batch.admit()
+
+
+SHARED = Pool()  # of the comparisons of all visitors
 
 
 class _Batch:

@@ -47,6 +47,13 @@ class Architecture:
     parameters: int
 
 
+def cache_entries(architecture: Architecture) -> int:
+    """Numbers that a position leaves in the cache of keys and values: the outputs of what makes these."""
+    plain = sum(one.outputs * one.count for one in architecture.linears if one.role in ("k_proj", "v_proj"))
+    fused = sum(2 * one.outputs // 3 * one.count for one in architecture.linears if one.role == "query_key_value")
+    return plain + fused
+
+
 def llama(
     hidden: int, intermediate: int, layers: int, heads: int, kv_heads: int, vocabulary: int,
     head_size: int = 0, tied: bool = True, qkv_bias: bool = False,

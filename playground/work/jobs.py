@@ -1,21 +1,22 @@
 """
 Where jobs run: one worker thread beside the page, a queue, stopping, and finding a job again.
 
-A job is a generator. The worker advances the oldest job of each lane in turns, so a short one does not wait for a whole
-long one, and jobs never run at the same time. Whoever follows a run only watches: nobody has to. Knows nothing about what
-jobs and lanes are for.
+A job is a generator. The worker gives each lane its turn, in which the oldest jobs of that lane advance by an event each, so
+a short one does not wait for a whole long one, and jobs never run at the same time. Whoever follows a run only watches:
+nobody has to. Knows nothing about what jobs and lanes are for.
 """
 
 from __future__ import annotations
 
 import gc
 import logging
+import math
 import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from playground import settings
@@ -28,30 +29,55 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Size:
+    """The bytes that a job holds while it goes on: its `own`, and those that it shares with others, by what they are."""
+
+    own: float = 0
+    shared: Mapping[str, float] = field(default_factory=dict)
+
+
+NOTHING = Size()
+
+
+def together(sizes: Iterable[Size]) -> float:
+    """The bytes that jobs hold together."""
+    sizes = list(sizes)
+    shared = {name: held for size in sizes for name, held in size.shared.items()}
+    return sum(size.own for size in sizes) + sum(shared.values())
+
+
+@dataclass(frozen=True)
 class Lane:
     """
     A queue of jobs of one sort. `share` is its part of the worker's time while several lanes have work. What may run
     `long` is not pushed out by a newer job of its place: the newer one is refused. What `keeps` a result is asked to stop
     and ends by itself, and all its events stay; of any other only the latest event stays, and it is closed.
+
+    Up to `width` jobs go on together, as long as what they hold is within `room` bytes; `step`, if there is one, ends each
+    turn with what they do in common.
     """
 
     id: str
     share: float = 1.0
     long: bool = False
     keeps: bool = False
+    width: int = 1
+    room: float = math.inf
+    step: Callable[[], None] | None = None
 
 
 class Run:
     """One job on its way: its state, its events so far, its error."""
 
-    def __init__(self, lane: Lane, start: Start, job: Any = None) -> None:
+    def __init__(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING) -> None:
         self.id = uuid.uuid4().hex
-        self.lane = lane
+        self.lane, self.size = lane, size
         self.job = job  # what was asked for, for whoever shows the run
         self.state = "queued"  # then "running", then one of ENDED
         self.events: list[Any] = []
         self.error: PlaygroundError | None = None
         self.position = 0  # place in the queue, from 1; 0 once it runs
+        self.began = 0.0  # to run, on the clock of time.monotonic
         self.replaced = False  # by a newer run of its place: whoever shows this one may look away
         self._stop = threading.Event()
         self._start: Start | None = start
@@ -66,6 +92,13 @@ class Run:
     def stop(self) -> None:
         """Ask the job to end; a training keeps what it has learned. Takes effect at its next event."""
         self._stop.set()
+
+    def remaining(self, lasts: float | None, now: float) -> float:
+        """Seconds that it has still to run: as its latest events tell, else as runs of its lane last; infinity unknown."""
+        for event in reversed(self.events[-2:]):
+            if (told := getattr(event, "remaining", None)) is not None:
+                return float(told)
+        return math.inf if lasts is None else max(lasts - (now - self.began), 0.1 * lasts)
 
     def changes(self, seconds: float = 5.0) -> Iterator[None]:
         """
@@ -118,12 +151,13 @@ class Jobs:
     def __init__(self) -> None:
         self._lanes: defaultdict[Lane, list[Run]] = defaultdict(list)
         self._spent: defaultdict[Lane, float] = defaultdict(float)
+        self._lasted: dict[Lane, float] = {}  # seconds, of runs that finished
         self._work = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def submit(self, lane: Lane, start: Start, job: Any = None) -> Run:
-        """Queue a job. Raises PlaygroundError if the queue is full."""
-        run = Run(lane, start, job)
+    def submit(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING) -> Run:
+        """Queue a job of a `size`. Raises PlaygroundError if the queue is full."""
+        run = Run(lane, start, job, size)
         with self._work:
             waiting = self._lanes[lane]
             if len(waiting) >= settings.MAX_QUEUE:
@@ -148,27 +182,70 @@ class Jobs:
                 run._update(state="stopped")
                 self._number(run.lane)
 
+    def expected_wait(self, run: Run) -> float | None:
+        """
+        Seconds until a waiting run begins, None where nothing tells: the runs ahead of it take the places of those that
+        end first, and each lasts as long as the last ones of its lane did.
+        """
+        with self._work:
+            going = [one for one in self._lanes[run.lane] if one.state == "running"]
+            lasts, now = self._lasted.get(run.lane), time.monotonic()
+            left = sorted(one.remaining(lasts, now) for one in going)
+        if run.state != "queued" or not left or math.isinf(left[0]):
+            return None
+        later, place = divmod(run.position - 1, len(left))
+        return left[place] + later * (lasts or left[-1])
+
     def _number(self, lane: Lane) -> None:
-        for place, run in enumerate(self._lanes[lane]):
-            if run.state == "queued" and run.position != place:
+        going = self._going(lane)
+        waiting = [run for run in self._lanes[lane] if run not in going]
+        for place, run in enumerate(waiting, start=1):
+            if run.position != place:
                 run._update(position=place)
+
+    def _going(self, lane: Lane) -> list[Run]:
+        """The runs whose turn it is: the oldest, as many as the lane takes together, at least one."""
+        going: list[Run] = []
+        for run in self._lanes[lane][: lane.width]:
+            if going and together(one.size for one in (*going, run)) > lane.room:
+                break
+            going.append(run)
+        return going
+
+    def _begin(self, lane: Lane) -> list[Run]:
+        """The same; those that have waited run from now on."""
+        going = self._going(lane)
+        for run in going:
+            if run.state == "queued":  # under the lock: from here on `stop` asks instead of removing
+                run.began = time.monotonic()
+                run._update(state="running", position=0)
+        return going
 
     def _loop(self) -> None:
         while True:
             with self._work:
                 self._work.wait_for(lambda: any(self._lanes.values()))
                 lane = min((one for one, runs in self._lanes.items() if runs), key=self._spent.__getitem__)
-                run = self._lanes[lane][0]
-                if run.state == "queued":  # under the lock: from here on `stop` asks instead of removing
-                    run._update(state="running", position=0)
+                going = self._begin(lane)
             begin = time.perf_counter()
-            run._advance()
+            for run in going:
+                run._advance()
+            if lane.step:
+                lane.step()
+            ended = [run for run in going if run.ended]
             with self._work:
                 self._spent[lane] += (time.perf_counter() - begin) / lane.share
-                if run.ended:
+                for run in ended:
                     self._lanes[lane].remove(run)
-                    self._number(lane)
-            if run.ended:
+                    self._note(run)
+                self._number(lane)
+            if ended:
                 if lane.long:
                     gc.collect()  # gradients and their functions hold each other in circles
                 give_back()
+
+    def _note(self, run: Run) -> None:
+        """How long runs of its lane last: half of it the latest."""
+        if run.state == "finished":
+            lasted = time.monotonic() - run.began
+            self._lasted[run.lane] = (self._lasted.get(run.lane, lasted) + lasted) / 2

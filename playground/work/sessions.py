@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from playground import settings
 from playground.adapt.library import Library, check_room
 from playground.errors import PlaygroundError
-from playground.work.jobs import Jobs
+from playground.work.jobs import NOTHING, Jobs
 
 if TYPE_CHECKING:
     from playground.adapt.adapters import Adapter
-    from playground.work.jobs import Lane, Run, Start
+    from playground.work.jobs import Lane, Run, Size, Start
 
 Place = Hashable  # where a run is shown: a name, or the lane itself where it has one place only
 
@@ -96,7 +96,9 @@ class Sessions:
                     self._drop(name)
             return sum(sizes.values())
 
-    def submit(self, key: str, lane: Lane, start: Start, job: Any = None, place: Place | None = None) -> Run:
+    def submit(
+        self, key: str, lane: Lane, start: Start, job: Any = None, place: Place | None = None, size: Size = NOTHING
+    ) -> Run:
         """
         Queue a job for a session. It stops the session's previous one of that place (where it is shown; the lane unless
         said otherwise); one that may run long is refused instead (PlaygroundError) while the previous one runs, as is one
@@ -112,7 +114,7 @@ class Sessions:
             others = sum(not run.ended for run in session.runs.values() if run is not running)
             if others >= settings.MAX_SESSION_JOBS:
                 raise PlaygroundError("too_many_jobs", running=others)
-            session.runs[place] = self.jobs.submit(lane, start, job)  # may be refused: then the previous one goes on
+            session.runs[place] = self.jobs.submit(lane, start, job, size)  # may be refused: then the previous one goes on
             if running:
                 running.replaced = True
                 self.jobs.stop(running)

@@ -15,6 +15,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from playground import settings
+from playground.actions.lanes import TRAIN
 from playground.adapt.adapters import Adapter
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import Example, Task, encode, prompt_ids
@@ -36,7 +37,6 @@ from playground.train.evaluation import held_out_loss, response_loss
 from playground.train.job import Ended, Started, TrainingJob, Working
 from playground.train.training import train
 from playground.work.jobs import Jobs
-from playground.work.lanes import TRAIN
 from tests.conftest import variants
 
 GetBase = Callable[[str], Base]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from playground import settings
+from playground.actions.lanes import LAB
 from playground.adapt.adapters import Adapter, Record
 from playground.errors import PlaygroundError
 from playground.locales import LANGUAGES, text
-from playground.work.jobs import Jobs, Lane, Run
-from playground.work.lanes import COMPARE, LAB, TRAIN
+from playground.work.jobs import NOTHING, Jobs, Lane, Run, Size
 from playground.work.sessions import Session, Sessions
 
+LONG, SHORT = Lane("long", long=True, keeps=True), Lane("short", share=3.0)  # one run at a time
 BOUND = 20.0  # seconds after which a test has failed; none waits for it when all is well
 
 
@@ -94,7 +95,7 @@ def gated() -> Iterator[Gated]:
     job.end()
 
 
-def running(jobs: Jobs, job: Gated, lane: Lane = TRAIN) -> Run:
+def running(jobs: Jobs, job: Gated, lane: Lane = LONG) -> Run:
     """A run that has begun and waits at its first step."""
     run = jobs.submit(lane, job)
     assert job.started.wait(BOUND)
@@ -105,7 +106,7 @@ def running(jobs: Jobs, job: Gated, lane: Lane = TRAIN) -> Run:
 
 
 def test_events_arrive_in_order(jobs: Jobs) -> None:
-    run = ended(jobs.submit(TRAIN, counting(50)))
+    run = ended(jobs.submit(LONG, counting(50)))
     assert (run.events, run.state, run.error) == (list(range(50)), "finished", None)
 
 
@@ -125,7 +126,7 @@ def test_a_late_reader_sees_what_happened_before(jobs: Jobs, gated: Gated) -> No
 
 
 def test_a_reader_of_an_ended_run_is_told_once(jobs: Jobs) -> None:
-    run = ended(jobs.submit(TRAIN, counting(3)))
+    run = ended(jobs.submit(LONG, counting(3)))
     assert len(list(run.changes(BOUND))) == 1
 
 
@@ -160,7 +161,7 @@ def test_an_abandoned_reader_does_not_stop_the_job(jobs: Jobs, gated: Gated) -> 
 
 
 def test_a_comparison_keeps_only_its_latest_event(jobs: Jobs, gated: Gated) -> None:
-    run = running(jobs, gated, COMPARE)
+    run = running(jobs, gated, SHORT)
     for count in range(5):
         gated.let()
         until(run, keeps_only(count))
@@ -178,7 +179,7 @@ def test_a_stopped_training_ends_by_itself(jobs: Jobs) -> None:
             yield "step"
         yield "what was learned"
 
-    run = jobs.submit(TRAIN, learning)
+    run = jobs.submit(LONG, learning)
     assert begun.wait(BOUND)
     jobs.stop(run)
     assert (ended(run).state, run.events[-1]) == ("stopped", "what was learned")
@@ -194,7 +195,7 @@ def test_a_stopped_comparison_is_closed(jobs: Jobs) -> None:
         finally:
             closed.set()
 
-    run = jobs.submit(COMPARE, writing)
+    run = jobs.submit(SHORT, writing)
     until(run, lambda one: bool(one.events))
     jobs.stop(run)
     assert ended(run).state == "stopped"
@@ -202,7 +203,7 @@ def test_a_stopped_comparison_is_closed(jobs: Jobs) -> None:
     assert run.events == ["frame"]
 
 
-@pytest.mark.parametrize("lane", [TRAIN, COMPARE])
+@pytest.mark.parametrize("lane", [LONG, SHORT])
 def test_a_run_stopped_in_the_queue_never_runs(jobs: Jobs, gated: Gated, lane: str) -> None:
     first, ran = running(jobs, gated, lane), threading.Event()
 
@@ -221,12 +222,12 @@ def test_a_run_stopped_in_the_queue_never_runs(jobs: Jobs, gated: Gated, lane: s
 
 
 def test_stopping_an_ended_run_changes_nothing(jobs: Jobs) -> None:
-    run = ended(jobs.submit(TRAIN, counting(2)))
+    run = ended(jobs.submit(LONG, counting(2)))
     jobs.stop(run)
     assert run.state == "finished"
 
 
-@pytest.mark.parametrize("lane", [TRAIN, COMPARE])
+@pytest.mark.parametrize("lane", [LONG, SHORT])
 def test_a_run_stopped_just_as_it_is_picked_up_still_ends(jobs: Jobs, monkeypatch: pytest.MonkeyPatch, lane: str) -> None:
     advance = Run._advance
     picked: list[Run] = []
@@ -261,7 +262,7 @@ def positions(runs: list[Run]) -> list[int]:
 
 def test_positions_count_those_ahead_and_follow_the_queue(jobs: Jobs, gated: Gated) -> None:
     first, other = running(jobs, gated), Gated()
-    waiting = [jobs.submit(TRAIN, job) for job in (counting(1), other, counting(1))]
+    waiting = [jobs.submit(LONG, job) for job in (counting(1), other, counting(1))]
     assert positions([first, *waiting]) == [0, 1, 2, 3]
     jobs.stop(waiting[0])
     assert positions(waiting[1:]) == [1, 2]
@@ -277,7 +278,7 @@ def test_positions_count_those_ahead_and_follow_the_queue(jobs: Jobs, gated: Gat
 
 def test_a_reader_is_told_that_its_run_moved_up(jobs: Jobs, gated: Gated) -> None:
     running(jobs, gated)
-    ahead, run = jobs.submit(TRAIN, counting(1)), jobs.submit(TRAIN, counting(1))
+    ahead, run = jobs.submit(LONG, counting(1)), jobs.submit(LONG, counting(1))
     reader = run.changes(BOUND)
     next(reader)
     jobs.stop(ahead)
@@ -287,8 +288,8 @@ def test_a_reader_is_told_that_its_run_moved_up(jobs: Jobs, gated: Gated) -> Non
 
 def test_lanes_have_queues_of_their_own(jobs: Jobs, gated: Gated) -> None:
     running(jobs, gated)
-    jobs.submit(TRAIN, counting(1))
-    assert jobs.submit(COMPARE, counting(1)).position == 0
+    jobs.submit(LONG, counting(1))
+    assert jobs.submit(SHORT, counting(1)).position == 0
 
 
 def test_runs_of_a_lane_come_in_their_order(jobs: Jobs, gated: Gated) -> None:
@@ -302,7 +303,7 @@ def test_runs_of_a_lane_come_in_their_order(jobs: Jobs, gated: Gated) -> None:
 
         return job
 
-    runs = [jobs.submit(TRAIN, noting(name)) for name in range(4)]
+    runs = [jobs.submit(LONG, noting(name)) for name in range(4)]
     jobs.stop(first)
     gated.let()
     ended(runs[-1])
@@ -312,28 +313,126 @@ def test_runs_of_a_lane_come_in_their_order(jobs: Jobs, gated: Gated) -> None:
 def test_a_full_queue_refuses_readably(jobs: Jobs, gated: Gated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "MAX_QUEUE", 2)
     running(jobs, gated)
-    jobs.submit(TRAIN, counting(1))
+    jobs.submit(LONG, counting(1))
     with pytest.raises(PlaygroundError) as refusal:
-        jobs.submit(TRAIN, counting(1))
+        jobs.submit(LONG, counting(1))
     assert refusal.value.key == "queue_full"
     assert "2" in str(refusal.value)
-    assert jobs.submit(COMPARE, counting(1)).position == 0  # the other lane has room
+    assert jobs.submit(SHORT, counting(1)).position == 0  # the other lane has room
 
 
 def test_leaving_the_queue_makes_room_at_once(jobs: Jobs, gated: Gated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "MAX_QUEUE", 2)
-    first, waiting = running(jobs, gated), jobs.submit(TRAIN, counting(1))
+    first, waiting = running(jobs, gated), jobs.submit(LONG, counting(1))
     jobs.stop(waiting)
-    run = jobs.submit(TRAIN, counting(1))
+    run = jobs.submit(LONG, counting(1))
     jobs.stop(first)
     gated.let()
     assert ended(run).state == "finished"
 
 
+# Together
+
+
+class Steps:
+    """What the turns of a lane end with: how far each of its runs was then."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.seen: list[list[int]] = []
+
+    def __call__(self) -> None:
+        self.seen.append([run.events[-1] for run in self.runs if run.state == "running"])
+
+
+def held(jobs: Jobs, gated: Gated, lane: Lane, *asked: tuple[Callable[..., Any], Size]) -> list[Run]:
+    """Runs that are submitted while the worker is busy elsewhere, and are then let."""
+    running(jobs, gated, SHORT)
+    runs = [jobs.submit(lane, job, size=size) for job, size in asked]
+    gated.end()
+    return runs
+
+
+def test_as_many_as_a_lane_takes_advance_in_turn_and_their_turn_ends_in_common(jobs: Jobs, gated: Gated) -> None:
+    steps = Steps()
+    lane = Lane("wide", width=2, step=steps)
+    steps.runs = held(jobs, gated, lane, *[(counting(3), NOTHING)] * 3)
+    assert positions(steps.runs) == [0, 0, 1]
+    for run in steps.runs:
+        ended(run)
+    assert steps.seen == [[0, 0], [1, 1], [2, 2], [], [0], [1], [2], []]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "most"),
+    [
+        ([Size(4), Size(4), Size(4)], 2),
+        ([Size(11), Size(1)], 1),  # one that is too large alone still has its turn, alone
+        ([Size(1, {"form": 6}), Size(1, {"form": 6}), Size(1, {"form": 6})], 3),  # what they share is there once
+        ([Size(1, {"form": 6}), Size(1, {"other": 6})], 1),
+    ],
+)
+def test_no_more_go_on_together_than_there_is_room_for(jobs: Jobs, gated: Gated, sizes: list[Size], most: int) -> None:
+    steps = Steps()
+    lane = Lane("wide", width=9, room=10, step=steps)
+    steps.runs = held(jobs, gated, lane, *[(counting(2), size) for size in sizes])
+    assert positions(steps.runs) == [0] * most + list(range(1, len(sizes) - most + 1))
+    for run in steps.runs:
+        assert ended(run).state == "finished"
+    assert max(map(len, steps.seen)) == most
+
+
+def test_what_one_of_them_raises_is_its_own(jobs: Jobs, gated: Gated) -> None:
+    lane = Lane("wide", width=3)
+    runs = held(jobs, gated, lane, *[(job, NOTHING) for job in (counting(5), raising(RuntimeError()), counting(5))])
+    assert [ended(run).state for run in runs] == ["finished", "failed", "finished"]
+
+
+def test_a_stop_takes_effect_within_a_turn(jobs: Jobs, gated: Gated) -> None:
+    steps = Steps()
+    lane = Lane("wide", width=2, keeps=True, step=steps)
+    first, second = steps.runs = held(jobs, gated, lane, (endless, NOTHING), (endless, NOTHING))
+    until(second, has_seen(3))
+    before = len(first.events)
+    jobs.stop(first)
+    assert ended(first).state == "stopped"
+    assert len(first.events) <= before + len(steps.seen)
+    assert second.state == "running"
+    jobs.stop(second)
+    ended(second)
+
+
+class Told(NamedTuple):
+    remaining: float
+
+
+def test_a_wait_is_expected_as_the_running_ones_tell(jobs: Jobs, gated: Gated) -> None:
+    def telling(seconds: float) -> Callable[..., Iterator[Told]]:
+        def job(stop: Callable[[], bool]) -> Iterator[Told]:
+            yield Told(seconds)
+            yield from gated(stop)  # type: ignore[misc]
+
+        return job
+
+    lane = Lane("wide", width=1, keeps=True)
+    first = jobs.submit(lane, telling(30.0))
+    waiting = [jobs.submit(lane, counting(1)) for _ in range(2)]
+    until(first, has_seen(1))
+    assert gated.started.wait(BOUND)
+    assert jobs.expected_wait(waiting[0]) == 30.0
+    assert jobs.expected_wait(waiting[1]) == 60.0, "the one ahead is taken to last as long"
+    assert jobs.expected_wait(first) is None
+
+
+def test_nothing_is_expected_where_nothing_tells(jobs: Jobs, gated: Gated) -> None:
+    running(jobs, gated)
+    assert jobs.expected_wait(jobs.submit(LONG, counting(1))) is None
+
+
 # One worker, two lanes
 
 
-@pytest.mark.parametrize(("long", "short"), [(TRAIN, COMPARE), (COMPARE, TRAIN)])
+@pytest.mark.parametrize(("long", "short"), [(LONG, SHORT), (SHORT, LONG)])
 def test_no_lane_waits_for_a_long_run_of_the_other(jobs: Jobs, long: str, short: str) -> None:
     begun, done = threading.Event(), threading.Event()
 
@@ -362,7 +461,7 @@ def test_only_one_thread_ever_works(jobs: Jobs) -> None:
             threads.add(threading.get_ident())
             yield number
 
-    for run in [jobs.submit(lane, noting) for lane in (TRAIN, COMPARE, TRAIN, COMPARE)]:
+    for run in [jobs.submit(lane, noting) for lane in (LONG, SHORT, LONG, SHORT)]:
         ended(run)
     assert len(threads) == 1
     assert threading.get_ident() not in threads
@@ -387,7 +486,7 @@ def refusing(error: Exception) -> Callable[[Callable[[], bool]], Iterator[int]]:
 
 
 @pytest.mark.parametrize("failing", [raising, refusing])
-@pytest.mark.parametrize("lane", [TRAIN, COMPARE])
+@pytest.mark.parametrize("lane", [LONG, SHORT])
 @pytest.mark.parametrize(
     ("error", "key"),
     [
@@ -411,15 +510,15 @@ def test_whatever_a_job_raises_ends_it_readably_and_the_worker_goes_on(
 
 
 def test_a_second_training_of_a_session_is_refused_until_the_first_ends(sessions: Sessions, gated: Gated) -> None:
-    first = sessions.submit("a", TRAIN, gated)
+    first = sessions.submit("a", LONG, gated)
     with pytest.raises(PlaygroundError) as refusal:
-        sessions.submit("a", TRAIN, counting(1))
+        sessions.submit("a", LONG, counting(1))
     assert refusal.value.key == "already_training"
-    assert sessions.get("a").runs[TRAIN] is first
-    sessions.stop("a", TRAIN)
+    assert sessions.get("a").runs[LONG] is first
+    sessions.stop("a", LONG)
     gated.let()
     ended(first)
-    assert ended(sessions.submit("a", TRAIN, counting(1))).state == "finished"
+    assert ended(sessions.submit("a", LONG, counting(1))).state == "finished"
 
 
 def test_two_trainings_submitted_at_once_are_still_one(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -434,7 +533,7 @@ def test_two_trainings_submitted_at_once_are_still_one(sessions: Sessions, monke
 
     def press() -> None:
         try:
-            sessions.submit("a", TRAIN, job)
+            sessions.submit("a", LONG, job)
             outcomes.append("accepted")
         except PlaygroundError as error:
             outcomes.append(error.key)
@@ -456,33 +555,33 @@ def test_two_trainings_submitted_at_once_are_still_one(sessions: Sessions, monke
 
 
 def test_a_new_comparison_stops_the_running_one_of_the_session(sessions: Sessions, gated: Gated) -> None:
-    old = sessions.submit("a", COMPARE, gated)
+    old = sessions.submit("a", SHORT, gated)
     assert gated.started.wait(BOUND)
-    new = sessions.submit("a", COMPARE, counting(3))
+    new = sessions.submit("a", SHORT, counting(3))
     gated.let()
     assert (ended(old).state, ended(new).state) == ("stopped", "finished")
     assert gated.closed.is_set()
-    assert sessions.get("a").runs[COMPARE] is new
+    assert sessions.get("a").runs[SHORT] is new
 
 
 def test_a_new_comparison_takes_the_place_of_the_waiting_one(sessions: Sessions, gated: Gated) -> None:
-    sessions.submit("other", COMPARE, gated)
+    sessions.submit("other", SHORT, gated)
     assert gated.started.wait(BOUND)
-    waiting = sessions.submit("a", COMPARE, counting(3))
-    new = sessions.submit("a", COMPARE, counting(3))
+    waiting = sessions.submit("a", SHORT, counting(3))
+    new = sessions.submit("a", SHORT, counting(3))
     assert (waiting.state, new.position) == ("stopped", 1)
 
 
 def test_a_comparison_does_not_stop_the_training_of_its_session(sessions: Sessions) -> None:
-    training = sessions.submit("a", TRAIN, endless)
-    assert ended(sessions.submit("a", COMPARE, counting(3))).state == "finished"
+    training = sessions.submit("a", LONG, endless)
+    assert ended(sessions.submit("a", SHORT, counting(3))).state == "finished"
     assert not training.ended
-    sessions.stop("a", TRAIN)
+    sessions.stop("a", LONG)
     assert ended(training).state == "stopped"
 
 
 def test_sessions_neither_see_nor_stop_each_others_work(sessions: Sessions, gated: Gated) -> None:
-    mine = sessions.submit("a", TRAIN, gated)
+    mine = sessions.submit("a", LONG, gated)
     record = Record("tiny", "few_shot", "pirate", {"examples": 1}, 0, 0, 0, 1, 0)
     sessions.get("a").library.add(Adapter("mine", record))
     other = sessions.get("b")
@@ -490,7 +589,7 @@ def test_sessions_neither_see_nor_stop_each_others_work(sessions: Sessions, gate
     with pytest.raises(PlaygroundError) as refusal:
         other.library.get("mine")
     assert refusal.value.key == "unknown_adapter"
-    sessions.stop("b", TRAIN)
+    sessions.stop("b", LONG)
     gated.let()
     assert until(mine, lambda run: run.events == [0]).state == "running"
 
@@ -516,12 +615,12 @@ def test_the_longest_idle_sessions_give_way(sessions: Sessions, monkeypatch: pyt
 def test_busy_sessions_stay(sessions: Sessions, gated: Gated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "MAX_SESSIONS", 1)
     monkeypatch.setattr(settings, "SESSION_IDLE_SECONDS", 10)
-    run = sessions.submit("busy", TRAIN, gated)
+    run = sessions.submit("busy", LONG, gated)
     before = {key: sessions.get(key) for key in ("busy", "idle")}
     before["busy"].seen -= 11
     sessions.get("c")
     assert survivors(sessions, before) == {"busy"}
-    sessions.stop("busy", TRAIN)
+    sessions.stop("busy", LONG)
     gated.let()
     ended(run)
     before["busy"].seen -= 11
@@ -549,7 +648,7 @@ def test_coming_back_keeps_a_session(sessions: Sessions, monkeypatch: pytest.Mon
 # Places: where on the page a run is shown
 
 
-@pytest.mark.parametrize("lane", [COMPARE, LAB])
+@pytest.mark.parametrize("lane", [SHORT, LAB])
 def test_a_newer_run_of_a_place_takes_over(sessions: Sessions, gated: Gated, lane: str) -> None:
     former = sessions.submit("a", lane, gated, place="lab.cut")
     assert gated.started.wait(BOUND)
@@ -569,7 +668,7 @@ def test_a_waiting_run_of_a_place_gives_way_at_once(sessions: Sessions, gated: G
     assert runs[-1].position == 1
 
 
-@pytest.mark.parametrize("lane", [COMPARE, LAB])
+@pytest.mark.parametrize("lane", [SHORT, LAB])
 def test_another_place_of_the_lane_is_left_alone(sessions: Sessions, gated: Gated, lane: str) -> None:
     former = sessions.submit("a", lane, gated, place="lab.cut")
     assert gated.started.wait(BOUND)
@@ -593,11 +692,11 @@ def test_the_same_place_of_another_session_is_left_alone(sessions: Sessions, gat
 
 
 def test_without_a_place_the_lane_is_the_place(sessions: Sessions, gated: Gated) -> None:
-    former = sessions.submit("a", COMPARE, gated)
-    new = sessions.submit("a", COMPARE, counting(1))
+    former = sessions.submit("a", SHORT, gated)
+    new = sessions.submit("a", SHORT, counting(1))
     gated.let()
     assert (ended(former).state, former.replaced, new.replaced) == ("stopped", True, False)
-    assert sessions.get("a").runs == {COMPARE: new}
+    assert sessions.get("a").runs == {SHORT: new}
 
 
 def test_an_ended_run_was_not_replaced(sessions: Sessions) -> None:
@@ -615,10 +714,10 @@ def test_a_run_that_a_visitor_stops_was_not_replaced(sessions: Sessions, gated: 
 
 
 def test_a_second_training_is_refused_whatever_else_is_running(sessions: Sessions, gated: Gated) -> None:
-    training = sessions.submit("a", TRAIN, gated)
+    training = sessions.submit("a", LONG, gated)
     lab = sessions.submit("a", LAB, counting(1), place="lab.cut")
     with pytest.raises(PlaygroundError) as refusal:
-        sessions.submit("a", TRAIN, counting(1))
+        sessions.submit("a", LONG, counting(1))
     assert refusal.value.key == "already_training"
     gated.let()
     assert until(training, lambda run: run.events == [0]).state == "running"
@@ -634,22 +733,22 @@ def test_one_job_too_many_of_a_session_is_refused_in_its_language_and_nothing_el
     runs = [sessions.submit("a", LAB, endless, place=f"lab.{place}") for place in range(most)]
     assert most == 8
     with pytest.raises(PlaygroundError) as refusal:
-        sessions.submit("a", COMPARE, counting(1))
+        sessions.submit("a", SHORT, counting(1))
     assert refusal.value.message(language) == text(language, "error.too_many_jobs", running=8)
-    assert COMPARE not in sessions.get("a").runs
+    assert SHORT not in sessions.get("a").runs
     assert not any(run.ended for run in runs)
-    assert ended(sessions.submit("b", COMPARE, counting(1))).state == "finished"  # others have a limit of their own
+    assert ended(sessions.submit("b", SHORT, counting(1))).state == "finished"  # others have a limit of their own
     former = runs[-1]
     runs[-1] = sessions.submit("a", LAB, endless, place=f"lab.{most - 1}")  # in the place of one that it stops
     assert former.replaced
     sessions.stop("a", "lab.5")  # which waited
-    assert ended(sessions.submit("a", COMPARE, counting(1))).state == "finished"
+    assert ended(sessions.submit("a", SHORT, counting(1))).state == "finished"
     assert sessions.stop_all("a") == most - 1
     assert all(ended(run).state == "stopped" for run in runs)
 
 
 def test_the_lab_keeps_only_its_latest_event_and_waits_for_no_other_lane(jobs: Jobs) -> None:
-    others = [jobs.submit(lane, endless) for lane in (TRAIN, COMPARE)]
+    others = [jobs.submit(lane, endless) for lane in (LONG, SHORT)]
     lab = ended(jobs.submit(LAB, counting(5)))
     assert (lab.state, lab.events) == ("finished", [4])
     assert not any(run.ended for run in others)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from playground import settings
+from playground.actions.lanes import TRAIN
 from playground.adapt.methods import METHODS
 from playground.bounds import Bound
 from playground.ui.kit.visit import Visit
-from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
 LAST, STARTED = "train", "train.started"  # forms of a session: as it is now, and what the latest training was started with

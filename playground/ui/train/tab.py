@@ -15,6 +15,7 @@ import gradio as gr
 from playground import locales, settings
 from playground.actions.adapters import described, download, download_examples
 from playground.actions.catalogue import count_parameters
+from playground.actions.lanes import TRAIN
 from playground.actions.train import own_task, python_code, session_view, start_training, stop_training, training_view
 from playground.adapt.adapters import DOWNLOADABLE, STEP_MARK
 from playground.adapt.tasks import OWN
@@ -31,7 +32,6 @@ from playground.ui.train import form, pickers, status
 from playground.ui.train.form import Order, Recipe
 from playground.ui.train.pickers import METHOD, Pickers
 from playground.work.jobs import Run
-from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
 ENDED = ("finished", "stopped", "diverged", "failed")

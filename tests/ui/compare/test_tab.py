@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from playground.actions.compare import Question, first_frame, pane_ids, recorded
+from playground.actions.lanes import COMPARE
 from playground.adapt.adapters import Adapter
 from playground.adapt.library import examples
 from playground.bounds import Bound
@@ -32,7 +33,6 @@ from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.work.jobs import Run
-from playground.work.lanes import COMPARE
 from playground.work.sessions import SESSIONS
 from tests.ui.compare.comparisons import base_pane
 from tests.ui.drawn import Page

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from playground.actions.lanes import LAB
 from playground.adapt import cost as arithmetic
 from playground.adapt.published import PUBLISHED
 from playground.model.bases import Base
@@ -14,7 +15,6 @@ from playground.model.catalogue import CATALOGUE, BaseSpec
 from playground.ui.kit.bars import bytes_text
 from playground.ui.lowrank.cost import DEFAULT, HERE, PAPERS, Asked, Cards, Question
 from playground.ui.lowrank.cost_html import claim, measured_line, precise
-from playground.work.lanes import LAB
 from playground.work.sessions import SESSIONS
 
 LANGUAGES = ("en", "es")

@@ -8,6 +8,7 @@ from typing import Any, cast
 import gradio as gr
 import pytest
 
+from playground.actions.lanes import TRAIN
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN, TASK_IDS
 from playground.locales import LANGUAGES, text
@@ -20,7 +21,6 @@ from playground.ui.train import form, pickers
 from playground.ui.train.form import Order
 from playground.ui.train.pickers import Lesson
 from playground.work.jobs import Run
-from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
 

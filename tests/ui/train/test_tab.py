@@ -10,6 +10,7 @@ import gradio as gr
 import pytest
 
 from playground import locales
+from playground.actions.lanes import TRAIN
 from playground.actions.train import keep, session_view, training_view
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN, OWN_FILE, Example, Task
@@ -22,7 +23,6 @@ from playground.ui.kit.wording import Wording
 from playground.ui.train import tab as train
 from playground.ui.train.form import Order, Recipe
 from playground.work.jobs import Run
-from playground.work.lanes import TRAIN
 from playground.work.sessions import SESSIONS
 
 VISIT = Visit("a-visitor-of-the-train-tab", "en", DEFAULT_BASE)

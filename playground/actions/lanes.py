@@ -1,0 +1,22 @@
+"""
+The lanes of this page's work: what waits for what, what goes on together, and how each behaves.
+"""
+
+from __future__ import annotations
+
+from playground import settings
+from playground.work.jobs import Lane
+
+
+def _write() -> None:
+    from playground.compare.pool import SHARED
+
+    SHARED.step()
+
+
+TRAIN = Lane(
+    "train", share=1.0, long=True, keeps=True, width=settings.MAX_TRAININGS_TOGETHER, room=settings.MAX_TRAINING_BYTES
+)
+COMPARE = Lane("compare", share=3.0, width=settings.MAX_COMPARISONS_TOGETHER, room=settings.MAX_COMPARING_BYTES, step=_write)
+LAB = Lane("lab", share=3.0)  # short work of the labs, whose answers are waited for
+MEASURE = Lane("measure", share=1.0)  # long measurements
