@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from playground.actions.adapters import list_adapters
 from playground.actions.catalogue import architecture, count_parameters, have
 from playground.actions.lanes import TRAIN
+from playground.actions.work import expected_wait
 from playground.adapt import tables, tasks
 from playground.adapt.fitting import check_fits
 from playground.adapt.methods import method
@@ -121,6 +122,7 @@ def training_view(run: Run | None, language: str) -> dict[str, Any]:
     view: dict[str, Any] = {
         "state": "queued" if run.state == "queued" else "preparing",
         "position": run.position,
+        "wait": expected_wait(run),
         "method": job.method,
         "task": job.task.id,
         "hyperparameters": job.hyperparameters,

@@ -29,6 +29,11 @@ def stop(run: Run) -> None:
     JOBS.stop(run)
 
 
+def expected_wait(run: Run) -> float | None:
+    """Seconds until a waiting run begins; None where nothing tells yet."""
+    return JOBS.expected_wait(run)
+
+
 def stop_all(key: str) -> int:
     """Stop whatever runs or waits for a session; how many that were. A training keeps what it has learned."""
     return SESSIONS.stop_all(key)

@@ -44,7 +44,7 @@ def write(rows: Sequence[Row], pool: Pool | None = None) -> Iterator[None]:
 class Pool:
     """
     Prefilled rows that are being written: in one batch where their models can share a tree and their caches can be joined,
-    else batch after batch.
+    else in several, which have equal time: rows of a slow form of the base do not hold up the others.
     """
 
     def __init__(self) -> None:
@@ -63,15 +63,20 @@ class Pool:
         self._batches = [batch for batch in self._batches if batch.rows]
 
     def step(self) -> None:
-        """One more token for every row."""
+        """One more token for every row of a batch: of that which has had the least time."""
         self._admit()
-        self._batches = [left for batch in self._batches for left in batch.step()]
+        if not self._batches:
+            return
+        batch = min(self._batches, key=lambda one: one.spent)
+        place = self._batches.index(batch)
+        self._batches[place : place + 1] = batch.step()
 
     def _admit(self) -> None:
         for row in self._waiting:
             own = next((batch for batch in self._batches if batch.takes(row)), None)
             if own is None:
-                self._batches.append(_Batch(row))
+                least = min((batch.spent for batch in self._batches), default=0.0)
+                self._batches.append(_Batch(row, least))
             else:
                 own.coming.append(row)
         self._waiting = []
@@ -88,7 +93,8 @@ class _Batch:
     (rows, positions) over it, unless a row has always been alone.
     """
 
-    def __init__(self, row: Row, joins: bool = True) -> None:
+    def __init__(self, row: Row, spent: float = 0.0, joins: bool = True) -> None:
+        self.spent = spent  # seconds of its steps, and what the others had had when it began
         self.rows, self.coming = [row], list[Row]()
         self.trees, self.layout = [row.tree], Layout([0])
         self.tree, self.norms = row.tree, norms_of(row.tree)
@@ -149,10 +155,11 @@ class _Batch:
             column, overflows = self._column()
         except Exception as error:  # noqa: BLE001  raised for whoever asked for the row
             if len(self.rows) > 1:
-                return [left for row in self.rows for left in _alone(row)]
+                return [left for row in self.rows for left in _alone(row, self.spent)]
             self.rows[0].error = error
             return []
         spent = time.perf_counter() - start
+        self.spent += spent
         for row, logits, over in zip(self.rows, column, overflows, strict=True):
             row.length, row.steps, row.seconds = row.length + 1, row.steps + 1, row.seconds + spent
             row.choose(logits, over)
@@ -183,14 +190,14 @@ def _joinable(row: Row) -> bool:
     return plain and row.length + row.decoding.max_new_tokens <= scaled_from(row.tree)
 
 
-def _alone(row: Row) -> list[_Batch]:
+def _alone(row: Row, spent: float) -> list[_Batch]:
     """A batch of one row, whose cache is read again, one step further; none where that raises."""
     try:
         row.read_all()
     except Exception as error:  # noqa: BLE001  as above
         row.error = error
         return []
-    return _Batch(row, joins=False).step()
+    return _Batch(row, spent, joins=False).step()
 
 
 def _seen(row: Row) -> torch.Tensor:

@@ -310,9 +310,9 @@ def test_rows_that_turn_out_to_be_apart_are_read_again_alone(monkeypatch: pytest
     alone: list[Row] = []
     read = pool._alone
 
-    def noted(row: Row) -> Any:
+    def noted(row: Row, spent: float) -> Any:
         alone.append(row)
-        return read(row)
+        return read(row, spent)
 
     monkeypatch.setattr(pool, "_alone", noted)
     rows = written(models)

@@ -4,8 +4,9 @@ Where a comparison stands.
 
 from __future__ import annotations
 
-from playground.locales import number
-from playground.ui.kit.events import alarm, note
+from playground.actions.work import expected_wait
+from playground.ui.kit import html
+from playground.ui.kit.events import alarm, note, plain
 from playground.work.jobs import Run
 
 
@@ -14,7 +15,7 @@ def progress(run: Run, language: str) -> str:
     if run.error:
         return alarm(run.error.message(language))
     if run.state == "queued" and run.position:
-        return note(language, "compare.queued", position=number(language, run.position))
+        return plain(html.queued(language, run.position, expected_wait(run)))
     if run.state == "stopped":
         return note(language, "compare.stopped" if run.events else "compare.stopped_waiting")
     if not run.events:

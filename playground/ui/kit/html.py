@@ -12,7 +12,7 @@ from html import escape
 from typing import Any
 
 from playground import locales
-from playground.locales import LANGUAGES, NO_BREAK, number, text
+from playground.locales import LANGUAGES, NO_BREAK, number, seconds, text
 
 Values = Mapping[str, Any]
 NOTES = {"experts": "note.experts", "no_bfloat16": "note.no_bfloat16"}  # on what is loaded (`bases.Base.notes`)
@@ -63,11 +63,18 @@ def header(status: Values, language: str) -> str:
     )
 
 
+def queued(language: str, position: int, wait: float | None) -> str:
+    """The place in the queue, and about how long that will take, where it is known."""
+    if wait is None:
+        return text(language, "queue.place", position=number(language, position))
+    return text(language, "queue.place_and_time", position=number(language, position), time=seconds(language, wait))
+
+
 def _reason(status: Values, language: str) -> str:
     """Why products are done as they are, for whoever points at the device."""
     if not status.get("products"):
         return ""
-    times = [f"{number(language, 1000 * seconds, 1)}{NO_BREAK}ms" for seconds in status["products"]]
+    times = [f"{number(language, 1000 * spent, 1)}{NO_BREAK}ms" for spent in status["products"]]
     return f' title="{words(language, "header.products", torch=times[0], onednn=times[1])}"'
 
 

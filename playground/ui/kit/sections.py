@@ -10,10 +10,10 @@ from typing import Any
 
 import gradio as gr
 
-from playground import locales
+from playground.actions.work import expected_wait
 from playground.ui.kit import html
 from playground.ui.kit.controls import Changes, Controls, unchanged
-from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
+from playground.ui.kit.events import HIDDEN, STREAM, alarm, note, plain
 from playground.work.jobs import Run
 
 ANSWER_TOKENS = 40  # long enough to hear a style, short enough to wait for
@@ -87,7 +87,7 @@ def progress(run: Run, language: str) -> str:
     if run.error:
         return alarm(run.error.message(language))
     if run.state == "queued" and run.position:
-        return note(language, "lab.queued", position=locales.number(language, run.position))
+        return plain(html.queued(language, run.position, expected_wait(run)))
     if run.ended:
         return note(language, f"lab.{run.state}")
     return note(language, "lab.running" if run.events else "lab.waiting")

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from playground.actions.quantize import READY_MADE
+from playground.actions.work import expected_wait
 from playground.adapt.library import examples
 from playground.locales import number, seconds, significant, size, text
 from playground.plots.quantize import qlora as plots
@@ -35,7 +36,13 @@ def status(run: Run, pair: Pair | None, language: str) -> str:
 def _view(run: Run, pair: Pair | None, language: str) -> dict[str, Any]:
     """A step is one of each."""
     state = {"queued": "queued", "running": "running" if pair else "preparing"}.get(run.state, run.state)
-    view: dict[str, Any] = {"state": state, "position": run.position, "step": 0, "steps": run.job.steps}
+    view: dict[str, Any] = {
+        "state": state,
+        "position": run.position,
+        "wait": expected_wait(run),
+        "step": 0,
+        "steps": run.job.steps,
+    }
     view["message"] = run.error.message(language) if run.error else ""
     if pair and all(side.step for side in pair.sides):
         step = min(side.step for side in pair.sides)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from playground.locales import counted, number, percent, seconds, size, text
 from playground.ui.compare.panes import pane_title, plain_title
-from playground.ui.kit.html import card, colour, words
+from playground.ui.kit.html import card, colour, queued, words
 
 if TYPE_CHECKING:
     from playground.ui.kit.html import Values
@@ -69,12 +69,12 @@ def status_line(view: Values, language: str) -> str:
         return str(view["message"])
     if view.get("method") == PREPARES and state in PREPARING:
         return text(language, PREPARING[state], time=seconds(language, view.get("elapsed") or 0))
-    if state == "queued" and (view.get("position") or 1) > 1:
-        return text(language, "status.queued", position=number(language, view["position"]))
+    if state == "queued":
+        return queued(language, view.get("position") or 1, view.get("wait"))
     if state == "finished" and steps:
         return counted(language, "status.finished", steps, time=seconds(language, view.get("elapsed") or 0))
     if state != "running":
-        keys = {"queued": "status.queued_next", "finished": "status.ready"}
+        keys = {"finished": "status.ready"}
         return text(language, keys.get(state, f"status.{state}"), **here)
     parts = [text(language, "status.step", **here)]
     for key, name in (("status.pace", "seconds_per_step"), ("status.left", "remaining")):
