@@ -17,6 +17,7 @@ CACHE = Path(os.environ.get("PLAYGROUND_CACHE") or Path.home() / ".cache" / "pef
 DEFAULT_BASE = os.environ.get("PLAYGROUND_BASE") or "smollm2-135m"
 LOCAL_BASE = os.environ.get("PLAYGROUND_LOCAL_BASE") or ""  # a folder with a transformers model
 DEVICE = os.environ.get("PLAYGROUND_DEVICE") or ""  # "cpu", "cuda"; empty: the GPU if there is one
+TOGETHER = int(os.environ.get("PLAYGROUND_TOGETHER") or 32)  # comparisons that go on at once, and at most 8 trainings
 KERNELS = os.environ.get("PLAYGROUND_KERNELS") or "auto"  # float32 products on a CPU: "torch", "onednn"; "auto" measures
 KEPT_BYTES = round(1e9 * float(os.environ.get("PLAYGROUND_MEMORY") or 0))  # of what can be had again; 0: see below
 
@@ -66,9 +67,9 @@ MAX_SESSION_BYTES = 700_000_000  # a full fine-tuning of the embedded base, and 
 MAX_ALL_SESSIONS_BYTES = 3_000_000_000
 SESSION_IDLE_SECONDS = 2 * 3600
 MAX_QUEUE = 100
-MAX_COMPARISONS_TOGETHER = 32  # whose answers are written in one batch
+MAX_COMPARISONS_TOGETHER = TOGETHER  # whose answers are written in one batch
 MAX_COMPARING_BYTES = 1_000_000_000  # of their forms of the base, and of the keys and values of all their rows
-MAX_TRAININGS_TOGETHER = 8  # a step each in turn
+MAX_TRAININGS_TOGETHER = min(8, TOGETHER)  # a step each in turn
 MAX_TRAINING_BYTES = 500_000_000  # of what all of them hold; a larger one goes on alone
 MAX_SESSION_JOBS = 8  # of one session, running or waiting
 

@@ -23,6 +23,8 @@ from playground import settings
 from playground.errors import PlaygroundError, unexpected
 from playground.model.memory import give_back
 
+FRAMES = 60  # a second: what writing, sending and drawing them leaves of two cores is for the work itself
+READERS: set[object] = set()  # who follow a run now
 ENDED = ("finished", "stopped", "failed")
 Start = Callable[[Callable[[], bool]], Iterator[Any]]  # takes "shall I stop?", gives the events
 log = logging.getLogger(__name__)
@@ -102,17 +104,24 @@ class Run:
 
     def changes(self, seconds: float = 5.0) -> Iterator[None]:
         """
-        Yields now and whenever something has changed, until the run has ended; slow readers skip what is past. Yields
-        every few seconds in any case, so that a reader who has gone can be let go.
+        Yields now and whenever something has changed, until the run has ended; slow readers skip what is past, and where
+        many read, all of them together are told FRAMES a second. Yields every few seconds in any case, so that a reader who
+        has gone can be let go.
         """
-        seen = -1
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._version != seen, timeout=seconds)  # noqa: B023
-                seen, ended = self._version, self.ended
-            yield
-            if ended:
-                return
+        seen, reader = -1, object()
+        READERS.add(reader)
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._version != seen, timeout=seconds)  # noqa: B023
+                    seen, ended = self._version, self.ended
+                yield
+                if ended:
+                    return
+                with self._changed:
+                    self._changed.wait_for(lambda: self.ended, timeout=len(READERS) / FRAMES)
+        finally:
+            READERS.discard(reader)
 
     def _update(self, **values: Any) -> None:
         with self._changed:

@@ -14,7 +14,7 @@ from playground.actions.lanes import LAB
 from playground.adapt.adapters import Adapter, Record
 from playground.errors import PlaygroundError
 from playground.locales import LANGUAGES, text
-from playground.work.jobs import NOTHING, Jobs, Lane, Run, Size
+from playground.work.jobs import NOTHING, READERS, Jobs, Lane, Run, Size
 from playground.work.sessions import Session, Sessions
 
 LONG, SHORT = Lane("long", long=True, keeps=True), Lane("short", share=3.0)  # one run at a time
@@ -149,6 +149,24 @@ def test_two_readers_both_follow_to_the_end(jobs: Jobs, gated: Gated) -> None:
         reader.join(BOUND)
     assert [lengths[-1] for lengths in seen.values()] == [5, 5]
     assert all(lengths == sorted(lengths) for lengths in seen.values())
+
+
+def test_many_readers_are_told_less_often_but_all_of_them_the_end(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("playground.work.jobs.FRAMES", 1e-3)  # 1,000 s between two frames: they see the first and the last
+    go = threading.Event()
+
+    def job(stop: Callable[[], bool]) -> Iterator[int]:
+        assert go.wait(BOUND)
+        yield from range(1000)
+
+    run = jobs.submit(LONG, job)
+    readers = [run.changes(BOUND) for _ in range(3)]
+    for reader in readers:
+        next(reader)
+    go.set()
+    assert [len(list(reader)) for reader in readers] == [1, 1, 1]
+    assert run.events == list(range(1000))
+    assert not READERS
 
 
 def test_an_abandoned_reader_does_not_stop_the_job(jobs: Jobs, gated: Gated) -> None:
