@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import comparing, formats, load, lowrank, memory, methods, starting
+from tests.benchmarks import comparing, formats, gpu, load, lowrank, memory, methods, starting
 
 STUDIES = {
     "starting": starting.study,
     "comparing": comparing.study,
+    "gpu": gpu.study,
     "load": load.study,
     "methods": methods.study,
     "lowrank": lowrank.study,

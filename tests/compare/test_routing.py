@@ -162,12 +162,12 @@ def written(models: list[Any], how: Decoding = GREEDY) -> list[Noted]:
 
 def generated(model: Any, prompt: list[int], length: int = LENGTH) -> tuple[list[int], torch.Tensor]:
     """A model's own tokens and the logits (tokens, vocabulary) that it chose them from."""
-    ids = torch.tensor([prompt])
+    ids = torch.tensor([prompt], device=model.device)
     found = model.generate(
         input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=length, min_new_tokens=length,
         eos_token_id=None, output_logits=True, return_dict_in_generate=True, pad_token_id=257,
     )  # fmt: skip
-    return found.sequences[0, -length:].tolist(), torch.cat(list(found.logits))
+    return found.sequences[0, -length:].tolist(), torch.cat(list(found.logits)).cpu()
 
 
 def assert_own(names: list[str], models: list[Any], rows: list[Noted]) -> None:
