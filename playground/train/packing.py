@@ -9,10 +9,9 @@ its own. Not every model can be asked so: `packs` tries.
 from __future__ import annotations
 
 import logging
-import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -45,7 +44,8 @@ class Packed:
 
 def pack(batch: Sequence[Encoded], device: torch.device) -> Packed:
     """One row of a batch."""
-    opening = len(os.path.commonprefix([ids for ids, _ in batch]))
+    columns = zip(*(ids for ids, _ in batch), strict=False)
+    opening = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
     tokens, positions, owners = list(batch[0][0][:opening]), list(range(opening)), [-1] * opening
     sources, targets = [], []
     for owner, (ids, labels) in enumerate(batch):
@@ -96,9 +96,9 @@ def longest(tree: Any) -> float:
     """How many tokens a packed row of a model may have; 0 if it cannot be read so. Tried once for models of one config."""
     kind = type(tree), str(vars(tree.config))
     if kind not in _LONGEST:
-        windows = [getattr(tree.config, name, None) for name in WINDOWS]
-        limits = [scaled_from(tree), context_of(tree), *(one for one in windows if isinstance(one, int))]
-        _LONGEST[kind] = min(filter(None, limits), default=math.inf) if _reads_alike(tree) else 0
+        limits = [context_of(tree), *(getattr(tree.config, name, None) for name in WINDOWS)]
+        most = min([scaled_from(tree), *(one for one in limits if isinstance(one, int) and one > 0)])
+        _LONGEST[kind] = most if _reads_alike(tree) else 0
     return _LONGEST[kind]
 
 

@@ -1,4 +1,4 @@
-"""A batch in one row: the same losses and gradients as with a row for every example, in every family that can be asked so."""
+"""A batch in one row has the losses and gradients of a row for every example, in every family that can be asked so."""
 
 from __future__ import annotations
 
