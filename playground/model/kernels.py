@@ -121,7 +121,7 @@ class _Shorter(torch.autograd.Function):
 class _Halved(threading.local):
     """The copies in bfloat16 that this thread multiplies with now, by the weights that they are of."""
 
-    weights: Mapping[torch.Tensor, torch.Tensor] = {}  # noqa: RUF012  # a mapping is not written to
+    weights: Mapping[torch.Tensor, torch.Tensor] = {}  # never written to
 
 
 _HALVED = _Halved()
@@ -138,7 +138,7 @@ def halved(weights: Mapping[torch.Tensor, torch.Tensor]) -> Iterator[None]:
 
 
 def halves(model: nn.Module) -> dict[torch.Tensor, torch.Tensor]:
-    """Copies in bfloat16 of the weights whose products are much faster so, by the weights; none where float32 is asked for."""
+    """Copies in bfloat16 of the weights that are multiplied much faster so, by the weights; none where float32 is set."""
     return {layer.weight: layer.weight.detach().bfloat16() for layer in _halvable(model)}
 
 

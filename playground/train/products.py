@@ -20,19 +20,16 @@ if TYPE_CHECKING:
 SHARE = 1 / 20  # of the machine's memory: what the copies may take. No run depends on what else is kept at the moment
 
 
-def precision(halves: Mapping[torch.Tensor, torch.Tensor]) -> str:
-    """What the products of frozen layers are computed in."""
-    return "bfloat16" if halves else "float32"
-
-
-def halves_of(base: Base) -> Mapping[torch.Tensor, torch.Tensor]:
-    """The copies in bfloat16 of a base's weights that `kernels.halved` multiplies with; none where float32 is to be had."""
-    key = "halves", base
-    found: dict[torch.Tensor, torch.Tensor] | None = STORE.find(key)
+def products_of(base: Base | None) -> tuple[Mapping[torch.Tensor, torch.Tensor], str]:
+    """
+    The copies in bfloat16 of a base's weights that `kernels.halved` multiplies with, none where float32 is to be had; and
+    what the products of frozen layers are computed in. None: there are none, every layer is trained.
+    """
+    size = kernels.halved_bytes(base.model) if base else 0
+    if base is None or not 0 < size <= SHARE * memory.total():
+        return {}, "float32"
+    found: dict[torch.Tensor, torch.Tensor] | None = STORE.find(("halves", base))
     if found is None:
-        if kernels.halved_bytes(base.model) > SHARE * memory.total():
-            return {}
         found = kernels.halves(base.model)
-        if found:
-            STORE.keep(key, found, sum(half.nbytes for half in found.values()), of=(base,))
-    return found
+        STORE.keep(("halves", base), found, size, of=(base,))
+    return found, "bfloat16"

@@ -42,7 +42,7 @@ from playground.train.few_shot import few_shot
 from playground.train.job import Ended, Evaluation, Event, Sample, Started, Step, TrainingJob, Working, checkpoint_bytes
 from playground.train.looks import Look
 from playground.train.pauses import Result, Stopped, finished, pausing
-from playground.train.products import halves_of, precision
+from playground.train.products import products_of
 from playground.train.record import new_id, record
 from playground.train.schedule import rate_factor
 
@@ -101,14 +101,14 @@ class _Run:
         self.schedule = LambdaLR(self.optimizer, lambda done: rate_factor(done + 1, self.steps))
         self.best: tuple[int, dict[str, torch.Tensor]] = (0, {})
         self.batches = shuffled(self.train_set, self.values["batch_size"], job.seed)
-        self.halves = halves_of(base)
+        self.halves, self.precision = products_of(base if self.config else None)
         self.keeps_checkpoints = checkpoint_bytes(self.trainable) > 0
         least, most = EVALUATIONS
         self.every = math.ceil(self.steps / min(most, max(least, self.steps // 8)))
 
     def events(self) -> Iterator[Event]:
-        told = {"questions": tuple(self.questions), "precision": precision(self.halves)}
-        yield Started(**self.counts, steps=self.steps, estimated_seconds=self._estimate(), **told)
+        asked, seconds = tuple(self.questions), self._estimate()
+        yield Started(**self.counts, steps=self.steps, questions=asked, estimated_seconds=seconds, precision=self.precision)
         try:
             yield from self._look()
             started = time.perf_counter()
@@ -185,7 +185,7 @@ class _Run:
                     self.optimizer.zero_grad(set_to_none=True)
                     raise Stopped
             begin = time.perf_counter()
-            with halved(self.halves), torch.random.fork_rng():  # dropout is seeded by the step: other work in between changes nothing
+            with halved(self.halves), torch.random.fork_rng():  # dropout is seeded by the step, whatever else is drawn
                 torch.manual_seed(seed + place * 2**40)
                 own = share * response_loss(self.model, part, self.base.tokenizer.pad_token_id)
                 own.backward()
@@ -194,10 +194,7 @@ class _Run:
         return loss
 
     def _look(self) -> Iterator[Event]:
-        """
-        Held-out loss, a checkpoint, and now and then the sample questions answered, as the model is now: before the first
-        step as the base is, if it starts as that. Raises Stopped in between.
-        """
+        """Held-out loss, a checkpoint, now and then the sample answers, as the model is now. Raises Stopped in between."""
         begins_as_base = not self.done and self.config is not None and not hasattr(self.model, "prompt_encoder")
         known = looks.known(self.base, self.job.task) if begins_as_base else None
         loss = known.held_out_loss if known else (yield from self._held_out_loss())
@@ -268,7 +265,7 @@ class _Run:
     def _ended(self, event: str, error: PlaygroundError | None = None) -> Ended:
         seen, step = self.progress, self.done
         made = record(
-            self.job, self.base, seen.seconds, precision(self.halves), steps=step, **self.counts,
+            self.job, self.base, seen.seconds, self.precision, steps=step, **self.counts,
             losses=seen.losses, held_out=seen.held_out, samples=seen.samples, questions=self.questions,
         )  # fmt: skip
         adapter = Adapter(

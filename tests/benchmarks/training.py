@@ -30,9 +30,10 @@ from playground.train.evaluation import held_out_loss
 from playground.train.job import Ended, Evaluation, Sample, Step, TrainingJob, Working
 from playground.train.schedule import rate_factor
 from playground.train.training import CLIP, train
-from tests.benchmarks.table import write_all
 
 TASK, COMPARED, SEEDS = "pirate", ("lora", "prompt_tuning", "ia3"), 3
+STEPS = 16  # that are compared
+COMMAND = [sys.executable, "-m", "tests.benchmarks.training"]
 
 
 class Peer:
@@ -119,7 +120,7 @@ def compared(method: str, steps: int | None = None) -> dict[str, Any]:
     mine = attach(base, Variant.of(base.id, ended.adapter)).model
     return {
         "ours": statistics.median(ours), "theirs": statistics.median(peer.seconds),
-        "our_loss": held_out(base, mine), "their_loss": held_out(base, peer.model), "hardware": ended.adapter.record.hardware,
+        "our_loss": held_out(base, mine), "their_loss": held_out(base, peer.model),
     }  # fmt: skip
 
 
@@ -148,20 +149,59 @@ def whole(method: str) -> dict[str, Any]:
 
 
 def rounding(method: str, seed: int) -> dict[str, float]:
-    """The held-out loss, in float32, after default runs with either kind of product."""
+    """The held-out loss, in float32, after default runs with products in float32 and as this machine is measured."""
     base, found = BASES.get(settings.DEFAULT_BASE), {}
-    before = settings.PRECISION
     for precision in ("float32", "auto"):
         settings.PRECISION = precision
-        for key in [("halves", base)]:
-            BASES._store._kept.pop(key, None)
         *_, ended = train(TrainingJob(base.id, method, tasks.task(TASK), seed=seed), BASES.get)
         found[precision] = held_out(base, attach(base, Variant.of(base.id, ended.adapter)).model)
-    settings.PRECISION = before
     return found
 
 
+MEASURES = {"compared": compared, "whole": whole, "rounding": rounding}
+
+
+def apart(measure: str, *arguments: Any) -> Any:
+    """What one of them measures in a process of its own."""
+    done = subprocess.run([*COMMAND, measure, *map(str, arguments)], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def study() -> None:
+    BASES.get(settings.DEFAULT_BASE)  # prepared and its products measured
+    steps = []
+    for method in COMPARED:
+        found = apart("compared", method, STEPS)
+        ratio = f"**{found['theirs'] / found['ours']:.2f} ×**"
+        losses = [f"{found[whose]:.3f}" for whose in ("their_loss", "our_loss")]
+        steps.append([method, f"{found['theirs']:.2f} s", f"{found['ours']:.2f} s", ratio, *losses])
+    runs = []
+    for method in COMPARED:
+        found = apart("whole", method)
+        numbers = [f"{found[name]:.1f} s" for name in ("first", "looks", "all")]
+        seen = f"{found['evaluations']} losses, {found['samples']} times two answers"
+        runs.append([method, *numbers, f"**{100 * found['share']:.0f} %**", seen])
+    rounded = []
+    for method in COMPARED:
+        for seed in range(SEEDS):
+            found = apart("rounding", method, seed)
+            losses = [f"{found[name]:.4f}" for name in ("float32", "auto")]
+            rounded.append([method, str(seed), *losses, f"{found['auto'] - found['float32']:+.4f}"])
+    write_all("training", TITLE, [
+        ("A step", ["method", "Trainer + PEFT", "here", "ratio", "its held-out loss", "here"], steps),
+        ("A default run", ["method", "to the first step", "looking", "all", "share of looking", "what is looked at"], runs),
+        ("Products in bfloat16", ["method", "seed", "float32", "as measured", "difference"], rounded),
+    ], NOTE)  # fmt: skip
+
+
+TITLE = "Training, against transformers' Trainer with PEFT"
+NOTE = (
+    f"The style task in batches of 4, default settings. A step: medians of {STEPS} steps of both in turn, in one process, on "
+    "the same batches at the same rates; Trainer has transformers' own model with torch's products in float32. A default run: "
+    "base loaded, nothing else before it in its process. Held-out losses are measured in float32; those of the last table "
+    "after default runs with products in float32 and as this machine was measured to be faster."
+)
+
 if __name__ == "__main__":
-    what, method, *rest = sys.argv[1:]
-    numbers = {"compared": compared, "whole": whole, "rounding": rounding}[what](method, *map(int, rest))
-    print(json.dumps(numbers))
+    measure, method, *rest = sys.argv[1:]
+    print(json.dumps(MEASURES[measure](method, *map(int, rest))))
