@@ -30,6 +30,8 @@ from playground.train.evaluation import held_out_loss
 from playground.train.job import Ended, Evaluation, Sample, Step, TrainingJob, Working
 from playground.train.schedule import rate_factor
 from playground.train.training import CLIP, train
+from tests.benchmarks.table import write_all
+from tests.serving import ROOT
 
 TASK, COMPARED, SEEDS = "pirate", ("lora", "prompt_tuning", "ia3"), 3
 STEPS = 16  # that are compared
@@ -197,9 +199,9 @@ def study() -> None:
 TITLE = "Training, against transformers' Trainer with PEFT"
 NOTE = (
     f"The style task in batches of 4, default settings. A step: medians of {STEPS} steps of both in turn, in one process, on "
-    "the same batches at the same rates; Trainer has transformers' own model with torch's products in float32. A default run: "
-    "base loaded, nothing else before it in its process. Held-out losses are measured in float32; those of the last table "
-    "after default runs with products in float32 and as this machine was measured to be faster."
+    "the same batches at the same rates; Trainer has transformers' own model with torch's products in float32. A default "
+    "run: base loaded, nothing else before it in its process. Held-out losses are measured in float32; those of the last "
+    "table after default runs with products in float32 and as this machine was measured to be faster."
 )
 
 if __name__ == "__main__":
