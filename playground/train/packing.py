@@ -96,7 +96,8 @@ def longest(tree: Any) -> float:
     """How many tokens a packed row of a model may have; 0 if it cannot be read so. Tried once for models of one config."""
     kind = type(tree), str(vars(tree.config))
     if kind not in _LONGEST:
-        limits = [context_of(tree), *(getattr(tree.config, name, None) for name in WINDOWS)]
+        config = tree.config.get_text_config()
+        limits = [context_of(tree), *(getattr(config, name, None) for name in WINDOWS)]
         most = min([scaled_from(tree), *(one for one in limits if isinstance(one, int) and one > 0)])
         _LONGEST[kind] = most if _reads_alike(tree) else 0
     return _LONGEST[kind]
@@ -123,5 +124,8 @@ def _reads_alike(tree: Any) -> bool:
 
 
 def _drops(tree: nn.Module) -> bool:
-    told = any(value for name, value in vars(tree.config).items() if "drop" in name and isinstance(value, float))
+    config: Any = tree.config
+    told = any(
+        value for name, value in vars(config.get_text_config()).items() if "drop" in name and isinstance(value, float)
+    )
     return told or any(isinstance(module, nn.Dropout) and module.p > 0 for module in tree.modules())

@@ -198,8 +198,8 @@ def study() -> None:
 
 TITLE = "Training, against transformers' Trainer with PEFT"
 NOTE = (
-    f"The style task in batches of 4, default settings. A step: medians of {STEPS} steps of both in turn, in one process, on "
-    "the same batches at the same rates; Trainer has transformers' own model with torch's products in float32. A default "
+    f"The style task in batches of 4, default settings. A step: medians of {STEPS} steps of both in turn, in one process, "
+    "on the same batches at the same rates; Trainer has transformers' own model with torch's products in float32. A default "
     "run: base loaded, nothing else before it in its process. Held-out losses are measured in float32; those of the last "
     "table after default runs with products in float32 and as this machine was measured to be faster."
 )

@@ -55,7 +55,7 @@ def test_a_family_reads_so_if_it_can_be_told_positions_and_a_mask() -> None:
     assert apart == APART
 
 
-@pytest.mark.parametrize("kind", ["mistral", "gpt-neo"])
+@pytest.mark.parametrize("kind", ["mistral", "gpt-neo", "gemma3-vision"])
 def test_a_row_is_no_longer_than_a_layer_sees_back(kind: str) -> None:
     model: Any = model_of_kind(kind, tiny_tokenizer())
     window = 8
