@@ -101,7 +101,8 @@ class _Run:
         self.schedule = LambdaLR(self.optimizer, lambda done: rate_factor(done + 1, self.steps))
         self.best: tuple[int, dict[str, torch.Tensor]] = (0, {})
         self.batches = shuffled(self.train_set, self.values["batch_size"], job.seed)
-        self.halves, self.precision = products_of(base if self.config else None)
+        self.starts_as_base = self.config is not None and not hasattr(self.model, "prompt_encoder")
+        self.halves, self.precision = products_of(base if self.starts_as_base else None)
         self.keeps_checkpoints = checkpoint_bytes(self.trainable) > 0
         least, most = EVALUATIONS
         self.every = math.ceil(self.steps / min(most, max(least, self.steps // 8)))
@@ -195,7 +196,7 @@ class _Run:
 
     def _look(self) -> Iterator[Event]:
         """Held-out loss, a checkpoint, now and then the sample answers, as the model is now. Raises Stopped in between."""
-        begins_as_base = not self.done and self.config is not None and not hasattr(self.model, "prompt_encoder")
+        begins_as_base = not self.done and self.starts_as_base
         known = looks.known(self.base, self.job.task) if begins_as_base else None
         loss = known.held_out_loss if known else (yield from self._held_out_loss())
         self.progress.held_out.append((self.done, loss))

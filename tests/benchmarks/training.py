@@ -34,6 +34,7 @@ from tests.benchmarks.table import write_all
 from tests.serving import ROOT
 
 TASK, COMPARED, SEEDS = "pirate", ("lora", "prompt_tuning", "ia3"), 3
+ROUNDED = ("lora", "ia3")  # a soft prompt is trained in float32
 STEPS = 16  # that are compared
 COMMAND = [sys.executable, "-m", "tests.benchmarks.training"]
 
@@ -184,7 +185,7 @@ def study() -> None:
         seen = f"{found['evaluations']} losses, {found['samples']} times two answers"
         runs.append([method, *numbers, f"**{100 * found['share']:.0f} %**", seen])
     rounded = []
-    for method in COMPARED:
+    for method in ROUNDED:
         for seed in range(SEEDS):
             found = apart("rounding", method, seed)
             losses = [f"{found[name]:.4f}" for name in ("float32", "auto")]
