@@ -13,6 +13,7 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("PLAYGROUND_KERNELS", "onednn")  # whatever would be measured to be faster while tests run
+os.environ.setdefault("PLAYGROUND_PRECISION", "float32")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait leave the cores to the browser, or to other tests
 
 import pytest

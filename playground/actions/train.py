@@ -155,7 +155,7 @@ def session_view(key: str, run: Run | None, language: str) -> dict[str, Any]:
 
 
 def _started(view: dict[str, Any], event: Started) -> None:
-    view |= {"state": "running", "questions": list(event.questions)}
+    view |= {"state": "running", "questions": list(event.questions), "precision": event.precision}
     view |= {"remaining": event.estimated_seconds} if event.steps else {}
 
 

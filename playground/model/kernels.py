@@ -3,7 +3,8 @@ With what a linear layer multiplies in float32 on this CPU: torch's own product 
 rows on as it was measured to be the faster one. Which is faster differs widely with the machine and with the rows.
 
 Both read the weight as it lies there; whoever changes it changes the product. Where there is memory for it, a copy in
-oneDNN's own layout lies beside it (`pack`): then a few rows take hardly longer than one. Knows nothing about models.
+oneDNN's own layout lies beside it (`pack`): then a few rows take hardly longer than one. Who can do with bfloat16's
+products gets those where they were measured to be much faster (`halved`). Knows nothing about models.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import os
 import platform
 import sys
 import tempfile
+import threading
 import time
 import weakref
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,7 @@ from playground import settings
 ROWS = (1, 2, 4, 16, 64)  # of a product that is measured: tokens
 REPEATS, WEIGHTS = 3, 8
 NEVER = sys.maxsize
+MUCH = 0.75  # of the float32 seconds for the most of `ROWS`: what bfloat16 may take to be worth its rounding
 FEW = 16  # rows: those of writing; what is read with a gradient, or measured, is read with the weight itself
 log = logging.getLogger(__name__)
 
@@ -40,11 +44,20 @@ _onednn: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 
 @dataclass(frozen=True)
 class Choice:
-    """For a weight of a shape (out, in): from how many rows on oneDNN multiplies, and the seconds of both at `ROWS`."""
+    """
+    For a weight of a shape (out, in): from how many rows on oneDNN multiplies, and the seconds of both at `ROWS`; those of
+    oneDNN's product in bfloat16.
+    """
 
     from_rows: int
     default: tuple[float, ...] = ()
     onednn: tuple[float, ...] = ()
+    bfloat16: tuple[float, ...] = ()
+
+    @property
+    def halves(self) -> bool:
+        """Whether bfloat16 is much faster for many rows."""
+        return bool(self.bfloat16) and self.bfloat16[-1] < MUCH * min(self.default[-1], self.onednn[-1])
 
 
 DEFAULT = Choice(NEVER)
@@ -62,6 +75,9 @@ class Linear(nn.Linear):
             return super().forward(x)
         if rows <= FEW and not torch.is_grad_enabled() and (packed := packed_of(self.weight)) is not None:
             return multiply(x, packed, self.bias)
+        if rows > FEW and (half := _HALVED.weights.get(self.weight)) is not None:
+            shorter: torch.Tensor = _Shorter.apply(x, half, self.bias)  # type: ignore[no-untyped-call]
+            return shorter
         if rows < self.choice.from_rows:
             return super().forward(x)
         product: torch.Tensor = _Product.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
@@ -84,6 +100,56 @@ class _Product(torch.autograd.Function):
         to_x = multiply(gradient, weight.t()) if wanted[0] else None
         to_weight = multiply(flat.t(), x.reshape(-1, x.shape[-1]).t()) if wanted[1] else None
         return to_x, to_weight, flat.sum(0) if wanted[2] else None
+
+
+class _Shorter(torch.autograd.Function):
+    """x Wᵀ + b in float32 of bfloat16's factors; the weight is not trained."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> Any:
+        ctx.save_for_backward(weight)
+        product = _short(x, weight)
+        return product if bias is None else product + bias
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        (weight,) = ctx.saved_tensors
+        to_bias = gradient.reshape(-1, gradient.shape[-1]).sum(0) if ctx.needs_input_grad[2] else None
+        return _short(gradient, weight.t()), None, to_bias
+
+
+class _Halved(threading.local):
+    """The copies in bfloat16 that this thread multiplies with now, by the weights that they are of."""
+
+    weights: Mapping[torch.Tensor, torch.Tensor] = {}  # never written to
+
+
+_HALVED = _Halved()
+
+
+@contextmanager
+def halved(weights: Mapping[torch.Tensor, torch.Tensor]) -> Iterator[None]:
+    """While it lasts, this thread's products of more than `FEW` rows are bfloat16's, with copies that `halves` made."""
+    before, _HALVED.weights = _HALVED.weights, weights
+    try:
+        yield
+    finally:
+        _HALVED.weights = before
+
+
+def halves(model: nn.Module) -> dict[torch.Tensor, torch.Tensor]:
+    """Copies in bfloat16 of the weights that are multiplied much faster so, by the weights; none where float32 is set."""
+    return {layer.weight: layer.weight.detach().bfloat16() for layer in _halvable(model)}
+
+
+def halved_bytes(model: nn.Module) -> int:
+    """What `halves` would take."""
+    return sum(2 * layer.weight.numel() for layer in _halvable(model))
+
+
+def _halvable(model: nn.Module) -> list[Linear]:
+    chosen = [layer for layer in model.modules() if isinstance(layer, Linear) and layer.choice.halves]
+    return chosen if settings.PRECISION != "float32" else []
 
 
 def multiply(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
@@ -150,7 +216,7 @@ def _choices(alike: Mapping[str, Sequence[nn.Linear]], cache: Path) -> dict[str,
     if settings.KERNELS == "onednn":
         return dict.fromkeys(alike, Choice(0))
     kept, here = _read(cache), machine()
-    known = {shape: Choice(rows, tuple(torchs), tuple(ours)) for shape, (rows, torchs, ours) in kept.get(here, {}).items()}
+    known = {shape: Choice(rows, *map(tuple, seconds)) for shape, (rows, *seconds) in kept.get(here, {}).items()}
     if missing := alike.keys() - known.keys():
         known |= {shape: measure([layer.weight for layer in alike[shape]]) for shape in missing}
         _write(cache, kept | {here: {shape: astuple(one) for shape, one in known.items()}})
@@ -163,15 +229,21 @@ def measure(weights: Sequence[torch.Tensor]) -> Choice:
     them, as a model reads them, from memory.
     """
     weights = weights[:WEIGHTS]
-    seconds: dict[Any, list[float]] = {linear: [], multiply: []}
+    short = [weight.bfloat16() for weight in weights]
+    ways = (linear, weights), (multiply, weights), (_short, short)
+    seconds: list[list[float]] = [[] for _ in ways]
     with torch.inference_mode():
         for rows in ROWS:
             x = torch.ones(rows, weights[0].shape[1])
-            for kernel, spent in seconds.items():
-                spent.append(min(_seconds(kernel, x, weights) for _ in range(REPEATS)))
-    slower = [rows for rows, torchs, ours in zip(ROWS, *seconds.values(), strict=True) if ours > torchs]
+            for (kernel, read), spent in zip(ways, seconds, strict=True):
+                spent.append(min(_seconds(kernel, x, read) for _ in range(REPEATS)))
+    slower = [rows for rows, torchs, ours in zip(ROWS, *seconds[:2], strict=True) if ours > torchs]
     from_rows = next((rows for rows in ROWS if rows > max(slower, default=0)), NEVER)
-    return Choice(from_rows, *(tuple(spent) for spent in seconds.values()))
+    return Choice(from_rows, *(tuple(spent) for spent in seconds))
+
+
+def _short(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return multiply(x.bfloat16(), weight).float()
 
 
 def _seconds(kernel: Any, x: torch.Tensor, weights: Sequence[torch.Tensor]) -> float:

@@ -25,6 +25,7 @@ from playground.compare.overflow import norms_of, overflowing, watched
 from playground.compare.pool import write
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
+from playground.train import packing
 from playground.train.batches import BATCH, Encoded, by_length
 from playground.train.pauses import finished
 
@@ -42,8 +43,22 @@ def check_lengths(base: Base, examples: Sequence[Example], encoded: Sequence[Enc
 
 def response_logits(model: nn.Module, batch: Sequence[Encoded], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    Logits and targets of the responses in a batch: (tokens, vocabulary) and (tokens,). NaN where numbers overflow, also
-    where a norm's division would hide it.
+    Logits and targets of the responses in a batch, example after example: (tokens, vocabulary) and (tokens,). NaN where
+    numbers overflow, also where a norm's division would hide it. Read as one row where the model allows it (`packing`).
+    """
+    if packing.packs(model, batch):
+        packed = packing.pack(batch, next(model.parameters()).device)
+        with watched(norms_of(model)) as seen:
+            logits = packing.packed_logits(model, packed)
+        if overflowing(seen, 1).any():
+            logits = torch.full_like(logits, torch.nan)
+        return logits.float(), packed.targets
+    return padded_logits(model, batch, pad)
+
+
+def padded_logits(model: nn.Module, batch: Sequence[Encoded], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    The same, a row for every example.
 
     Rows are padded on the right, as PEFT's prompt tuning needs it; the output head runs only from the end of the
     shortest prompt on, which saves much of its work.

@@ -54,6 +54,7 @@ class Started:
     steps: int
     questions: tuple[str, ...]
     estimated_seconds: float = 0.0
+    precision: str = "float32"  # of the products of frozen layers; what is trained is float32
     event: str = "started"
     step: int = 0
 

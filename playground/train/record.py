@@ -17,8 +17,11 @@ from playground.model.bases import Base
 from playground.train.job import TrainingJob
 
 
-def record(job: TrainingJob, base: Base, seconds: float, **seen: Any) -> Record:
-    """The record of an adapter that a checked job made on a base; `seen` is what its method has to tell besides."""
+def record(job: TrainingJob, base: Base, seconds: float, precision: str = "float32", **seen: Any) -> Record:
+    """
+    The record of an adapter that a checked job made on a base, with products in `precision`; `seen` is what its method has
+    to tell besides.
+    """
     return Record(
         base=job.base,
         method=job.method,
@@ -27,10 +30,14 @@ def record(job: TrainingJob, base: Base, seconds: float, **seen: Any) -> Record:
         seed=job.seed,
         planned_steps=job.steps or 0,
         seconds=round(seconds, 3),
-        versions={name: version(name) for name in ("torch", "transformers", "peft", "bitsandbytes")},
-        hardware=hardware(base),
+        versions=versions(),
+        hardware=hardware(base) + (f", {precision}" if precision != "float32" else ""),
         **finite(seen),
     )
+
+
+def versions() -> dict[str, str]:
+    return {name: version(name) for name in ("torch", "transformers", "peft", "bitsandbytes")}
 
 
 def new_id() -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +27,8 @@ from playground.adapt.fitting import check_fits
 from playground.adapt.methods import Method, method
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
+from playground.model.kernels import halved
+from playground.train import looks
 from playground.train.batches import Encoded, by_length, shares, shuffled
 from playground.train.evaluation import (
     check_lengths,
@@ -38,12 +40,15 @@ from playground.train.evaluation import (
 )  # fmt: skip
 from playground.train.few_shot import few_shot
 from playground.train.job import Ended, Evaluation, Event, Sample, Started, Step, TrainingJob, Working, checkpoint_bytes
+from playground.train.looks import Look
 from playground.train.pauses import Result, Stopped, finished, pausing
+from playground.train.products import products_of
 from playground.train.record import new_id, record
+from playground.train.schedule import rate_factor
 
-EVALUATIONS = 4, 11  # at least and at most, besides the one before the first step
+EVALUATIONS = 3, 11  # at least and at most, besides the one before the first step
+ANSWERED = 3  # every so many of them the sample questions are answered as well, and at the end: writing takes longer
 CLIP = 1.0
-WARMUP = 0.1  # of the steps
 
 
 def train(job: TrainingJob, get_base: Callable[[str], Base], stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
@@ -96,12 +101,15 @@ class _Run:
         self.schedule = LambdaLR(self.optimizer, lambda done: rate_factor(done + 1, self.steps))
         self.best: tuple[int, dict[str, torch.Tensor]] = (0, {})
         self.batches = shuffled(self.train_set, self.values["batch_size"], job.seed)
+        self.starts_as_base = self.config is not None and not hasattr(self.model, "prompt_encoder")
+        self.halves, self.precision = products_of(base if self.starts_as_base else None)
         self.keeps_checkpoints = checkpoint_bytes(self.trainable) > 0
         least, most = EVALUATIONS
         self.every = math.ceil(self.steps / min(most, max(least, self.steps // 8)))
 
     def events(self) -> Iterator[Event]:
-        yield Started(**self.counts, steps=self.steps, questions=tuple(self.questions), estimated_seconds=self._estimate())
+        asked, seconds = tuple(self.questions), self._estimate()
+        yield Started(**self.counts, steps=self.steps, questions=asked, estimated_seconds=seconds, precision=self.precision)
         try:
             yield from self._look()
             started = time.perf_counter()
@@ -132,7 +140,8 @@ class _Run:
         part, _ = shares(batch)[0]
         self.model.eval()
         begin = time.perf_counter()
-        response_logits(self.model, part, self.base.tokenizer.pad_token_id)
+        with halved(self.halves):
+            response_logits(self.model, part, self.base.tokenizer.pad_token_id)
         example = (time.perf_counter() - begin) / len(part)
         looks = 1 + math.ceil(self.steps / self.every)
         return example * (3 * self.steps * len(batch) + looks * 1.5 * len(self.held_out_set))
@@ -177,7 +186,7 @@ class _Run:
                     self.optimizer.zero_grad(set_to_none=True)
                     raise Stopped
             begin = time.perf_counter()
-            with torch.random.fork_rng():  # dropout is seeded by the step: other work in between changes nothing
+            with halved(self.halves), torch.random.fork_rng():  # dropout is seeded by the step, whatever else is drawn
                 torch.manual_seed(seed + place * 2**40)
                 own = share * response_loss(self.model, part, self.base.tokenizer.pad_token_id)
                 own.backward()
@@ -186,9 +195,10 @@ class _Run:
         return loss
 
     def _look(self) -> Iterator[Event]:
-        """Held-out loss, a checkpoint, and the sample questions answered, as the model is now. Raises Stopped in between."""
-        reading = held_out_losses(self.model, self.held_out_set, self.base.tokenizer.pad_token_id)
-        loss = yield from pausing(self._timed(reading), self.done, self.stop)
+        """Held-out loss, a checkpoint, now and then the sample answers, as the model is now. Raises Stopped in between."""
+        begins_as_base = not self.done and self.starts_as_base
+        known = looks.known(self.base, self.job.task) if begins_as_base else None
+        loss = known.held_out_loss if known else (yield from self._held_out_loss())
         self.progress.held_out.append((self.done, loss))
         best = loss <= min(value for _, value in self.progress.held_out)
         if self.keeps_checkpoints or best:
@@ -196,21 +206,37 @@ class _Run:
             self.best = (self.done, tensors) if best else self.best
             self.progress.checkpoints += [Checkpoint(self.done, tensors)] if self.keeps_checkpoints else []
         yield Evaluation(self.done, loss)
-        written = finished(self._timed(sample_answers(self.model, self.base, self.questions)))
-        self.progress.samples.append({"step": self.done, "answers": written})
-        yield Sample(self.done, tuple(written))
+        if self.done % (ANSWERED * self.every) and self.done != self.steps:
+            return
+        written = known.answers if known else tuple(self._answers())
+        if begins_as_base and not known:
+            looks.keep(self.base, self.job.task, Look(loss, written))
+        self.progress.samples.append({"step": self.done, "answers": list(written)})
+        yield Sample(self.done, written)
+
+    def _held_out_loss(self) -> Generator[Event, None, float]:
+        halves = self.halves if self.done else {}  # what the base is measured with does not depend on the machine
+        reading = held_out_losses(self.model, self.held_out_set, self.base.tokenizer.pad_token_id)
+        return (yield from pausing(self._timed(reading, halves), self.done, self.stop))
+
+    def _answers(self) -> list[str]:
+        self.base.pack()
+        return finished(self._timed(sample_answers(self.model, self.base, self.questions)))
 
     def _last_look(self) -> Iterator[Event]:
         """What a stopped run keeps is measured, if that takes no more than a batch."""
         if self.progress.held_out[-1][0] != self.done and len(by_length(self.held_out_set)) == 1:
             yield from self._look()
 
-    def _timed(self, work: Generator[None, None, Result]) -> Generator[None, None, Result]:
-        """The same work; the seconds that it takes, without its pauses, count as the run's."""
+    def _timed(
+        self, work: Generator[None, None, Result], halves: Mapping[torch.Tensor, torch.Tensor] | None = None
+    ) -> Generator[None, None, Result]:
+        """The same work, with `halves` if there are any; the seconds that it takes, without pauses, count as the run's."""
         while True:
             begin = time.perf_counter()
             try:
-                next(work)
+                with halved(halves or {}):
+                    next(work)
             except StopIteration as done:
                 result: Result = done.value
                 return result
@@ -240,7 +266,7 @@ class _Run:
     def _ended(self, event: str, error: PlaygroundError | None = None) -> Ended:
         seen, step = self.progress, self.done
         made = record(
-            self.job, self.base, seen.seconds, steps=step, **self.counts,
+            self.job, self.base, seen.seconds, self.precision, steps=step, **self.counts,
             losses=seen.losses, held_out=seen.held_out, samples=seen.samples, questions=self.questions,
         )  # fmt: skip
         adapter = Adapter(
@@ -271,14 +297,3 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
     except (ValueError, TypeError, AttributeError, LookupError, NotImplementedError) as error:  # PEFT's own
         reason = str(error)[:200]
         raise PlaygroundError("method_does_not_fit", method=chosen.id, base=base.spec.name, reason=reason) from error
-
-
-def rate_factor(step: int, steps: int) -> float:
-    """
-    What the learning rate is multiplied with at `step` (from 1): a linear rise over the first tenth, then half a cosine
-    down to almost nothing. Unlike transformers' `get_scheduler` it gives the first step a rate: there are few steps here.
-    """
-    warmup = max(1, round(WARMUP * steps))
-    if step <= warmup:
-        return step / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup + 1)))

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import comparing, formats, gpu, load, lowrank, memory, methods, starting
+from tests.benchmarks import comparing, formats, gpu, load, lowrank, memory, methods, starting, training
 
 STUDIES = {
     "starting": starting.study,
     "comparing": comparing.study,
     "gpu": gpu.study,
     "load": load.study,
+    "training": training.study,
     "methods": methods.study,
     "lowrank": lowrank.study,
     "formats": formats.study,

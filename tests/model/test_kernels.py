@@ -6,6 +6,7 @@ import copy
 import gc
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,18 @@ from playground import settings
 from playground.adapt import tasks
 from playground.model import kernels
 from playground.model.bases import Base
-from playground.model.kernels import NEVER, Choice, Linear, install, measure, pack, packed_of
+from playground.model.kernels import (
+    NEVER,
+    Choice,
+    Linear,
+    halved,
+    halved_bytes,
+    halves,
+    install,
+    measure,
+    pack,
+    packed_of,
+)  # fmt: skip
 from playground.model.memory import STORE
 
 PROMPTS = ["Tell me about the sea.", "¿Qué tal?", "1. one\n2. two\n3.", "def f(x):\n    return"]
@@ -142,6 +154,70 @@ def _answers(model: Any, base: Base) -> list[tuple[list[int], torch.Tensor]]:
         )  # fmt: skip
         found.append((made.sequences[0].tolist(), torch.cat(made.logits)))
     return found
+
+
+# bfloat16 where it was measured to be much faster
+
+SLOW, FAST = (1.0,) * len(kernels.ROWS), (0.5,) * len(kernels.ROWS)
+HALVES = Choice(0, SLOW, SLOW, FAST)
+
+
+@pytest.fixture
+def precise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "PRECISION", "auto")
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (HALVES, True),
+        (Choice(0, SLOW, FAST, FAST), False),  # no faster than oneDNN in float32
+        (Choice(0, SLOW, SLOW, (*FAST[:-1], 0.9)), False),  # not worth it where there are many rows
+        (Choice(0), False),  # never measured
+    ],
+)
+def test_a_weight_is_halved_where_that_is_much_faster_and_never_where_float32_is_set(
+    choice: Choice, expected: bool, precise: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = layer()
+    one.choice = choice
+    assert bool(halves(one)) == expected
+    assert halved_bytes(one) == (2 * one.weight.numel() if expected else 0)
+    monkeypatch.setattr(settings, "PRECISION", "float32")
+    assert halves(one) == {}
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_halved_products_and_gradients_are_torchs_of_rounded_factors(bias: bool, precise: None) -> None:
+    one: Any = layer(bias).requires_grad_(False)
+    one.choice = HALVES
+    x, weights = torch.randn(2, kernels.FEW, 24), torch.randn(2, kernels.FEW, 40)
+    own = x.clone().requires_grad_(True)
+    with halved(halves(one)):
+        y = one(own)
+    (y * weights).sum().backward()  # also when it is no longer in force
+    short = one.weight.bfloat16().float()
+    expected = linear(x.bfloat16().float(), short)
+    assert y.dtype == own.grad.dtype == torch.float32
+    torch.testing.assert_close(y, expected + one.bias if bias else expected, rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(own.grad, weights.bfloat16().float() @ short, rtol=1e-2, atol=1e-2)
+    assert not torch.equal(y, one(x))
+
+
+def test_few_rows_other_weights_and_other_threads_stay_in_float32(precise: None) -> None:
+    one, other = layer(), layer()
+    one.choice = HALVES
+    many, few = torch.randn(kernels.FEW + 1, 24), torch.randn(kernels.FEW, 24)
+    with torch.no_grad(), ThreadPoolExecutor(1) as pool:
+        expected, less = one(many), one(few)
+        with halved(halves(one)):
+            assert not torch.equal(one(many), expected)
+            assert torch.equal(one(few), less)
+            assert torch.equal(other(many), expected)
+            with halved({}):
+                assert torch.equal(one(many), expected)
+            assert torch.equal(pool.submit(torch.no_grad()(one), many).result(), expected)
+        assert torch.equal(one(many), expected)
 
 
 # What was measured

@@ -35,6 +35,7 @@ from playground.train import training
 from playground.train.batches import by_length, shares
 from playground.train.evaluation import held_out_loss, response_loss
 from playground.train.job import Ended, Started, TrainingJob, Working
+from playground.train.packing import longest
 from playground.train.training import train
 from playground.work.jobs import Jobs
 from tests.conftest import variants
@@ -107,8 +108,8 @@ def test_every_job_pauses_between_two_batches(
     name: str, tiny_forms: GetBase, trained: Callable[[str], Adapter], read: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "sample_answers", no_samples)
-    for form in ("tiny:nf4", "tiny:nf4_double"):
-        tiny_forms(form)  # the page loads before it queues; loading reads a few tokens
+    for form in ("tiny", "tiny:nf4", "tiny:nf4_double"):
+        longest(tiny_forms(form).model)  # the page loads before it queues; loading and trying read a few tokens
     events, between = JOBS[name](tiny_forms, trained), list[int]()
     before = len(read)
     for _ in events:

@@ -27,8 +27,10 @@ from playground.adapt.tasks import IGNORE, Example, Task, encode, prompt_ids
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob, Decoding
 from playground.errors import PlaygroundError
+from playground.model import kernels
 from playground.model.bases import Base, checksum
 from playground.model.catalogue import CATALOGUE
+from playground.model.memory import STORE
 from playground.train import evaluation, training
 from playground.train.batches import shuffled
 from playground.train.evaluation import answers, held_out_loss, response_logits, response_loss
@@ -344,6 +346,64 @@ def test_the_padding_token_does_not_matter(run: Callable, tiny: Base, variant: s
     assert torch.equal(response_loss(model, rows, 0), response_loss(model, rows, 77))
 
 
+# Products in bfloat16
+
+
+@pytest.fixture
+def halved(tiny: Base, monkeypatch: pytest.MonkeyPatch) -> Base:
+    """A base whose products were measured to be much faster in bfloat16."""
+    monkeypatch.setattr(settings, "PRECISION", "auto")
+    view: Any = tiny.view()
+    slow, fast = (1.0,) * len(kernels.ROWS), (0.1,) * len(kernels.ROWS)
+    for layer in view.modules():
+        if type(layer) in (torch.nn.Linear, kernels.Linear):
+            layer.__class__, layer.choice = kernels.Linear, kernels.Choice(0, slow, slow, fast)
+    return dataclasses.replace(tiny, model=view)
+
+
+@pytest.mark.parametrize("variant", ["lora_all_linear", "dora", "ia3", "prompt_vocabulary", "full"])
+def test_a_run_in_bfloat16_says_so_and_learns_as_in_float32(run: Callable, halved: Base, variant: str) -> None:
+    events, exact = list(train(job_of(variant, 12), lambda _: halved)), run(variant, 12)
+    stays = variant in ("full", "prompt_vocabulary")
+    assert events[0].precision == ("float32" if stays else "bfloat16")
+    assert ("bfloat16" in result(events).record.hardware) != stays
+    assert stays or changed(result(events), result(exact))
+    assert {tensor.dtype for tensor in result(events).tensors.values()} == {torch.float32}
+    for ours, theirs in zip(of_kind(events, Evaluation), of_kind(exact, Evaluation), strict=True):
+        assert ours.held_out_loss == pytest.approx(theirs.held_out_loss, abs=0.1)
+    assert of_kind(events, Evaluation)[0] == of_kind(exact, Evaluation)[0], "the base is measured in float32"
+    assert halved.untouched()
+
+
+def test_a_run_in_bfloat16_is_the_same_again_whatever_else_is_kept(halved: Base) -> None:
+    runs = []
+    for _ in range(2):
+        runs.append(list(train(job_of("lora"), lambda _: halved)))
+        STORE.forget(STORE.find(("halves", halved)))
+    assert changed(*map(result, runs)) == []
+
+
+def test_copies_that_would_take_much_of_the_memory_are_not_made(halved: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("playground.model.memory.total", lambda: 1000)
+    assert next(iter(train(job_of("lora"), lambda _: halved))).precision == "float32"
+
+
+# Looks
+
+
+@pytest.mark.usefixtures("cheap_steps")
+@pytest.mark.parametrize(
+    ("steps", "looks", "answered"),
+    [(1, [0, 1], [0, 1]), (24, [0, 8, 16, 24], [0, 24]), (80, [*range(0, 81, 8)], [0, 24, 48, 72, 80])],
+)
+def test_a_run_is_looked_at_now_and_then_and_answers_now_and_then_of_those(
+    tiny: Base, get_tiny: GetBase, steps: int, looks: list[int], answered: list[int]
+) -> None:
+    events = list(train(job_of("ia3", steps), get_tiny))
+    assert [event.step for event in of_kind(events, Evaluation)] == looks
+    assert [event.step for event in of_kind(events, Sample)] == answered
+
+
 # What a run leaves alone
 
 
@@ -383,17 +443,17 @@ def stopped_after(steps: int, job: TrainingJob, get_base: GetBase) -> list[Any]:
 
 @every_variant
 def test_a_stopped_run_keeps_what_it_had_learned(run: Callable, tiny_forms: GetBase, tiny: Base, variant: str) -> None:
-    events = stopped_after(3, job_of(variant, 12), tiny_forms)  # 12 steps: both runs look at step 3
+    events = stopped_after(4, job_of(variant, 12), tiny_forms)  # 12 steps: both runs look at step 4
     stopped = result(events)
-    assert (events[-1].event, events[-1].step, stopped.record.steps) == ("stopped", 3, 3)
-    assert changed(stopped, result(run(variant, 12)).at(3)) == []
+    assert (events[-1].event, events[-1].step, stopped.record.steps) == ("stopped", 4, 4)
+    assert changed(stopped, result(run(variant, 12)).at(4)) == []
 
 
 def test_a_run_stopped_between_two_looks_is_measured_where_it_stopped(run: Callable, tiny: Base, get_tiny: GetBase) -> None:
-    events = stopped_after(4, job_of("lora", 12), get_tiny)
+    events = stopped_after(5, job_of("lora", 12), get_tiny)
     stopped = result(events)
-    assert [event.step for event in of_kind(events, Evaluation)] == [0, 3, 4]
-    assert changed(stopped, stopped.at(4)) == []
+    assert [event.step for event in of_kind(events, Evaluation)] == [0, 4, 5]
+    assert changed(stopped, stopped.at(5)) == []
     assert loss_of(model_of(tiny, stopped), tiny) == stopped.record.held_out[-1][1]
 
 
@@ -457,9 +517,9 @@ def test_a_loss_that_is_no_number_ends_the_run_with_its_best_adapter(
     tiny: Base, get_tiny: GetBase, monkeypatch: pytest.MonkeyPatch, variant: str, bad: float
 ) -> None:
     calls = itertools.count(1)
-    monkeypatch.setattr(training, "response_loss", lambda *args: response_loss(*args) * (bad if next(calls) == 8 else 1))
+    monkeypatch.setattr(training, "response_loss", lambda *args: response_loss(*args) * (bad if next(calls) == 12 else 1))
     events = list(train(job_of(variant, 24), get_tiny))
-    assert events[-1].step == 8
+    assert events[-1].step == 12
     assert result(events).record.held_out[0][1] > min(loss for _, loss in result(events).record.held_out)
     ends_with_its_best(events, tiny)
 
@@ -504,15 +564,15 @@ def test_every_checkpoint_is_what_was_measured_then(run: Callable, tiny_forms: G
 
 def test_a_checkpoint_says_how_many_steps_it_has_had(run: Callable, tiny: Base) -> None:
     adapter = result(run("lora", 12))
-    assert [adapter.at(checkpoint.step).record.steps for checkpoint in adapter.checkpoints] == [0, 3, 6, 9, 12]
-    assert adapter.at(3).summary()["steps"] == 3
+    assert [adapter.at(checkpoint.step).record.steps for checkpoint in adapter.checkpoints] == [0, 4, 8, 12]
+    assert adapter.at(4).summary()["steps"] == 4
 
 
 def test_a_step_without_checkpoint_is_refused_with_those_there_are(run: Callable, tiny: Base) -> None:
     with pytest.raises(PlaygroundError) as refusal:
         result(run("lora", 12)).at(5)
     assert refusal.value.key == "no_checkpoint"
-    assert "0, 3, 6, 9, 12" in str(refusal.value)
+    assert "0, 4, 8, 12" in str(refusal.value)
 
 
 def test_adapters_too_large_for_checkpoints_keep_none(

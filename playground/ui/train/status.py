@@ -72,7 +72,8 @@ def status_line(view: Values, language: str) -> str:
     if state == "queued":
         return queued(language, view.get("position") or 1, view.get("wait"))
     if state == "finished" and steps:
-        return counted(language, "status.finished", steps, time=seconds(language, view.get("elapsed") or 0))
+        done = counted(language, "status.finished", steps, time=seconds(language, view.get("elapsed") or 0))
+        return " · ".join([done, *_products(view, language)])
     if state != "running":
         keys = {"finished": "status.ready"}
         return text(language, keys.get(state, f"status.{state}"), **here)
@@ -80,7 +81,12 @@ def status_line(view: Values, language: str) -> str:
     for key, name in (("status.pace", "seconds_per_step"), ("status.left", "remaining")):
         if view.get(name) is not None:
             parts.append(text(language, key, time=seconds(language, view[name])))
-    return " · ".join(parts)
+    return " · ".join([*parts, *_products(view, language)])
+
+
+def _products(view: Values, language: str) -> list[str]:
+    """That a run multiplies in fewer bits, where it does."""
+    return [text(language, "status.bfloat16")] if view.get("precision") == "bfloat16" else []
 
 
 def samples(view: Values, language: str, step: int | None = None) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from playground.adapt.methods import METHODS
-from playground.locales import text
+from playground.locales import LANGUAGES, text
 from playground.ui.train.status import parameter_card, samples, status_line, training_status
 from tests.ui.drawn import (
     Page,
@@ -198,3 +198,10 @@ def test_what_gave_way_to_a_new_adapter_is_said() -> None:
     said = training_status({"state": "finished", "step": 3, "steps": 3, "gave_way": [gone]}, "en")
     assert "the oldest of your adapters went: My &lt;b&gt;first&lt;/b&gt;." in said
     assert "the oldest" not in training_status({"state": "finished", "step": 3, "steps": 3, "gave_way": []}, "en")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("state", ["running", "finished"])
+def test_products_in_fewer_bits_are_named_beside_the_seconds(state: str, language: str) -> None:
+    said = {one: status_line(training(state=state, precision=one), language) for one in ("float32", "bfloat16")}
+    assert said["bfloat16"] == f"{said['float32']} · {text(language, 'status.bfloat16')}"

@@ -205,9 +205,9 @@ def test_a_download_is_called_as_the_page_calls_it(tab: Any, get_tiny: Any) -> N
     (mine,) = SESSIONS.get(visit.key).library.own()
     paths = [
         tab.pack(train.Result(**vars(visit), adapter=one, code_open=False))[tab.download]
-        for one in (mine.id, f"{mine.id}@4")
+        for one in (mine.id, f"{mine.id}@3")
     ]
-    assert [Path(path).name for path in paths] == ["lora-r-4-pirate-1.zip", "lora-r-4-pirate-1-step-4.zip"]
+    assert [Path(path).name for path in paths] == ["lora-r-4-pirate-1.zip", "lora-r-4-pirate-1-step-3.zip"]
 
 
 def test_own_examples_are_offered_as_the_file_that_the_python_reads(tab: Any, get_tiny: Any) -> None:
