@@ -21,7 +21,6 @@ from playground.compare.decoding import Row
 from playground.compare.job import CompareJob, Decoding
 from playground.compare.pool import Pool
 from playground.model.bases import BASES
-from playground.model.kernels import Linear
 from playground.model.weights import tensors_of
 from tests.benchmarks.table import write
 
