@@ -83,10 +83,10 @@ def _stock(base: Any, pane: Variant) -> Any:
     """A pane's model as transformers and PEFT run it, with torch's own products."""
     model: Any = attached(base, pane).model
     own = copy.deepcopy(model, {id(tensor): tensor for tensor in tensors_of(model)})
-    modules: list[Any] = list(own.modules())
-    for module in modules:
-        if isinstance(module, Linear):
-            module.__class__ = torch.nn.Linear
+    layer: Any
+    for layer in own.modules():
+        if hasattr(layer, "choice"):  # of `model.kernels`
+            layer.__class__ = torch.nn.Linear
     return own
 
 
