@@ -159,9 +159,9 @@ def build_shell(wording: Wording) -> Shell:
         with wording.make(gr.Tab, {"label": "tabs.train"}, id="train", render_children=True):
             trained = train.build(wording, visit)
         with wording.make(gr.Tab, {"label": "tabs.lowrank"}, id="lowrank", render_children=True) as lab:
-            lowrank.build(wording, lab, base, visitor, language)
+            lowrank.build(wording, lab, visit)
         with wording.make(gr.Tab, {"label": "tabs.quantization"}, id="quantization", render_children=True) as lab:
-            quantize.build(wording, lab, base, visitor, language)
+            quantize.build(wording, lab, visit)
     return Shell(wording, visit, choice, wanted, top, tabs, gr.Timer(POLL_SECONDS, active=False), compared, trained)
 
 

@@ -144,7 +144,7 @@ def build(wording: Wording, language: gr.BrowserState) -> Section:
                 with gr.Row(elem_classes="pp-charts"):
                     spectrum = html("", elem_id="toy-spectrum")
                     curve = html("", elem_id="toy-curve")
-    with gr.Column(elem_classes="pp-card"):
+    with gr.Column(elem_classes="pp-card", elem_id="section-picture"):
         wording.make(html, headed("toy.picture.title", "toy.picture.lead"))
         with gr.Row(elem_classes="pp-lab"):
             file, kept = _picture_controls(wording)

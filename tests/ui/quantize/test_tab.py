@@ -7,9 +7,9 @@ import pytest
 
 from playground.model.bases import Base
 from playground.ui.kit.wording import Wording
-from playground.ui.quantize.tab import PLACES
+from playground.ui.quantize import tab
 
-SECTIONS = {module.__name__.rpartition(".")[2]: module for modules in PLACES.values() for module in modules}
+SECTIONS = {module.__name__.rpartition(".")[2]: module for module in tab.SECTIONS}
 
 
 @pytest.fixture
