@@ -172,6 +172,7 @@
       history.replaceState(history.state, "", link.href);
       document.getElementById(link.hash.slice(1))?.scrollIntoView();
     }
+    if (event.target.closest(".pp-close")) event.target.closest("[role=alert]").remove();
     if (event.target.closest(".pp-theme")) {
       chosen = wanted() === "dark" ? "light" : "dark";
       try { localStorage.setItem("pp-theme", chosen); } catch {}

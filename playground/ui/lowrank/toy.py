@@ -109,8 +109,9 @@ class Cards:
                     continue
                 count = drawn.count("toy.parameters", rows, columns, asked.rank, language)
                 said = drawn.sentences([count, drawn.step(fitted, best, language)])
+                legend = "toy.legend_learned" if fitted.ended else "toy.legend_trained"
                 yield {
-                    self.matrices: said + drawn.figures(scene, fitted.b, fitted.a, "toy.legend_trained", language),
+                    self.matrices: said + drawn.figures(scene, fitted.b, fitted.a, legend, language),
                     self.curve: drawn.curve(points, fitted.steps, best, drawn.length(fitted, language), language),
                 }
                 held = FRAME_SECONDS if frame else FIRST_SECONDS
