@@ -68,7 +68,7 @@ def unpack(path: Path, base: Base, new_id: str) -> Adapter:
     kept, made_for = honoured(config), _made_for(config, base)
     kept |= {"base_model_name_or_path": base.spec.repository, "inference_mode": True}
     record = replace(_record(kept, told, tensors, base), made_for=made_for)
-    name = _called(told.get("name"), path.stem)
+    name = called(told.get("name"), path.stem)
     adapter = Adapter(new_id, record, kept, tensors, name=name[: settings.MAX_ADAPTER_NAME])
     try:
         return _fitted(base, adapter)
@@ -104,7 +104,7 @@ def _tensors(data: bytes) -> dict[str, torch.Tensor]:
     return named
 
 
-def _called(told: Any, stem: str) -> str:
+def called(told: Any, stem: str) -> str:
     """The name that a zip tells; its file's own where it tells none, or where somebody has given the file another one."""
     told, stem = readable(told) if isinstance(told, str) else "", COPY.sub("", readable(stem))
     downloaded = file_stem(told)

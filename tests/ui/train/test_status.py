@@ -195,3 +195,11 @@ def test_what_gave_way_to_a_new_adapter_is_said() -> None:
     said = training_status({"state": "finished", "step": 3, "steps": 3, "gave_way": [gone]}, "en")
     assert "the oldest of your adapters went: My &lt;b&gt;first&lt;/b&gt;." in said
     assert "the oldest" not in training_status({"state": "finished", "step": 3, "steps": 3, "gave_way": []}, "en")
+
+
+@both_languages
+def test_after_the_last_step_the_last_measurement_is_named_and_no_time(language: Any) -> None:
+    said = status_line(training(step=24, remaining=0.0), language)
+    assert text(language, "status.measuring") in said
+    assert text(language, "status.left", time="") not in said
+    assert text(language, "status.measuring") not in status_line(training(step=23), language)
