@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import FormComponent
 
 from playground.work.sessions import SESSIONS
 
@@ -23,9 +24,7 @@ Retold = Callable[[Any, str, str], Any]  # a value, the language it is written i
 
 def keepable(components: Collection[Any], offered: Collection[Any]) -> list[Any]:
     """Those that a visitor fills in. A list whose choices come later only counts if it is `offered` them when drawn."""
-    filled = [
-        one for one in components if one.elem_id and hasattr(one, "input" if not isinstance(one, gr.File) else "upload")
-    ]
+    filled = [one for one in components if isinstance(one, (FormComponent, gr.File)) and one.elem_id]
     return [one for one in filled if not isinstance(one, gr.Dropdown) or one.choices or one in offered]
 
 

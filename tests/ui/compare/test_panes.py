@@ -384,6 +384,6 @@ def test_the_title_of_the_first_tokens_says_whether_they_differ(language: Any) -
 
 
 def test_the_farthest_answers_are_all_named_and_none_where_all_are_alike() -> None:
-    far = [pane(id="a", name="Anna", kl_from_base=4.25), pane(id="b", name="Ben", kl_from_base=4.2501)]
+    far = [pane(id="a", name="Anna", kl_from_base=4.21), pane(id="b", name="Ben", kl_from_base=4.2)]
     assert "Farthest from the base model: Anna, Ben (KL 4.2)" in first_tokens(frame(*far, pane(kl_from_base=1.0)), "en")
     assert "Farthest" not in first_tokens(frame(*far), "en")
