@@ -37,7 +37,7 @@ def test_the_histogram_follows_its_sliders(lab: Page, artifacts: Path) -> None:
     lab.locator("#tensor-granularity input[type=range]").fill("0")  # one scale for the whole tensor
     expect(table.locator("tr").filter(has_text="int8")).to_contain_text("tensor", timeout=SLOW)
     assert sqnr(lab, "int8") < blocks - 10
-    lab.locator("#tensor-to-normal").click()
+    lab.locator("#tensor-to-norm").click()
     expect(lab.locator("#tensor-said")).not_to_contain_text("Q4_1", timeout=SLOW)
     whole = sqnr(lab, "int8")
     set_slider(lab, "#tensor-outliers", 1)
