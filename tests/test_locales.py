@@ -107,7 +107,7 @@ def test_a_sentence_about_none_or_one_is_one_of_its_own(language: Any) -> None:
 
 
 def test_none_is_said_in_words_where_there_are_words_for_it() -> None:
-    largest = {"name": "x", "largest": "3", "modules": "210"}
+    largest = {"names": "x", "largest": "3", "modules": "210"}
     assert "Ninguno de los 210 módulos" in counted("es", "calibration.said.network", 0, **largest)
     assert "es el único" in counted("es", "calibration.said.network", 1, **largest)
     assert "81 leen" in counted("es", "calibration.said.network", 81, **largest)

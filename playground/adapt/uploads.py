@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from playground import settings
-from playground.adapt.adapters import CONFIG, PREFIX, RECORD, WEIGHTS, Adapter, Record, readable
+from playground.adapt.adapters import CONFIG, PREFIX, RECORD, WEIGHTS, Adapter, Record, file_stem, readable
 from playground.adapt.archive import begins_as_zip, files_of
 from playground.adapt.attach import PROMPT, attach
 from playground.adapt.fields import METHOD_OF_TYPE, honoured
@@ -42,6 +42,8 @@ SHOWN = {
     "num_virtual_tokens": "virtual_tokens",
     **{name: name for name in ("bias", "rank_pattern", "alpha_pattern", "layers_to_transform")},
 }  # fmt: skip
+COPY = re.compile(r"\s*\(\d+\)$")  # as browsers number a file that is there already
+PLAIN = ("adapter", "adapter-model", "download")  # files that nobody has given a name
 TYPES = ("float32", "float16", "bfloat16")
 ADAPTED = re.compile(re.escape(PREFIX) + r"(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector|ia3_l)")
 
@@ -66,8 +68,7 @@ def unpack(path: Path, base: Base, new_id: str) -> Adapter:
     kept, made_for = honoured(config), _made_for(config, base)
     kept |= {"base_model_name_or_path": base.spec.repository, "inference_mode": True}
     record = replace(_record(kept, told, tensors, base), made_for=made_for)
-    name = told.get("name")
-    name = (readable(name) if isinstance(name, str) else "") or readable(path.stem)
+    name = called(told.get("name"), path.stem)
     adapter = Adapter(new_id, record, kept, tensors, name=name[: settings.MAX_ADAPTER_NAME])
     try:
         return _fitted(base, adapter)
@@ -101,6 +102,13 @@ def _tensors(data: bytes) -> dict[str, torch.Tensor]:
     if len(named) < len(tensors):
         raise PlaygroundError("upload_unreadable", reason=f"{WEIGHTS}: lora_magnitude_vector × 2")
     return named
+
+
+def called(told: Any, stem: str) -> str:
+    """The name that a zip tells; its file's own where it tells none, or where somebody has given the file another one."""
+    told, stem = readable(told) if isinstance(told, str) else "", COPY.sub("", readable(stem))
+    downloaded = file_stem(told)
+    return told if told and (not downloaded or file_stem(stem) in (downloaded, *PLAIN)) else stem or told
 
 
 def _made_for(config: Mapping[str, Any], base: Base) -> str:

@@ -12,7 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from playground.locales import number, significant, text
-from playground.plots.kit.svg import EMPTY_TOP, UNITS, curve, finite, labels, x_axis, y_axis
+from playground.plots.kit.svg import EMPTY_TOP, UNITS, axis_top, curve, finite, labels, x_axis, y_axis
 
 if TYPE_CHECKING:
     from playground.plots.kit.svg import Point
@@ -26,7 +26,7 @@ def loss_curve(view: Mapping[str, Any], language: str) -> str:
     training, held_out = finite(view.get("losses")), finite(view.get("held_out"))
     points = [*training, *held_out]
     steps = max([1, view.get("steps") or 0, *(step for step, _ in points)])
-    top = 1.04 * max((loss for _, loss in points), default=EMPTY_TOP) or 1.0
+    top = axis_top(max((loss for _, loss in points), default=EMPTY_TOP))
     method = view.get("method") or "base"
     method = method if method.isidentifier() else "base"
     names = [text(language, f"loss.{name}") for name in ("training", "held_out")]

@@ -57,6 +57,7 @@ query => {
   location.assign(location.pathname + "?" + query + (tab === "compare" ? "" : "&tab=" + tab));
 }
 """
+PASS = 'said => said.includes("pp-close") ? "" : said'  # an alarm has been read once something else is done
 LOADING = {"waiting": "loading", "downloading": "preparing", "converting": "preparing", "rounding": "loading"}
 
 
@@ -159,9 +160,9 @@ def build_shell(wording: Wording) -> Shell:
         with wording.make(gr.Tab, {"label": "tabs.train"}, id="train", render_children=True):
             trained = train.build(wording, visit)
         with wording.make(gr.Tab, {"label": "tabs.lowrank"}, id="lowrank", render_children=True) as lab:
-            lowrank.build(wording, lab, base, visitor, language)
+            lowrank.build(wording, lab, visit)
         with wording.make(gr.Tab, {"label": "tabs.quantization"}, id="quantization", render_children=True) as lab:
-            quantize.build(wording, lab, base, visitor, language)
+            quantize.build(wording, lab, visit)
     return Shell(wording, visit, choice, wanted, top, tabs, gr.Timer(POLL_SECONDS, active=False), compared, trained)
 
 
@@ -175,6 +176,8 @@ def _wire(shell: Shell) -> None:
     )
     switched = shell.header.select(shell.switch, compared.asked.inputs | compared.seen.inputs, compared.link, **HIDDEN)
     switched.then(None, compared.link, None, js=GO)
+    done = [compared.go.click, compared.prompt.submit, trained.go.click, *(one.click for one in compared.examples.values())]
+    gr.on(done, None, base.notice, base.notice, js=PASS, **HIDDEN)
     base.used.change(lambda: gr.Timer(POLL_SECONDS, active=True), None, shell.timer, **HIDDEN)
     base.used.change(offered, picked.inputs, compared.offered, **HIDDEN)
     trained.adapter.change(offered, picked.inputs, compared.offered, **HIDDEN)
@@ -185,7 +188,8 @@ def _wire(shell: Shell) -> None:
     outputs = [shell.tabs, *base.all, compared.prompt, compared.panes, *compared.former.all]
     outputs += [*compared.shown, trained.status]
     for event in (compared.own.renamed, compared.own.deleted):
-        event.then(trained.visit.handler(trained.attach), trained.visit.inputs, trained.shown, **STREAM)
+        shown = event.then(trained.visit.handler(trained.attach), trained.visit.inputs, trained.shown, **STREAM)
+        shown.then(trained.result.handler(trained.pack), trained.result.inputs, trained.packed, **HIDDEN)
     trained.compare.click(None, None, None, js=links.FORGET, **HIDDEN)
     trained.compare.click(compare_it, trained.result.inputs | compared.asked.inputs, outputs, **STREAM)
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from playground import settings
 from playground.adapt import fields
 from playground.adapt.adapters import CONFIG, WEIGHTS, Adapter, pack
-from playground.adapt.uploads import unpack
+from playground.adapt.uploads import called, unpack
 from playground.errors import PlaygroundError
 from playground.lowrank import findings, softprompt
 from playground.lowrank.edits import Edit
@@ -543,3 +543,19 @@ def test_a_record_tells_the_largest_rank_and_the_patterns(shared: Base, tmp_path
     made = {"rank_pattern": {"q_proj": 40}, "alpha_pattern": {"v_proj": 3}, "layers_to_transform": [1]}
     found = uploaded(shared, saved(shared, tmp_path / "made", "LORA", **made)).record.hyperparameters
     assert found == {"rank": 40, "alpha": 6, "dropout": 0.0, "rslora": False, "dora": False, "bias": "none", **made}
+
+
+@pytest.mark.parametrize(
+    ("told", "stem", "name"),
+    [
+        ("LoRA r = 8 · own data 2", "lora-r-8-own-data-2", "LoRA r = 8 · own data 2"),
+        ("LoRA r = 8 · own data 2", "lora-r-8-own-data-2 (1)", "LoRA r = 8 · own data 2"),  # a browser's second one
+        ("LoRA r = 8 · own data 2", "my beeper", "my beeper"),  # somebody has given it a name
+        ("LoRA r = 8 · own data 2", "adapter", "LoRA r = 8 · own data 2"),  # nobody has
+        ("蜂鸣", "f3a", "蜂鸣"),  # its file has the name of its id
+        ("", "my beeper", "my beeper"),
+        (None, "my beeper", "my beeper"),
+    ],
+)
+def test_an_upload_is_called_as_its_zip_says_or_as_its_file_was_renamed(told: Any, stem: str, name: str) -> None:
+    assert called(told, stem) == name

@@ -40,6 +40,7 @@ def test_toy_picture_and_costs_follow_their_sliders(lab: Page) -> None:
     expect(toy).to_contain_text("2,500 parameters against 200: 92\N{NO-BREAK SPACE}% fewer")
     lab.locator("#toy-train").click()
     expect(toy).to_contain_text("Training has found what the singular values give", timeout=SLOW)
+    expect(toy).to_contain_text("B and A of rank 2 were learned")
     set_slider(lab, "#toy-rank", 5)
     expect(toy).to_contain_text("against 500")
     set_slider(lab, "#toy-rows", 100)

@@ -130,6 +130,9 @@ def test_a_visitor_compares_trains_stops_compares_again_and_downloads(
     expect(page.locator("#panes-chosen")).to_contain_text("Anna")
     expect(page.locator("#panes .pp-name").last).to_have_text("Anna")  # the answers that are shown follow
     expect(page.locator("#answered[data-former]")).to_have_count(0)
+    tab(page, 1)
+    save_until_it_is(page, "anna.zip")  # the download follows the name, too
+    tab(page, 0)
     page.locator("#own-remove").click()
     page.locator("#own-really").click()
     expect(page.locator("#own-said")).to_contain_text("Anna is gone")
@@ -385,6 +388,22 @@ def test_a_base_that_cannot_be_had_changes_nothing_in_any_tab(page: Page) -> Non
         expect(page.locator("#base input")).to_have_value("SmolLM2-135M-Instruct")
     expect(page.locator("#panes .pp-pane")).to_have_count(4)
     expect(page.locator("#answered[data-former]")).to_have_count(0)
+    page.locator("#base-notice .pp-close").click()
+    expect(page.locator("#base-notice [role=alert]")).to_have_count(0)
+    page.locator("#base input").click()
+    page.get_by_role("option", name="SmolLM2-360M").click()
+    expect(page.locator("#base-notice [role=alert]")).to_contain_text("SmolLM2-135M-Instruct stays", timeout=SLOW)
+    page.locator("#try-json").click()  # whoever goes on has read it
+    expect(page.locator("#base-notice [role=alert]")).to_have_count(0)
+
+
+def test_a_question_that_is_changed_while_answers_are_written_names_the_button_that_is_there(page: Page) -> None:
+    page.locator("#compare").click()
+    expect(page.locator("#stop-compare")).to_be_visible()
+    page.locator("#prompt textarea").fill("Who?")
+    expect(page.locator(".pp-former")).to_contain_text("press Stop", use_inner_text=True)
+    page.locator("#stop-compare").click()
+    expect(page.locator(".pp-former")).to_contain_text("press Compare to ask again", use_inner_text=True)
 
 
 def test_enter_in_the_prompt_compares(brief: Page) -> None:

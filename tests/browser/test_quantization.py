@@ -62,6 +62,60 @@ def test_own_numbers_are_drawn_and_bad_ones_answered_in_words(lab: Page) -> None
     expect(table.locator("tbody tr")).not_to_have_count(0)
 
 
+@pytest.mark.parametrize("way", ["paste", "fill", "erase"])
+def test_numbers_count_however_they_come_into_their_field_and_a_bad_one_greys_what_was_there(lab: Page, way: str) -> None:
+    lab.locator("#tensor-source").get_by_text("your own").click()
+    field, said = lab.locator("#tensor-numbers textarea"), lab.locator("#tensor-said")
+    field.fill("1 2 3 4 x")
+    expect(lab.locator("#tensor-notice")).to_contain_text("“x”", timeout=SLOW)
+    expect(lab.locator("#tensor-table")).to_have_css("filter", "grayscale(1)")
+    if way == "paste":
+        lab.evaluate(
+            """text => {
+          const field = document.querySelector("#tensor-numbers textarea");
+          field.select();
+          document.execCommand("insertText", false, text);  // as a paste changes a field: no key is pressed
+        }""",
+            "5 6 7 8",
+        )
+    elif way == "fill":
+        field.fill("5 6 7 8")
+    else:
+        field.press("End")
+        field.press("Backspace")
+    expect(said).to_contain_text("your own, 4:", timeout=SLOW)
+    expect(lab.locator("#tensor-notice")).to_have_text("")
+    expect(lab.locator("#tensor-table")).to_have_css("filter", "none")
+
+
+def test_what_was_filled_in_comes_back_after_a_reload_and_in_the_other_language(
+    context: BrowserContext, server: str
+) -> None:
+    with visitor(context, f"{server}/?tab=quantization") as page:
+        value, numbers = page.locator("#number-value textarea"), page.locator("#tensor-numbers textarea")
+        result, said = page.locator("#number-result [role=status]"), page.locator("#tensor-said")
+        expect(result).to_contain_text("0.622", timeout=SLOW)
+        expect(said).to_contain_text("Q4_1", timeout=SLOW)
+        page.locator("#number-try-4").click()
+        expect(result).to_contain_text("70,000", timeout=SLOW)
+        page.locator("#tensor-source").get_by_text("your own").click()
+        with page.expect_response("**/gradio_api/**"):
+            numbers.fill("1 2 3 4")
+        expect(said).to_contain_text("your own, 4:", timeout=SLOW)
+        set_slider(page, "#acc-a", 100)
+        expect(page.locator("#acc-result")).to_contain_text("100 + 127 = 227", timeout=SLOW)
+        page.wait_for_load_state("networkidle")
+        page.reload()
+        expect(value).to_have_value("70,000", timeout=SLOW)
+        expect(said).to_contain_text("your own, 4:", timeout=SLOW)
+        expect(numbers).to_have_value("1 2 3 4")
+        expect(page.locator("#acc-result")).to_contain_text("100 + 127 = 227", timeout=SLOW)
+        page.locator(".pp-languages a[lang=es]").click()
+        expect(value).to_have_value("70\N{NO-BREAK SPACE}000", timeout=SLOW)
+        expect(result).to_contain_text("es exacto en float32")
+        expect(said).to_contain_text("los tuyos, 4:", timeout=SLOW)
+
+
 def addition(lab: Page, accumulator: str) -> Locator:
     return lab.locator(f'#acc-result table[data-accumulator="{accumulator}"]')
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.locales import LANGUAGES, NO_BREAK, text
-from playground.plots.kit.svg import FEW, LABEL_GAP, UNITS, apart, nice_step
+from playground.plots.kit.svg import FEW, LABEL_GAP, LABEL_WIDTH, UNITS, apart, axis_top, nice_step
 from playground.plots.loss import loss_curve
 from playground.plots.quantize.qlora import curves
 from playground.ui.kit.theme import CSS
@@ -110,14 +110,17 @@ def test_few_points_get_dots(count: Any, dots: int) -> None:
 
 @LAW
 @given(top=st.floats(1e-6, 1e6))
-def test_grid_numbers_are_all_different_and_say_where_their_lines_lie(top: Any) -> None:
+def test_grid_numbers_are_all_different_and_say_where_their_lines_lie_and_the_last_is_not_below_a_point(top: Any) -> None:
     svg = drawn(view([(1, top)]))
+    ((_, highest),) = points(svg, "pp-training")
     lines = [float(line.get("y1").rstrip("%")) for line in of_class(svg, "pp-grid")]
     figures = [one.text for one in of_class(svg, "pp-axis") if one.get("text-anchor") == "end"]
     values = [float(figure.replace(",", "")) for figure in figures]
     assert len(set(figures)) == len(figures) >= 2
     for y, value in zip(lines, values, strict=True):
-        assert 1 - y / 100 == pytest.approx(value / (1.04 * top), abs=1e-3)
+        assert 1 - y / 100 == pytest.approx(value / top * (1 - highest / UNITS), abs=1e-3)
+    assert lines[-1] == 0  # the axis ends at a number
+    assert values[-1] >= top * (1 - 1e-6)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 16, 24, 30, 100, 300])
@@ -143,6 +146,25 @@ def test_two_labels_never_overlap_keep_their_order_and_stay_inside(heights: Any)
     assert abs(one - other) >= LABEL_GAP - 1e-9
     assert 0 <= min(one, other) <= max(one, other) <= 100
     assert (one < other) == (heights[0] < heights[1])
+
+
+@LAW
+@given(
+    held_out=st.lists(st.floats(0.1, 4), min_size=2, max_size=3),
+    losses=st.lists(st.floats(0.1, 4), min_size=25, max_size=25),
+)
+def test_a_label_stands_beside_its_own_end_and_off_the_curve_that_runs_on(held_out: Any, losses: Any) -> None:
+    trained = list(enumerate(losses))[1:]
+    one = view(trained, [(8 * place, loss) for place, loss in enumerate(held_out)])
+    svg = drawn(one)
+    training, label = of_class(svg, "pp-label")
+    last = one["held_out"][-1][0]
+    assert float(label.get("x").rstrip("%")) == pytest.approx(100 * last / 24, abs=0.01)
+    assert float(training.get("x").rstrip("%")) == 100
+    y, top = float(label.get("y").rstrip("%")), axis_top(max(loss for _, loss in [*trained, *one["held_out"]]))
+    beside = [100 * (1 - loss / top) for step, loss in trained if last <= step <= last + LABEL_WIDTH * 24]
+    own = 100 * (1 - one["held_out"][-1][1] / top)
+    assert y == pytest.approx(own, abs=0.01) or y < min(beside) - LABEL_GAP / 2 or y > max(beside) + LABEL_GAP / 2
 
 
 def test_each_curve_is_named_once_it_has_a_point() -> None:

@@ -15,6 +15,7 @@ FEW = 12  # up to so many points also get dots
 EMPTY_TOP = 4.0  # the y axis before the first point: a small model's loss on words it has not seen
 NICE = (1, 2, 2.5, 5, 10)
 LABEL_GAP = 8.0  # percent of the height that keeps two lines of text apart
+LABEL_WIDTH = 0.25  # of the width: about a name
 UNITS = 1000  # of the inner drawing, both ways
 
 
@@ -28,6 +29,12 @@ def nice_step(span: float, wanted: int) -> float:
     raw = span / wanted
     power = 10.0 ** math.floor(math.log10(raw))
     return power * min(NICE, key=lambda nice: abs(math.log(nice * power / raw)))
+
+
+def axis_top(highest: float) -> float:
+    """Where an axis from zero ends: at its first grid line that is not below `highest`."""
+    step = nice_step(highest or 1.0, 4)
+    return step * max(1, math.ceil(highest / step - 1e-9))
 
 
 def y_axis(top: float, language: str) -> str:
@@ -70,24 +77,31 @@ def curve(points: Sequence[Point], steps: int, top: float, kind: str) -> str:
 
 
 def labels(training: Sequence[Point], held_out: Sequence[Point], names: Sequence[str], steps: int, top: float) -> str:
-    """Each curve's name right of its end, moved apart where two would overlap."""
+    """Each curve's name right of its end, moved apart where two would overlap, and off the other curve."""
     lines = [(name, points) for name, points in zip(names, (training, held_out), strict=True) if points]
     if not lines:
         return ""
-    heights = apart([100 * (1 - points[-1][1] / top) for _, points in lines])
-    others = [training if points is held_out else held_out for _, points in lines]
+    heights = [100 * (1 - points[-1][1] / top) for _, points in lines]
+    if len(lines) == 2:
+        heights = placed(training, held_out, heights, steps, top)
     return "".join(
-        f'<text class="pp-label" x="{100 * free_step(points, other, top) / steps:.2f}%" dx="10" y="{y:.2f}%" dy=".35em">'
+        f'<text class="pp-label" x="{100 * points[-1][0] / steps:.2f}%" dx="10" y="{y:.2f}%" dy=".35em">'
         f"{escape(name)}</text>"
-        for (name, points), other, y in zip(lines, others, heights, strict=True)
+        for (name, points), y in zip(lines, heights, strict=True)
     )
 
 
-def free_step(points: Sequence[Point], other: Sequence[Point], top: float) -> float:
-    """Where a curve's label begins: at its own end, or at the other's end if that curve runs on at the same height."""
-    step, loss = points[-1]
-    crossed = any(there > step and abs(value - loss) < top * LABEL_GAP / 100 for there, value in other)
-    return max(step, other[-1][0]) if crossed else step
+def placed(one: Sequence[Point], other: Sequence[Point], heights: list[float], steps: int, top: float) -> list[float]:
+    """The heights of two labels: apart if both curves end at one step, else the earlier one off the curve that runs on."""
+    if one[-1][0] == other[-1][0]:
+        return apart(heights)
+    earlier, later = (0, other) if one[-1][0] < other[-1][0] else (1, one)
+    begin = (one, other)[earlier][-1][0]
+    beside = [100 * (1 - loss / top) for step, loss in later if begin <= step <= begin + LABEL_WIDTH * steps]
+    if any(abs(height - heights[earlier]) < LABEL_GAP for height in beside):
+        above, below = min(beside) - LABEL_GAP, max(beside) + LABEL_GAP
+        heights[earlier] = min((above, below), key=lambda height: (not 0 <= height <= 100, abs(height - heights[earlier])))
+    return heights
 
 
 def apart(heights: list[float]) -> list[float]:

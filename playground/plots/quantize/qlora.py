@@ -13,7 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from playground.locales import significant, text
-from playground.plots.kit.svg import EMPTY_TOP, UNITS, Point, curve, finite, labels, x_axis, y_axis
+from playground.plots.kit.svg import EMPTY_TOP, UNITS, Point, axis_top, curve, finite, labels, x_axis, y_axis
 from playground.plots.quantize.pieces import columns, measure, stretched, table
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def curves(lora: Curves, qlora: Curves, names: tuple[str, str], steps: int, summ
     """Both trainings so far over the planned `steps`; `summary` is what a screen reader says."""
     sides = [{part: finite(side.get(part)) for part in ("losses", "held_out")} for side in (lora, qlora)]
     points = [point for side in sides for part in side.values() for point in part]
-    top = 1.04 * max((loss for _, loss in points), default=EMPTY_TOP) or 1.0
+    top = axis_top(max((loss for _, loss in points), default=EMPTY_TOP))
     steps = max([1, steps, *(step for step, _ in points)])
     drawn = "".join(
         f'<g style="--m:var(--m-{method})"><g class="pp-pale">{curve(side["losses"], steps, top, "")}'

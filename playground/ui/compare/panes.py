@@ -19,7 +19,7 @@ from playground.ui.compare.asked import mark
 from playground.ui.compare.decoding import summary
 from playground.ui.kit.base import base_name
 from playground.ui.kit.controls import Changes
-from playground.ui.kit.html import card, colour, words
+from playground.ui.kit.html import card, colour, heading, words
 from playground.ui.kit.sections import follow
 from playground.work.jobs import Run
 
@@ -84,7 +84,8 @@ def answers(frame: Values, question: Question, language: str) -> str:
     )
     return (
         f'<div {mark(question)}><p class="pp-asked">{escape(" · ".join(parts))} '
-        f'<strong class="pp-former">{words(language, "compare.former")}</strong></p>{panes(frame, language)}</div>'
+        f'<strong class="pp-former"><span>{words(language, "compare.former")}</span>'
+        f"<span>{words(language, 'compare.former.running')}</span></strong></p>{panes(frame, language)}</div>"
     )
 
 
@@ -227,7 +228,21 @@ def first_tokens(frame: Values, language: str) -> str:
     if not known:
         return card(language, "tokens")
     lists = "".join(token_list(pane, language) for pane in known)
-    return card(language, "tokens", f'<div class="pp-tokens" {columns(known)}>{lists}{legend(known, frame, language)}</div>')
+    body = f'<div class="pp-tokens" {columns(known)}>{lists}{legend(known, frame, language)}</div>'
+    return f'<section class="pp-card">{heading(language, tokens_title(known, language))}{body}</section>'
+
+
+def tokens_title(known: list[Values], language: str) -> str:
+    """The key of the title: whether what is listed differs."""
+    if len(known) == 1:
+        return "tokens.alone"
+    lists = [[(one["token"], probability(language, one["probability"])) for one in listed(pane)] for pane in known]
+    return "tokens.alike" if all(one == lists[0] for one in lists) else "tokens.title"
+
+
+def listed(pane: Values) -> list[Values]:
+    """The first tokens that the page has room for."""
+    return list(pane["top_tokens"][:3])
 
 
 def token_list(pane: Values, language: str) -> str:
@@ -236,7 +251,7 @@ def token_list(pane: Values, language: str) -> str:
         f'<li title="{escape(token["token"])}"><code>{visible(token["token"], language)}</code>'
         f'<span class="pp-probability" style="--p:{token["probability"]:.4f}"><i></i>'
         f"{escape(probability(language, token['probability']))}</span></li>"
-        for token in pane["top_tokens"][:3]
+        for token in listed(pane)
     )
     title = escape(pane_title(pane, language))
     return f'<div {pane_colour(pane)}><h3 class="pp-name">{title}</h3><ul>{rows}</ul></div>'
@@ -265,9 +280,11 @@ def legend(known: list[Values], frame: Values, language: str) -> str:
             sentences.append(words(language, "formats.q4_1"))
     measured = [pane for pane in known if pane["kl_from_base"] is not None]
     if len(measured) > 1:
-        farthest = max(measured, key=lambda pane: pane["kl_from_base"])
-        value = divergence(language, farthest["kl_from_base"])
-        sentences.append(words(language, "tokens.farthest", title=pane_title(farthest, language), value=value))
+        value = divergence(language, max(pane["kl_from_base"] for pane in measured))
+        farthest = [pane for pane in measured if divergence(language, pane["kl_from_base"]) == value]
+        titles = ", ".join(pane_title(pane, language) for pane in farthest)
+        if len(farthest) < len(measured):
+            sentences.append(words(language, "tokens.farthest", title=titles, value=value))
     return f'<p class="pp-legend">{" ".join(sentences)}</p>'
 
 

@@ -80,6 +80,7 @@ class CompareTab:
     former: Former
     decoding: Mapping[str, Any]
     summary: gr.Button  # of the decoding
+    examples: Mapping[str, gr.Button]
     link: gr.Textbox
     go: gr.Button
     stop: gr.Button
@@ -239,7 +240,7 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
         seen=Controls(Seen, {**visit.components, "answers": answers}),
         picked=Controls(Picked, {**visit.components, "panes": chosen, "zip": brought}),
         prompt=prompt, panes=chosen, own=mine, zip=brought, former=former, decoding=how,
-        summary=summary, go=go, stop=stop,
+        summary=summary, examples=examples, go=go, stop=stop,
         link=gr.Textbox(visible=False), notice=notice, answers=answers, tokens=tokens,
     )  # fmt: skip
     for button, card in ((summary, decoding_card), (add, panes_card)):

@@ -16,7 +16,7 @@ from playground import locales, settings
 from playground.actions import catalogue
 from playground.errors import PlaygroundError
 from playground.ui.kit.controls import Changes, unchanged
-from playground.ui.kit.events import alarm, note
+from playground.ui.kit.events import closable, note
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
 
@@ -70,7 +70,7 @@ class BaseChoice:
 
     def _back(self, former: str, error: PlaygroundError, language: str) -> Changes:
         stays = locales.text(language, "base.stays", former=base_name(former, language))
-        return self.set(former) | {self.notice: alarm(f"{error.message(language)} {stays}")}
+        return self.set(former) | {self.notice: closable(f"{error.message(language)} {stays}", language)}
 
 
 def build(wording: Wording) -> BaseChoice:

@@ -36,3 +36,9 @@ def english(language: str) -> str:
 def alarm(message: str) -> str:
     """What is wrong and what would be right, where it is seen."""
     return f'<p class="pp-error" role="alert">{escape(message)}</p>'
+
+
+def closable(message: str, language: str) -> str:
+    """An alarm that stands above all tabs, and goes with a press (theme.js) or with the next thing that is done."""
+    close = f'<button type="button" class="pp-close" aria-label="{words(language, "notice.close")}">×</button>'
+    return f'<p class="pp-error" role="alert">{escape(message)} {close}</p>'

@@ -7,7 +7,7 @@ Knows nothing about Gradio, models or events. Looks lie in theme.css, words in p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -15,6 +15,7 @@ from playground import locales
 from playground.locales import LANGUAGES, NO_BREAK, number, seconds, text
 
 Values = Mapping[str, Any]
+MOST_NAMED = 3
 NOTES = {"experts": "note.experts", "no_bfloat16": "note.no_bfloat16"}  # on what is loaded (`bases.Base.notes`)
 
 
@@ -26,6 +27,11 @@ def words(language: str, key: str, **values: object) -> str:
 def counted(language: str, key: str, count: int, **values: object) -> str:
     """The sentence `key` about one or several, escaped."""
     return escape(locales.counted(language, key, count, **values))
+
+
+def alike(names: Sequence[str]) -> str:
+    """What a sentence names that holds for several alike: a, b, c, …; plain text, not yet escaped."""
+    return ", ".join([*names[:MOST_NAMED], *(["…"] if len(names) > MOST_NAMED else [])])
 
 
 def colour(method: str) -> str:

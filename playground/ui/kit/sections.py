@@ -5,15 +5,16 @@ What the labs share: cards, sections that are drawn when their tab is opened, an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
 
 from playground.actions.work import expected_wait
-from playground.ui.kit import html
+from playground.ui.kit import html, kept
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note, plain
+from playground.ui.kit.visit import Visit
 from playground.work.jobs import Run
 
 ANSWER_TOKENS = 40  # long enough to hear a style, short enough to wait for
@@ -24,22 +25,45 @@ class Section:
     """
     A part of a lab that is empty until its tab is opened: `draw` gives the changes of `shown` for the controls' value, and
     `attach`, if there is one, yields them again while something runs that was started before.
+
+    What a visitor fills in comes back with the page (`kept`): of lists whose choices `draw` gives those that are `offered`;
+    text that is another one in another language is `retold`; `moved` are events after which a button has filled in.
     """
 
     controls: Controls[Any]
     shown: Sequence[Any]
     draw: Callable[[Any], Changes]
     attach: Callable[[Any], Iterator[Changes]] | None = None
+    offered: Sequence[Any] = ()
+    retold: Mapping[Any, kept.Retold] = field(default_factory=dict)
+    moved: Sequence[Any] = ()
 
 
-def draw_when_opened(tab: gr.Tab, section: Section) -> None:
-    """Draw a section at the first visit; later ones keep what the visitor made of it. Follow what runs at every visit."""
+def draw_when_opened(tab: gr.Tab, section: Section, visit: Controls[Visit]) -> None:
+    """
+    Draw a section at the first visit, with what was filled in before the page was opened again; later visits keep what the
+    visitor made of it. Follow what runs at every visit.
+    """
     seen = gr.State(False)
+    filled = kept.keepable(section.controls.inputs - visit.inputs, section.offered)
+    key, language = visit.components["key"], visit.components["language"]
 
     def opened(given: Mapping[Any, Any]) -> Changes:
-        return {seen: True} | ({} if given[seen] else section.draw(section.controls.value(given)))
+        if given[seen]:
+            return {seen: True}
+        back = kept.find(given[key], given[language], filled, section.retold)
+        return {seen: True, **back, **section.draw(section.controls.value({**given, **back}))}
 
-    drawn = tab.select(opened, section.controls.inputs | {seen}, [seen, *section.shown], **HIDDEN)
+    def keep(given: Mapping[Any, Any]) -> None:
+        kept.keep(given[key], given[language], {one: given[one] for one in filled})
+
+    shown = list(dict.fromkeys([seen, *filled, *section.shown]))
+    drawn = tab.select(opened, section.controls.inputs | {seen, key, language}, shown, **HIDDEN)
+    by_hand = [getattr(one, event) for one in filled for event in kept.BY_HAND if hasattr(one, event)]
+    if by_hand:
+        gr.on(by_hand, keep, {key, language, *filled}, None, trigger_mode="always_last", **HIDDEN)
+    for event in section.moved:
+        event.then(keep, {key, language, *filled}, None, **HIDDEN)
     if section.attach:
         drawn.then(section.controls.handler(section.attach), section.controls.inputs, list(section.shown), **STREAM)
 

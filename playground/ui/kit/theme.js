@@ -1,6 +1,6 @@
 /*
  * What the browser does beside Gradio: light and dark, the language before the first answer, Gradio's own words in it, the
- * place in a long page, figures that fit, menus that close.
+ * place in a long page, figures that fit, menus that close, text fields that tell of every change.
  *
  * LANGUAGES and WORDS are filled in by theme.py: codes; and for each language Gradio's fixed English words beside ours.
  */
@@ -172,12 +172,32 @@
       history.replaceState(history.state, "", link.href);
       document.getElementById(link.hash.slice(1))?.scrollIntoView();
     }
+    if (event.target.closest(".pp-close")) event.target.closest("[role=alert]").remove();
     if (event.target.closest(".pp-theme")) {
       chosen = wanted() === "dark" ? "light" : "dark";
       try { localStorage.setItem("pp-theme", chosen); } catch {}
       paint();
     }
   });
+
+  /* Text that changes: Gradio listens to each key press, and so misses what is pasted, dropped, filled in or erased */
+
+  const REST = 250; // milliseconds after which a field rests: half a number is not what anybody asks about
+  const isText = field => field.matches?.("[data-testid=textbox]");
+  const resting = new Map();
+  const tell = field => {
+    clearTimeout(resting.get(field));
+    if (resting.delete(field)) field.dispatchEvent(new KeyboardEvent("keypress"));
+  };
+  document.addEventListener("keypress", event => {
+    if (isText(event.target) && event.isTrusted && event.key !== "Enter") event.stopPropagation();
+  }, true);
+  document.addEventListener("input", ({ target }) => {
+    if (!isText(target)) return;
+    clearTimeout(resting.get(target));
+    resting.set(target, setTimeout(tell, REST, target));
+  });
+  document.addEventListener("focusout", ({ target }) => tell(target));
 
   // Gradio's lists open at any key, Tab too, and hear it after it has left them: they had better not hear it
   document.addEventListener("keydown", event => {

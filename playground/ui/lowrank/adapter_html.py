@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from playground import locales
 from playground.lowrank import findings
 from playground.plots.lowrank import adapter as plots
-from playground.ui.kit.html import colour, heading
+from playground.ui.kit.html import alike, colour, heading
 from playground.ui.kit.sections import soft
 from playground.ui.lowrank.module import vectors
 
@@ -39,11 +39,12 @@ def beside(adapter: Adapter, language: str) -> str:
 
 def in_words(cells: Sequence[Cell], language: str) -> str:
     """Which module changed most, and the mean effective rank of all, in words."""
-    top = max(cells, key=lambda cell: cell.relative)
-    if not top.relative:
+    if not any(cell.relative for cell in cells):
         return soft(language, "updates.where.nothing")
-    name = locales.text(language, "lowrank.module", layer=top.layer, kind=top.kind)
-    line = soft(language, "updates.where.most", module=name, share=locales.percent(language, 100 * top.relative))
+    share = locales.percent(language, 100 * max(cell.relative for cell in cells))
+    top = [cell for cell in cells if locales.percent(language, 100 * cell.relative) == share]
+    names = alike([locales.text(language, "lowrank.module", layer=cell.layer, kind=cell.kind) for cell in top])
+    line = soft(language, "updates.where.most", modules=names, share=share)
     ranks = [cell.effective_rank for cell in cells if cell.effective_rank is not None]
     if ranks:
         line += soft(language, "updates.where.rank", mean=locales.number(language, sum(ranks) / len(ranks), 1))

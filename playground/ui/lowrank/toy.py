@@ -109,8 +109,9 @@ class Cards:
                     continue
                 count = drawn.count("toy.parameters", rows, columns, asked.rank, language)
                 said = drawn.sentences([count, drawn.step(fitted, best, language)])
+                legend = "toy.legend_learned" if fitted.ended else "toy.legend_trained"
                 yield {
-                    self.matrices: said + drawn.figures(scene, fitted.b, fitted.a, "toy.legend_trained", language),
+                    self.matrices: said + drawn.figures(scene, fitted.b, fitted.a, legend, language),
                     self.curve: drawn.curve(points, fitted.steps, best, drawn.length(fitted, language), language),
                 }
                 held = FRAME_SECONDS if frame else FIRST_SECONDS
@@ -144,7 +145,7 @@ def build(wording: Wording, language: gr.BrowserState) -> Section:
                 with gr.Row(elem_classes="pp-charts"):
                     spectrum = html("", elem_id="toy-spectrum")
                     curve = html("", elem_id="toy-curve")
-    with gr.Column(elem_classes="pp-card"):
+    with gr.Column(elem_classes="pp-card", elem_id="section-picture"):
         wording.make(html, headed("toy.picture.title", "toy.picture.lead"))
         with gr.Row(elem_classes="pp-lab"):
             file, kept = _picture_controls(wording)

@@ -15,7 +15,7 @@ from playground.plots.quantize import activations as plots
 from playground.plots.quantize.names import path_name
 from playground.plots.quantize.pieces import captioned
 from playground.ui.compare.panes import VISIBLE_SPACES
-from playground.ui.kit.html import counted, words
+from playground.ui.kit.html import alike, counted, words
 from playground.ui.kit.sections import soft
 from playground.ui.quantize.pieces import said
 
@@ -164,12 +164,12 @@ def _network(cells: Sequence[Cell], language: str) -> list[str]:
     from playground.formats.calibration import OUTLIER
     from playground.quantize.activations import systematic
 
-    top = max(cells, key=lambda cell: cell.largest)
+    largest = figure(language, max(cell.largest for cell in cells))  # q, k and v of a block read the same
+    names = alike([path_name(language, cell.module) for cell in cells if figure(language, cell.largest) == largest])
     sentences = [
         counted(
             language, "calibration.said.network", sum(cell.largest >= OUTLIER for cell in cells),
-            name=path_name(language, top.module), largest=figure(language, top.largest),
-            modules=number(language, len(cells)),
+            names=names, largest=largest, modules=number(language, len(cells)),
         )
     ]  # fmt: skip
     found = systematic(cells)

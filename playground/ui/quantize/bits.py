@@ -7,6 +7,7 @@ A fold at the end has what each format is.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from functools import partial
@@ -91,14 +92,15 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
             wording.make(html, {"value": bits_html.records})
     controls = Controls(Typed, {"language": language, **fields})
     number, shown = Number(fields["value"], notice, rows, rulers), [notice, rows, rulers]
-    changed = [
-        event for one in fields.values() for event in (one.input, one.submit, one.blur)
-    ]  # `input` alone misses a paste
+    changed = [event for one in fields.values() for event in (one.input, one.submit)]
     gr.on(changed, controls.handler(number.draw), controls.inputs, shown, trigger_mode="always_last", **HIDDEN)
-    for entry, chip in chips.items():
-        tried = controls.handler(partial(number.try_it, entry))
-        chip.click(tried, controls.inputs, [number.value, *shown], **HIDDEN)
-    return Section(controls, shown, number.draw)
+    tried = [
+        chip.click(
+            controls.handler(partial(number.try_it, entry)), controls.inputs, [number.value, *shown], **HIDDEN
+        )
+        for entry, chip in chips.items()
+    ]  # fmt: skip
+    return Section(controls, shown, number.draw, retold=dict.fromkeys(fields.values(), retold), moved=tried)
 
 
 def _fields(wording: Wording) -> tuple[dict[str, gr.Textbox], dict[float, gr.Button]]:
@@ -141,6 +143,15 @@ def read(typed: Typed) -> Asked:
         least, most = written(typed.language, low), written(typed.language, high)
         raise PlaygroundError("zero_point_typed", entry=_entry(typed.zero_point), minimum=least, maximum=most)
     return Asked(value, scale, None if zero is None else int(zero))
+
+
+def retold(entry: str, language: str, other: str) -> str:
+    """What was typed in one language, as one types it in another: 0.622 becomes 0,622. What is no number stays."""
+    value = _number(language, entry)
+    if language == other or value is None or not math.isfinite(value):
+        return entry
+    shown = written(other, value)
+    return shown if _number(other, shown) == value else repr(value).replace(".", "," if other == "es" else ".")
 
 
 def _entry(field: str | None) -> str:

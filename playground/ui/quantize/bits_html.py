@@ -6,6 +6,7 @@ Formats share a row where they differ only in what shares a scale, which one num
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from html import escape
@@ -39,21 +40,33 @@ def rows(language: str, found: Sequence[Kept]) -> str:
 
 
 def _best(language: str, rows: Sequence[Kept]) -> str:
-    """Where the error is smallest and where it is largest."""
-    ordered = sorted(rows, key=lambda row: abs(row.found.error))
+    """Where the error is smallest and where it is largest, as far as what is written tells them apart."""
     value = written(language, rows[0].found.value)
-    if not ordered[-1].found.error:
+    if rows[0].found.value == 0 and math.copysign(1, rows[0].found.value) < 0:
+        kept = _listed(language, [row for row in rows if row.found.sign == "1"])
+        return words(language, "anatomy.negative_zero", kept=kept)
+    if not any(row.found.error for row in rows):
         return words(language, "anatomy.all_exact", value=value)
-    best, worst = ordered[0], ordered[-1]
-    return words(
-        language,
-        "anatomy.exact_best" if not best.found.error else "anatomy.best",
-        value=value,
-        best=format_name(language, best.formats[0].id),
-        small=_rounded(language, abs(best.found.error)),
-        worst=format_name(language, worst.formats[0].id),
-        large=_rounded(language, abs(worst.found.error)),
-    )
+    if not any(row.found.stored for row in rows):
+        return words(language, "anatomy.all_zero", value=value)
+    by_error: dict[str, list[Kept]] = {}
+    for row in sorted(rows, key=lambda row: abs(row.found.error)):
+        by_error.setdefault(_size(language, row.found.error), []).append(row)
+    small, large = next(iter(by_error)), next(reversed(by_error))
+    if small == large:
+        return words(language, "anatomy.alike", value=value, error=small)
+    key = "anatomy.best" if by_error[small][0].found.error else "anatomy.exact_best"
+    values = {"best": _listed(language, by_error[small]), "worst": _listed(language, by_error[large])}
+    return words(language, key, value=value, small=small, large=large, **values)
+
+
+def _listed(language: str, rows: Sequence[Kept]) -> str:
+    return ", ".join(_names(language, row) for row in rows)
+
+
+def _size(language: str, error: float) -> str:
+    """How large an error is: "0" only if there is none."""
+    return _rounded(language, abs(error)) if error else "0"
 
 
 def _legend(language: str) -> str:

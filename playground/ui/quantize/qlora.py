@@ -192,7 +192,7 @@ def _wire(controls: Controls[Asked], shown: Trainings, ask: gr.Button) -> None:
     shown.go.click(controls.handler(shown.train), given, shown.trained, **STREAM)
     shown.cancel.click(controls.handler(shown.stop), given, None, **HIDDEN)
     made["steps"].change(controls.handler(shown.reckon), given, shown.estimate, **late)
-    made["task"].change(controls.handler(shown.choose_task), given, [shown.prompt, shown.estimate], **late)
+    made["task"].input(controls.handler(shown.choose_task), given, [shown.prompt, shown.estimate], **late)
     asked = [ask.click, shown.prompt.submit]
     gr.on(asked, controls.handler(shown.answer), given, [shown.notice, shown.panes], **STREAM)
 

@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import gradio as gr
 
+from playground.ui.kit.controls import Controls
 from playground.ui.kit.events import lead
 from playground.ui.kit.sections import contents, draw_when_opened
+from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import accumulators, activations, bits, qlora, straight_through, tensor, wholemodel
+from playground.ui.quantize.pieces import place
 
-PLACES = {
-    "anatomy": [bits],
-    "tensor": [tensor],
-    "calibration": [activations, straight_through],
-    "accumulators": [accumulators],
-    "wholemodel": [wholemodel],
-    "qlora": [qlora],
-}
-TITLES = {place: f"{place}.title" for place in PLACES}
+SECTIONS = (bits, tensor, activations, straight_through, accumulators, wholemodel, qlora)
+CONTENTS = (
+    "anatomy.title", "tensor.title", "calibration.title", "calibration.outliers.title", "aware.title", "accumulators.title",
+    "accumulators.hardware", "wholemodel.title", "qlora.title",
+)  # fmt: skip
 
 
-def build(wording: Wording, tab: gr.Tab, base: gr.Dropdown, visitor: gr.BrowserState, language: gr.BrowserState) -> None:
+def build(wording: Wording, tab: gr.Tab, visit: Controls[Visit]) -> None:
     """The tab's layout and its events."""
-    wording.make(html, {"value": lambda lang: lead(lang, "quantization.lead") + contents(lang, "quantization", TITLES)})
-    for place, sections in PLACES.items():
-        with gr.Column(elem_id=f"section-{place}"):
-            built = [section.build(wording, visitor, language, base) for section in sections]
-        for section in built:
-            draw_when_opened(tab, section)
+    titles = {place(title): title for title in CONTENTS}
+    wording.make(html, {"value": lambda lang: lead(lang, "quantization.lead") + contents(lang, "quantization", titles)})
+    visitor, language, base = (visit.components[name] for name in ("key", "language", "base"))
+    for section in [one.build(wording, visitor, language, base) for one in SECTIONS]:
+        draw_when_opened(tab, section, visit)

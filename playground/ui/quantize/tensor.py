@@ -84,12 +84,14 @@ class Tensor:
         return [self.stops, self.notice, self.said, self.histogram, self.errors, self.table, self.rates]
 
     def draw(self, asked: Asked) -> Changes:
-        """When the tab is opened: the page's base, and the module in its middle."""
+        """When the tab is opened: the base and the module that were looked at, or the page's base and one in its middle."""
         try:
             plain = split_id(asked.chosen)[0].id
         except PlaygroundError as error:
             return self._refused(error, asked)
-        return {self.base: base_choices(plain, plain)} | self.choose_base(replace(asked, base=plain, module=None))
+        base = asked.base or plain
+        shown = {self.base: base_choices(plain, base)} | self._needed(asked.source)
+        return shown | self.choose_base(replace(asked, base=base))
 
     def choose_base(self, asked: Asked) -> Changes:
         """Another base: the same module if it has it."""
@@ -184,11 +186,12 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
             }
     controls = Controls(Asked, {"language": language, "chosen": base, **made})
     tensor = Tensor(made["source"], made["base"], made["module"], groups, stops, **results)
-    _wire(controls, tensor, chips)
-    return Section(controls, [tensor.base, tensor.module, *tensor.results], tensor.draw)
+    shown = [tensor.base, tensor.module, *groups.values(), *tensor.results]
+    return Section(controls, shown, tensor.draw, offered=[tensor.base, tensor.module], moved=_wire(controls, tensor, chips))
 
 
-def _wire(controls: Controls[Asked], tensor: Tensor, chips: Mapping[str, gr.Button]) -> None:
+def _wire(controls: Controls[Asked], tensor: Tensor, chips: Mapping[str, gr.Button]) -> list[Any]:
+    """Returns what the chips do, for whoever goes on from there."""
     given, made, results = controls.inputs, controls.components, tensor.results
     moved: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
     others = [made[name] for name in made if name not in ("language", "chosen", "source", "base", "file")]
@@ -198,8 +201,8 @@ def _wire(controls: Controls[Asked], tensor: Tensor, chips: Mapping[str, gr.Butt
     tensor.source.input(controls.handler(tensor.choose_source), given, sourced, **moved)
     tensor.base.input(controls.handler(tensor.choose_base), given, [tensor.module, *results], **HIDDEN)
     made["chosen"].change(controls.handler(tensor.offer_bases), given, tensor.base, **HIDDEN)
-    for what, chip in chips.items():
-        chip.click(controls.handler(partial(tensor.go_to, what)), given, [tensor.source, tensor.module, *sourced], **HIDDEN)
+    gone = [tensor.source, tensor.module, *sourced]
+    return [chip.click(controls.handler(partial(tensor.go_to, what)), given, gone, **HIDDEN) for what, chip in chips.items()]
 
 
 def _sources(wording: Wording) -> tuple[dict[str, Any], dict[str, gr.Column], dict[str, gr.Button]]:

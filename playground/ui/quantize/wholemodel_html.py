@@ -17,6 +17,7 @@ from playground.plots.quantize import wholemodel as plots
 from playground.plots.quantize.names import format_name, module_name
 from playground.plots.quantize.wholemodel import network
 from playground.ui.kit.events import note
+from playground.ui.kit.html import alike
 from playground.ui.kit.sections import soft
 
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ def _compared(seen: Mapping[str, Any], language: str) -> list[str]:
     if len(four) > 1:
         best = min(four, key=lambda name: read[name]["perplexity"])
         values = _perplexities(read, best, language)
-        alike = [name for name in four if short(language, read[name]["perplexity"]) == values["perplexity"]]
-        formats = ", ".join(format_name(language, name) for name in alike)
-        key = "wholemodel.said.four.alike" if len(alike) > 1 else "wholemodel.said.four"
+        equal = [name for name in four if short(language, read[name]["perplexity"]) == values["perplexity"]]
+        formats = ", ".join(format_name(language, name) for name in equal)
+        key = "wholemodel.said.four.alike" if len(equal) > 1 else "wholemodel.said.four"
         said.append(soft(language, key, formats=formats, **values))
     if "ternary" in read:
         said.append(soft(language, "wholemodel.said.ternary", **_perplexities(read, "ternary", language)))
@@ -97,7 +98,8 @@ def errors_map(modules: Sequence[Mapping[str, Any]], language: str) -> str:
         return soft(language, "wholemodel.map.empty")
     ends = {}
     for end, pick in (("worst", min), ("best", max)):
-        one = pick(changed, key=lambda one: one["sqnr_db"])
-        ends[f"{end}_module"] = module_name(language, one["kind"], one["layer"])
-        ends[f"{end}_sqnr"] = locales.number(language, one["sqnr_db"], 1)
+        sqnr = locales.number(language, pick(one["sqnr_db"] for one in changed), 1)
+        there = [one for one in changed if locales.number(language, one["sqnr_db"], 1) == sqnr]
+        ends[f"{end}_module"] = alike([module_name(language, one["kind"], one["layer"]) for one in there])
+        ends[f"{end}_sqnr"] = sqnr
     return network(modules, language) + soft(language, "wholemodel.map.ends", **ends)

@@ -85,6 +85,11 @@ class TrainTab:
             self.examples,
         ]  # fmt: skip
 
+    @property
+    def packed(self) -> list[Any]:
+        """What `pack` changes."""
+        return [self.download, self.examples]
+
     def wait(self, recipe: Recipe) -> Changes:
         """Before anything was asked for: what the chosen method will show here."""
         if TRAIN in SESSIONS.get(recipe.key).runs:
@@ -275,6 +280,6 @@ def _wire(tab: TrainTab) -> None:
     tab.scrubber.input(  # by the queue: otherwise gradio tells nobody that the adapter is another one
         moment.handler(tab.scrub), moment.inputs, [tab.samples, tab.adapter], trigger_mode="always_last", **STREAM
     )
-    tab.adapter.change(result.handler(tab.pack), result.inputs, [tab.download, tab.examples], **HIDDEN)
+    tab.adapter.change(result.handler(tab.pack), result.inputs, tab.packed, **HIDDEN)
     tab.adapter.change(result.handler(tab.follow_code), result.inputs, [tab.code, tab.code_open, tab.status], **HIDDEN)
     tab.python.click(result.handler(tab.toggle_code), result.inputs, [tab.code, tab.code_open, tab.status], **HIDDEN)

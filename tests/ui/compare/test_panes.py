@@ -23,6 +23,7 @@ from playground.ui.compare.panes import (
     probability,
     visible,
 )
+from playground.ui.compare.progress import done
 from tests.ui.compare.comparisons import base_pane, frame, pane
 from tests.ui.drawn import (
     HOSTILE,
@@ -345,3 +346,44 @@ def test_a_pane_in_fewer_bits_says_how_many_and_whether_they_are_real(form: str,
     assert pane_title(summary, "en") == f"Base model · {words('en')[f'formats.{form}']}"
     assert panes.cost(summary, "en") == cost
     assert f"width:{width}%" in cost_bar(summary, 1000, "en")
+
+
+# What is said of answers that are all there
+
+SAME: dict[str, Any] = {"divergence_span": None, "first_divergence": None, "text": "Paris.", "kl_from_base": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("shown", "key"),
+    [
+        ([base_pane(), pane()], "compare.done.part"),
+        ([base_pane(), pane(**SAME)], "compare.done.same"),
+        ([base_pane(), pane(**SAME), pane()], "compare.done.some"),
+        ([base_pane(), pane(**SAME, finish_reason="length")], "compare.done.same_so_far"),
+        ([base_pane(), pane(**SAME, finish_reason="length"), pane()], "compare.done.some_so_far"),
+        ([base_pane()], "compare.done"),
+        ([base_pane(), pane(**SAME, finish_reason="overflow")], "compare.done"),
+        ([pane()], "compare.done.part"),
+    ],
+)
+def test_answers_are_said_to_part_only_where_they_do(shown: Any, key: str) -> None:
+    assert done(frame(*shown)) == key
+
+
+@both_languages
+def test_the_title_of_the_first_tokens_says_whether_they_differ(language: Any) -> None:
+    def title(*shown: Any) -> str:
+        return re.findall('pp-title">([^<]*)<', first_tokens(frame(*shown), language))[0]  # type: ignore[no-any-return]
+
+    assert title(base_pane(), pane(**SAME)) == text(language, "tokens.alike")
+    assert title(pane()) == text(language, "tokens.alone")
+    other = [{"token": "The", "probability": 0.91}, {"token": " A", "probability": 0.04}]
+    assert title(base_pane(top_tokens=other), pane()) == text(language, "tokens.title")
+    near = [{"token": "Arr", "probability": 0.9100001}, {"token": " The", "probability": 0.04}]
+    assert title(base_pane(top_tokens=near), pane(**SAME)) == text(language, "tokens.alike")  # as it is written
+
+
+def test_the_farthest_answers_are_all_named_and_none_where_all_are_alike() -> None:
+    far = [pane(id="a", name="Anna", kl_from_base=4.21), pane(id="b", name="Ben", kl_from_base=4.2)]
+    assert "Farthest from the base model: Anna, Ben (KL 4.2)" in first_tokens(frame(*far, pane(kl_from_base=1.0)), "en")
+    assert "Farthest" not in first_tokens(frame(*far), "en")

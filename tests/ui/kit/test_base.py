@@ -35,6 +35,7 @@ def test_a_base_that_cannot_be_loaded_changes_nothing_and_a_sentence_says_why(ch
     assert (last[choice.picked], last[choice.used]) == ("tiny", "tiny")
     assert "There is no model in" in last[choice.notice]
     assert "Tiny stays." in last[choice.notice]
+    assert 'class="pp-close" aria-label="Close"' in last[choice.notice]
 
 
 def test_the_sentence_goes_when_another_is_chosen(choice: Any) -> None:

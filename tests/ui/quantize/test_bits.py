@@ -135,6 +135,40 @@ def test_a_number_that_every_format_has() -> None:
     assert "Every format keeps 0 exactly" in draw("en", "0", "", "")["rows"]
 
 
+def test_a_tie_is_no_ranking() -> None:
+    assert "Every format stores 1 × 10⁻⁵⁰ as 0." in plain(draw("en", "1e-50", "", "")["rows"])
+    assert "Todos los formatos guardan 1 × 10⁻⁵⁰ como 0." in plain(draw("es", "1e-50", "", "")["rows"])
+    found = plain(draw("en", "0.5", "", "")["rows"])
+    assert "0.5 is exact in float32, float16, bfloat16" in found  # all of them, not the first
+    assert "farthest off in ternary, by 0.5" in found
+
+
+def test_minus_zero_is_kept_where_there_is_a_bit_for_it() -> None:
+    rows = draw("en", "-0", "", "")["rows"]
+    signed = re.findall(r'data-format="([^"]*)"[^>]*><b class="pp-format">([^<]*)</b>', rows)
+    (said,) = re.findall(r'role="status">([^<]*)<', rows)
+    assert said.startswith("−0: float32, float16, bfloat16, ")
+    for format, name in signed:
+        kept = FORMATS[format].kind == "float"
+        assert (name in said.partition(" keep ")[0].removeprefix("−0: ").split(", ")) == kept
+
+
+@pytest.mark.parametrize(
+    ("language", "entry", "other", "shown"),
+    [
+        ("en", "0.622", "es", "0,622"), ("es", "0,622", "en", "0.622"), ("en", "70,000", "es", "70 000"),
+        ("es", "70 000", "en", "70,000"), ("en", "1e-5", "es", "1 × 10⁻⁵"), ("en", "abc", "es", "abc"), ("en", "", "es", ""),
+        ("en", "0,622", "es", "0,622"), ("en", "0.1234567891", "es", "0,1234567891"),
+    ],
+)  # fmt: skip
+def test_a_number_is_the_same_one_in_the_other_language(language: str, entry: str, other: str, shown: str) -> None:
+    assert plain(page.retold(entry, language, other)) == shown
+
+
+def plain(said: str) -> str:
+    return said.replace("\N{NO-BREAK SPACE}", " ")
+
+
 @pytest.mark.parametrize("value", [value for value in page.EXAMPLES if value != "70000"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_examples_draw_well_formed_pieces_in_both_languages(language: str, value: Any) -> None:

@@ -205,3 +205,11 @@ def test_what_gave_way_to_a_new_adapter_is_said() -> None:
 def test_products_in_fewer_bits_are_named_beside_the_seconds(state: str, language: str) -> None:
     said = {one: status_line(training(state=state, precision=one), language) for one in ("float32", "bfloat16")}
     assert said["bfloat16"] == f"{said['float32']} · {text(language, 'status.bfloat16')}"
+
+
+@both_languages
+def test_after_the_last_step_the_last_measurement_is_named_and_no_time(language: Any) -> None:
+    said = status_line(training(step=24, remaining=0.0), language)
+    assert text(language, "status.measuring") in said
+    assert text(language, "status.left", time="") not in said
+    assert text(language, "status.measuring") not in status_line(training(step=23), language)
