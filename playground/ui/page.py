@@ -31,6 +31,7 @@ from playground.ui.kit.base import build as build_base
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.html import header
+from playground.ui.kit.numbers import Numbers
 from playground.ui.kit.visit import Visit, key_of
 from playground.ui.kit.wording import Wording, html
 from playground.ui.lowrank import tab as lowrank
@@ -135,6 +136,7 @@ def build_page() -> gr.Blocks:
         shell = build_shell(wording)
         kept = shell.visit.components  # by the browser, which may send anything
         page.sound = {kept["key"]._id: key_of, kept["language"]._id: locales.choose}
+        page.numbers = Numbers(wording.labels, kept["language"]._id)
         _wire(shell)
         _wire_opening(page, shell)
         build_api(ENDPOINTS)

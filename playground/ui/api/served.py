@@ -24,6 +24,7 @@ from playground import locales
 from playground.bounds import check_text, shown
 from playground.errors import PlaygroundError, unexpected
 from playground.model import libraries
+from playground.ui.kit.numbers import Numbers
 from playground.work.jobs import Run
 
 JSON_KINDS = {str: "string", dict: "object", list: "array"}  # what is not named as in Python
@@ -34,10 +35,11 @@ class ServedBlocks(gr.Blocks):
     """
     Blocks whose handlers run once the heavy libraries are there. Public endpoints take their defaults for what a program
     leaves out at the end, also over plain HTTP, and say what they take where values are too many or unreadable. What a
-    browser sends for the components of `sound`, by id, passes through that function first.
+    browser sends for the components of `sound`, by id, passes through that function first; then `numbers` looks at it.
     """
 
     sound: Mapping[int, Callable[[Any], Any]] = {}
+    numbers: Numbers | None = None
 
     async def process_api(
         self, block_fn: BlockFunction | int, inputs: list[Any], *more: Any, **named: Any
@@ -45,9 +47,12 @@ class ServedBlocks(gr.Blocks):
         await to_thread.run_sync(libraries.import_all, limiter=self.limiter)
         one = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
         given = [self.sound.get(block._id, _same)(value) for block, value in zip(one.inputs, inputs, strict=False)]
+        request = named.get("request")
         if one.api_visibility != "public" or not one.api_name or one.fn is None:
+            if self.numbers:
+                self.numbers.check(one.inputs, given, named.get("state") or {}, accepted(request))
             return await super().process_api(block_fn, given, *more, **named)
-        request, name, listed = named.get("request"), f"/{one.api_name}", ", ".join(parameters(one.fn))
+        name, listed = f"/{one.api_name}", ", ".join(parameters(one.fn))
         if len(inputs) > len(one.inputs):
             error = PlaygroundError("too_many_values", found=len(inputs), endpoint=name, parameters=listed)
             raise said_to(request, error)
@@ -142,9 +147,12 @@ def explained(request: Any) -> Iterator[None]:
 
 def said_to(request: Any, error: PlaygroundError) -> gr.Error:
     """The error for gradio, in the language that the request prefers."""
-    headers = getattr(request, "headers", None) or {}
-    message = error.told(locales.choose(headers.get("accept-language")))
-    return gr.Error(message, print_exception=False)
+    return gr.Error(error.told(locales.choose(accepted(request))), print_exception=False)
+
+
+def accepted(request: Any) -> str:
+    """The languages that a request asks for, as its header has them."""
+    return (getattr(request, "headers", None) or {}).get("accept-language") or ""
 
 
 # What a program gives up

@@ -12,7 +12,7 @@ import gradio as gr
 
 from playground.bounds import Bound
 from playground.compare.job import DECODING
-from playground.locales import counted, number, text
+from playground.locales import counted, text, written
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 
@@ -50,7 +50,7 @@ def summary(language: str, decoding: Mapping[str, Any]) -> str:
     """greedy · 64 tokens · seed 0."""
     how = text(language, "decoding.greedy")
     if decoding["temperature"]:
-        how = text(language, "decoding.sampled", temperature=number(language, decoding["temperature"], 1))
+        how = text(language, "decoding.sampled", temperature=written(language, decoding["temperature"]))
     return counted(language, "decoding.summary", decoding["max_new_tokens"], how=how, seed=decoding["seed"])
 
 

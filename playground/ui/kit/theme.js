@@ -2,7 +2,8 @@
  * What the browser does beside Gradio: light and dark, the language before the first answer, Gradio's own words in it, the
  * place in a long page, figures that fit, menus that close, text fields that tell of every change.
  *
- * LANGUAGES and WORDS are filled in by theme.py: codes; and for each language Gradio's fixed English words beside ours.
+ * LANGUAGES, WORDS and NUMBERS are filled in by theme.py: codes; for each language Gradio's fixed English words beside ours;
+ * and what a field of numbers takes.
  */
 (() => {
   const root = document.documentElement, system = matchMedia("(prefers-color-scheme: dark)");
@@ -57,6 +58,23 @@
     const texts = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) translateText(texts.currentNode);
   };
+
+  /* A number that its field cannot hold: the browser says what it takes, while it is typed (the server refuses it too) */
+
+  const written = number => {
+    const [whole, part] = Number(number).toLocaleString("en", { maximumFractionDigits: 6 }).split(".");
+    const spanish = language === "es", long = whole.replace(/\D/g, "").length > 4;
+    return ((spanish ? whole.replaceAll(",", long ? "\u00a0" : "") : whole) + (part ? (spanish ? "," : ".") + part : "")).replace("-", "−");
+  };
+  const weigh = ({ target }) => {
+    if (target.type !== "number" || !target.min || !target.max) return;
+    const whole = Number.isInteger(Number(target.step || 1)), value = target.valueAsNumber;
+    const wrong = value < target.min || value > target.max || (whole && value % 1 !== 0 && !Number.isNaN(value));
+    const takes = NUMBERS[language][whole ? "whole" : "any"].replace("{minimum}", written(target.min)).replace("{maximum}", written(target.max));
+    target.setCustomValidity(wrong ? takes : "");
+    if (wrong) target.reportValidity();
+  };
+  document.addEventListener("input", weigh);
 
   /* Light and dark: the visitor's choice, then the address (Spaces add ?__theme=), then the system */
 

@@ -143,14 +143,16 @@ def build_head() -> str:
     """The script beside this file, with what it has to know of colours, languages and words."""
     fixed = [key for key in words(DEFAULT) if key.startswith(FIXED)]
     spoken = {code: [[words(DEFAULT)[key], words(code)[key]] for key in fixed] for code in LANGUAGES if code != DEFAULT}
+    takes = {code: {kind: words(code)[f"number.{kind}"] for kind in ("whole", "any")} for code in LANGUAGES}
     filled = {
         "LANGUAGES": json.dumps(list(LANGUAGES)),
         "WORDS": json.dumps(spoken),
+        "NUMBERS": json.dumps(takes),
         "LIGHT": PAGE["light"],
         "DARK": PAGE["dark"],
     }
     script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-    code = re.sub(r"\b(LANGUAGES|WORDS|LIGHT|DARK)\b", lambda name: filled[name[0]], script.partition("*/")[2])
+    code = re.sub(r"\b(LANGUAGES|WORDS|NUMBERS|LIGHT|DARK)\b", lambda name: filled[name[0]], script.partition("*/")[2])
     return f"<script>{code}</script>"
 
 

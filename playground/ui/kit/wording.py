@@ -34,6 +34,12 @@ class Wording:
     def components(self) -> list[Any]:
         return [component for component, _ in self._said]
 
+    @property
+    def labels(self) -> dict[int, str]:
+        """The keys of labels, by the component's id."""
+        found = {component._id: said.get("label") for component, said in self._said}
+        return {one: key for one, key in found.items() if isinstance(key, str)}
+
     def said(self, language: str) -> dict[Any, dict[str, Any]]:
         """What every component shows in `language`, as properties by component."""
         return {component: _filled(said, language) for component, said in self._said}

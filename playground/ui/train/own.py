@@ -41,6 +41,15 @@ document.addEventListener("drop", event => {
   input.dispatchEvent(new Event("change", { bubbles: true }));
 }, true);
 """
+# Gradio opens a cell at its first letter and gives it the focus a frame later, when that letter has gone nowhere: an open
+# cell has the focus as soon as it is there
+OPENED = """
+new MutationObserver(changes => {
+  const added = changes.flatMap(change => [...change.addedNodes]).filter(node => node.nodeType === Node.ELEMENT_NODE);
+  const open = added.map(node => node.matches("textarea") ? node : node.querySelector("textarea"));
+  open.find(field => field?.closest("#own-table [role=gridcell]"))?.focus();
+}).observe(element.closest(".pp-card"), { childList: true, subtree: true });
+"""
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ def build(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[d
     """The three places for them and what was read; the places by the fields of `Own`, and the column around all."""
     make = wording.make
     with gr.Column(visible=False) as column:
-        seen = html("", elem_id="own-read", js_on_load=DROPPED)
+        seen = html("", elem_id="own-read", js_on_load=DROPPED + OPENED)
         file = make(
             gr.File, {"label": "own.file"}, file_types=FILES, type="filepath", height=110, elem_id="own-file"
         )  # fmt: skip
@@ -70,8 +79,8 @@ def build(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[d
             elem_id="own-paste",
         )  # fmt: skip
         rows = make(
-            gr.Dataframe, {"label": "own.table", "value": typed}, type="array", column_count=2, interactive=True, wrap=True,
-            max_height=360, elem_id="own-table",
+            gr.Dataframe, {"label": "own.table", "value": typed}, type="array", column_count=(2, "fixed"), interactive=True,
+            wrap=True, max_height=360, elem_id="own-table",
         )  # fmt: skip
     places: dict[str, Any] = {"file": file, "pasted": pasted, "rows": rows}
     own = Controls(Own, {**visit.components, **places, "method": method})
