@@ -35,7 +35,8 @@ class Numbers:
         for one, field, value in given:
             if isinstance(field, gr.Number | gr.Slider) and one in self.labels:
                 try:
-                    check(state[one] if one in state else field, locales.text(language, self.labels[one]), value)
+                    shown = state[one] if one in state else field  # noqa: SIM401  gradio's has no get
+                    check(shown, locales.text(language, self.labels[one]), value)
                 except PlaygroundError as error:
                     raise gr.Error(error.message(language), print_exception=False) from error
 
