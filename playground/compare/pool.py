@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -72,16 +72,16 @@ class Pool:
         self._batches[place : place + 1] = batch.step()
 
     def _admit(self) -> None:
+        """Every waiting row goes to the first batch that can take it, or begins one."""
+        coming: dict[_Batch, list[Row]] = {batch: [] for batch in self._batches}
         for row in self._waiting:
-            own = next((batch for batch in self._batches if batch.takes(row)), None)
+            own = next((batch for batch in coming if batch.takes(row)), None)
             if own is None:
-                least = min((batch.spent for batch in self._batches), default=0.0)
-                self._batches.append(_Batch(row, least))
+                coming[_Batch(row, min((batch.spent for batch in coming), default=0.0))] = []
             else:
-                own.coming.append(row)
+                coming[own].append(row)
         self._waiting = []
-        for batch in self._batches:
-            batch.admit()
+        self._batches = [left for batch, rows in coming.items() for left in batch.admit(rows)]
 
 
 SHARED = Pool()  # of the comparisons of all visitors
@@ -95,13 +95,18 @@ class _Batch:
 
     def __init__(self, row: Row, spent: float = 0.0, joins: bool = True) -> None:
         self.spent = spent  # seconds of its steps, and what the others had had when it began
-        self.rows, self.coming = [row], list[Row]()
-        self.trees, self.layout = [row.tree], Layout([0])
-        self.tree, self.norms = row.tree, norms_of(row.tree)
+        self.rows, self.layout = [row], Layout([0])
+        self._read_by([row.tree], row.tree)
         self.joins = joins and _joinable(row)
         self.cache: Any = row.cache
         self.mask: torch.Tensor | None = None
         row.cache = None
+
+    def _read_by(self, trees: list[Any], tree: Any) -> None:
+        """What stays the same from token to token while `tree` reads for the rows of all `trees`."""
+        self.trees, self.tree, self.norms = trees, tree, norms_of(tree)
+        self.cache_name = cache_name(tree)
+        self.counts = "position_ids" in inspect.signature(tree.forward).parameters  # Bamba would begin with 0 again
 
     def takes(self, row: Row) -> bool:
         """Whether a row could write along."""
@@ -115,22 +120,46 @@ class _Batch:
             return False
         return True
 
-    def admit(self) -> None:
-        """Take in those who are coming."""
-        if not self.coming:
-            return
+    def admit(self, rows: Sequence[Row]) -> list[_Batch]:
+        """Take these in. What goes on: as `step`."""
+        return self._whole_or_apart([*self.rows, *rows], lambda: self._join(rows)) if rows else [self]
+
+    def step(self) -> list[_Batch]:
+        """One more token a row. What goes on: this batch, each row alone where they turn out to be apart, or nothing."""
+        return self._whole_or_apart(self.rows, self._advance)
+
+    def _whole_or_apart(self, rows: Sequence[Row], work: Callable[[], None]) -> list[_Batch]:
+        """Whatever the work raises that is done for all of the rows, only those that raise it alone are ended by it."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  raised for whoever asked for the row
+            if len(rows) > 1:
+                return [left for row in rows if not row.finished for left in _alone(row, self.spent)]
+            rows[0].error = error
+            return []
+        return [self] if self.rows else []
+
+    def _join(self, rows: Sequence[Row]) -> None:
         own = self.mask if self.mask is not None else _seen(self.rows[0])
-        self.cache, self.mask = _join([(self.cache, own), *((row.cache, _seen(row)) for row in self.coming)])
-        self.rows += self.coming
-        for row in self.coming:
+        self.cache, self.mask = _joined([(self.cache, own), *((row.cache, _seen(row)) for row in rows)])
+        for row in rows:
             row.cache = None
-        self.coming = []
+        self.rows = [*self.rows, *rows]
         self._arrange()
+
+    def _advance(self) -> None:
+        start = time.perf_counter()
+        column, overflows = self._column()
+        spent = time.perf_counter() - start
+        self.spent += spent
+        for row, logits, over in zip(self.rows, column, overflows, strict=True):
+            row.length, row.steps, row.seconds = row.length + 1, row.steps + 1, row.seconds + spent
+            row.choose(logits, over)
+        self.drop([row for row in self.rows if row.finished])
 
     def drop(self, rows: Sequence[Row]) -> None:
         """Go on without these."""
         left = [place for place, row in enumerate(self.rows) if row not in rows]
-        self.coming = [row for row in self.coming if row not in rows]
         if len(left) == len(self.rows):
             return
         self.rows = [self.rows[place] for place in left]
@@ -145,26 +174,7 @@ class _Batch:
         places = {id(tree): place for place, tree in enumerate(trees)}
         self.layout.set([places[id(row.tree)] for row in self.rows])
         if list(map(id, trees)) != list(map(id, self.trees)):
-            self.trees, self.tree = trees, mixed(trees, self.layout)
-            self.norms = norms_of(self.tree)
-
-    def step(self) -> list[_Batch]:
-        """One more token a row. What goes on: this batch, each row alone where they turn out to be apart, or nothing."""
-        start = time.perf_counter()
-        try:
-            column, overflows = self._column()
-        except Exception as error:  # noqa: BLE001  raised for whoever asked for the row
-            if len(self.rows) > 1:
-                return [left for row in self.rows for left in _alone(row, self.spent)]
-            self.rows[0].error = error
-            return []
-        spent = time.perf_counter() - start
-        self.spent += spent
-        for row, logits, over in zip(self.rows, column, overflows, strict=True):
-            row.length, row.steps, row.seconds = row.length + 1, row.steps + 1, row.seconds + spent
-            row.choose(logits, over)
-        self.drop([row for row in self.rows if row.finished])
-        return [self] if self.rows else []
+            self._read_by(trees, mixed(trees, self.layout))
 
     @torch.inference_mode()
     def _column(self) -> tuple[torch.Tensor, list[bool]]:
@@ -174,10 +184,10 @@ class _Batch:
         if self.mask is not None:
             self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.rows), 1)], dim=1)
             inputs["attention_mask"] = self.mask
-        if "position_ids" in inspect.signature(self.tree.forward).parameters:  # Bamba would begin with 0 again
+        if self.counts:
             inputs["position_ids"] = torch.tensor([[row.length] for row in self.rows], device=device)
         with watched(self.norms) as seen:
-            output = self.tree(**inputs, **{cache_name(self.tree): self.cache}, use_cache=True)
+            output = self.tree(**inputs, **{self.cache_name: self.cache}, use_cache=True)
         logits: torch.Tensor = output.logits[:, -1].float().cpu()
         overflows: list[bool] = (overflowing(seen, len(self.rows)) | ~logits.isfinite().all(-1)).tolist()
         return logits, overflows
@@ -205,7 +215,7 @@ def _seen(row: Row) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def _join(parts: Sequence[tuple[Any, torch.Tensor]]) -> tuple[DynamicCache, torch.Tensor]:
+def _joined(parts: Sequence[tuple[Any, torch.Tensor]]) -> tuple[DynamicCache, torch.Tensor]:
     """Caches, each with the mask (rows, positions) over it, as one: shorter ones are padded on the left."""
     longest = max(mask.shape[1] for _, mask in parts)
     layers = []

@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -240,7 +240,7 @@ class Jobs:
             for run in going:
                 run._advance()
             if lane.step:
-                lane.step()
+                self._step_together(lane.step, going)
             ended = [run for run in going if run.ended]
             with self._work:
                 self._spent[lane] += (time.perf_counter() - begin) / lane.share
@@ -252,6 +252,16 @@ class Jobs:
                 if lane.long:
                     gc.collect()  # gradients and their functions hold each other in circles
                 give_back()
+
+    def _step_together(self, step: Callable[[], None], going: Sequence[Run]) -> None:
+        """What a lane's runs do in common; if it raises, all of them have failed, and the worker goes on."""
+        try:
+            step()
+        except Exception as error:
+            log.exception("what jobs do in common failed")
+            for run in going:
+                if not run.ended:
+                    run._update(state="failed", error=unexpected(error))
 
     def _note(self, run: Run) -> None:
         """How long runs of its lane last: half of it the latest."""

@@ -109,6 +109,18 @@ def test_a_row_that_raises_ends_alone() -> None:
     assert_own(["base", "lora"], [models[0], models[2]], [rows[0], rows[2]])
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_rows_that_cannot_be_joined_after_all_write_alone(first: int) -> None:
+    model = tiny("llama")
+    rows, pool = rows_of([model, lora(model)]), Pool()
+    for row in rows:
+        row.prefill()
+    for layer in rows[first].cache.layers:
+        layer.keys = layer.keys[..., :-1]  # nothing that the other's could be laid beside
+    stepped(pool, [write([row], pool) for row in rows])
+    assert_own(["base", "lora"], [model, lora(model)], rows)
+
+
 def test_whoever_goes_away_takes_his_rows_along() -> None:
     model = tiny("llama")
     rows, pool = rows_of([model, lora(model)]), Pool()

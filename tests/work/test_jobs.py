@@ -406,6 +406,18 @@ def test_what_one_of_them_raises_is_its_own(jobs: Jobs, gated: Gated) -> None:
     assert [ended(run).state for run in runs] == ["finished", "failed", "finished"]
 
 
+def test_what_their_common_step_raises_ends_them_and_the_worker_goes_on(jobs: Jobs, gated: Gated) -> None:
+    def step() -> None:
+        raise MemoryError
+
+    runs = held(jobs, gated, Lane("wide", width=2, step=step), (endless, NOTHING), (endless, NOTHING))
+    for run in runs:
+        assert ended(run).state == "failed"
+        assert run.error is not None
+        assert run.error.key == "out_of_memory"
+    assert ended(jobs.submit(SHORT, counting(2))).state == "finished"
+
+
 def test_a_stop_takes_effect_within_a_turn(jobs: Jobs, gated: Gated) -> None:
     steps = Steps()
     lane = Lane("wide", width=2, keeps=True, step=steps)
