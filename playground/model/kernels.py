@@ -229,8 +229,9 @@ def measure(weights: Sequence[torch.Tensor]) -> Choice:
     them, as a model reads them, from memory.
     """
     weights = weights[:WEIGHTS]
-    short = [weight.bfloat16() for weight in weights]
-    ways = (linear, weights), (multiply, weights), (_short, short)
+    ways: list[Any] = [(linear, weights), (multiply, weights)]
+    if torch.ops.mkldnn._is_mkldnn_bf16_supported():  # else its product raises
+        ways.append((_short, [weight.bfloat16() for weight in weights]))
     seconds: list[list[float]] = [[] for _ in ways]
     with torch.inference_mode():
         for rows in ROWS:
@@ -256,12 +257,16 @@ def _seconds(kernel: Any, x: torch.Tensor, weights: Sequence[torch.Tensor]) -> f
 
 def machine() -> str:
     """What a measurement holds for: processor, threads, torch."""
-    cpu, info = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
-    if info.is_file():
-        lines = info.read_text(encoding="utf-8").splitlines()
-        cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), cpu)
     instructions = torch.backends.cpu.get_cpu_capability()
-    return f"{cpu}, {instructions}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    return f"{processor()}, {instructions}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def processor() -> str:
+    """Its name, where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 def _read(cache: Path) -> dict[str, dict[str, list[Any]]]:

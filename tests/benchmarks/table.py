@@ -12,15 +12,14 @@ from pathlib import Path
 
 import torch
 
+from playground.model.kernels import processor
+
 RESULTS = Path(__file__).with_name("results")
 
 
 def machine() -> str:
     """What the numbers were measured on."""
-    cpu = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ""
-    )
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{cpu}, {os.cpu_count()} cores"
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{processor()}, {os.cpu_count()} cores"
     libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "peft", "bitsandbytes", "gradio"))
     return f"{device}; Python {platform.python_version()}, {libraries}"
 

@@ -283,3 +283,10 @@ def test_a_measurement_times_both_at_every_count_of_rows() -> None:
     assert min(*found.default, *found.onednn) > 0
     faster = [rows for rows, a, b in zip(kernels.ROWS, found.default, found.onednn, strict=True) if b <= a]
     assert found.from_rows == NEVER or all(rows in faster for rows in kernels.ROWS if rows >= found.from_rows)
+
+
+def test_a_processor_without_bfloat16_is_measured_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    found = measure([torch.randn(64, 32)])
+    assert found.bfloat16 == ()
+    assert not found.halves
