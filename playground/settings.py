@@ -17,7 +17,9 @@ CACHE = Path(os.environ.get("PLAYGROUND_CACHE") or Path.home() / ".cache" / "pef
 DEFAULT_BASE = os.environ.get("PLAYGROUND_BASE") or "smollm2-135m"
 LOCAL_BASE = os.environ.get("PLAYGROUND_LOCAL_BASE") or ""  # a folder with a transformers model
 DEVICE = os.environ.get("PLAYGROUND_DEVICE") or ""  # "cpu", "cuda"; empty: the GPU if there is one
-TOGETHER = int(os.environ.get("PLAYGROUND_TOGETHER") or 32)  # comparisons that go on at once, and at most 8 trainings
+TOGETHER = max(
+    1, int(os.environ.get("PLAYGROUND_TOGETHER") or 32)
+)  # comparisons that go on at once, and at most 8 trainings
 KERNELS = os.environ.get("PLAYGROUND_KERNELS") or "auto"  # float32 products on a CPU: "torch", "onednn"; "auto" measures
 PRECISION = os.environ.get("PLAYGROUND_PRECISION") or "auto"  # of training's products on a CPU: "float32"; "auto" measures
 KEPT_BYTES = round(1e9 * float(os.environ.get("PLAYGROUND_MEMORY") or 0))  # of what can be had again; 0: see below
