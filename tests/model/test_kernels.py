@@ -32,6 +32,7 @@ from playground.model.kernels import (
     packed_of,
 )  # fmt: skip
 from playground.model.memory import STORE
+from tests.conftest import needs_bfloat16
 
 PROMPTS = ["Tell me about the sea.", "¿Qué tal?", "1. one\n2. two\n3.", "def f(x):\n    return"]
 
@@ -187,6 +188,7 @@ def test_a_weight_is_halved_where_that_is_much_faster_and_never_where_float32_is
     assert halves(one) == {}
 
 
+@needs_bfloat16
 @pytest.mark.parametrize("bias", [True, False])
 def test_halved_products_and_gradients_are_torchs_of_rounded_factors(bias: bool, precise: None) -> None:
     one: Any = layer(bias).requires_grad_(False)
@@ -204,6 +206,7 @@ def test_halved_products_and_gradients_are_torchs_of_rounded_factors(bias: bool,
     assert not torch.equal(y, one(x))
 
 
+@needs_bfloat16
 def test_few_rows_other_weights_and_other_threads_stay_in_float32(precise: None) -> None:
     one, other = layer(), layer()
     one.choice = HALVES

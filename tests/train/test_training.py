@@ -36,7 +36,7 @@ from playground.train.batches import shuffled
 from playground.train.evaluation import answers, held_out_loss, response_logits, response_loss
 from playground.train.job import Ended, Evaluation, Sample, Started, Step, TrainingJob, Working
 from playground.train.training import train
-from tests.conftest import model_of, variants
+from tests.conftest import model_of, needs_bfloat16, variants
 
 GetBase = Callable[[str], Base]
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -361,6 +361,7 @@ def halved(tiny: Base, monkeypatch: pytest.MonkeyPatch) -> Base:
     return dataclasses.replace(tiny, model=view)
 
 
+@needs_bfloat16
 @pytest.mark.parametrize("variant", ["lora_all_linear", "dora", "ia3", "prompt_vocabulary", "full"])
 def test_a_run_in_bfloat16_says_so_and_learns_as_in_float32(run: Callable, halved: Base, variant: str) -> None:
     events, exact = list(train(job_of(variant, 12), lambda _: halved)), run(variant, 12)
@@ -375,6 +376,7 @@ def test_a_run_in_bfloat16_says_so_and_learns_as_in_float32(run: Callable, halve
     assert halved.untouched()
 
 
+@needs_bfloat16
 def test_a_run_in_bfloat16_is_the_same_again_whatever_else_is_kept(halved: Base) -> None:
     runs = []
     for _ in range(2):
