@@ -114,6 +114,13 @@ def test_none_is_said_in_words_where_there_are_words_for_it() -> None:
     assert counted("en", "own.steps", 0) == "0 steps"
 
 
+def test_names_in_a_row_end_with_and_as_each_language_has_it() -> None:
+    assert [locales.listed("es", names) for names in (["A"], ["A", "B"], ["A", "B", "C"], ["NF4", "int8"])] == [
+        "A", "A y B", "A, B y C", "NF4 e int8",
+    ]  # fmt: skip
+    assert locales.listed("en", ["NF4", "int4", "int8"]) == "NF4, int4 and int8"
+
+
 def test_a_spanish_sentence_is_not_the_english_one() -> None:
     assert {key for key in words("en") if words("en")[key] == words("es")[key]} == SAME_IN_BOTH
 
@@ -139,6 +146,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "qlora.pane.{}": ["merged", "on_nf4", "adapter_merged"],
     "samples.{}": ["question", "first", "start", "now"],
     "loss.{}": ["training", "held_out"],
+    "number.{}": ["whole", "any"],
     "count.{}": ["few_shot", "full_fine_tuning", "rest"],
     "{}.title": ROOMS,
     "{}.empty": ROOMS,
@@ -182,6 +190,7 @@ OPTIONAL = {
 }
 OPTIONAL |= {f"{key}.{form}" for key in words("en") for form in ("one", "none")}  # of `key`: locales.counted
 OPTIONAL |= {f"error.kind.{kind.__name__}" for kind in (int, float, str, bool)}  # errors.LABELS
+OPTIONAL |= {"list.and", "list.and.vowel"}  # locales.listed
 OPTIONAL |= {"error.reason.no_zip", "error.reason.damaged"}  # what an upload's reason may be
 
 

@@ -115,12 +115,12 @@ def test_a_visitor_compares_trains_stops_compares_again_and_downloads(
 
     page.reload()
     page.locator("#add-pane").click()
-    expect(page.locator("#panes-chosen")).to_contain_text("LoRA r = 8 · pirate (yours, 1)", timeout=SLOW)
+    expect(page.locator("#panes-chosen")).to_contain_text("LoRA r = 8 · pirate (yours, no. 1)", timeout=SLOW)
     expect(page.locator("#panes .pp-pane")).to_have_count(5)
     expect(page.locator("#answered[data-former]")).to_have_count(0)  # the controls are those of the answers
 
     tab(page, 1)
-    expect(page.locator("#loss .pp-run")).to_contain_text("LoRA r = 8 · pirate (yours, 1)")
+    expect(page.locator("#loss .pp-run")).to_contain_text("LoRA r = 8 · pirate (yours, no. 1)")
     page.locator("#scrubber label").first.click()
     save_until_it_is(page, "lora-r-8-pirate-1-step-0.zip")
 

@@ -317,7 +317,7 @@ def titles(update: Any) -> Any:
 
 def test_adapters_that_were_trained_alike_can_be_told_apart(tab: Any, own: Any) -> None:
     offered = titles(tab.own.offer(replace(VISIT, key=own))[tab.own.adapter])
-    assert offered == {"a": "LoRA r = 8 · pirate (yours, 1)", "b": "LoRA r = 8 · pirate (yours, 2)"}
+    assert offered == {"a": "LoRA r = 8 · pirate (yours, no. 1)", "b": "LoRA r = 8 · pirate (yours, no. 2)"}
     changes = tab.own.look(mine(own))
     assert "24 steps" in changes[tab.own.details]
     assert changes[tab.own.download]["value"].endswith("/lora-r-8-pirate-1.zip")
@@ -336,7 +336,7 @@ def test_a_new_name_is_seen_everywhere_and_a_taken_one_is_refused(tab: Any, own:
 
 def test_answers_that_are_shown_follow_a_new_name(tab: Any, own: Any) -> None:
     question = Question.of(DEFAULT_BASE, "Why?", ["base", "a"], {})
-    titled = "LoRA r = 8 · pirate (yours, 1)"
+    titled = "LoRA r = 8 · pirate (yours, no. 1)"
     record = SESSIONS.get(own).library.get("a").summary()
     written = Frame(DEFAULT_BASE, 1000, "Why?", Decoding(), (Pane("a", record, "Arrr."),))
     run = SESSIONS.submit(own, COMPARE, lambda stop: iter([written]), question)
@@ -360,7 +360,7 @@ def test_what_is_deleted_leaves_the_panes_and_says_what_becomes_of_its_answers(t
     changes = tab.own.delete(mine(own), tab.panes)
     assert changes[tab.panes]["value"] == ["base", "b"]
     assert list(titles(changes[tab.own.adapter])) == ["b"]
-    assert "LoRA r = 8 · pirate (yours, 1) is gone" in changes[tab.own.said]
+    assert "LoRA r = 8 · pirate (yours, no. 1) is gone" in changes[tab.own.said]
     assert 'role="alert"' in tab.own.delete(mine(own), tab.panes)[tab.own.said]
     changes = tab.own.delete(mine(own, adapter="b"), tab.panes)
     assert changes[tab.panes]["value"] == ["base"]

@@ -7,6 +7,7 @@ import gradio as gr
 import pytest
 
 from playground.adapt.tables import Pair, Table, parse
+from playground.errors import Columns
 from playground.locales import text
 from playground.settings import MIN_OWN_EXAMPLES
 from playground.ui.train.own import Own, how, summary, typed, what_was_read
@@ -65,7 +66,7 @@ def test_the_typed_table_has_heads_of_the_language_over_the_rows_that_it_is_give
 @both_languages
 def test_what_cannot_be_read_is_said_in_its_place(language: Any) -> None:
     page = Page(what_was_read(own(pasted=SHEET + "\nalone", language=language)))
-    assert text(language, "error.data_columns", rows="11 (1)", text="alone") in page.text
+    assert text(language, "error.data_columns", rows=Columns(((11, 1),)).text(language), text="alone") in page.text
     assert what_was_read(own(language=language)) == ""
 
 

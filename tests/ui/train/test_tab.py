@@ -160,7 +160,7 @@ def test_who_comes_back_sees_what_is_trained_and_how_far_whatever_the_controls_s
     visit = replace(VISIT, key="reload")
     run = run_of(get_tiny, visit.key, seed=7)
     *_, last = tab.attach(visit)
-    assert all(said in last[tab.loss] for said in ("LoRA r = 4 · pirate (yours, 1)", "seed 7", "Loss at step 8 of 8"))
+    assert all(said in last[tab.loss] for said in ("LoRA r = 4 · pirate (yours, no. 1)", "seed 7", "Loss at step 8 of 8"))
     running = session_view(visit.key, run, "en") | {"state": "running", "adapter": None}
     assert "LoRA r = 4 · pirate" in tab.drawn(running, "en")[tab.loss]
 
