@@ -78,7 +78,10 @@ def unexpected(error: BaseException) -> PlaygroundError:
 
 
 def _written(language: str, value: object, labels: Sequence[str]) -> object:
-    """A number in the language's digits; columns as a sentence; an id by the first of `labels` that there is, in words; anything else as it is."""
+    """
+    A number in the language's digits; columns as a sentence; an id by the first of `labels` that there is, in words;
+    anything else as it is.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         return locales.number(language, value).replace("-", "−")
     if isinstance(value, Columns):

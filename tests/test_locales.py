@@ -146,7 +146,6 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "qlora.pane.{}": ["merged", "on_nf4", "adapter_merged"],
     "samples.{}": ["question", "first", "start", "now"],
     "loss.{}": ["training", "held_out"],
-    "number.{}": ["whole", "any"],
     "count.{}": ["few_shot", "full_fine_tuning", "rest"],
     "{}.title": ROOMS,
     "{}.empty": ROOMS,

@@ -271,7 +271,12 @@ def test_other_fields_of_objects_are_named() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "key", "values"),
     [
-        ("a.csv", 'prompt,response\n"two\nlines",x\n\n,\na,b,c\nalone\n', "data_columns", {"rows": Columns(((6, 3), (7, 1)))}),
+        (
+            "a.csv",
+            'prompt,response\n"two\nlines",x\n\n,\na,b,c\nalone\n',
+            "data_columns",
+            {"rows": Columns(((6, 3), (7, 1)))},
+        ),
         ("a.csv", 'sep=,\r\nprompt,response\r\na,\r\n"b\r\nb",c\r\n,d\r\n', "data_rows", {"rows": "3, 6"}),
         ("a.csv", 'prompt,response\na,b\n"c,d\n', "data_quotes", {"line": 3}),
         ("a.json", '[\n {"prompt": "a", "response": "b"},\n\n {"x": 1,\n "y": 2}, {"z": "a"}]', "data_fields", {"line": 4}),

@@ -130,7 +130,9 @@ def cost(pane: Values, language: str) -> str:
     trained = pane.get("trained_parameters", pane["trainable_parameters"])
     if trained != pane["trainable_parameters"]:
         left = number(language, pane["trainable_parameters"])
-        return text(language, "pane.cost_left", left=left, count=number(language, trained), size=size(language, pane["bytes"]))
+        return text(
+            language, "pane.cost_left", left=left, count=number(language, trained), size=size(language, pane["bytes"])
+        )
     if not pane["trainable_parameters"]:
         return text(language, "pane.few_shot" if pane["method"] == "few_shot" else "pane.nothing_trained")
     count, share = number(language, pane["trainable_parameters"]), percent(language, pane["percent"])

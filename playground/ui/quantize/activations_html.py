@@ -125,7 +125,9 @@ def _kept_out(found: Outside, language: str) -> list[str]:
 def _common(common: int, reached: int, threshold: str, language: str) -> str:
     """How many of those that reach the threshold do so again and again."""
     if reached == 1:
-        return words(language, "calibration.said.alone_common" if common else "calibration.said.alone_rare", threshold=threshold)
+        return words(
+            language, "calibration.said.alone_common" if common else "calibration.said.alone_rare", threshold=threshold
+        )
     if common == reached:
         return words(language, "calibration.said.common_all", threshold=threshold)
     return counted(language, "calibration.said.common", common, threshold=threshold)

@@ -64,7 +64,7 @@ class Number:
     rulers: gr.HTML
 
     def draw(self, typed: Typed) -> Changes:
-        """Rows and rulers; while a field holds no number, a sentence in their place: they would be those of another number."""
+        """Rows and rulers; while a field holds no number, a sentence in their place: they would be of another number."""
         try:
             asked = read(typed)
             found = keep_number(asked.value, asked.scale, asked.zero_point)

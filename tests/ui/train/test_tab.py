@@ -52,10 +52,12 @@ def view(**changed: Any) -> Any:
     ],
     ids=str,
 )
-def test_an_order_that_cannot_be_served_changes_nothing_but_the_status(tab: Any, wrong: Any, said: str) -> None:
+def test_an_order_that_cannot_be_served_is_answered_beside_the_button_and_nowhere_else(
+    tab: Any, wrong: Any, said: str
+) -> None:
     (changes,) = tab.start(replace(ORDER, **wrong))
-    assert set(changes) == {tab.status}
-    assert said in changes[tab.status]
+    assert set(changes) == {tab.refused}
+    assert said in changes[tab.refused]
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
