@@ -132,7 +132,6 @@ CHOICES = [(name, str(choice)) for name, parameter in PARAMETERS.items() for cho
 ROOMS = ("tokens", "samples", "prepared", "inside")
 FACTS = ("relative", "effective", "kept", "within", "within_own", "within_random", "amplification")
 EXPANSIONS: dict[str, Iterable[Any]] = {
-    "number.{}": ["any", "whole"],
     "methods.{}.name": ["base", *METHODS],
     "methods.{}.{}": [(one, part) for one in METHODS for part in ("name", "family")],
     "tasks.{}.name": [*tasks.TASK_IDS, tasks.OWN],

@@ -313,7 +313,7 @@ def test_own_examples_are_shown_as_they_were_read_before_anything_is_trained(pag
     page.locator("#own-file input[type=file]").set_input_files(file)
     expect(seen.locator("[role=alert]")).to_contain_text("“Frage | Antwort”, may be a header or an example")
     page.locator("#train").click()
-    expect(page.locator("#status [role=alert]")).to_contain_text("may be a header or an example")
+    expect(page.locator("#train-refused [role=alert]")).to_contain_text("may be a header or an example")
     page.locator("#method-picker label").nth(4).click()
     expect(page.locator("#train")).to_have_text("Prepare")
 
