@@ -8,6 +8,7 @@ language; `str(error)` is the English sentence, for notebooks and logs. Knows no
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from playground import locales
@@ -19,6 +20,23 @@ LABELS = {
     "kind": ("error.kind.{}",),
     "reason": ("error.reason.{}",),
 }
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How many columns lines have that need others, as (line, columns); `more` if there are further ones."""
+
+    found: tuple[tuple[int, int], ...]
+    more: bool = False
+
+    def text(self, language: str) -> str:
+        """Line 2 has 3 columns; line 4 has 1."""
+        (line, count), *rest = self.found
+        said = [locales.counted(language, "error.columns.first", count, line=locales.number(language, line))]
+        for line, count in rest:
+            numbers = {"line": locales.number(language, line), "count": locales.number(language, count)}
+            said.append(locales.text(language, "error.columns.next", **numbers))
+        return "; ".join(said) + ("…" if self.more else ".")
 
 
 class PlaygroundError(ValueError):
@@ -35,7 +53,7 @@ class PlaygroundError(ValueError):
 
     def told(self, language: str) -> str:
         """The same for a program, notebooks and logs: numbers and names of parameters as Python writes them."""
-        values: dict[str, object] = dict(self.values)
+        values = {name: one.text(language) if isinstance(one, Columns) else one for name, one in self.values.items()}
         for name in values.keys() & {"method", "reason"}:
             values[name] = _written(language, values[name], LABELS[name])
         return _whole(locales.text(language, f"error.{self.key}", **values))
@@ -60,9 +78,14 @@ def unexpected(error: BaseException) -> PlaygroundError:
 
 
 def _written(language: str, value: object, labels: Sequence[str]) -> object:
-    """A number in the language's digits; an id by the first of `labels` that there is, in words; anything else as it is."""
+    """
+    A number in the language's digits; columns as a sentence; an id by the first of `labels` that there is, in words;
+    anything else as it is.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
         return locales.number(language, value).replace("-", "−")
+    if isinstance(value, Columns):
+        return value.text(language)
     if isinstance(value, float):
         return locales.written(language, value)
     keys = (label.format(value) for label in labels)

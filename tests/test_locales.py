@@ -114,6 +114,13 @@ def test_none_is_said_in_words_where_there_are_words_for_it() -> None:
     assert counted("en", "own.steps", 0) == "0 steps"
 
 
+def test_names_in_a_row_end_with_and_as_each_language_has_it() -> None:
+    assert [locales.listed("es", names) for names in (["A"], ["A", "B"], ["A", "B", "C"], ["NF4", "int8"])] == [
+        "A", "A y B", "A, B y C", "NF4 e int8",
+    ]  # fmt: skip
+    assert locales.listed("en", ["NF4", "int4", "int8"]) == "NF4, int4 and int8"
+
+
 def test_a_spanish_sentence_is_not_the_english_one() -> None:
     assert {key for key in words("en") if words("en")[key] == words("es")[key]} == SAME_IN_BOTH
 
@@ -125,7 +132,6 @@ CHOICES = [(name, str(choice)) for name, parameter in PARAMETERS.items() for cho
 ROOMS = ("tokens", "samples", "prepared", "inside")
 FACTS = ("relative", "effective", "kept", "within", "within_own", "within_random", "amplification")
 EXPANSIONS: dict[str, Iterable[Any]] = {
-    "number.{}": ["any", "whole"],
     "methods.{}.name": ["base", *METHODS],
     "methods.{}.{}": [(one, part) for one in METHODS for part in ("name", "family")],
     "tasks.{}.name": [*tasks.TASK_IDS, tasks.OWN],
@@ -182,6 +188,7 @@ OPTIONAL = {
 }
 OPTIONAL |= {f"{key}.{form}" for key in words("en") for form in ("one", "none")}  # of `key`: locales.counted
 OPTIONAL |= {f"error.kind.{kind.__name__}" for kind in (int, float, str, bool)}  # errors.LABELS
+OPTIONAL |= {"list.and", "list.and.vowel"}  # locales.listed
 OPTIONAL |= {"error.reason.no_zip", "error.reason.damaged"}  # what an upload's reason may be
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from playground import settings
 from playground.adapt.letters import CONTROL, SAID, decoded
-from playground.errors import PlaygroundError
+from playground.errors import Columns, PlaygroundError
 
 SEPARATORS = (",", ";", "\t")
 KINDS = {".csv": SEPARATORS, ".tsv": ("\t",), ".json": (), ".jsonl": ()}
@@ -36,6 +36,7 @@ RESPONSES = frozenset(
 EXACT = ("prompt", "response")  # beside these, other fields of an object may have any name
 LIKE_A_NAME = re.compile(r"\W*([^\W\d]\w*|[^\W\d]+(\W+[^\W\d]+){1,3}|(column|columna|field|campo) \w+|\d)\W*")
 SPOKEN = re.compile(r"[.,;:!?¡¿…]")  # in sentences, not in names
+SAID_LINES = 5  # of those that are wrong
 Rows = list[tuple[int, list[str]]]  # the line that each begins in, and its cells
 MARK = re.compile("^\ufeff", re.MULTILINE)  # a file's own, and that of one put behind it
 csv.field_size_limit(settings.MAX_OWN_BYTES)  # a long cell is told from a quotation mark without an end
@@ -152,8 +153,8 @@ def _misfit(readings: Mapping[str, Rows]) -> PlaygroundError:
     """Why no separator gives two columns, by the one that comes nearest."""
     rows = max(readings.values(), key=lambda rows: (sum(len(c) == 2 for _, c in rows), sum(len(c) > 1 for _, c in rows)))
     wrong = [(line, cells) for line, cells in rows if len(cells) != 2]
-    listed = [f"{line} ({len(cells)})" for line, cells in wrong]
-    return PlaygroundError("data_columns", rows=_first(listed), text=" | ".join(wrong[0][1])[:80])
+    listed = Columns(tuple((line, len(cells)) for line, cells in wrong[:SAID_LINES]), len(wrong) > SAID_LINES)
+    return PlaygroundError("data_columns", rows=listed, text=" | ".join(wrong[0][1])[:80])
 
 
 def _json_list(text: str) -> list[tuple[int, Any]]:
@@ -272,4 +273,4 @@ def _is_text(cell: Any) -> bool:
 
 
 def _first(rows: Sequence[str]) -> str:
-    return ", ".join(rows[:5]) + ("…" if len(rows) > 5 else "")
+    return ", ".join(rows[:SAID_LINES]) + ("…" if len(rows) > SAID_LINES else "")

@@ -87,4 +87,5 @@ class Variant:
             named = {"id": self.id, "name": "", "base": self.base, "method": BASE, "task": None}
             return {**named, "hyperparameters": {}, "steps": 0, **numbers, "edit": None, "merged": False}
         edit = asdict(self.edit) if self.edit else None  # type: ignore[call-overload]  # every edit is a dataclass
-        return {**self.adapter.summary(record), "edit": edit, "merged": self.merged}
+        of_whole = {"trained_parameters": self.adapter.record.trainable_parameters} if edit else {}
+        return {**self.adapter.summary(record), **of_whole, "edit": edit, "merged": self.merged}

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -40,6 +42,14 @@ def counted(language: str, key: str, count: int, **values: object) -> str:
     """
     form = f"{key}.one" if count == 1 else f"{key}.none" if count == 0 and f"{key}.none" in words(language) else key
     return text(language, form, count=number(language, count), **values)
+
+
+def listed(language: str, names: Sequence[str]) -> str:
+    """`A`, `A and B`, `A, B and C`; in Spanish `e` before a name that begins with the sound of `i`."""
+    *before, last = names
+    vowel = re.match(r"(?i)h?[ií](?![aeou])", last)
+    key = "list.and.vowel" if vowel else "list.and"
+    return text(language, key, before=", ".join(before), last=last) if before else last
 
 
 def choose(*wishes: object) -> str:

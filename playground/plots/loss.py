@@ -30,6 +30,8 @@ def loss_curve(view: Mapping[str, Any], language: str) -> str:
     method = view.get("method") or "base"
     method = method if method.isidentifier() else "base"
     names = [text(language, f"loss.{name}") for name in ("training", "held_out")]
+    if method == PREPARES and held_out:  # a point alone: its number beside it
+        names[1] += f" {significant(language, held_out[-1][1], 3)}"
     axis = "" if method == PREPARES else x_axis(steps, language)
     empty = "" if points else empty_note(method, language)
     return (

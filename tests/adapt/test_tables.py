@@ -10,7 +10,7 @@ import pytest
 from playground.adapt import tables
 from playground.adapt.tables import Table
 from playground.adapt.tasks import Example, task_of
-from playground.errors import PlaygroundError
+from playground.errors import Columns, PlaygroundError
 from playground.locales import LANGUAGES
 from playground.settings import MAX_EXAMPLE_CHARACTERS
 
@@ -243,7 +243,7 @@ def test_what_may_be_a_header_never_becomes_an_example(header: str) -> None:
     assert (error.key, error.values["line"]) == ("data_header", 2)
     for language in LANGUAGES:
         assert header.replace(",", " | ") in error.message(language)
-        assert "prompt,response" in error.message(language)
+        assert {"en": "prompt,response", "es": "prompt,respuesta"}[language] in error.message(language)
 
 
 def test_below_a_header_every_line_is_an_example() -> None:
@@ -271,7 +271,12 @@ def test_other_fields_of_objects_are_named() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "key", "values"),
     [
-        ("a.csv", 'prompt,response\n"two\nlines",x\n\n,\na,b,c\nalone\n', "data_columns", {"rows": "6 (3), 7 (1)"}),
+        (
+            "a.csv",
+            'prompt,response\n"two\nlines",x\n\n,\na,b,c\nalone\n',
+            "data_columns",
+            {"rows": Columns(((6, 3), (7, 1)))},
+        ),
         ("a.csv", 'sep=,\r\nprompt,response\r\na,\r\n"b\r\nb",c\r\n,d\r\n', "data_rows", {"rows": "3, 6"}),
         ("a.csv", 'prompt,response\na,b\n"c,d\n', "data_quotes", {"line": 3}),
         ("a.json", '[\n {"prompt": "a", "response": "b"},\n\n {"x": 1,\n "y": 2}, {"z": "a"}]', "data_fields", {"line": 4}),
@@ -288,6 +293,31 @@ def test_what_is_wrong_is_named_by_the_lines_of_the_file(
         reading(tmp_path, name, content)
     assert refused.value.key == key
     assert values.items() <= refused.value.values.items()
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "Line 2 has 3 columns; line 4 has 1."), ("es", "La línea 2 tiene 3 columnas; la línea 4, 1.")],
+)
+def test_lines_with_other_columns_are_said_in_a_sentence(tmp_path: Path, language: str, said: str) -> None:
+    with pytest.raises(PlaygroundError) as refused:
+        reading(tmp_path, "a.csv", "prompt,response\na,b,c\nd,e\nalone\n")
+    assert said in refused.value.message(language)
+    assert said in PlaygroundError(refused.value.key, **refused.value.values).message(language)
+    if language == "en":
+        assert said in str(refused.value)
+
+
+def test_of_many_wrong_lines_the_first_are_said_and_that_there_are_more() -> None:
+    assert Columns(tuple((line, 1) for line in range(1, 6)), more=True).text("es").endswith("la línea 5, 1…")
+    assert Columns(((1, 1),)).text("es") == "La línea 1 tiene 1 columna."
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_names_that_the_spanish_sentences_give_are_read(separator: str) -> None:
+    table = tables.parse(f"prompt{separator}respuesta\n" + csv_of(PAIRS, separator))
+    assert table.header == ("prompt", "respuesta")
+    assert pairs_of(tables.of_rows([{"prompt": "a", "respuesta": "b"}])) == [("a", "b")]
 
 
 # Letters

@@ -196,10 +196,11 @@ def test_a_phone_shows_every_tab_and_where_tables_go_on(spanish: Page) -> None:
     assert spanish.evaluate("document.documentElement.scrollWidth") <= 375
     go(spanish, "quantization")
     table = spanish.locator("#tensor-table .pp-scroll")
-    expect(table).to_have_class("pp-scroll pp-more")
+    expect(table).to_have_class("pp-scroll pp-wide pp-more")
     assert spanish.evaluate("one => getComputedStyle(one).maskImage", table.element_handle()).startswith("linear-gradient")
     table.evaluate("one => one.scrollTo(one.scrollWidth, 0)")
-    expect(table).to_have_class("pp-scroll")
+    expect(table).to_have_class("pp-scroll pp-wide")
+    assert "sigue a la derecha" in table.evaluate("one => getComputedStyle(one, '::after').content")
 
 
 @pytest.mark.parametrize("width", [375, 1280])

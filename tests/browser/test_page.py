@@ -115,12 +115,12 @@ def test_a_visitor_compares_trains_stops_compares_again_and_downloads(
 
     page.reload()
     page.locator("#add-pane").click()
-    expect(page.locator("#panes-chosen")).to_contain_text("LoRA r = 8 · pirate (yours, 1)", timeout=SLOW)
+    expect(page.locator("#panes-chosen")).to_contain_text("LoRA r = 8 · pirate (yours, no. 1)", timeout=SLOW)
     expect(page.locator("#panes .pp-pane")).to_have_count(5)
     expect(page.locator("#answered[data-former]")).to_have_count(0)  # the controls are those of the answers
 
     tab(page, 1)
-    expect(page.locator("#loss .pp-run")).to_contain_text("LoRA r = 8 · pirate (yours, 1)")
+    expect(page.locator("#loss .pp-run")).to_contain_text("LoRA r = 8 · pirate (yours, no. 1)")
     page.locator("#scrubber label").first.click()
     save_until_it_is(page, "lora-r-8-pirate-1-step-0.zip")
 
@@ -208,7 +208,30 @@ def test_bad_input_is_answered_in_words_and_loses_nothing(page: Page) -> None:
     page.locator("#task-picker input").click()
     page.get_by_role("option", name="Your own examples").click()
     page.locator("#train").click()
-    expect(page.locator("#status [role=alert]")).to_contain_text("between 8 and 512 are needed")
+    expect(page.locator("#train-refused [role=alert]")).to_contain_text("between 8 and 512 are needed")
+    expect(page.locator("#train-refused")).to_be_in_viewport()  # where the button was pressed
+    page.reload()
+    expect(page.locator("#train")).to_be_visible()  # the tab that was open
+
+
+def test_a_number_that_its_field_cannot_hold_is_refused_while_it_is_typed_and_when_it_counts(
+    browser: Browser, server: str
+) -> None:
+    with browser.new_context(locale="es-ES") as context:
+        page = context.new_page()  # nobody watches its console: refusals are logged there
+        open_page(page, server)
+        page.locator("#decoding-chip").click()
+        seed = page.locator("#seed input")
+        for wrong in ("-5", "1.5", "99999999999999999999"):
+            seed.fill(wrong)
+            said = seed.evaluate("one => one.validationMessage").replace("\N{NO-BREAK SPACE}", " ")
+            assert said == "Un número entero de 0 a 2 147 483 647."
+        page.locator("#compare").click()
+        expect(page.get_by_test_id("toast-text").first).to_contain_text("Semilla debe estar entre 0 y")
+        expect(page.locator("#decoding-chip")).to_contain_text("semilla 0")
+        seed.fill("3")
+        assert seed.evaluate("one => one.validationMessage") == ""
+        expect(page.locator("#decoding-chip")).to_contain_text("semilla 3")
 
 
 def test_what_was_filled_in_is_still_there_after_a_reload_and_in_the_other_language(page: Page) -> None:
@@ -217,10 +240,10 @@ def test_what_was_filled_in_is_still_there_after_a_reload_and_in_the_other_langu
     page.get_by_role("option", name="Your own examples").click()
     cells = page.locator("#own-table [role=gridcell]")
     expect(page.locator("#own-table [role=columnheader]").last).to_contain_text("Response")
-    page.locator("#own-table [data-testid=cell-0-0]").dblclick()
-    page.keyboard.insert_text("Who?")
+    page.locator("#own-table [data-testid=cell-0-0]").click()  # selects it; the first letter opens it
+    page.keyboard.type("Who?")
     page.keyboard.press("Tab")
-    expect(page.locator("#own-read [role=alert]")).to_contain_text("one prompt and one response")
+    expect(page.locator("#own-read [role=alert]")).to_contain_text("lack a prompt or a response")
     page.locator("#own-paste textarea").fill("\n".join(f"¿{n},5?\t{n}" for n in range(10)))
     page.locator("#method-picker label").nth(4).click()
     expect(page.locator("#steps")).to_be_hidden()
@@ -290,7 +313,7 @@ def test_own_examples_are_shown_as_they_were_read_before_anything_is_trained(pag
     page.locator("#own-file input[type=file]").set_input_files(file)
     expect(seen.locator("[role=alert]")).to_contain_text("“Frage | Antwort”, may be a header or an example")
     page.locator("#train").click()
-    expect(page.locator("#status [role=alert]")).to_contain_text("may be a header or an example")
+    expect(page.locator("#train-refused [role=alert]")).to_contain_text("may be a header or an example")
     page.locator("#method-picker label").nth(4).click()
     expect(page.locator("#train")).to_have_text("Prepare")
 

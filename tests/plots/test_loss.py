@@ -123,6 +123,13 @@ def test_grid_numbers_are_all_different_and_say_where_their_lines_lie_and_the_la
     assert values[-1] >= top * (1 - 1e-6)
 
 
+@both_languages
+def test_the_point_of_a_prompt_with_examples_has_its_number_beside_it(language: Any) -> None:
+    svg = drawn(view([], [(0, 2.954)], steps=0, method="few_shot"), language)
+    (label,) = of_class(svg, "pp-label")
+    assert label.text == f"{text(language, 'loss.held_out')} {'2,95' if language == 'es' else '2.95'}"
+
+
 @pytest.mark.parametrize("steps", [1, 2, 5, 16, 24, 30, 100, 300])
 def test_step_numbers_are_whole_begin_at_zero_and_are_few(steps: int) -> None:
     ticks = [int(tick.text) for tick in of_class(drawn(view(steps=steps)), "pp-tick")]

@@ -13,6 +13,7 @@ import gradio as gr
 from playground.bounds import Bound
 from playground.compare.job import DECODING
 from playground.locales import counted, text, written
+from playground.ui.kit.events import note
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 
@@ -52,6 +53,14 @@ def summary(language: str, decoding: Mapping[str, Any]) -> str:
     if decoding["temperature"]:
         how = text(language, "decoding.sampled", temperature=written(language, decoding["temperature"]))
     return counted(language, "decoding.summary", decoding["max_new_tokens"], how=how, seed=decoding["seed"])
+
+
+def resets(former: Manner, now: Mapping[str, Any]) -> str:
+    """That answers are written in another manner `now`, if it is another one."""
+    if dict(now) == former.decoding:
+        return ""
+    said = {name: summary(former.language, one) for name, one in (("now", now), ("former", former.decoding))}
+    return note(former.language, "compare.resets", **said)
 
 
 def chip(language: str, decoding: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ class Opening:
     frame: Mapping[str, Any]
     asked: Question
     recorded: bool = False  # whether `frame` is a recording
-    missing: list[str] = field(default_factory=list)  # panes that the question named and that are not here
+    missing: list[str] = field(default_factory=list)  # panes that the question named and that are not here, by their titles
     unknown_base: str = ""  # the base that the link named, if there is none of that name
 
     def notice(self, language: str) -> str:
@@ -65,7 +65,8 @@ def opening(key: str, link: Mapping[str, Any]) -> Opening:
     """For a visitor who comes with a link, or with one that asks nothing."""
     run = latest(key)
     asked, unknown = (run.job, "") if run and not links.asks(link) else _linked(link)
-    question, missing = showable(key, asked)
+    question, gone = showable(key, asked)
+    missing = [link["own"].get(one, one) for one in gone]
     blank = unanswered(key, question)
     if run and (run.job == asked or link["answers"] == LATEST):
         frame = latest_frame(run)

@@ -119,11 +119,20 @@ def pane_card(pane: Values, frame: Values, language: str) -> str:
 
 
 def cost(pane: Values, language: str) -> str:
-    """`460,800 trained · 0.34 % · 1.8 MB`, or that nothing was trained; of fewer bits how many, and how they are had."""
+    """
+    `460,800 trained · 0.34 % · 1.8 MB`, or that nothing was trained; of an adapter that was cut, what is left; of fewer bits
+    how many, and how they are had.
+    """
     form = form_of(pane)
     if form:
         key = "pane.simulated" if is_simulated(form) else "pane.quantized"
         return text(language, key, bits=trimmed(language, format_of(form).bits_per_parameter()))
+    trained = pane.get("trained_parameters", pane["trainable_parameters"])
+    if trained != pane["trainable_parameters"]:
+        left = number(language, pane["trainable_parameters"])
+        return text(
+            language, "pane.cost_left", left=left, count=number(language, trained), size=size(language, pane["bytes"])
+        )
     if not pane["trainable_parameters"]:
         return text(language, "pane.few_shot" if pane["method"] == "few_shot" else "pane.nothing_trained")
     count, share = number(language, pane["trainable_parameters"]), percent(language, pane["percent"])

@@ -29,7 +29,7 @@ from playground.actions.compare import (
 )  # fmt: skip
 from playground.compare.job import DEFAULTS
 from playground.errors import PlaygroundError
-from playground.ui.compare import decoding, own, panes, picker
+from playground.ui.compare import decoding, own, panes, picker, sharing
 from playground.ui.compare import former as former_panes
 from playground.ui.compare.asked import COMPARE, Seen
 from playground.ui.compare.decoding import Manner
@@ -47,8 +47,6 @@ from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
 from playground.work.jobs import Run
-
-COPY = "query => navigator.clipboard.writeText(location.origin + location.pathname + '?' + query)"
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,7 @@ class CompareTab:
     link: gr.Textbox
     go: gr.Button
     stop: gr.Button
+    copied: gr.HTML  # what is said of the link, until anything else is done
     notice: gr.HTML
     answers: gr.HTML
     tokens: gr.HTML
@@ -147,7 +146,7 @@ class CompareTab:
             self.prompt: question.prompt,
             self.panes: pane_update(replace(asked, base=question.base), question.panes),
             **{control: question.decoding[name] for name, control in self.decoding.items()},
-            self.notice: note(asked.language, "compare.recorded"),
+            self.notice: note(asked.language, "compare.recorded") + decoding.resets(asked, question.decoding),
             **self.drawn(frame, question, asked.language),
             **self.gives_way(asked, question.panes),
         }
@@ -183,12 +182,10 @@ class CompareTab:
 
     def write_link(self, asked: Asked, answers: str = "") -> Changes:
         """The link to what is asked now; `answers`: those to keep under it (`Seen.source`)."""
-        named = {"base": asked.base, "prompt": asked.prompt, "panes": asked.panes, "answers": answers}
-        query = links.write({**named, **asked.decoding})
-        return {self.link: f"lang={asked.language}&{query}"}
+        return {self.link: sharing.query(asked, asked.prompt, asked.panes, asked.decoding, answers)}
 
-    def say_copied(self, visit: Visit) -> Changes:
-        return {self.notice: note(visit.language, "compare.copied")}
+    def say_copied(self, asked: Asked) -> Changes:
+        return {self.copied: sharing.copied(asked, asked.panes)}
 
     def opened(self, visit: Visit, opening: Opening) -> dict[Any, dict[str, Any]]:
         """What the tab opens with, as properties by component."""
@@ -218,12 +215,14 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
     with gr.Row(elem_classes="pp-chips"):
         make(html, {"value": lambda lang: f'<span class="pp-soft pp-small">{words(lang, "compare.try")}</span>'})
         examples = {task: _chip(wording, f"compare.try.{task}", f"try-{task}") for task in recorded()}
-        summary = make(
-            gr.Button, {"value": lambda lang: decoding.chip(lang, DEFAULTS)},
-            size="sm", elem_classes=["chip", "pp-push"], elem_id="decoding-chip",
-        )  # fmt: skip
-        add = _chip(wording, "compare.add", "add-pane")
-        copy = _chip(wording, "compare.copy", "copy-link")
+        with gr.Row(elem_classes=["pp-chips", "pp-push"]):  # they stay together where the line is too short
+            summary = make(
+                gr.Button, {"value": lambda lang: decoding.chip(lang, DEFAULTS)},
+                size="sm", elem_classes="chip", elem_id="decoding-chip",
+            )  # fmt: skip
+            add = _chip(wording, "compare.add", "add-pane")
+            copy = _chip(wording, "compare.copy", "copy-link")
+    copied = html("", elem_id="copied-notice")
     decoding_card, how = decoding.card(wording)
     panes_card, chosen, brought = picker.card(wording, pane_ids(opening))
     with panes_card:
@@ -241,7 +240,7 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
         picked=Controls(Picked, {**visit.components, "panes": chosen, "zip": brought}),
         prompt=prompt, panes=chosen, own=mine, zip=brought, former=former, decoding=how,
         summary=summary, examples=examples, go=go, stop=stop,
-        link=gr.Textbox(visible=False), notice=notice, answers=answers, tokens=tokens,
+        link=gr.Textbox(visible=False), copied=copied, notice=notice, answers=answers, tokens=tokens,
     )  # fmt: skip
     for button, card in ((summary, decoding_card), (add, panes_card)):
         _reveal(button, card)
@@ -290,5 +289,11 @@ def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -
         tab.manner.handler(tab.summarize), tab.manner.inputs, tab.summary, trigger_mode="always_last", **HIDDEN,
     )  # fmt: skip
     tab.zip.upload(picked.handler(tab.receive), picked.inputs, [*tab.offered, tab.own.said, tab.zip], **STREAM)
-    copied = copy.click(asked.handler(tab.write_link), asked.inputs, tab.link, **HIDDEN).then(None, tab.link, None, js=COPY)
-    copied.then(visit.handler(tab.say_copied), visit.inputs, tab.notice, **HIDDEN)
+    copied = copy.click(asked.handler(tab.write_link), asked.inputs, tab.link, **HIDDEN).then(
+        None, tab.link, None, js=sharing.COPY
+    )
+    copied.then(asked.handler(tab.say_copied), asked.inputs, tab.copied, **HIDDEN)
+    done = [*asking, tab.zip.upload, *(one.change for one in controls)]
+    gr.on(done, None, None, tab.copied, js="() => ''", **HIDDEN)
+    for event in (tab.own.renamed, tab.own.deleted):
+        event.then(None, None, tab.copied, js="() => ''")

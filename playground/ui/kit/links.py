@@ -16,6 +16,8 @@ from playground import settings
 from playground.bounds import Bound
 from playground.compare.job import DECODING
 
+TITLE = 40  # characters of an adapter's title that a link carries
+
 
 @dataclass(frozen=True)
 class Field:
@@ -31,6 +33,16 @@ def _list(value: str) -> list[str]:
     return list(dict.fromkeys(part for part in value.split(",") if part))[: settings.MAX_PANES]
 
 
+def _titles(value: str) -> dict[str, str]:
+    """Ids of adapters with what their owner calls them."""
+    pairs = [part.partition(":") for part in value.split(",")]
+    return {one: title[:TITLE].strip() for one, _, title in pairs[: settings.MAX_PANES] if one and title.strip()}
+
+
+def _write_titles(titles: Mapping[str, str]) -> str:
+    return ",".join(f"{one}:{title.replace(',', ' ')[:TITLE]}" for one, title in titles.items())
+
+
 def _number(bound: Bound) -> Field:
     """A number that a slider shows; one beyond its ends is as bad as none."""
     kind = type(bound.default)
@@ -42,15 +54,17 @@ FIELDS = (
     Field("base", settings.DEFAULT_BASE),
     Field("prompt", ""),
     Field("panes", [], _list, ",".join),
+    Field("own", {}, _titles, _write_titles),  # what panes are called that only their owner's session has
     *map(_number, DECODING),
     Field("answers", ""),  # those to keep under another question, for a page that is opened again in another language
 )
 
 DEFAULTS = {field.name: field.default for field in FIELDS if field.name != "tab"}  # of what makes a question
-# Once another question is asked, the address does not name it: what it named would come back at a reload
+# Once another question is asked, which is done in Compare, the address names neither the former one nor another tab: what
+# it named would come back at a reload
 FORGET = f"""() => {{
   const address = new URL(location.href);
-  for (const name of {list(DEFAULTS)}) address.searchParams.delete(name);
+  for (const name of {[*DEFAULTS, "tab"]}) address.searchParams.delete(name);
   history.replaceState(history.state, "", address);
 }}"""
 

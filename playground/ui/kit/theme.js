@@ -2,8 +2,8 @@
  * What the browser does beside Gradio: light and dark, the language before the first answer, Gradio's own words in it, the
  * place in a long page, figures that fit, menus that close, text fields that tell of every change.
  *
- * LANGUAGES, WORDS and NUMBERS are filled in by theme.py: codes; for each language Gradio's fixed English words beside ours;
- * and what a field of numbers takes.
+ * LANGUAGES, WORDS and OURS are filled in by theme.py: codes; for each language Gradio's fixed English words beside ours; and
+ * what this script says itself.
  */
 (() => {
   const root = document.documentElement, system = matchMedia("(prefers-color-scheme: dark)");
@@ -70,7 +70,7 @@
     if (target.type !== "number" || !target.min || !target.max) return;
     const whole = Number.isInteger(Number(target.step || 1)), value = target.valueAsNumber;
     const wrong = value < target.min || value > target.max || (whole && value % 1 !== 0 && !Number.isNaN(value));
-    const takes = NUMBERS[language][whole ? "whole" : "any"].replace("{minimum}", written(target.min)).replace("{maximum}", written(target.max));
+    const takes = OURS[language][whole ? "number.whole" : "number.any"].replace("{minimum}", written(target.min)).replace("{maximum}", written(target.max));
     target.setCustomValidity(wrong ? takes : "");
     if (wrong) target.reportValidity();
   };
@@ -130,8 +130,10 @@
 
   /* Tables that are wider than their card: where they go on, and keys can scroll them */
 
+  root.style.setProperty("--pp-more", JSON.stringify(OURS[language]["table.more"]));
   const mark = table => {
     const rest = table.scrollWidth - table.clientWidth;
+    table.classList.toggle("pp-wide", rest > 1);
     table.classList.toggle("pp-more", rest - table.scrollLeft > 1);
     if (rest <= 1 || table.hasAttribute("aria-label")) return;
     const title = table.closest(".pp-card")?.querySelector("h2, h3")?.textContent || document.title;
@@ -182,8 +184,19 @@
   if (document.body) start(); else document.addEventListener("DOMContentLoaded", start);
   system.addEventListener("change", paint);
 
+  // The tab that is open stands in the address, so that a reload opens it again; a place in another tab does not
+  const standIn = tab => {
+    const here = address();
+    if ((here.searchParams.get("tab") || "compare") === tab) return;
+    tab === "compare" ? here.searchParams.delete("tab") : here.searchParams.set("tab", tab);
+    here.hash = "";
+    history.replaceState(history.state, "", here);
+  };
+
   document.addEventListener("click", event => {
     if (event.target.closest("[data-pp-language]")) keepPlace();
+    const tab = event.target.closest("#tabs [role=tab]")?.dataset.tabId;
+    if (tab) standIn(tab);
     const link = event.target.closest(".pp-contents a");
     if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
       event.preventDefault();

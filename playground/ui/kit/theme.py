@@ -137,22 +137,23 @@ def build_theme() -> gr.themes.Base:
 THEME = build_theme()
 # Gradio's words that it does not translate, and that lie in the locale files as it writes them
 FIXED = "gradio.fixed."
+OURS = ("number.whole", "number.any", "table.more")  # what the script says itself
 
 
 def build_head() -> str:
     """The script beside this file, with what it has to know of colours, languages and words."""
     fixed = [key for key in words(DEFAULT) if key.startswith(FIXED)]
     spoken = {code: [[words(DEFAULT)[key], words(code)[key]] for key in fixed] for code in LANGUAGES if code != DEFAULT}
-    takes = {code: {kind: words(code)[f"number.{kind}"] for kind in ("whole", "any")} for code in LANGUAGES}
+    ours = {code: {key: words(code)[key] for key in OURS} for code in LANGUAGES}
     filled = {
         "LANGUAGES": json.dumps(list(LANGUAGES)),
         "WORDS": json.dumps(spoken),
-        "NUMBERS": json.dumps(takes),
+        "OURS": json.dumps(ours),
         "LIGHT": PAGE["light"],
         "DARK": PAGE["dark"],
     }
     script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-    code = re.sub(r"\b(LANGUAGES|WORDS|NUMBERS|LIGHT|DARK)\b", lambda name: filled[name[0]], script.partition("*/")[2])
+    code = re.sub(r"\b(LANGUAGES|WORDS|OURS|LIGHT|DARK)\b", lambda name: filled[name[0]], script.partition("*/")[2])
     return f"<script>{code}</script>"
 
 

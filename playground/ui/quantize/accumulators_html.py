@@ -69,7 +69,7 @@ def _happened(language: str, found: Sequence[DotProduct]) -> Iterator[str]:
         yield words(language, "accumulators.dots.overflow", events="; ".join(over))
     stalled = [_event(language, one, one.stall_at, one.sums[-1]) for one in found if one.stall_at]
     if stalled:
-        yield words(language, "accumulators.dots.stall", events="; ".join(stalled))
+        yield counted(language, "accumulators.dots.stall", len(stalled), events="; ".join(stalled))
     right = [_pair(one) for one in found if one.sums == one.exact and not one.overflow_at]
     if right:
         yield words(language, "accumulators.dots.right", names=", ".join(right))

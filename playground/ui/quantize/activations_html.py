@@ -118,16 +118,19 @@ def _kept_out(found: Outside, language: str) -> list[str]:
         language, "calibration.said.outliers", len(found.outliers),
         top=number(language, top.feature), largest=figure(language, top.largest), **values,
     )  # fmt: skip
-    return [f"{reached} {_common(common, len(found.outliers), language)}", _gained(found.mixed, language)]
+    again = _common(common, len(found.outliers), values["threshold"], language)
+    return [f"{reached} {again}", _gained(found.mixed, language)]
 
 
-def _common(common: int, reached: int, language: str) -> str:
+def _common(common: int, reached: int, threshold: str, language: str) -> str:
     """How many of those that reach the threshold do so again and again."""
     if reached == 1:
-        return words(language, "calibration.said.alone_common" if common else "calibration.said.alone_rare")
+        return words(
+            language, "calibration.said.alone_common" if common else "calibration.said.alone_rare", threshold=threshold
+        )
     if common == reached:
-        return words(language, "calibration.said.common_all")
-    return counted(language, "calibration.said.common", common)
+        return words(language, "calibration.said.common_all", threshold=threshold)
+    return counted(language, "calibration.said.common", common, threshold=threshold)
 
 
 def _gained(mixed: Mixed, language: str) -> str:

@@ -64,12 +64,12 @@ class Number:
     rulers: gr.HTML
 
     def draw(self, typed: Typed) -> Changes:
-        """Rows and rulers; while a field holds no number, a sentence above what was shown before."""
+        """Rows and rulers; while a field holds no number, a sentence in their place: they would be of another number."""
         try:
             asked = read(typed)
             found = keep_number(asked.value, asked.scale, asked.zero_point)
         except PlaygroundError as error:
-            return {self.notice: alarm(error.message(typed.language))}
+            return {self.notice: alarm(error.message(typed.language)), self.rows: "", self.rulers: ""}
         scaled = bool(asked.scale) or asked.zero_point is not None
         rows, rulers = bits_html.rows(typed.language, found), bits_html.rulers(typed.language, found, scaled)
         return {self.notice: "", self.rows: rows, self.rulers: rulers}
@@ -134,6 +134,8 @@ def _fields(wording: Wording) -> tuple[dict[str, gr.Textbox], dict[float, gr.But
 def read(typed: Typed) -> Asked:
     """Raises PlaygroundError for a field that holds something else."""
     value, scale, zero = (_number(typed.language, one) for one in (typed.value, typed.scale, typed.zero_point))
+    if not _entry(typed.value):
+        raise PlaygroundError("number_missing")
     if value is None or not abs(value) <= LARGEST:
         raise PlaygroundError("number_typed", entry=_entry(typed.value))
     if _entry(typed.scale) and (scale is None or not SMALLEST <= scale <= LARGEST):

@@ -58,7 +58,9 @@ def _view(run: Run, pair: Pair | None, language: str) -> dict[str, Any]:
 def ready(pair: Pair, language: str) -> str:
     """The ready-made pair, and that it is one."""
     hardware = machine(language, examples()[READY_MADE[0]].record.hardware)
-    return note(language, "qlora.ready", hardware=hardware) + curves(pair, language)
+    steps = number(language, pair.steps)
+    said = words(language, "qlora.curves.ready", steps=steps)
+    return note(language, "qlora.ready", hardware=hardware, steps=steps) + curves(pair, language, f"{said} ")
 
 
 def nothing(steps: int, language: str) -> str:
@@ -67,8 +69,8 @@ def nothing(steps: int, language: str) -> str:
     return f"{soft(language, 'qlora.empty')}{chart}"
 
 
-def curves(pair: Pair, language: str) -> str:
-    """Both losses by step, with their first and last numbers in words."""
+def curves(pair: Pair, language: str, before: str = "") -> str:
+    """Both losses by step, with their first and last numbers in words; `before` opens the legend."""
     lora, qlora = pair.sides
     said = text(language, "qlora.curves.none")
     if lora.held_out and qlora.held_out:
@@ -82,7 +84,7 @@ def curves(pair: Pair, language: str) -> str:
         times = {side.method: seconds(language, side.seconds / side.step) for side in pair.sides}
         pace = f" {words(language, 'qlora.pace', **times)}"
     said = f'<p class="pp-soft">{escape(said)}{pace}</p>'
-    return f'{heading(language, "loss.title")}{said}{chart}<p class="pp-legend">{legend}</p>'
+    return f'{heading(language, "loss.title")}{said}{chart}<p class="pp-legend">{before}{legend}</p>'
 
 
 def _points(side: Side) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def _compared(seen: Mapping[str, Any], language: str) -> list[str]:
         best = min(four, key=lambda name: read[name]["perplexity"])
         values = _perplexities(read, best, language)
         equal = [name for name in four if short(language, read[name]["perplexity"]) == values["perplexity"]]
-        formats = ", ".join(format_name(language, name) for name in equal)
+        formats = locales.listed(language, [format_name(language, name) for name in equal])
         key = "wholemodel.said.four.alike" if len(equal) > 1 else "wholemodel.said.four"
         said.append(soft(language, key, formats=formats, **values))
     if "ternary" in read:

@@ -63,6 +63,7 @@ class TrainTab:
     moment: Controls[Moment]
     count: gr.HTML
     go: gr.Button
+    refused: gr.HTML  # beside the button: why nothing was started
     stop: gr.Button
     status: gr.HTML
     loss: gr.HTML
@@ -82,7 +83,7 @@ class TrainTab:
         """What a training changes."""
         return [
             self.status, self.loss, self.samples, self.scrubber, self.after, self.adapter, self.go, self.stop, self.download,
-            self.examples,
+            self.examples, self.refused,
         ]  # fmt: skip
 
     @property
@@ -110,14 +111,14 @@ class TrainTab:
         }
 
     def start(self, order: Order) -> Iterator[Changes]:
-        """Queue a training and show it; a wrong input becomes a sentence over the curve."""
+        """Queue a training and show it; a wrong input becomes a sentence beside the button, which was pressed there."""
         try:
             task = own_task(order.rows, order.file, order.pasted) if order.task == OWN else order.task
             run = start_training(
                 order.key, order.base, order.method, task, order.settings, steps=order.steps, seed=order.seed
             )
         except PlaygroundError as error:
-            yield {self.status: alarm(error.message(order.language))}
+            yield {self.refused: alarm(error.message(order.language))}
             return
         form.keep_started(order)
         yield from self.follow(run, order)
@@ -150,6 +151,7 @@ class TrainTab:
             self.after: gr.update(visible=adapter is not None),
             self.adapter: adapter["id"] if adapter else "",
             self.go: gr.update(interactive=ended),
+            self.refused: "",
             self.stop: gr.update(visible=not ended),
             self.download: gr.update(visible=bool(adapter) and adapter["method"] in DOWNLOADABLE),
             self.examples: gr.update(visible=bool(adapter) and adapter["task"] == OWN),
@@ -216,6 +218,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
             with gr.Column(elem_classes="pp-card"):
                 count = make(html, {"value": lambda lang: cost(settings.DEFAULT_BASE, METHOD, {}, lang)}, elem_id="count")
             go = make(gr.Button, {"value": "train.go"}, variant="primary", elem_id="train", elem_classes="pp-go")
+            refused = html("", elem_id="train-refused")
         with gr.Column(min_width=0):
             seen = _progress(wording) | _results(wording)
     adapter, code_open = seen["adapter"], seen["code_open"]
@@ -223,7 +226,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
         visit=visit,
         result=Controls(Result, {**visit.components, "adapter": adapter, "code_open": code_open}),
         moment=Controls(Moment, {**visit.components, "step": seen["scrubber"]}),
-        picked=picked, count=count, go=go, **seen,
+        picked=picked, count=count, go=go, refused=refused, **seen,
     )  # fmt: skip
     _wire(tab)
     return tab
@@ -276,6 +279,8 @@ def _wire(tab: TrainTab) -> None:
         recipe.handler(tab.wait), recipe.inputs, [tab.status, tab.loss, tab.samples], **HIDDEN
     )
     tab.go.click(order.handler(tab.start), order.inputs, tab.shown, **STREAM)
+    changed = [one.change for name, one in order.components.items() if name not in ("key", "language")]
+    gr.on(changed, None, None, tab.refused, js="() => ''", **HIDDEN)
     tab.stop.click(visit.handler(tab.halt), visit.inputs, None, **HIDDEN)
     tab.scrubber.input(  # by the queue: otherwise gradio tells nobody that the adapter is another one
         moment.handler(tab.scrub), moment.inputs, [tab.samples, tab.adapter], trigger_mode="always_last", **STREAM

@@ -155,8 +155,8 @@ def test_the_recorded_comparisons_are_drawn_whole(opening: Any, language: Any) -
         ({"task": "own"}, "LoRA r = 8 · own data"),
         ({"name": "My own"}, "My own"),
         ({"name": "My own", "id": "x@12", "steps": 12}, "My own, step 12"),
-        ({"own": True, "number": 3}, "LoRA r = 8 · pirate (yours, 3)"),
-        ({"own": True, "number": 3, "id": "x@12", "steps": 12}, "LoRA r = 8 · pirate (yours, 3, step 12)"),
+        ({"own": True, "number": 3}, "LoRA r = 8 · pirate (yours, no. 3)"),
+        ({"own": True, "number": 3, "id": "x@12", "steps": 12}, "LoRA r = 8 · pirate (yours, no. 3, step 12)"),
         ({"method": "base", "task": None, "hyperparameters": {}}, "Base model"),
     ],
 )
@@ -197,6 +197,13 @@ def test_before_anybody_was_asked_the_panes_say_who_will_answer_and_what_to_pres
 )
 def test_a_pane_says_what_it_cost(language: str, cost: str) -> None:
     assert panes.cost(pane(), language).replace("\N{NO-BREAK SPACE}", "_") == cost
+
+
+@both_languages
+def test_a_pane_that_was_cut_says_what_is_left_and_not_that_it_was_trained(language: Any) -> None:
+    cut = panes.cost(pane(trainable_parameters=57_600, trained_parameters=460_800), language)
+    assert cut.startswith({"en": "57,600 of 460,800 left", "es": "quedan 57\xa0600 de 460\xa0800"}[language])
+    assert panes.cost(pane(trained_parameters=460_800), language) == panes.cost(pane(), language)
 
 
 def width(trained: Any, full: Any = 134_515_008) -> Any:

@@ -219,6 +219,13 @@ def test_an_example_brings_everything_that_it_was_asked_with(tab: Any) -> None:
     assert now == asked_in(changes[tab.answers])
 
 
+def test_an_example_says_which_settings_it_brings_instead_of_a_visitor_s_own(tab: Any) -> None:
+    said = tab.example("json", value(tab, language="es", temperature=0.7, seed=3))[tab.notice]
+    assert "voraz · 64 tokens · semilla 0" in said
+    assert "temperatura 0,7 · 64 tokens · semilla 3" in said
+    assert "Los de antes" not in tab.example("json", value(tab, language="es"))[tab.notice]
+
+
 def test_an_example_says_which_chosen_panes_made_way_and_one_press_brings_them_back(tab: Any) -> None:
     changes = tab.example("json", value(tab, panes=["base", "base:nf4", "pirate-ia3"]))
     said = Page(changes[tab.former.said]).text
@@ -317,10 +324,32 @@ def titles(update: Any) -> Any:
 
 def test_adapters_that_were_trained_alike_can_be_told_apart(tab: Any, own: Any) -> None:
     offered = titles(tab.own.offer(replace(VISIT, key=own))[tab.own.adapter])
-    assert offered == {"a": "LoRA r = 8 · pirate (yours, 1)", "b": "LoRA r = 8 · pirate (yours, 2)"}
+    assert offered == {"a": "LoRA r = 8 · pirate (yours, no. 1)", "b": "LoRA r = 8 · pirate (yours, no. 2)"}
     changes = tab.own.look(mine(own))
     assert "24 steps" in changes[tab.own.details]
     assert changes[tab.own.download]["value"].endswith("/lora-r-8-pirate-1.zip")
+
+
+def test_a_link_with_an_own_adapter_says_that_only_this_session_has_it_and_its_reader_is_told_the_name(
+    tab: Any, own: Any
+) -> None:
+    asked = value(tab, key=own, language="es", panes=["base", "pirate-ia3", "a"])
+    said = Page(tab.say_copied(asked)[tab.copied]).text
+    assert "pero LoRA r = 8 · pirata 1 solo está en tu sesión: descárgalo" in said
+    link = dict(parse_qsl(tab.write_link(asked)[tab.link]))
+    changes = tab.opened(replace(VISIT, key="a reader"), opening("a reader", links.read(link)))
+    assert "Not here: LoRA r = 8 · pirata 1." in changes[tab.notice]["value"]
+    assert changes[tab.panes]["value"] == ["base", "pirate-ia3"]
+    two = Page(tab.say_copied(replace(asked, language="en", panes=["a", "b"]))[tab.copied]).text
+    assert "LoRA r = 8 · pirate 1 and LoRA r = 8 · pirate 2 are only in your session" in two
+    plain = replace(asked, panes=["base", "pirate-ia3"])
+    assert "solo" not in tab.say_copied(plain)[tab.copied]
+    assert "own=" not in tab.write_link(plain)[tab.link]
+
+
+def test_the_name_in_a_link_is_shown_as_text(tab: Any) -> None:
+    link = links.read({"panes": "base,zz", "own": "zz:<b>Anna</b>"})
+    assert "&lt;b&gt;Anna&lt;/b&gt;" in opened(tab, link)[tab.notice]["value"]
 
 
 def test_a_new_name_is_seen_everywhere_and_a_taken_one_is_refused(tab: Any, own: Any) -> None:
@@ -336,7 +365,7 @@ def test_a_new_name_is_seen_everywhere_and_a_taken_one_is_refused(tab: Any, own:
 
 def test_answers_that_are_shown_follow_a_new_name(tab: Any, own: Any) -> None:
     question = Question.of(DEFAULT_BASE, "Why?", ["base", "a"], {})
-    titled = "LoRA r = 8 · pirate (yours, 1)"
+    titled = "LoRA r = 8 · pirate (yours, no. 1)"
     record = SESSIONS.get(own).library.get("a").summary()
     written = Frame(DEFAULT_BASE, 1000, "Why?", Decoding(), (Pane("a", record, "Arrr."),))
     run = SESSIONS.submit(own, COMPARE, lambda stop: iter([written]), question)
@@ -360,7 +389,7 @@ def test_what_is_deleted_leaves_the_panes_and_says_what_becomes_of_its_answers(t
     changes = tab.own.delete(mine(own), tab.panes)
     assert changes[tab.panes]["value"] == ["base", "b"]
     assert list(titles(changes[tab.own.adapter])) == ["b"]
-    assert "LoRA r = 8 · pirate (yours, 1) is gone" in changes[tab.own.said]
+    assert "LoRA r = 8 · pirate (yours, no. 1) is gone" in changes[tab.own.said]
     assert 'role="alert"' in tab.own.delete(mine(own), tab.panes)[tab.own.said]
     changes = tab.own.delete(mine(own, adapter="b"), tab.panes)
     assert changes[tab.panes]["value"] == ["base"]

@@ -19,6 +19,7 @@ STATES = st.fixed_dictionaries(
         "base": st.sampled_from(["smollm2-135m", "smollm2-135m:nf4_double", "bloomz-560m"]),
         "prompt": st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
         "panes": st.lists(ADAPTER, max_size=MAX_PANES, unique=True),
+        "own": st.dictionaries(ADAPTER, st.sampled_from(["Anna", "LoRA r = 8 · pirata: 1"]), max_size=MAX_PANES),
         "max_new_tokens": st.integers(1, MAX_NEW_TOKENS),
         "temperature": st.just(0.0) | st.floats(0.01, 2),
         "top_p": st.floats(0.05, 1),
@@ -49,6 +50,14 @@ def test_the_default_state_needs_no_link() -> None:
 def test_what_is_no_field_is_neither_written_nor_read() -> None:
     assert links.write({"evil": 1, "seed": 3}) == "seed=3"
     assert links.read({"evil": "1", "lang": "es"}) == DEFAULTS
+
+
+def test_titles_of_own_adapters_are_short_and_few() -> None:
+    link = links.write({"own": {f"a{n}": "Anna, " + 60 * "x" for n in range(9)}})
+    found = links.read(dict(parse_qsl(link)))["own"]
+    assert len(found) == MAX_PANES
+    assert all(title.startswith("Anna  xxx") and len(title) <= links.TITLE for title in found.values())
+    assert links.read({"own": "a,b:,:c"})["own"] == {}
 
 
 @pytest.mark.parametrize("name", DEFAULTS)

@@ -212,16 +212,16 @@ def test_the_threshold_is_written_as_the_language_writes_it(language: str) -> No
 @pytest.mark.parametrize(
     ("common", "reached", "english", "spanish"),
     [
-        (0, 1, "It reaches it in less than 6 %", "Lo alcanza en menos del 6 %"),
-        (1, 1, "It reaches it in at least 6 %", "Lo alcanza en al menos el 6 %"),
-        (0, 8, "None of them reaches it", "Ninguna de ellas lo alcanza"),
-        (1, 8, "1 of them reaches it", "1 de ellas lo alcanza"),
-        (3, 8, "3 of them reach it", "3 de ellas lo alcanzan"),
-        (8, 8, "All of them reach it", "Todas lo alcanzan"),
+        (0, 1, "It reaches 6.0 in less than 6 %", "Alcanza 6,0 en menos del 6 %"),
+        (1, 1, "It reaches 6.0 in at least 6 %", "Alcanza 6,0 en al menos el 6 %"),
+        (0, 8, "None of them reaches 6.0", "Ninguna de ellas alcanza 6,0"),
+        (1, 8, "1 of them reaches 6.0", "1 de ellas alcanza 6,0"),
+        (3, 8, "3 of them reach 6.0", "3 de ellas alcanzan 6,0"),
+        (8, 8, "All of them reach 6.0", "Todas alcanzan 6,0"),
     ],
 )
 def test_how_many_features_reach_the_threshold_again_and_again(
     common: int, reached: int, english: str, spanish: str
 ) -> None:
-    assert activations_html._common(common, reached, "en").startswith(english)
-    assert activations_html._common(common, reached, "es").startswith(spanish)
+    assert activations_html._common(common, reached, "6.0", "en").startswith(english)
+    assert activations_html._common(common, reached, "6,0", "es").startswith(spanish)

@@ -73,7 +73,8 @@ def test_values_to_try_are_written_as_numbers_are_elsewhere(language: str, chips
 @pytest.mark.parametrize(
     ("fields", "key"),
     [
-        (("", "", ""), "number_typed"),
+        (("", "", ""), "number_missing"),
+        ((" ", "", ""), "number_missing"),
         (("0,622", "", ""), "number_typed"),  # a comma is no decimal mark in English
         (("3 × 100", "", ""), "number_typed"),
         (("12,34", "", ""), "number_typed"),
@@ -88,15 +89,20 @@ def test_values_to_try_are_written_as_numbers_are_elsewhere(language: str, chips
         (("1", "", "nan"), "zero_point_typed"),
     ],
 )
-def test_what_is_no_number_gets_a_sentence_and_leaves_the_rest(fields: tuple[Any, ...], key: str) -> None:
+def test_what_is_no_number_gets_a_sentence_in_place_of_another_number_s_rows(fields: tuple[Any, ...], key: str) -> None:
     with pytest.raises(PlaygroundError) as error:
         page.read(page.Typed("en", *fields))
     assert error.value.key == key
     for language in LANGUAGES:
         assert error.value.message(language)
     drawn = draw("en", *fields)
-    assert set(drawn) == {"notice"}
+    assert (drawn["rows"], drawn["rulers"]) == ("", "")
     assert "pp-error" in drawn["notice"]
+
+
+def test_a_spanish_thousand_with_a_point_is_told_what_is_wrong_with_it() -> None:
+    assert "sin separador de miles" in draw("es", "1.234,5", "", "")["notice"]
+    assert "por ejemplo 0,622" in draw("es", "", "", "")["notice"]
 
 
 # Rows

@@ -7,9 +7,13 @@ import gradio as gr
 import pytest
 
 from playground.adapt.tables import Pair, Table, parse
+from playground.errors import Columns
 from playground.locales import text
 from playground.settings import MIN_OWN_EXAMPLES
-from playground.ui.train.own import Own, how, summary, typed, what_was_read
+from playground.ui.kit.controls import Controls
+from playground.ui.kit.visit import Visit
+from playground.ui.kit.wording import Wording
+from playground.ui.train.own import Own, build, how, summary, typed, what_was_read
 from tests.ui.drawn import Page, assert_laws, assert_shown_as_text, both_languages
 
 PAIRS = [(f"question {n}", f"answer {n}") for n in range(10)]
@@ -62,10 +66,17 @@ def test_the_typed_table_has_heads_of_the_language_over_the_rows_that_it_is_give
     assert table.postprocess(typed(language)).data == NONE
 
 
+def test_the_typed_table_has_its_two_columns_and_offers_no_third() -> None:
+    with gr.Blocks():
+        state = gr.State("")
+        places, _ = build(Wording(), Controls(Visit, {"key": state, "language": state, "base": state}), gr.Radio(["lora"]))
+    assert places["rows"].col_count == (2, "fixed")  # what gradio's table asks before it offers to add one
+
+
 @both_languages
 def test_what_cannot_be_read_is_said_in_its_place(language: Any) -> None:
     page = Page(what_was_read(own(pasted=SHEET + "\nalone", language=language)))
-    assert text(language, "error.data_columns", rows="11 (1)", text="alone") in page.text
+    assert text(language, "error.data_columns", rows=Columns(((11, 1),)).text(language), text="alone") in page.text
     assert what_was_read(own(language=language)) == ""
 
 

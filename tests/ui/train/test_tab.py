@@ -52,10 +52,12 @@ def view(**changed: Any) -> Any:
     ],
     ids=str,
 )
-def test_an_order_that_cannot_be_served_changes_nothing_but_the_status(tab: Any, wrong: Any, said: str) -> None:
+def test_an_order_that_cannot_be_served_is_answered_beside_the_button_and_nowhere_else(
+    tab: Any, wrong: Any, said: str
+) -> None:
     (changes,) = tab.start(replace(ORDER, **wrong))
-    assert set(changes) == {tab.status}
-    assert said in changes[tab.status]
+    assert set(changes) == {tab.refused}
+    assert said in changes[tab.refused]
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -160,7 +162,7 @@ def test_who_comes_back_sees_what_is_trained_and_how_far_whatever_the_controls_s
     visit = replace(VISIT, key="reload")
     run = run_of(get_tiny, visit.key, seed=7)
     *_, last = tab.attach(visit)
-    assert all(said in last[tab.loss] for said in ("LoRA r = 4 · pirate (yours, 1)", "seed 7", "Loss at step 8 of 8"))
+    assert all(said in last[tab.loss] for said in ("LoRA r = 4 · pirate (yours, no. 1)", "seed 7", "Loss at step 8 of 8"))
     running = session_view(visit.key, run, "en") | {"state": "running", "adapter": None}
     assert "LoRA r = 4 · pirate" in tab.drawn(running, "en")[tab.loss]
 

@@ -1,0 +1,39 @@
+"""Sentences of the lab that say how many of something there are, or which number is meant."""
+
+import pytest
+
+from playground.actions.quantize import ready_made
+from playground.locales import LANGUAGES, counted, text
+from playground.settings import DEFAULT_BASE
+from playground.ui.quantize import qlora_html, wholemodel_html
+from tests.ui.drawn import Page
+
+READ = {"float32": 28.8, "int4": 43.6, "nf4": 33.6, "nf4_double": 33.6, "fp4": 40.5}
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("es", "los que mejor leen son NF4 y NF4 + doble cuant., igualados: perplejidad 33,6"),
+        ("en", "NF4 and NF4 + double quant. read best, and alike: perplexity 33.6"),
+    ],
+)
+def test_formats_that_read_best_alike_are_named_together(language: str, said: str) -> None:
+    found = [{"format": name, "reading": {"perplexity": value}} for name, value in READ.items()]
+    (first, *_) = wholemodel_html._compared({"found": found}, language)
+    assert said in Page(first).text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_ready_made_curves_say_with_how_many_steps_they_were_trained(language: str) -> None:
+    pair = ready_made(DEFAULT_BASE)
+    assert pair is not None
+    drawn = Page(qlora_html.ready(pair, language))
+    assert pair.steps == 24
+    assert text(language, "qlora.curves.ready", steps="24") in drawn.texts["pp-legend"]
+    assert text(language, "qlora.curves.ready", steps="24") not in Page(qlora_html.curves(pair, language)).text
+
+
+def test_one_or_several_sums_stop_growing() -> None:
+    assert counted("es", "accumulators.dots.stall", 1, events="x").startswith("Ya no crece: x.")
+    assert counted("es", "accumulators.dots.stall", 2, events="x; y").startswith("Ya no crecen: x; y.")
