@@ -89,9 +89,7 @@ def test_numbers_count_however_they_come_into_their_field_and_a_bad_one_greys_wh
 
 
 def test_what_was_filled_in_comes_back_after_a_reload_and_in_the_other_language(browser: Browser, server: str) -> None:
-    with browser.new_context(
-        locale="en-US"
-    ) as context:  # of its own: in the shared one a new visitor takes the key of the lab that is open
+    with browser.new_context(locale="en-US") as context:  # a new visitor of the shared one takes its key
         page = context.new_page()
         open_page(page, f"{server}/?tab=quantization")
         value, numbers = page.locator("#number-value textarea"), page.locator("#tensor-numbers textarea")
