@@ -704,7 +704,7 @@ def test_a_name_that_is_no_text_gives_way_to_the_files_name(shared: Any, lora: A
 
 
 def test_a_long_name_is_cut(shared: Any, lora: Any, tmp_path: Path) -> None:
-    path = zipped(tmp_path / "my.zip", {**files_of(lora), RECORD: json.dumps({"name": "x" * 500})})
+    path = zipped(tmp_path / "adapter.zip", {**files_of(lora), RECORD: json.dumps({"name": "x" * 500})})
     assert len(unpack(path, shared, "new").name) == settings.MAX_ADAPTER_NAME
 
 

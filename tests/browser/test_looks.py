@@ -272,3 +272,13 @@ def test_axe_finds_nothing_on_a_laptop_in_daylight(laptop: Page, tab: str) -> No
         laptop.locator("#more .label-wrap").click()
         expect(laptop.locator("#train-seed")).to_be_visible()
     assert violations(laptop) == []
+
+
+def test_a_name_of_two_lines_moves_all_lists_of_first_tokens(page: Page) -> None:
+    tops = """() => {
+      document.querySelector("#first-tokens .pp-name").textContent = "A name that is much longer than its column is wide";
+      return [...document.querySelectorAll("#first-tokens li:first-child")].map(one => one.getBoundingClientRect().top);
+    }"""
+    found = page.evaluate(tops)
+    assert len(found) == 4
+    assert max(found) - min(found) < 1

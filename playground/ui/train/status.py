@@ -79,7 +79,7 @@ def status_line(view: Values, language: str) -> str:
         return text(language, keys.get(state, f"status.{state}"), **here)
     parts = [text(language, "status.step", **here)]
     if steps and step >= steps:
-        return " · ".join([*parts, text(language, "status.measuring")])
+        return " · ".join([*parts, text(language, "status.measuring"), *_products(view, language)])
     for key, name in (("status.pace", "seconds_per_step"), ("status.left", "remaining")):
         if view.get(name) is not None:
             parts.append(text(language, key, time=seconds(language, view[name])))

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from playground.adapt.adapters import Adapter
-from playground.ui.lowrank.adapter_html import beside
+from playground.lowrank.findings import Cell
+from playground.ui.lowrank.adapter_html import beside, in_words
 from tests.adapt.test_adapters import record_of
 from tests.ui.drawn import Page, both_languages
 
@@ -29,3 +30,16 @@ def test_an_initialization_that_was_undone_is_named(language: str, name: str) ->
 def test_of_a_plain_adapter_nothing_is_said(language: str) -> None:
     weights = {"base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight": torch.zeros(4, 8)}
     assert beside(Adapter("x", record_of(), loaded=weights), language) == ""
+
+
+def test_modules_that_changed_alike_are_all_named_up_to_a_few() -> None:
+    def said(*shares: float) -> str:
+        return str(
+            Page(in_words([Cell(f"m{layer}", "q_proj", layer, one, None) for layer, one in enumerate(shares)], "en")).text
+        )
+
+    assert "Most changed: layer 1 · q_proj, " in said(0.01, 0.02).replace("layer 1, q_proj", "layer 1 · q_proj")
+    alike = said(0.02, 0.0200001, 0.01)
+    assert alike.count("q_proj") == 2
+    assert said(*[0.02] * 9).count("q_proj") == 3
+    assert "…" in said(*[0.02] * 9)

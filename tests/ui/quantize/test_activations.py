@@ -1,5 +1,6 @@
 """The page's activations and tensor: sentences that hold for what was found, and controls that are moved too early."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -225,3 +226,12 @@ def test_how_many_features_reach_the_threshold_again_and_again(
 ) -> None:
     assert activations_html._common(common, reached, "6.0", "en").startswith(english)
     assert activations_html._common(common, reached, "6,0", "es").startswith(spanish)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_modules_that_read_the_same_largest_number_are_all_named(language: str) -> None:
+    kinds = ("q_proj", "k_proj", "v_proj", "o_proj")
+    cells = [Cell(f"model.layers.0.self_attn.{one}", one, 0, 4.0 if one == "o_proj" else 9.0, 0, ()) for one in kinds]
+    sentence = activations_html.network(cells, cells[0].module, language)
+    (said,) = re.findall("<p>([^<]*9[.,]00[^<]*)</p>", sentence)
+    assert [one in said for one in kinds] == [True, True, True, False]
