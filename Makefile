@@ -1,10 +1,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+UNITS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/api --ignore tests/browser
 LINT := lint-format lint-rules lint-types lint-imports
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-unit test-page lint $(LINT) bench examples lock clean
+.PHONY: help run test test-unit test-page coverage lint $(LINT) bench examples lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s%s\n", $$1, $$2}' Makefile
@@ -16,8 +17,11 @@ run: .venv/run.done  ## install, prepare the embedded base once, serve on http:/
 test: .venv/test.done  ## everything: style, types, imports, unit, API and browser tests; a summary at the end
 	$(BIN)/python -m tests
 
-test-unit: .venv/test.done  ## unit tests, and what of the code they reach
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/api --ignore tests/browser --cov
+test-unit: .venv/test.done  ## unit tests
+	$(UNITS)
+
+coverage: .venv/test.done  ## unit tests, and what of the code they reach
+	$(UNITS) --cov
 
 test-page: .venv/test.done  ## API and browser tests, a server for each of two processes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/api tests/browser

@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Pag
 
 from playground.locales import words
 from tests.browser.conftest import open_page, visitor, watch
-from tests.browser.test_page import SLOW
 
 TABS = ("compare", "train", "lowrank", "quantization")
 DRAWN = {  # what is seen once a tab has drawn all that it draws by itself
@@ -28,7 +27,7 @@ POST = "**/run/predict**"
 def go(page: Page, tab: str) -> None:
     """Open a tab and wait for the last of its drawings."""
     page.locator(f"[role=tab][data-tab-id={tab}]").click()
-    expect(page.locator(DRAWN[tab]).first).to_be_visible(timeout=SLOW)
+    expect(page.locator(DRAWN[tab]).first).to_be_visible()
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +61,7 @@ def test_nothing_is_asked_before_the_language_is_decided(browser: Browser, serve
         assert len(asked) == len(held) == 1
         expect(page.locator("#tabs")).to_be_hidden()  # its words are still English: nobody presses them
         held[0].continue_()
-        expect(page.locator("#compare")).to_contain_text("Comparar", timeout=SLOW)
+        expect(page.locator("#compare")).to_contain_text("Comparar")
         page.clock.run_for(10_000)
         expect(page.locator("#header")).to_contain_text("Un modelo, muchas conductas")
         expect(page.locator(".pp-languages a[aria-current]")).to_have_text("ES")
@@ -77,7 +76,7 @@ def test_another_language_keeps_question_tab_panes_and_place(context: BrowserCon
         assert page.url.endswith("?lang=en&tab=quantization#section-accumulators")
         page.evaluate("document.querySelector('.pp-languages a[lang=es]').click()")
         page.wait_for_url("**lang=es**")
-        expect(page.locator(DRAWN["quantization"]).first).to_be_visible(timeout=SLOW)
+        expect(page.locator(DRAWN["quantization"]).first).to_be_visible()
         expect(page.locator("[role=tab][aria-selected=true]")).to_have_text("Cuantización")
         expect(page.locator("#prompt textarea")).to_have_value("Is 5 > 3 & why?")
         page.wait_for_function("Math.abs(document.getElementById('section-accumulators').getBoundingClientRect().top) < 3")
@@ -138,7 +137,7 @@ def test_no_question_stays_in_the_browser(page: Page) -> None:
     page.locator("#decoding-chip").click()
     page.locator("#max_new_tokens input[type=number]").fill("1")
     page.locator("#compare").click()
-    expect(page.locator("#compare-notice")).to_contain_text("Done", timeout=SLOW)
+    expect(page.locator("#compare-notice")).to_contain_text("Done")
     kept = page.evaluate("JSON.stringify({...localStorage}) + JSON.stringify({...sessionStorage})")
     assert "peft-playground-visitor" in kept
     assert "secret" not in kept
@@ -152,7 +151,7 @@ def test_no_question_stays_in_the_browser(page: Page) -> None:
 def test_figures_fit_their_card_however_it_was_resized(page: Page) -> None:
     go(page, "lowrank")
     page.locator("#overlap-go").click()
-    expect(page.locator("#overlap .js-plotly-plot")).to_be_visible(timeout=SLOW)
+    expect(page.locator("#overlap .js-plotly-plot")).to_be_visible()
     fits = """() => [...document.querySelectorAll("#overlap .js-plotly-plot")].every(plot =>
         Math.abs(plot.querySelector(".main-svg").clientWidth - plot.parentElement.clientWidth) < 2)"""
     page.wait_for_function(fits)

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import open_page, watch
-from tests.browser.test_page import SLOW, set_slider, start_training, tab
+from tests.browser.test_page import set_slider, start_training, tab
 
 LAB = 2
 
@@ -20,7 +20,7 @@ LAB = 2
 def lab(page: Page) -> Page:
     """The lab, opened and drawn."""
     tab(page, LAB)
-    expect(page.locator("#lab-module")).to_contain_text("effective rank", timeout=SLOW)
+    expect(page.locator("#lab-module")).to_contain_text("effective rank")
     return page
 
 
@@ -39,7 +39,7 @@ def test_toy_picture_and_costs_follow_their_sliders(lab: Page) -> None:
     toy = lab.locator("#toy-matrices")
     expect(toy).to_contain_text("200 parameters instead of 2,500: 92\N{NO-BREAK SPACE}% fewer")
     lab.locator("#toy-train").click()
-    expect(toy).to_contain_text("Training has found what the singular values give", timeout=SLOW)
+    expect(toy).to_contain_text("Training has found what the singular values give")
     expect(toy).to_contain_text("B and A of rank 2 were learned")
     set_slider(lab, "#toy-rank", 5)
     expect(toy).to_contain_text("500 parameters instead")
@@ -57,31 +57,31 @@ def test_cutting_the_rank_changes_the_figures_and_the_answer(lab: Page, artifact
     kept = figure(lab, "energy kept")
     assert kept() == 100
     set_slider(lab, "#lab-rank", 1)
-    expect(lab.locator("#lab-module .pp-cut")).to_have_count(7, timeout=SLOW)
+    expect(lab.locator("#lab-module .pp-cut")).to_have_count(7)
     assert 20 < kept() < 100
     panes = lab.locator("#lab-panes .pp-pane")
-    expect(panes).to_have_count(3, timeout=SLOW)
+    expect(panes).to_have_count(3)
     expect(panes.nth(2)).to_contain_text("rank 1")
-    expect(lab.locator("#lab-notice")).to_contain_text("Done", timeout=SLOW)
+    expect(lab.locator("#lab-notice")).to_contain_text("Done")
     expect(panes.nth(1)).to_contain_text("Arrr")
     lab.screenshot(path=artifacts / "lowrank-cut.png", full_page=True)
 
     set_slider(lab, "#lab-rank", 0)
-    expect(panes.nth(2)).to_contain_text("rank 0", timeout=SLOW)
-    expect(lab.locator("#lab-notice")).to_contain_text("Done", timeout=SLOW)
+    expect(panes.nth(2)).to_contain_text("rank 0")
+    expect(lab.locator("#lab-notice")).to_contain_text("Done")
     expect(panes.nth(2)).to_contain_text("same answer as the base model")
 
     set_slider(lab, "#lab-rank", 2)  # another adapter ends what is on its way, and clears what was answered
-    expect(panes.nth(2)).to_contain_text("rank 2", timeout=SLOW)
+    expect(panes.nth(2)).to_contain_text("rank 2")
     choose(lab, "#lab-adapter", "IA3 · pirate")
-    expect(panes).to_have_count(0, timeout=SLOW)
+    expect(panes).to_have_count(0)
     expect(lab.locator("#lab-notice")).to_be_empty()
 
 
 @pytest.mark.timeout(400)
 def test_a_sweep_measures_what_each_kind_carries(lab: Page) -> None:
     lab.locator("#sweep-kinds").click()
-    expect(lab.locator("#sweep-notice")).to_contain_text("Done", timeout=SLOW)
+    expect(lab.locator("#sweep-notice")).to_contain_text("Done")
     rows = lab.locator("#sweep tbody tr")
     expect(rows).to_have_count(4)
     expect(rows.nth(1)).to_contain_text("everything left on")
@@ -90,13 +90,13 @@ def test_a_sweep_measures_what_each_kind_carries(lab: Page) -> None:
 
 def test_another_module_and_another_adapter_are_drawn_and_two_are_compared(lab: Page) -> None:
     lab.locator("#overlap-go").click()
-    expect(lab.locator("#overlap-said")).to_contain_text("φ(1, 1)", timeout=SLOW)
-    expect(lab.locator("#overlap .js-plotly-plot")).to_be_visible(timeout=SLOW)
+    expect(lab.locator("#overlap-said")).to_contain_text("φ(1, 1)")
+    expect(lab.locator("#overlap .js-plotly-plot")).to_be_visible()
     choose(lab, "#lab-module-picker", "layer 7 · q_proj")
-    expect(lab.locator("#lab-module h2")).to_have_text("layer 7 · q_proj", timeout=SLOW)
+    expect(lab.locator("#lab-module h2")).to_have_text("layer 7 · q_proj")
     expect(lab.locator("#lab-network .pp-chosen")).to_have_count(1)
     choose(lab, "#lab-adapter", "IA3 · pirate")
-    expect(lab.locator("#lab-module")).to_contain_text("l − 1", timeout=SLOW)
+    expect(lab.locator("#lab-module")).to_contain_text("l − 1")
     expect(lab.locator("#lab-rank")).to_be_hidden()
     lab.locator("#overlap-go").click()
     expect(lab.locator("#overlap-said [role=alert]")).to_contain_text("has no factors")
@@ -105,30 +105,30 @@ def test_another_module_and_another_adapter_are_drawn_and_two_are_compared(lab: 
 @pytest.mark.timeout(400)
 def test_the_soft_prompt_is_shown_and_answers_without_a_token(lab: Page, artifacts: Path) -> None:
     choose(lab, "#lab-adapter", "Prompt tuning · pirate")
-    expect(lab.locator("#softprompt-tokens tbody tr")).to_have_count(20, timeout=SLOW)
-    expect(lab.locator("#softprompt-plot .js-plotly-plot")).to_be_visible(timeout=SLOW)
+    expect(lab.locator("#softprompt-tokens tbody tr")).to_have_count(20)
+    expect(lab.locator("#softprompt-plot .js-plotly-plot")).to_be_visible()
     expect(lab.locator("#lab-module")).to_be_hidden()
     lab.locator("#softprompt-leave-out input").click()
     lab.get_by_role("option").first.click()
     lab.locator("#softprompt-answer").click()
-    expect(lab.locator("#softprompt-panes .pp-pane")).to_have_count(3, timeout=SLOW)
-    expect(lab.locator("#softprompt-notice")).to_contain_text("Done", timeout=SLOW)
+    expect(lab.locator("#softprompt-panes .pp-pane")).to_have_count(3)
+    expect(lab.locator("#softprompt-notice")).to_contain_text("Done")
     lab.screenshot(path=artifacts / "lowrank-softprompt.png", full_page=True)
 
 
 @pytest.mark.timeout(400)
 def test_the_checkpoints_of_an_own_run_drive_the_lab(page: Page) -> None:
     start_training(page, 2)
-    expect(page.locator("#status")).to_contain_text("2 steps in", timeout=SLOW)
+    expect(page.locator("#status")).to_contain_text("2 steps in")
     tab(page, LAB)
-    expect(page.locator("#lab-module")).to_contain_text("effective rank", timeout=SLOW)
+    expect(page.locator("#lab-module")).to_contain_text("effective rank")
     choose(page, "#lab-adapter", "LoRA r = 8 · pirate (yours, no. 1)")
-    expect(page.locator("#lab-step")).to_be_visible(timeout=SLOW)
+    expect(page.locator("#lab-step")).to_be_visible()
     expect(page.locator("#lab-network")).to_contain_text("Most changed")
     set_slider(page, "#lab-step", 0)
-    expect(page.locator("#lab-network")).to_contain_text("every ΔW is zero", timeout=SLOW)
+    expect(page.locator("#lab-network")).to_contain_text("every ΔW is zero")
     set_slider(page, "#lab-step", 2)
-    expect(page.locator("#lab-network")).to_contain_text("Most changed", timeout=SLOW)
+    expect(page.locator("#lab-network")).to_contain_text("Most changed")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(375, "dark")])
@@ -139,7 +139,7 @@ def test_a_link_opens_the_lab_in_spanish_and_nothing_overflows(
         page = context.new_page()
         wrong = watch(page)
         open_page(page, f"{server}/?tab=lowrank")
-        expect(page.locator("#lab-module")).to_contain_text("rango efectivo", timeout=SLOW)
+        expect(page.locator("#lab-module")).to_contain_text("rango efectivo")
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         page.screenshot(path=artifacts / f"lowrank-{width}-{scheme}.png", full_page=True)
         assert wrong == []

@@ -12,14 +12,14 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.browser.conftest import open_page, visitor, watch
-from tests.browser.test_page import SLOW, set_slider
+from tests.browser.test_page import set_slider
 
 
 @pytest.fixture(scope="module")
 def lab(context: BrowserContext, server: str) -> Iterator[Page]:
     """The lab, opened and drawn once: every test here has a section of its own. At the end nothing went wrong."""
     with visitor(context, f"{server}/?tab=quantization") as page:
-        expect(page.locator("#tensor-table tbody tr")).not_to_have_count(0, timeout=SLOW)
+        expect(page.locator("#tensor-table tbody tr")).not_to_have_count(0)
         yield page
 
 
@@ -35,17 +35,17 @@ def test_the_histogram_follows_its_sliders(lab: Page, artifacts: Path) -> None:
     expect(lab.locator("#tensor-said")).to_contain_text("Q4_1")
     blocks = sqnr(lab, "int8")
     lab.locator("#tensor-granularity input[type=range]").fill("0")  # one scale for the whole tensor
-    expect(table.locator("tr").filter(has_text="int8")).to_contain_text("tensor", timeout=SLOW)
+    expect(table.locator("tr").filter(has_text="int8")).to_contain_text("tensor")
     assert sqnr(lab, "int8") < blocks - 10
     lab.locator("#tensor-source").get_by_text("N(0, 1)").click()
-    expect(lab.locator("#tensor-said")).not_to_contain_text("Q4_1", timeout=SLOW)
+    expect(lab.locator("#tensor-said")).not_to_contain_text("Q4_1")
     whole = sqnr(lab, "int8")
     set_slider(lab, "#tensor-outliers", 1)
-    expect(histogram).to_contain_text("30", timeout=SLOW)
-    expect(lab.locator("#tensor-errors")).to_contain_text("dB", timeout=SLOW)
+    expect(histogram).to_contain_text("30")
+    expect(lab.locator("#tensor-errors")).to_contain_text("dB")
     assert whole > 30
     lab.get_by_label("ternary", exact=True).first.click()
-    expect(table.locator("tbody tr")).to_have_count(5, timeout=SLOW)
+    expect(table.locator("tbody tr")).to_have_count(5)
     lab.screenshot(path=artifacts / "quantization-tensor.png", full_page=True)
 
 
@@ -55,10 +55,10 @@ def test_own_numbers_are_drawn_and_bad_ones_answered_in_words(lab: Page) -> None
     numbers = lab.locator("#tensor-numbers textarea")
     numbers.fill("1, 2, 3.5, -4")
     numbers.press("Tab")
-    expect(lab.locator("#tensor-said")).to_contain_text("4", timeout=SLOW)
+    expect(lab.locator("#tensor-said")).to_contain_text("4")
     numbers.fill("")
     numbers.press_sequentially("1, two, 3")
-    expect(lab.locator("#tensor-notice")).to_contain_text("two", timeout=SLOW)
+    expect(lab.locator("#tensor-notice")).to_contain_text("two")
     expect(table.locator("tbody tr")).not_to_have_count(0)
 
 
@@ -67,7 +67,7 @@ def test_numbers_count_however_they_come_into_their_field_and_a_bad_one_greys_wh
     lab.locator("#tensor-source").get_by_text("your own").click()
     field, said = lab.locator("#tensor-numbers textarea"), lab.locator("#tensor-said")
     field.fill("1 2 3 4 x")
-    expect(lab.locator("#tensor-notice")).to_contain_text("“x”", timeout=SLOW)
+    expect(lab.locator("#tensor-notice")).to_contain_text("“x”")
     expect(lab.locator("#tensor-table")).to_have_css("filter", "grayscale(1)")
     if way == "paste":
         lab.evaluate(
@@ -83,7 +83,7 @@ def test_numbers_count_however_they_come_into_their_field_and_a_bad_one_greys_wh
     else:
         field.press("End")
         field.press("Backspace")
-    expect(said).to_contain_text("your own, 4:", timeout=SLOW)
+    expect(said).to_contain_text("your own, 4:")
     expect(lab.locator("#tensor-notice")).to_have_text("")
     expect(lab.locator("#tensor-table")).to_have_css("filter", "none")
 
@@ -94,24 +94,24 @@ def test_what_was_filled_in_comes_back_after_a_reload_and_in_the_other_language(
         open_page(page, f"{server}/?tab=quantization")
         value, numbers = page.locator("#number-value textarea"), page.locator("#tensor-numbers textarea")
         result, said = page.locator("#number-result [role=status]"), page.locator("#tensor-said")
-        expect(result).to_contain_text("0.622", timeout=SLOW)
-        expect(said).to_contain_text("Q4_1", timeout=SLOW)
+        expect(result).to_contain_text("0.622")
+        expect(said).to_contain_text("Q4_1")
         page.locator("#number-try-4").click()
-        expect(result).to_contain_text("70,000", timeout=SLOW)
+        expect(result).to_contain_text("70,000")
         set_slider(page, "#acc-a", 100)
-        expect(page.locator("#acc-result")).to_contain_text("100 + 127 = 227", timeout=SLOW)
+        expect(page.locator("#acc-result")).to_contain_text("100 + 127 = 227")
         page.locator("#tensor-source").get_by_text("your own").click()
         numbers.fill("1 2 3 4")
-        expect(said).to_contain_text("your own, 4:", timeout=SLOW)
+        expect(said).to_contain_text("your own, 4:")
         page.reload()
-        expect(value).to_have_value("70,000", timeout=SLOW)
-        expect(said).to_contain_text("your own, 4:", timeout=SLOW)
+        expect(value).to_have_value("70,000")
+        expect(said).to_contain_text("your own, 4:")
         expect(numbers).to_have_value("1 2 3 4")
-        expect(page.locator("#acc-result")).to_contain_text("100 + 127 = 227", timeout=SLOW)
+        expect(page.locator("#acc-result")).to_contain_text("100 + 127 = 227")
         page.locator(".pp-languages a[lang=es]").click()
-        expect(value).to_have_value("70\N{NO-BREAK SPACE}000", timeout=SLOW)
-        expect(result).to_contain_text("es exacto en float32", timeout=SLOW)
-        expect(said).to_contain_text("los tuyos, 4:", timeout=SLOW)
+        expect(value).to_have_value("70\N{NO-BREAK SPACE}000")
+        expect(result).to_contain_text("es exacto en float32")
+        expect(said).to_contain_text("los tuyos, 4:")
 
 
 def addition(lab: Page, accumulator: str) -> Locator:
@@ -124,13 +124,13 @@ def test_127_and_127_overflow_an_int8_and_no_int32(lab: Page) -> None:
     expect(addition(lab, "int8")).to_contain_text("−2")
     expect(addition(lab, "int32")).to_contain_text("254")
     lab.locator("#acc-overflow").get_by_text("saturates").click()
-    expect(addition(lab, "int8")).to_contain_text("= 127", timeout=SLOW)
+    expect(addition(lab, "int8")).to_contain_text("= 127")
     set_slider(lab, "#acc-b", -127)
-    expect(result).to_contain_text("127 + (−127) = 0", timeout=SLOW)
+    expect(result).to_contain_text("127 + (−127) = 0")
     dots = lab.locator("#acc-dots")
     expect(dots).to_contain_text("float16 → float16 at 2,048")
     lab.locator("#acc-kind").get_by_text("127 · 127").click()
-    expect(dots.locator('figure[data-pair="int8_int16"]')).to_contain_text("overflows at product 3", timeout=SLOW)
+    expect(dots.locator('figure[data-pair="int8_int16"]')).to_contain_text("overflows at product 3")
     expect(dots.locator('figure[data-pair="int8_int32"]')).to_contain_text("exact")
 
 
@@ -140,17 +140,17 @@ def test_one_number_bit_by_bit(lab: Page) -> None:
     value = lab.locator("#number-value textarea")
     value.fill("70000")
     value.press("Tab")
-    expect(lab.locator('#number-result li[data-format="float16"]')).to_contain_text("65,504", timeout=SLOW)
+    expect(lab.locator('#number-result li[data-format="float16"]')).to_contain_text("65,504")
     value.fill("abc")
     value.press("Tab")
-    expect(lab.locator("#number-notice")).to_contain_text("abc", timeout=SLOW)
+    expect(lab.locator("#number-notice")).to_contain_text("abc")
 
 
 def test_activations_are_read_and_a_layer_is_trained_rounded(lab: Page) -> None:
-    expect(lab.locator("#calibration-result")).to_contain_text("RMSE", timeout=SLOW)
-    expect(lab.locator("#calibration-outliers")).to_contain_text("6.0", timeout=SLOW)
+    expect(lab.locator("#calibration-result")).to_contain_text("RMSE")
+    expect(lab.locator("#calibration-outliers")).to_contain_text("6.0")
     lab.locator("#aware-go").click()
-    expect(lab.locator("#aware-said")).to_contain_text("200", timeout=SLOW)
+    expect(lab.locator("#aware-said")).to_contain_text("200")
 
 
 @pytest.mark.timeout(400)
@@ -161,17 +161,17 @@ def test_the_model_is_measured_and_answers_in_fewer_bits(lab: Page, artifacts: P
     for name in ("int8 vector-wise", "FP4", "int4", "ternary"):
         formats.get_by_label(name, exact=True).click()
     lab.locator("#wholemodel-go").click()
-    expect(lab.locator("#wholemodel-table tbody tr")).to_have_count(2, timeout=SLOW)
-    expect(lab.locator("#wholemodel-notice")).to_contain_text("Done", timeout=SLOW)
+    expect(lab.locator("#wholemodel-table tbody tr")).to_have_count(2)
+    expect(lab.locator("#wholemodel-notice")).to_contain_text("Done")
     expect(lab.locator("#wholemodel-map td")).not_to_have_count(0)
     lab.locator("#wholemodel-ask").click()
     panes = lab.locator("#wholemodel-answers .pp-pane")
-    expect(panes).to_have_count(2, timeout=SLOW)
+    expect(panes).to_have_count(2)
     expect(panes.nth(1)).to_contain_text("4.5 bits per weight · bitsandbytes")
-    expect(lab.locator("#wholemodel-said")).to_contain_text("Done", timeout=SLOW)
+    expect(lab.locator("#wholemodel-said")).to_contain_text("Done")
     lab.reload()  # what was measured and answered is found again
-    expect(lab.locator("#wholemodel-table tbody tr")).to_have_count(2, timeout=SLOW)
-    expect(panes).to_have_count(2, timeout=SLOW)
+    expect(lab.locator("#wholemodel-table tbody tr")).to_have_count(2)
+    expect(panes).to_have_count(2)
     lab.screenshot(path=artifacts / "quantization-model.png", full_page=True)
 
 
@@ -180,9 +180,9 @@ def test_lora_and_qlora_train_side_by_side_and_survive_a_reload(lab: Page, artif
     expect(lab.locator("#qlora-curves")).to_contain_text("Trained beforehand")
     set_slider(lab, "#qlora-steps", 1)
     lab.locator("#qlora-go").click()
-    expect(lab.locator("#qlora-status")).to_contain_text("step", timeout=SLOW)
+    expect(lab.locator("#qlora-status")).to_contain_text("step")
     lab.reload()
-    expect(lab.locator("#qlora-status")).to_contain_text("1 step in", timeout=SLOW)
+    expect(lab.locator("#qlora-status")).to_contain_text("1 step in")
     expect(lab.locator("#qlora-memory")).to_contain_text("MB")
     lab.screenshot(path=artifacts / "quantization-qlora.png", full_page=True)
 
@@ -195,9 +195,9 @@ def test_a_link_opens_the_lab_in_spanish_and_nothing_overflows(
         page = context.new_page()
         wrong = watch(page)
         open_page(page, f"{server}/?tab=quantization")
-        expect(page.locator("#number-result")).to_contain_text("vecinos", timeout=SLOW)
-        expect(page.locator("#tensor-table tbody tr")).not_to_have_count(0, timeout=SLOW)
-        expect(page.locator("#calibration-result")).to_contain_text("RMSE", timeout=SLOW)
+        expect(page.locator("#number-result")).to_contain_text("vecinos")
+        expect(page.locator("#tensor-table tbody tr")).not_to_have_count(0)
+        expect(page.locator("#calibration-result")).to_contain_text("RMSE")
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         page.screenshot(path=artifacts / f"quantization-{width}-{scheme}.png", full_page=True)
         assert wrong == []

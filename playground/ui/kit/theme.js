@@ -1,6 +1,6 @@
 /*
  * What the browser does beside Gradio: light and dark, the language before the first answer, Gradio's own words in it, the
- * place in a long page, figures that fit, menus that close, text fields that tell of every change.
+ * order of answers, the place in a long page, figures that fit, menus that close, text fields that tell of every change.
  *
  * LANGUAGES, WORDS and OURS are filled in by theme.py: codes; for each language Gradio's fixed English words beside ours; and
  * what this script says itself.
@@ -16,6 +16,26 @@
   const language = codes.find(code => LANGUAGES.includes(code)) || LANGUAGES[0];
   root.lang = language;
   try { localStorage.removeItem("peft-playground-language"); } catch {} // an earlier visit's: nobody may ask in that
+
+  /* What is drawn last answers what was asked last: Gradio lets changes of one moment overtake each other, so that the
+   * answer to a form that is half filled in may come after the answer to the whole one. All get the last one's. */
+
+  const fetched = window.fetch, underway = new Map(); // by handler: the last request, and how many are not answered
+  window.fetch = async (input, init) => {
+    const drawing = /\/gradio_api\/run\//.test(input?.url || input) && typeof init?.body === "string";
+    if (!drawing) return fetched(input, init);
+    const { fn_index } = JSON.parse(init.body), asked = underway.get(fn_index) || { waiting: 0 };
+    underway.set(fn_index, asked);
+    asked.waiting += 1;
+    asked.last = fetched(input, init);
+    try {
+      let last, answer;
+      do answer = await (last = asked.last); while (last !== asked.last);
+      return answer.clone();
+    } finally {
+      if (!--asked.waiting) underway.delete(fn_index);
+    }
+  };
 
   // Gradio's own words follow the browser alone; the module that holds them is already there
   const core = performance.getEntriesByType("resource").map(one => one.name).find(name => /\/core-[^/]*\.js$/.test(name));
