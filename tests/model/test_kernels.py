@@ -126,15 +126,33 @@ def test_a_base_holds_its_copies_in_the_budget_and_only_where_there_is_room(
     assert packed_of(weight) is None, "nothing gives way to it"
 
 
+@pytest.fixture(scope="module")
+def written(base: Base) -> list[tuple[list[int], torch.Tensor]]:
+    """What the base writes with torch's own product, and the logits of that in float64."""
+    STORE.forget(STORE.find(("packed", base)))
+    exact, found = copy.deepcopy(base.model).double(), []
+    for module in exact.modules():
+        if isinstance(module, Linear):
+            module.__class__ = nn.Linear
+    for tokens, logits in _answers(_with(base.view(), Choice(NEVER)), base):
+        with torch.inference_mode():
+            read = exact(input_ids=torch.tensor([tokens])).logits[0]
+        found.append((tokens, read[-len(logits) - 1 : -1]))
+    return found
+
+
 @pytest.mark.parametrize("way", ["torch", "onednn", "packed"])
-def test_the_real_base_writes_the_same_tokens_in_every_way(base: Base, way: str) -> None:
-    """And gives logits within 1e-4 of those of torch's own product."""
-    model = base.view()
-    reference = _answers(_with(base.view(), Choice(NEVER)), base)
-    held = pack(_with(model, Choice(0))) if way == "packed" else [] if way == "onednn" else _with(model, Choice(NEVER))
-    for (tokens, logits), (expected, like) in zip(_answers(model, base), reference, strict=True):
+def test_the_real_base_writes_the_same_tokens_in_every_way(base: Base, written: Any, way: str) -> None:
+    """
+    And gives the logits of float64 but for float32's rounding: torch's own are up to 9e-5 from those, and how far another
+    order of the sums is from them, 6e-5 to 1.6e-4, depends on the processor.
+    """
+    model = _with(base.view(), Choice(NEVER if way == "torch" else 0))
+    held = pack(model) if way == "packed" else []
+    for (tokens, logits), (expected, exact) in zip(_answers(model, base), written, strict=True):
         assert tokens == expected
-        torch.testing.assert_close(logits, like, rtol=0, atol=1e-4)
+        assert (logits - exact).square().mean().sqrt() <= 4e-5
+        torch.testing.assert_close(logits.double(), exact, rtol=0, atol=2e-4)
     del held
 
 
