@@ -57,6 +57,7 @@ class Record:
     seconds: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
     hardware: str = ""
+    precision: str = "float32"  # of the products with frozen weights while it was trained
     made_for: str = ""  # the base that an upload names, where it is not called as the one that it fits
     undone: str = ""  # the initialization that an upload was freed from: "PiSSA", "OLoRA"
 

@@ -137,6 +137,8 @@ def _settings(record: Record, language: str) -> str:
     form = _form(record)
     if form and form not in BITSANDBYTES:
         lines.append(f"# {text(language, 'recipe.simulated', form=text(language, f'formats.{form}'))}")
+    if record.precision != "float32":
+        lines.append(f"# {text(language, 'recipe.precision', precision=record.precision)}")
     lines.append(f"BASE = {spec.repository!r}")
     if record.method == FEW_SHOT:
         question = next(iter(record.questions), "")

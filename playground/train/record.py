@@ -31,7 +31,8 @@ def record(job: TrainingJob, base: Base, seconds: float, precision: str = "float
         planned_steps=job.steps or 0,
         seconds=round(seconds, 3),
         versions=versions(),
-        hardware=hardware(base) + (f", {precision}" if precision != "float32" else ""),
+        hardware=hardware(base),
+        precision=precision,
         **finite(seen),
     )
 

@@ -112,6 +112,14 @@ def test_a_base_in_fewer_bits_is_read_so_where_bitsandbytes_has_the_form_and_sai
     assert ("rounded the linear layers to" in script) == (base_id == "smollm2-135m:int4")
 
 
+@pytest.mark.parametrize(("language", "said"), [("en", "weights in bfloat16 while"), ("es", "congelados en bfloat16 al")])
+def test_a_run_whose_products_were_rounded_says_that_the_script_does_not_round_them(
+    tiny: Any, language: str, said: str
+) -> None:
+    assert said in python(adapter(tiny, precision="bfloat16"), language)
+    assert "bfloat16" not in python(adapter(tiny), language)
+
+
 @LAW
 @given(words=st.text(max_size=40))
 def test_a_text_to_start_from_comes_back_as_it_was_typed(tiny: Any, words: Any) -> None:
