@@ -46,6 +46,7 @@ MAX_EXAMPLE_CHARACTERS = 1000
 MAX_OWN_BYTES = 4_000_000  # of a file or a pasted table
 MAX_SEQUENCE_TOKENS = 384  # of one example, prompt and response
 MAX_BATCH_TOKENS = 1024  # read at once, padding included: each has a logit for every word of the vocabulary
+MAX_TOKENS_TOGETHER = 4096  # of the runs that step together, padding included: what the backward pass needs is kept of each
 
 # Adapters
 MAX_UPLOAD_BYTES = 32_000_000

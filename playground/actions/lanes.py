@@ -14,9 +14,16 @@ def _write() -> None:
     SHARED.step()
 
 
+def _train() -> None:
+    from playground.train.together import SHARED
+
+    SHARED.step()
+
+
 TRAIN = Lane(
-    "train", share=1.0, long=True, keeps=True, width=settings.MAX_TRAININGS_TOGETHER, room=settings.MAX_TRAINING_BYTES
-)
+    "train", share=1.0, long=True, keeps=True, width=settings.MAX_TRAININGS_TOGETHER, room=settings.MAX_TRAINING_BYTES,
+    step=_train,
+)  # fmt: skip
 COMPARE = Lane("compare", share=3.0, width=settings.MAX_COMPARISONS_TOGETHER, room=settings.MAX_COMPARING_BYTES, step=_write)
 LAB = Lane("lab", share=3.0)  # short work of the labs, whose answers are waited for
 MEASURE = Lane("measure", share=1.0)  # long measurements

@@ -61,6 +61,7 @@ def start_training(
     method's defaults where they are left out. Raises PlaygroundError at once if it cannot be served.
     """
     from playground.train.job import Ended, TrainingJob, Working, kept_bytes
+    from playground.train.together import SHARED
     from playground.train.training import train
 
     learned = tasks.task(task) if isinstance(task, str) else task
@@ -72,7 +73,7 @@ def start_training(
     SESSIONS.check_room(key, kept_bytes(trainable))
 
     def events(stop: Any) -> Iterator[Event | None]:
-        for event in train(job, BASES.get, stop):
+        for event in train(job, BASES.get, stop, SHARED):
             if isinstance(event, Working):
                 yield None  # nothing to tell
                 continue

@@ -37,9 +37,9 @@ def mixed(trees: Sequence[nn.Module], layout: Layout | None = None) -> Any:
     Raises ApartError where a RowRouter could not tell the rows.
     """
     first, layout = trees[0], layout or Layout(range(len(trees)))
-    if all(_same(first, tree) for tree in trees):
+    if all(same(first, tree) for tree in trees):
         return first
-    if not all(_alike(first, tree) for tree in trees) or _hands_out_tokens(trees):
+    if not all(alike(first, tree) for tree in trees) or hands_out_tokens(trees):
         router = RowRouter(trees, layout)
         return router if len(router.groups) > 1 else router.groups[0][1]
     tree = copy.copy(first)
@@ -52,7 +52,7 @@ def _child(trees: Sequence[nn.Module], name: str, layout: Layout) -> Any:
     return mixed(children, layout) if children[0] is not None else None
 
 
-def _alike(one: nn.Module, other: nn.Module) -> bool:
+def alike(one: nn.Module, other: nn.Module) -> bool:
     """Whether two modules can differ only below: neither is PEFT's, and what they hold themselves is the very same."""
     if type(one) is not type(other) or isinstance(one, BaseTunerLayer):
         return False
@@ -60,12 +60,12 @@ def _alike(one: nn.Module, other: nn.Module) -> bool:
     return children[0] == children[1] and _held(one) == _held(other)
 
 
-def _same(one: nn.Module, other: nn.Module) -> bool:
+def same(one: nn.Module, other: nn.Module) -> bool:
     """Whether two modules compute the same because they are one, or are alike over the very same tensors."""
     if one is other:
         return True
-    return _alike(one, other) and all(
-        child is None or _same(child, other._modules[name])  # type: ignore[arg-type]
+    return alike(one, other) and all(
+        child is None or same(child, other._modules[name])  # type: ignore[arg-type]
         for name, child in one._modules.items()
     )
 
@@ -75,13 +75,13 @@ def _held(module: nn.Module) -> list[tuple[str, int]]:
     return [(name, id(tensor)) for own in (module._parameters, module._buffers) for name, tensor in own.items()]
 
 
-def _hands_out_tokens(trees: Sequence[nn.Module]) -> bool:
+def hands_out_tokens(trees: Sequence[nn.Module]) -> bool:
     """
     Whether the trees differ in children that they may hand their tokens in another order: experts, as tensors of three
     dimensions or as lists of modules. Lists of layers, which keep a state, get the whole batch.
     """
     return any(
-        _sorts(child) and not all(_same(child, tree._modules[name]) for tree in trees)  # type: ignore[arg-type]
+        _sorts(child) and not all(same(child, tree._modules[name]) for tree in trees)  # type: ignore[arg-type]
         for name, child in trees[0]._modules.items()
         if child is not None
     )
@@ -135,7 +135,7 @@ class RowRouter(nn.Module):
         self.layout = layout or Layout(range(len(variants)))
         places: list[list[int]] = []
         for place, variant in enumerate(variants):
-            own = (group for group in places if _same(variants[group[0]], variant) or share(variants[group[0]], variant))
+            own = (group for group in places if same(variants[group[0]], variant) or share(variants[group[0]], variant))
             if (group := next(own, None)) is None:
                 places.append([place])
             else:
@@ -144,7 +144,7 @@ class RowRouter(nn.Module):
 
     def _one(self, variants: Sequence[nn.Module], places: tuple[int, ...]) -> nn.Module:
         """What stands for variants that are the same, or share a product."""
-        alike = all(_same(variants[0], variant) for variant in variants)
+        alike = all(same(variants[0], variant) for variant in variants)
         return variants[0] if alike else SharedProduct(variants, places, self.layout)
 
     def forward(self, *inputs: Any, **named: Any) -> Any:

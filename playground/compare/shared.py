@@ -1,10 +1,11 @@
 """
 Linear layers of several variants over one weight: every row is multiplied with it at once, and each adds what is its own.
 
-What LoRA, DoRA and IA3 do to a layer y = Wx + b is one formula, after · (W (before · x) + b) + offset + up(down(x)), with
+What LoRA, DoRA and IA3 do to a layer y = Wx + b is one formula,
+after · (W (before · x) + b + scaling · up(down(x))) + offset:
 
-- LoRA (Hu et al. 2021): down = A, up = scaling · B;
-- DoRA (Liu et al. 2024), m = magnitude / ‖W + scaling · BA‖ by rows: after = m, offset = (1 − m) · b, up = m · scaling · B;
+- LoRA (Hu et al. 2021): down = A, up = B;
+- DoRA (Liu et al. 2024), m = magnitude / ‖W + scaling · BA‖ by rows: the same, and after = m, offset = (1 − m) · b;
 - IA3 (Liu et al. 2022): before = l in front of a feed-forward layer, after = l behind any other.
 
 Knows neither rows nor trees.
@@ -77,6 +78,7 @@ class Own:
     offset: torch.Tensor | None = None  # (out,)
     down: torch.Tensor | None = None  # (rank, in)
     up: torch.Tensor | None = None  # (out, rank)
+    scaling: float = 1.0
 
     @classmethod
     def of(cls, module: Any) -> Own:
@@ -89,12 +91,14 @@ class Own:
             layers: Any = module.lora_A[name], module.lora_B[name]
             (a, b), scaling = (layer.weight for layer in layers), module.scaling[name]
             if name not in module.lora_variant:
-                return cls(down=a, up=scaling * b)
+                return cls(down=a, up=b, scaling=scaling)
             base: Any = module.get_base_layer()
             weight, magnitude = weight_of(base, "").to(a), module.lora_magnitude_vector[name].weight
-            m = magnitude / (weight + scaling * (b @ a)).norm(dim=1).detach()  # as section 4.3 of the paper
+            m = magnitude / (weight + scaling * (b.detach() @ a.detach())).norm(
+                dim=1
+            )  # no gradient: as section 4.3 of the paper
             offset = None if base.bias is None else (1 - m) * base.bias
-            return cls(after=m, offset=offset, down=a, up=scaling * m[:, None] * b)
+            return cls(after=m, offset=offset, down=a, up=b, scaling=scaling)
         return cls()
 
 
@@ -108,11 +112,11 @@ class SharedProduct(nn.Module):
         super().__init__()
         own = [Own.of(variant) for variant in variants]
         self.base, self.places, self.layout = multiplier(variants[0]), places, layout
-        self.before = _stacked([one.before for one in own], 1.0)
-        self.after = _stacked([one.after for one in own], 1.0)
-        self.offset = _stacked([one.offset for one in own], 0.0)
+        self.before = stacked([one.before for one in own], 1.0)
+        self.after = stacked([one.after for one in own], 1.0)
+        self.offset = stacked([one.offset for one in own], 0.0)
         self.low = tuple(place for place, one in zip(places, own, strict=True) if one.down is not None)
-        self.down, self.up = _low_ranks([(one.down, one.up) for one in own if one.down is not None])
+        self.down, self.up = _low_ranks([one for one in own if one.down is not None])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(rows, …, in) to (rows, …, out), in the dtype that the layer gives."""
@@ -121,10 +125,9 @@ class SharedProduct(nn.Module):
             raise ApartError(f"an input of {len(x)} rows for {len(place)}")
         flat = x.reshape(len(x), -1, x.shape[-1])
         product: torch.Tensor = self.base(flat if self.before is None else (flat * self.before[place]).to(x.dtype))
-        y = product if self.after is None else product * self.after[place]
+        y = self._with_low_ranks(flat, product) if self.low else product
+        y = y if self.after is None else y * self.after[place]
         y = y if self.offset is None else y + self.offset[place]
-        if self.low:
-            y = self._with_low_ranks(flat, y)
         return y.to(product.dtype).reshape(*x.shape[:-1], -1)
 
     def _with_low_ranks(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -137,7 +140,7 @@ class SharedProduct(nn.Module):
         return y.to(added.dtype).index_add(0, slots.rows, added[slots.slot])
 
 
-def _stacked(own: Sequence[torch.Tensor | None], neutral: float) -> torch.Tensor | None:
+def stacked(own: Sequence[torch.Tensor | None], neutral: float) -> torch.Tensor | None:
     """(variants, 1, features) of what each has; `neutral` where one has nothing. None if none has anything."""
     like = next((one for one in own if one is not None), None)
     if like is None:
@@ -145,11 +148,12 @@ def _stacked(own: Sequence[torch.Tensor | None], neutral: float) -> torch.Tensor
     return torch.stack([torch.full_like(like, neutral) if one is None else one for one in own])[:, None]
 
 
-def _low_ranks(own: Sequence[tuple[Any, Any]]) -> Any:
-    """A as (variants, in, rank) and B as (variants, rank, out), of the highest rank: a lower one is filled with zeros."""
+def _low_ranks(own: Sequence[Own]) -> Any:
+    """A as (variants, in, rank), scaling · B as (variants, rank, out), of the highest rank: others end in zeros."""
     if not own:
         return None, None
-    rank = max(len(down) for down, _ in own)
-    down = torch.stack([pad(one, (0, 0, 0, rank - len(one))) for one, _ in own])
-    up = torch.stack([pad(one, (0, rank - one.shape[1])) for _, one in own])
+    pairs: list[tuple[Any, Any]] = [(one.down, one.up) for one in own]
+    rank = max(len(down) for down, _ in pairs)
+    down = torch.stack([pad(one, (0, 0, 0, rank - len(one))) for one, _ in pairs])
+    up = torch.stack([one.scaling * pad(up, (0, rank - up.shape[1])) for one, (_, up) in zip(own, pairs, strict=True)])
     return down.transpose(1, 2).contiguous(), up.transpose(1, 2).contiguous()

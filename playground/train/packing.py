@@ -60,6 +60,29 @@ def pack(batch: Sequence[Encoded], device: torch.device) -> Packed:
     return Packed(found[0][None], found[1][None], *found[2:])
 
 
+def side_by_side(batch: Sequence[Encoded], pad: int, device: torch.device) -> tuple[Packed, int]:
+    """One row of a batch whose examples share nothing and are filled up to one length, which is given, too."""
+    length = max(len(ids) for ids, _ in batch)
+    tokens = [token for ids, _ in batch for token in [*ids, *[pad] * (length - len(ids))]]
+    heard = [
+        (length * owner + place - 1, label)
+        for owner, (_, labels) in enumerate(batch)
+        for place, label in enumerate(labels)
+        if label != IGNORE
+    ]
+    owners = [owner for owner in range(len(batch)) for _ in range(length)]
+    positions = [*range(length)] * len(batch)
+    sources, targets = zip(*heard, strict=True)
+    found = [torch.tensor(one, device=device) for one in (tokens, positions, owners, sources, targets)]
+    return Packed(found[0][None], found[1][None], *found[2:]), length
+
+
+def sight(owners: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The mask (…, T, T) that is added to attention's scores: a token sees what its owner, or the opening, has up to it."""
+    seen = ((owners[..., :, None] == owners[..., None, :]) | (owners[..., None, :] == -1)).tril()
+    return torch.zeros_like(seen, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
+
+
 def packed_logits(model: Any, packed: Packed) -> torch.Tensor:
     """Logits of the targets, (N, vocabulary), with gradients; behind the virtual tokens of a soft prompt."""
     inputs, positions, owners, sources = {"input_ids": packed.ids}, packed.positions, packed.owners, packed.sources
@@ -71,11 +94,8 @@ def packed_logits(model: Any, packed: Packed) -> torch.Tensor:
         positions = torch.cat([virtual[None], len(virtual) + positions], dim=1)
         owners = torch.cat([torch.full_like(virtual, -1), owners])
         sources, model = len(virtual) + sources, model.get_base_model()
-    seen = ((owners[:, None] == owners) | (owners == -1)).tril()
-    mask = torch.zeros_like(seen, dtype=model.dtype).masked_fill(~seen, torch.finfo(model.dtype).min)
-    output = model(
-        **inputs, attention_mask=mask[None, None], position_ids=positions, use_cache=False, logits_to_keep=sources
-    )
+    mask = sight(owners, model.dtype)[None, None]
+    output = model(**inputs, attention_mask=mask, position_ids=positions, use_cache=False, logits_to_keep=sources)
     logits: torch.Tensor = output.logits[0]
     return logits
 
@@ -89,7 +109,7 @@ def packs(model: Any, batch: Sequence[Encoded]) -> bool:
         return False
     tree = model.get_base_model() if hasattr(model, "get_base_model") else model
     virtual = model.get_prompt(batch_size=1).shape[1] if hasattr(model, "prompt_encoder") else 0
-    return virtual + sum(len(ids) for ids, _ in batch) <= longest(tree) and not (model.training and _drops(tree))
+    return virtual + sum(len(ids) for ids, _ in batch) <= longest(tree) and not (model.training and drops(tree))
 
 
 def longest(tree: Any) -> float:
@@ -123,7 +143,8 @@ def _reads_alike(tree: Any) -> bool:
     return bool(far <= (1e-4 if tree.dtype == torch.float32 else 5e-2))
 
 
-def _drops(tree: nn.Module) -> bool:
+def drops(tree: nn.Module) -> bool:
+    """Whether a model in training drops something at random."""
     config: Any = tree.config
     told = any(
         value for name, value in vars(config.get_text_config()).items() if "drop" in name and isinstance(value, float)

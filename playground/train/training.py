@@ -10,8 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,42 +19,40 @@ from peft import get_peft_model_state_dict
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from playground.adapt import adapters, tasks
+from playground.adapt import tasks
 from playground.adapt.adapters import Adapter, Checkpoint
-from playground.adapt.attach import wrapped
-from playground.adapt.fitting import check_fits
 from playground.adapt.methods import Method, method
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.model.kernels import halved
 from playground.train import looks
-from playground.train.batches import Encoded, by_length, shares, shuffled
-from playground.train.evaluation import (
-    check_lengths,
-    held_out_losses,
-    questions,
-    response_logits,
-    response_loss,
-    sample_answers,
-)  # fmt: skip
+from playground.train.batches import by_length, shares, shuffled
+from playground.train.evaluation import check_lengths, held_out_losses, questions, response_logits, sample_answers
 from playground.train.few_shot import few_shot
 from playground.train.job import Ended, Evaluation, Event, Sample, Started, Step, TrainingJob, Working, checkpoint_bytes
 from playground.train.looks import Look
-from playground.train.pauses import Result, Stopped, finished, pausing
+from playground.train.pauses import Result, Stopped, between, finished, pausing
 from playground.train.products import products_of
 from playground.train.record import new_id, record
 from playground.train.schedule import rate_factor
+from playground.train.together import Company, Request
+from playground.train.trainable import wrap
 
 EVALUATIONS = 3, 11  # at least and at most, besides the one before the first step
 ANSWERED = 3  # every so many of them the sample questions are answered as well, and at the end: writing takes longer
 CLIP = 1.0
 
 
-def train(job: TrainingJob, get_base: Callable[[str], Base], stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+def train(
+    job: TrainingJob,
+    get_base: Callable[[str], Base],
+    stop: Callable[[], bool] = lambda: False,
+    company: Company | None = None,
+) -> Iterator[Event]:
     """
     Events from "started" to the one that carries the adapter, with a "working" one between two batches that are read for
     the same step. `stop` is asked before every batch; the steps that were done until then are kept. Seeded: the same job
-    gives the same adapter on the same machine.
+    gives the same adapter on the same machine, but for rounding also in `company`, which somebody steps between two events.
 
     Raises PlaygroundError before the first event if the job cannot be served.
     """
@@ -65,7 +62,7 @@ def train(job: TrainingJob, get_base: Callable[[str], Base], stop: Callable[[], 
     if chosen.id == "few_shot":
         yield from few_shot(job, base, stop)
     else:
-        yield from _Run(job, chosen, base, stop).events()
+        yield from _Run(job, chosen, base, stop, company).events()
 
 
 @dataclass
@@ -82,8 +79,12 @@ class _Progress:
 class _Run:
     """One training run: model, data and optimizer, set up once and stepped through."""
 
-    def __init__(self, job: TrainingJob, chosen: Method, base: Base, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, job: TrainingJob, chosen: Method, base: Base, stop: Callable[[], bool], company: Company | None = None
+    ) -> None:
         self.job, self.base, self.stop, self.progress = job, base, stop, _Progress()
+        self.company = company if company and company.pays(base) else None
+        self.asked: list[Request] = []  # for the next step
         self.values: dict[str, Any] = job.hyperparameters
         self.steps, self.done = job.steps or 0, 0
         self.train_set = [tasks.encode(base.tokenizer, example) for example in job.task.train]
@@ -132,6 +133,9 @@ class _Run:
             yield self._ended("stopped")
         else:
             yield self._ended("finished")
+        finally:
+            if self.company:
+                self.company.leave(self.asked)
 
     @torch.no_grad()
     def _estimate(self) -> float:
@@ -148,8 +152,9 @@ class _Run:
 
     def _step(self, started: float) -> Iterator[Event]:
         """One optimizer step on one batch. Raises Stopped as `_gradients`."""
-        step, batch, before = self.done + 1, next(self.batches), self.progress.seconds
-        value = yield from self._gradients(batch, step)
+        step, before = self.done + 1, self.progress.seconds
+        requests = self.asked = self.asked or self._requests()
+        value = yield from self._gradients(requests)
         begin = time.perf_counter()
         norm = float(nn.utils.clip_grad_norm_(self.parameters, CLIP))
         rate = float(self.schedule.get_last_lr()[0])
@@ -162,36 +167,46 @@ class _Run:
         now = time.perf_counter()
         self.progress.seconds += now - begin
         elapsed = now - started
+        self.asked = self._requests() if self.company and self.done < self.steps else []  # answered while this is told
         yield Step(
             step=step,
             loss=value,
             learning_rate=rate,
             gradient_norm=norm,
-            tokens_per_second=sum(len(ids) for ids, _ in batch) / (self.progress.seconds - before),
+            tokens_per_second=sum(len(ids) for one in requests for ids, _ in one.batch) / (self.progress.seconds - before),
             elapsed=elapsed,
             remaining=elapsed / step * (self.steps - step),
         )
 
-    def _gradients(self, batch: list[Encoded], step: int) -> Generator[Event, None, float]:
+    def _requests(self) -> list[Request]:
+        """The next batch, in parts where it is long; of the company, its first part is asked at once."""
+        seed, parts = self.job.seed * 100_003 + self.done + 1, shares(next(self.batches))
+        found = [
+            Request(self.base, self.model, self.parameters, part, share, seed + place * 2**40, self.halves)
+            for place, (part, share) in enumerate(parts)
+        ]
+        if self.company:
+            self.company.ask(found[0])
+        return found
+
+    def _gradients(self, requests: Sequence[Request]) -> Generator[Event, None, float]:
         """
-        The gradients of a batch's mean loss, and that loss; in parts where the batch is long. Raises Stopped, without
-        gradients, if that is asked for between two parts.
+        The gradients of a batch's mean loss, and that loss. Raises Stopped, without gradients, if that is asked for between
+        two parts.
         """
-        loss, seed = 0.0, self.job.seed * 100_003 + step
-        self.model.train()
-        for place, (part, share) in enumerate(shares(batch)):
+        loss = 0.0
+        for place, request in enumerate(requests):
             if place:
                 yield Working(self.done)
                 if self.stop():
                     self.optimizer.zero_grad(set_to_none=True)
                     raise Stopped
-            begin = time.perf_counter()
-            with halved(self.halves), torch.random.fork_rng():  # dropout is seeded by the step, whatever else is drawn
-                torch.manual_seed(seed + place * 2**40)
-                own = share * response_loss(self.model, part, self.base.tokenizer.pad_token_id)
-                own.backward()
-            loss += own.item()
-            self.progress.seconds += time.perf_counter() - begin
+            if self.company:
+                yield from between(self.company.answers(request), Working(self.done))
+            else:
+                request.alone()
+            loss += request.result()
+            self.progress.seconds += request.seconds
         return loss
 
     def _look(self) -> Iterator[Event]:
@@ -281,19 +296,3 @@ class _Run:
         else:
             state = get_peft_model_state_dict(self.model, save_embedding_layers=False)  # else PEFT asks the hub
         return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
-
-
-def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module, dict[str, Any] | None]:
-    """
-    A private trainable model over the base, and its PEFT config as JSON. Full fine-tuning clones the weights instead, in
-    float32, and has no config. Raises PlaygroundError if full fine-tuning would not fit, or PEFT cannot adapt such a base.
-    """
-    if chosen.config is None:
-        check_fits(chosen, base.id, base.architecture)
-        return deepcopy(base.model).float().requires_grad_(True), None  # a step is too small for 16 bits to hold
-    config = chosen.config(base, values)
-    try:
-        return wrapped(base, config), adapters.config_json(config, base.spec.repository)
-    except (ValueError, TypeError, AttributeError, LookupError, NotImplementedError) as error:  # PEFT's own
-        reason = str(error)[:200]
-        raise PlaygroundError("method_does_not_fit", method=chosen.id, base=base.spec.name, reason=reason) from error

@@ -31,7 +31,7 @@ from playground.model.catalogue import CATALOGUE
 from playground.quantize import activations
 from playground.quantize.merging import MergeJob, merging
 from playground.quantize.qlora import PairJob, train_pair
-from playground.train import training
+from playground.train import trainable, training
 from playground.train.batches import by_length, shares
 from playground.train.evaluation import held_out_loss, response_loss
 from playground.train.job import Ended, Started, TrainingJob, Working
@@ -138,7 +138,7 @@ def encoded(base: Base, examples: Sequence[Example]) -> list[tuple[list[int], li
 
 
 def gradients(base: Base, parts: Sequence[tuple[Any, float]]) -> dict[str, torch.Tensor]:
-    model, _ = training.wrap(base, METHODS["full_fine_tuning"], {})
+    model, _ = trainable.wrap(base, METHODS["full_fine_tuning"], {})
     for part, share in parts:
         (share * response_loss(model, part, base.tokenizer.pad_token_id)).backward()
     return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}

@@ -31,7 +31,7 @@ from playground.model import kernels
 from playground.model.bases import Base, checksum
 from playground.model.catalogue import CATALOGUE
 from playground.model.memory import STORE
-from playground.train import evaluation, training
+from playground.train import evaluation, together
 from playground.train.batches import shuffled
 from playground.train.evaluation import answers, held_out_loss, response_logits, response_loss
 from playground.train.job import Ended, Evaluation, Sample, Started, Step, TrainingJob, Working
@@ -114,7 +114,7 @@ def short_samples(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def cheap_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """For laws about counting steps: a loss that needs no forward pass."""
-    monkeypatch.setattr(training, "response_loss", lambda model, *rest: sum(p.sum() for p in trained(model)) / 1000)
+    monkeypatch.setattr(together, "response_loss", lambda model, *rest: sum(p.sum() for p in trained(model)) / 1000)
 
 
 def trained(model: torch.nn.Module) -> list[torch.nn.Parameter]:
@@ -519,7 +519,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_its_best_adapter(
     tiny: Base, get_tiny: GetBase, monkeypatch: pytest.MonkeyPatch, variant: str, bad: float
 ) -> None:
     calls = itertools.count(1)
-    monkeypatch.setattr(training, "response_loss", lambda *args: response_loss(*args) * (bad if next(calls) == 12 else 1))
+    monkeypatch.setattr(together, "response_loss", lambda *args: response_loss(*args) * (bad if next(calls) == 12 else 1))
     events = list(train(job_of(variant, 24), get_tiny))
     assert events[-1].step == 12
     assert result(events).record.held_out[0][1] > min(loss for _, loss in result(events).record.held_out)

@@ -1,0 +1,209 @@
+"""
+Runs that take a step together: one pass forward and backward for the batches of all that are over one base.
+
+A run asks for the gradients of its next batch, the company answers between two of its events. What a run gets is what it
+gets alone: its own mean loss, its own gradients, its own dropout. Who cannot be joined is answered alone, and so is
+everybody if a pass fails; then only those that raise alone are told so.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+
+from playground import settings
+from playground.compare.shared import ApartError
+from playground.model.bases import Base
+from playground.model.kernels import halved
+from playground.train import packing
+from playground.train.batches import Encoded
+from playground.train.evaluation import response_loss
+from playground.train.joint import Dice, Rows, joined
+from playground.train.passes import Pass, Seat
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Request:
+    """
+    A run's wish for the gradients of `share` times a batch's mean loss, which are added to its parameters' own. Answered
+    with that number, or with what was raised.
+    """
+
+    base: Base
+    model: Any
+    parameters: Sequence[torch.nn.Parameter]
+    batch: Sequence[Encoded]
+    share: float
+    seed: int  # of dropout
+    halves: Mapping[torch.Tensor, torch.Tensor] = field(default_factory=dict)
+    loss: float | None = None
+    error: Exception | None = None
+    seconds: float = 0.0  # of the pass
+
+    @property
+    def answered(self) -> bool:
+        return self.loss is not None or self.error is not None
+
+    def result(self) -> float:
+        """The loss. Raises what was raised."""
+        if self.error:
+            raise self.error
+        assert self.loss is not None
+        return self.loss
+
+    def alone(self) -> None:
+        """Answer it by itself. Raises what goes wrong."""
+        begin = time.perf_counter()
+        self.model.train()
+        with halved(self.halves), torch.random.fork_rng():  # dropout is seeded by the step, whatever else is drawn
+            torch.manual_seed(self.seed)
+            own = self.share * response_loss(self.model, self.batch, self.base.tokenizer.pad_token_id)
+            own.backward()
+        self.loss = own.item()
+        self.seconds += time.perf_counter() - begin
+
+
+def pays(base: Base) -> bool:
+    """Whether a step together is faster than one after the other."""
+    return base.device.type != "cpu"
+
+
+class Company:
+    """The runs that step together, whenever somebody steps it. `pays` says for which bases that is worth it."""
+
+    def __init__(self, pays: Callable[[Base], bool] = pays, most: int = settings.MAX_TOKENS_TOGETHER) -> None:
+        self.pays, self.most = pays, most
+        self._waiting: list[Request] = []
+        self._members: WeakKeyDictionary[Any, _Member | None] = WeakKeyDictionary()
+        self._passes: dict[tuple[int, ...], Pass] = {}
+
+    def ask(self, request: Request) -> Request:
+        """Have it answered in the next step."""
+        self._waiting.append(request)
+        return request
+
+    def answers(self, request: Request) -> Generator[None, None, None]:
+        """Pauses until it is answered; asks for that if nobody has."""
+        if not request.answered and request not in self._waiting:
+            self.ask(request)
+        while not request.answered:
+            yield
+
+    def leave(self, requests: Sequence[Request]) -> None:
+        """Answer these no more."""
+        self._waiting = [one for one in self._waiting if one not in requests]
+
+    def step(self) -> None:
+        """Answer all that wait."""
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        passes, self._passes = self._passes, {}  # what is not used again may go
+        for group in self._groups(waiting):
+            if len(group) == 1 or not self._answered(group, passes):
+                self._each_alone([request for request, _ in group])
+
+    def _groups(self, waiting: Sequence[Request]) -> list[list[tuple[Request, Seat]]]:
+        """Who is answered in one pass, those with short rows together: at most `most` tokens with their padding."""
+        groups: list[list[tuple[Request, Any]]] = []
+        seated = [(request, self._seat(request)) for request in waiting]
+        for request, seat in sorted(seated, key=lambda one: one[1].width if one[1] else 0):
+            fits = [
+                group
+                for group in groups
+                if seat and group[0][1] and _alike(group[0][0], request) and (len(group) + 1) * seat.width <= self.most
+            ]
+            if fits:
+                fits[-1].append((request, seat))
+            else:
+                groups.append([(request, seat)])
+        return groups
+
+    def _seat(self, request: Request) -> Seat | None:
+        """How its batch is read in a row; None if it cannot be."""
+        model = request.model
+        if model not in self._members:
+            self._members[model] = _Member.of(request.base, model)
+        member = self._members[model]
+        if member is None:
+            return None
+        seat = Seat.of(request.batch, member.virtual, member.drops, request.base.tokenizer.pad_token_id)
+        return seat if seat.width <= packing.longest(request.base.model) else None
+
+    def _answered(self, group: list[tuple[Request, Seat]], passes: Mapping[tuple[int, ...], Pass]) -> bool:
+        """Whether all of them were answered in one pass."""
+        group.sort(key=lambda one: id(one[0].model))  # the same company, the same pass
+        requests, seats = zip(*group, strict=True)
+        models = [request.model for request in requests]
+        key, begin, base = tuple(map(id, models)), time.perf_counter(), requests[0].base
+        try:
+            one = self._passes[key] = passes.get(key) or Pass(base.model, models)
+            for model in models:
+                model.train()
+            with halved(requests[0].halves):
+                dice = [Dice(request.seed, base.device) for request in requests]
+                losses = one.losses(seats, [request.share for request in requests], dice, base.tokenizer.pad_token_id)
+                parameters = [parameter for request in requests for parameter in request.parameters]
+                gradients = torch.autograd.grad(losses.sum(), parameters, allow_unused=True)
+            found = losses.tolist()
+        except torch.OutOfMemoryError:
+            self.most //= 2
+            log.warning("no memory for a step together; from now on %d tokens at most", self.most)
+            return False
+        except Exception:  # they are told what each of them raises alone
+            log.exception("a step together failed")
+            return False
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if gradient is not None:
+                parameter.grad = gradient.contiguous() if parameter.grad is None else parameter.grad + gradient
+        for request, loss in zip(requests, found, strict=True):
+            request.loss, request.seconds = loss, time.perf_counter() - begin
+        return True
+
+    def _each_alone(self, requests: Sequence[Request]) -> None:
+        for request in requests:
+            try:
+                request.alone()
+            except Exception as error:  # noqa: BLE001  raised for whoever asked
+                request.error = error
+        if len(requests) > 1 and not any(request.error for request in requests):  # it was their company
+            self._members.update({request.model: None for request in requests})
+
+
+def _alike(one: Request, other: Request) -> bool:
+    """Whether two can be read in one pass as far as their bases tell; nobody is in it twice."""
+    products = one.halves is other.halves or not (one.halves or other.halves)
+    return one.base is other.base and products and one.model is not other.model
+
+
+@dataclass(frozen=True)
+class _Member:
+    """What has to be known of a model that can be joined: its virtual tokens, and whether it drops at random."""
+
+    virtual: int
+    drops: bool
+
+    @classmethod
+    def of(cls, base: Base, model: Any) -> _Member | None:
+        jitters = any("jitter" in name and value for name, value in vars(base.model.config.get_text_config()).items())
+        if not hasattr(model, "get_base_model") or packing.drops(base.model) or jitters or not packing.longest(base.model):
+            return None
+        tree = model.get_base_model()
+        try:
+            joined(base.model, [tree], Rows())
+        except ApartError as error:
+            log.info("%s steps alone: %s", type(model).__name__, error)
+            return None
+        virtual = model.get_prompt(batch_size=1).shape[1] if hasattr(model, "prompt_encoder") else 0
+        return cls(virtual, packing.drops(tree))
+
+
+SHARED = Company()  # of the trainings of all visitors
