@@ -9,6 +9,7 @@ neither examples nor optimizers.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,7 +58,8 @@ class Rows:
 
     def of(self, x: torch.Tensor) -> torch.Tensor:
         """(rows, width, features) of what a layer is handed. Raises ApartError if it has no such rows."""
-        if x.shape[:-1] not in ((len(self.shapes), self.width), (len(self.shapes) * self.width,)):
+        rows, *rest = x.shape[:-1]
+        if (rows, math.prod(rest)) not in ((len(self.shapes), self.width), (len(self.shapes) * self.width, 1)):
             raise ApartError(f"an input of shape {tuple(x.shape)} for {len(self.shapes)} rows of {self.width}")
         return x.reshape(len(self.shapes), self.width, -1)
 
