@@ -108,8 +108,16 @@ class Company:
         waiting, self._waiting = self._waiting, []
         passes, self._passes = self._passes, {}  # what is not used again may go
         for group in self._groups(waiting):
-            if len(group) == 1 or not self._answered(group, passes):
-                self._each_alone([request for request, _ in group])
+            requests = [request for request, _ in group]
+            failure = self._together(group, passes) if len(group) > 1 else None
+            if len(group) == 1 or failure:
+                _each_alone(requests)
+            if isinstance(failure, torch.OutOfMemoryError):
+                self.most //= 2
+                log.warning("no memory for a step together; from now on %d tokens at most", self.most)
+            elif failure and not any(request.error for request in requests):  # it was their company
+                log.warning("these runs step alone from now on", exc_info=failure)
+                self._members.update({request.model: None for request in requests})
 
     def _groups(self, waiting: Sequence[Request]) -> list[list[tuple[Request, Seat]]]:
         """Who is answered in one pass, those with short rows together: at most `most` tokens with their padding."""
@@ -138,12 +146,12 @@ class Company:
         seat = Seat.of(request.batch, member.virtual, member.drops, request.base.tokenizer.pad_token_id)
         return seat if seat.width <= packing.longest(request.base.model) else None
 
-    def _answered(self, group: list[tuple[Request, Seat]], passes: Mapping[tuple[int, ...], Pass]) -> bool:
-        """Whether all of them were answered in one pass."""
+    def _together(self, group: list[tuple[Request, Seat]], passes: Mapping[tuple[int, ...], Pass]) -> Exception | None:
+        """Answer all of them in one pass; what goes wrong in it, if something does, and nobody is answered."""
         group.sort(key=lambda one: id(one[0].model))  # the same company, the same pass
         requests, seats = zip(*group, strict=True)
-        models = [request.model for request in requests]
-        key, begin, base = tuple(map(id, models)), time.perf_counter(), requests[0].base
+        models, begin, base = [request.model for request in requests], time.perf_counter(), requests[0].base
+        key = tuple(map(id, models))
         try:
             one = self._passes[key] = passes.get(key) or Pass(base.model, models)
             for model in models:
@@ -154,28 +162,22 @@ class Company:
                 parameters = [parameter for request in requests for parameter in request.parameters]
                 gradients = torch.autograd.grad(losses.sum(), parameters, allow_unused=True)
             found = losses.tolist()
-        except torch.OutOfMemoryError:
-            self.most //= 2
-            log.warning("no memory for a step together; from now on %d tokens at most", self.most)
-            return False
-        except Exception:  # they are told what each of them raises alone
-            log.exception("a step together failed")
-            return False
+        except Exception as error:  # noqa: BLE001  each is told what it raises alone
+            return error.with_traceback(None)  # which holds what lies in memory
         for parameter, gradient in zip(parameters, gradients, strict=True):
             if gradient is not None:
                 parameter.grad = gradient.contiguous() if parameter.grad is None else parameter.grad + gradient
         for request, loss in zip(requests, found, strict=True):
             request.loss, request.seconds = loss, time.perf_counter() - begin
-        return True
+        return None
 
-    def _each_alone(self, requests: Sequence[Request]) -> None:
-        for request in requests:
-            try:
-                request.alone()
-            except Exception as error:  # noqa: BLE001  raised for whoever asked
-                request.error = error
-        if len(requests) > 1 and not any(request.error for request in requests):  # it was their company
-            self._members.update({request.model: None for request in requests})
+
+def _each_alone(requests: Sequence[Request]) -> None:
+    for request in requests:
+        try:
+            request.alone()
+        except Exception as error:  # noqa: BLE001  raised for whoever asked
+            request.error = error
 
 
 def _alike(one: Request, other: Request) -> bool:

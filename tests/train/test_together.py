@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from peft import get_peft_model_state_dict
 
 from playground.adapt.methods import method
-from playground.adapt.tasks import Example, Task, encode
+from playground.adapt.tasks import IGNORE, Example, Task, encode
 from playground.model import kernels
+from playground.model.architecture import architecture_of
 from playground.model.bases import Base
-from playground.train import evaluation, together
+from playground.model.catalogue import BaseSpec
+from playground.train import evaluation, training
 from playground.train.batches import shares, shuffled
-from playground.train.evaluation import response_loss
 from playground.train.job import Ended, Evaluation, Step, TrainingJob
+from playground.train.passes import Pass
 from playground.train.together import Company, Request
-from playground.train.training import train
 from playground.train.trainable import wrap
+from playground.train.training import train
 from tests.conftest import needs_bfloat16, tiny_tokenizer
 from tests.families import one_thread, tiny_base  # noqa: F401
-from tests.kinds import KINDS, model_of_kind
+from tests.kinds import model_of_kind
 
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 SAY = Task("pirate", *(tuple(Example(f"say {w}", f"{w}!") for w in words) for words in (WORDS[:8], WORDS[8:])))
-LONGER = Task("own", tuple(Example(f"what about {w}?", f"{w}, {w} and {w}" * n) for n, w in enumerate(WORDS, 1)), SAY.held_out)
+LONGER = Task(
+    "own", tuple(Example(f"what about {w}?", f"{w}, {w} and {w}" * n) for n, w in enumerate(WORDS, 1)), SAY.held_out
+)
 
 # One of each, and what is different about a method: what is reached, how high, what is dropped
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -44,7 +49,7 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "prompt": ("prompt_tuning", {"learning_rate": 0.3, "virtual_tokens": 7, "initialization": "random"}),
     "prompt_vocabulary": ("prompt_tuning", {"learning_rate": 0.3, "virtual_tokens": 12, "batch_size": 1}),
 }
-STEPS = 12
+STEPS = 10
 
 
 def job_of(name: str, seed: int = 0, steps: int = STEPS, task: Task = SAY, base: str = "tiny") -> TrainingJob:
@@ -65,13 +70,13 @@ def short_samples(monkeypatch: pytest.MonkeyPatch) -> None:
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many runs each pass answered."""
     found: list[int] = []
-    losses = together.Pass.losses
+    losses = Pass.losses
 
     def noted(self: Any, seats: Any, *rest: Any) -> torch.Tensor:
         found.append(len(seats))
         return losses(self, seats, *rest)
 
-    monkeypatch.setattr(together.Pass, "losses", noted)
+    monkeypatch.setattr(Pass, "losses", noted)
     return found
 
 
@@ -116,3 +121,268 @@ def test_all_methods_at_once_learn_what_each_learns_alone(tiny: Base, passes: li
     for job, seen in zip(jobs, events, strict=True):
         assert_as_alone(seen, list(train(job, lambda _: tiny)))
     assert tiny.untouched()
+
+
+def test_runs_join_in_the_middle_leave_early_and_are_stopped(tiny: Base, passes: list[int]) -> None:
+    lengths, starts, names = [12, 5, 9, 12, 12], [0, 1, 4, 7, 2], ["lora", "lora_dropout", "prompt", "ia3", "dora"]
+    own, heard = company(), [0]
+
+    def stop() -> bool:
+        heard[0] += 1
+        return heard[0] > 4
+
+    stops = [lambda: False] * 4 + [stop]
+    jobs = [job_of(name, seed, steps) for seed, (name, steps) in enumerate(zip(names, lengths, strict=True))]
+    runs = [train(job, lambda _: tiny, halt, own) for job, halt in zip(jobs, stops, strict=True)]
+    events = in_turn(runs, own, starts)
+    heard[0] = 0
+    for job, halt, seen in zip(jobs, stops, events, strict=True):
+        assert_as_alone(seen, list(train(job, lambda _: tiny, halt)))
+    assert [seen[-1].event for seen in events] == ["finished"] * 4 + ["stopped"]
+    assert set(passes) == {2, 3, 4}
+
+
+def test_one_run_in_company_is_the_very_run(tiny: Base) -> None:
+    job, own = job_of("lora_dropout", steps=3), company()
+    (events,) = in_turn([train(job, lambda _: tiny, company=own)], own)
+    *_, alone = train(job, lambda _: tiny)
+    tensors, same = events[-1].adapter.tensors, alone.adapter.tensors
+    assert all(torch.equal(tensor, same[name]) for name, tensor in tensors.items())
+
+
+# One step
+
+
+def request_of(base: Base, name: str, seed: int = 0, task: Task = SAY) -> Request:
+    """A run's first batch, with an adapter that has learned something already."""
+    chosen = method(RUNS[name][0])
+    values = chosen.complete(RUNS[name][1])
+    torch.manual_seed(seed)
+    model, _ = wrap(base, chosen, values)
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    with torch.no_grad():
+        for parameter in parameters:
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    encoded = [encode(base.tokenizer, example) for example in task.train]
+    batch = next(shuffled(encoded, values["batch_size"], seed))
+    ((part, share),) = shares(batch)
+    return Request(base, model, parameters, part, share, seed)
+
+
+Answer = tuple[float, list[torch.Tensor]]  # loss, gradients
+
+
+def again(request: Request) -> Request:
+    """The same wish, not answered yet, without gradients."""
+    for parameter in request.parameters:
+        parameter.grad = None
+    return dataclasses.replace(request, loss=None, error=None)
+
+
+def gradients(request: Request) -> list[torch.Tensor]:
+    return [parameter.grad for parameter in request.parameters if parameter.grad is not None]
+
+
+def answered(own: Company, *requests: Request) -> list[Answer]:
+    for request in requests:
+        own.ask(request)
+    own.step()
+    return [(request.result(), gradients(request)) for request in requests]
+
+
+def alone(request: Request) -> Answer:
+    own = again(request)
+    own.alone()
+    return own.result(), gradients(own)
+
+
+def assert_same(found: Answer, wanted: Answer, exact: float = 1e-5) -> None:
+    assert found[0] == pytest.approx(wanted[0], rel=exact, nan_ok=True)
+    assert len(found[1]) == len(wanted[1])
+    for one, other in zip(found[1], wanted[1], strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=10 * exact * max(1e-3, float(other.abs().amax())))
+
+
+@pytest.fixture(scope="module")
+def requests(tiny: Base) -> dict[str, Request]:
+    return {name: request_of(tiny, name, seed, (SAY, LONGER)[seed % 2]) for seed, name in enumerate(RUNS)}
+
+
+def test_pairs_have_the_gradients_of_each_alone(requests: dict[str, Request], passes: list[int]) -> None:
+    wanted = {name: alone(request) for name, request in requests.items()}
+    for one, other in itertools.pairwise([*RUNS, *list(RUNS)[::3]]):
+        found = answered(company(), again(requests[one]), again(requests[other]))
+        assert_same(found[0], wanted[one])
+        assert_same(found[1], wanted[other])
+    assert set(passes) == {2}
+
+
+@pytest.mark.parametrize("name", ["lora", "lora_all_linear", "rslora", "dora", "ia3", "prompt"])
+def test_gradients_are_those_of_peft_itself(name: str, passes: list[int]) -> None:
+    base = tiny_base("llama")
+    request, other = request_of(base, name), request_of(base, "lora_all_linear", 1, LONGER)
+    (found, _) = answered(company(), request, other)
+    assert passes == [2]
+    plain: Any = copy.deepcopy(request.model).train()  # nothing of ours takes part in it
+    plain.zero_grad()
+    longest = max(len(ids) for ids, _ in request.batch)
+    ids, labels, mask = (
+        torch.tensor([[*row, *[fill] * (longest - len(row))] for row in rows])
+        for fill, rows in (
+            (0, [ids for ids, _ in request.batch]),
+            (IGNORE, [labels for _, labels in request.batch]),
+            (0, [[1] * len(ids) for ids, _ in request.batch]),
+        )
+    )
+    loss = plain(input_ids=ids, attention_mask=mask, labels=labels).loss
+    loss.backward()
+    own = [parameter.grad for parameter in plain.parameters() if parameter.requires_grad]
+    assert_same(found, (float(loss.detach()), [gradient for gradient in own if gradient is not None]))
+
+
+def test_a_run_alone_among_strangers_changes_nobody(requests: dict[str, Request]) -> None:
+    """The random numbers that everybody else draws, another run's parameters, what a run had added up before."""
+    one, other, third = again(requests["lora_dropout"]), again(requests["dora_dropout"]), again(requests["lora"])
+    torch.manual_seed(7)
+    following = torch.rand(3)
+    torch.manual_seed(7)
+    for parameter in one.parameters:
+        parameter.grad = torch.ones_like(parameter)
+    (_, found), _ = answered(company(), one, other)
+    assert torch.equal(torch.rand(3), following)
+    assert gradients(third) == []
+    _, own = alone(one)
+    for gradient, wanted in zip(found, own, strict=True):
+        torch.testing.assert_close(gradient, 1 + wanted)
+
+
+@needs_bfloat16
+def test_products_are_bfloat16s_as_for_a_run_alone() -> None:
+    base = tiny_base("llama")
+    kernels.install(base.model.modules(), base.folder)
+    halves = {
+        layer.weight: layer.weight.detach().bfloat16() for layer in base.model.modules() if type(layer) is kernels.Linear
+    }
+    assert halves
+    made = [request_of(base, name, seed) for seed, name in enumerate(["lora", "lora_all_linear", "dora"])]
+    plain = answered(company(), *made)
+    short = [dataclasses.replace(again(request), halves=halves) for request in made]
+    found = answered(company(), *short)
+    for request, (loss, own), (exact, _) in zip(short, found, plain, strict=True):
+        assert loss != exact
+        assert_same((loss, own), alone(request), 1e-2)
+
+
+# Who cannot, and what goes wrong
+
+
+def test_what_no_pass_can_read_is_answered_alone(tiny: Base, tiny_forms: Any, passes: list[int]) -> None:
+    chosen = method("full_fine_tuning")
+    whole, _ = wrap(tiny, chosen, chosen.complete({}))
+    apart = dataclasses.replace(request_of(tiny, "lora"), model=whole, parameters=list(whole.parameters()))
+    other_form = request_of(tiny_forms("tiny:nf4"), "lora", 1)
+    beside = [request_of(tiny, "ia3", 2), request_of(tiny, "prompt", 3)]
+    found = answered(company(), apart, other_form, *beside)
+    assert passes == [2]
+    for request, own in zip([apart, other_form, *beside], found, strict=True):
+        assert_same(own, alone(request))
+
+
+def test_runs_on_a_base_in_four_bits_are_joined(tiny_forms: Any, passes: list[int]) -> None:
+    made = [request_of(tiny_forms("tiny:nf4"), name, seed) for seed, name in enumerate(["lora", "dora", "lora_dropout"])]
+    found = answered(company(), *made)
+    assert passes == [3]
+    for request, own in zip(made, found, strict=True):
+        assert_same(own, alone(request))
+
+
+def test_one_that_raises_is_told_so_and_the_others_go_on_together(requests: dict[str, Request], passes: list[int]) -> None:
+    good = [again(requests[name]) for name in ("lora", "ia3")]
+    wrong = dataclasses.replace(again(requests["rslora"]), batch=[([1, 10**6, 3], [IGNORE, IGNORE, 3])])
+    own = company()
+    for request in (*good, wrong):
+        own.ask(request)
+    own.step()
+    with pytest.raises(IndexError):
+        wrong.result()
+    for request in good:
+        assert_same((request.result(), gradients(request)), alone(request))
+    passes.clear()
+    answered(own, *map(again, good))
+    assert passes == [2]
+
+
+def test_one_that_overflows_takes_nobody_along(tiny: Base, requests: dict[str, Request], passes: list[int]) -> None:
+    good = [again(requests[name]) for name in ("lora_all_linear", "dora", "ia3", "prompt")]
+    wrong = request_of(tiny, "lora", 5)
+    with torch.no_grad():
+        for parameter in wrong.parameters:
+            parameter.fill_(1e25)
+    *found, (loss, _) = answered(company(), *good, wrong)
+    assert loss != loss
+    assert passes == [5]
+    for request, own in zip(good, found, strict=True):
+        assert_same(own, alone(request))
+
+
+def test_where_memory_ends_runs_step_alone_and_later_in_smaller_company(
+    requests: dict[str, Request], monkeypatch: pytest.MonkeyPatch, passes: list[int]
+) -> None:
+    def full(*_: Any) -> Any:
+        raise torch.OutOfMemoryError
+
+    names, own = ["lora", "rslora", "ia3"], company()
+    widest = max(own._seat(requests[name]).width for name in names)
+    own.most = 4 * widest
+    with monkeypatch.context() as patch:
+        patch.setattr(Pass, "losses", full)
+        found = answered(own, *(again(requests[name]) for name in names))
+    for name, one in zip(names, found, strict=True):
+        assert_same(one, alone(requests[name]))
+    passes.clear()
+    answered(own, *(again(requests[name]) for name in names))
+    assert own.most == 2 * widest
+    assert passes == [2]
+
+
+def test_a_run_that_fails_or_is_dropped_ends_alone(tiny: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = [([1, 10**6, 3], [IGNORE, IGNORE, 3])]
+
+    def breaking(examples: Any, size: int, seed: int) -> Iterator[Any]:
+        batches = shuffled(examples, size, seed)
+        yield from itertools.islice(batches, 3)
+        yield broken if seed == 1 else next(batches)
+        yield from batches
+
+    monkeypatch.setattr(training, "shuffled", breaking)
+    jobs, own = [job_of("lora", 0), job_of("lora", 1), job_of("ia3", 2)], company()
+    runs = [train(job, lambda _: tiny, company=own) for job in jobs]
+
+    def failing(run: Iterator[Any]) -> Iterator[Any]:
+        with pytest.raises(IndexError):
+            yield from run
+
+    first, failed, last = in_turn([runs[0], failing(runs[1]), itertools.islice(runs[2], 5)], own)
+    assert [event.step for event in failed if isinstance(event, Step)] == [1, 2, 3]
+    assert not any(isinstance(event, Ended) for event in (*failed, *last))
+    assert_as_alone(first, list(train(jobs[0], lambda _: tiny)))
+    runs[2].close()  # type: ignore[attr-defined]
+    assert own._waiting == []
+
+
+# Every family
+
+FAMILIES = ["qwen3", "gemma", "phi3", "gptj", "falcon-40b", "starcoder2", "cohere", "mixtral", "qwen3-moe", "deepseek-v3"]
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_families_join(kind: str, passes: list[int]) -> None:
+    model = model_of_kind(kind, tiny_tokenizer())
+    spec = BaseSpec(kind, kind, "local", f"tests/{kind}", None)
+    base = Base(kind, spec, model, tiny_tokenizer(), architecture_of(model), Path("nowhere"), "CPU", "")
+    names = ["lora", "lora_all_linear", "lora_dropout", "dora", "ia3", "prompt"]
+    made = [request_of(base, name, seed) for seed, name in enumerate(names)]
+    found = answered(company(), *made)
+    assert passes == [len(names)]
+    for request, own in zip(made, found, strict=True):
+        assert_same(own, alone(request), 2e-5)
