@@ -4,6 +4,8 @@ The lanes of this page's work: what waits for what, what goes on together, and h
 
 from __future__ import annotations
 
+from functools import cache
+
 from playground import settings
 from playground.work.jobs import Lane
 
@@ -14,6 +16,14 @@ def _write() -> None:
     SHARED.step()
 
 
+@cache
+def _trainings() -> int:
+    """How many go on together: on a GPU they take a step in one pass, elsewhere one after the other."""
+    from playground.model.bases import pick_device
+
+    return settings.TOGETHER if pick_device()[0] == "cuda" else settings.MAX_TRAININGS_TOGETHER
+
+
 def _train() -> None:
     from playground.train.together import SHARED
 
@@ -21,7 +31,7 @@ def _train() -> None:
 
 
 TRAIN = Lane(
-    "train", share=1.0, long=True, keeps=True, width=settings.MAX_TRAININGS_TOGETHER, room=settings.MAX_TRAINING_BYTES,
+    "train", share=1.0, long=True, keeps=True, width=_trainings, room=settings.MAX_TRAINING_BYTES,
     step=_train,
 )  # fmt: skip
 COMPARE = Lane("compare", share=3.0, width=settings.MAX_COMPARISONS_TOGETHER, room=settings.MAX_COMPARING_BYTES, step=_write)

@@ -55,15 +55,15 @@ class Lane:
     `long` is not pushed out by a newer job of its place: the newer one is refused. What `keeps` a result is asked to stop
     and ends by itself, and all its events stay; of any other only the latest event stays, and it is closed.
 
-    Up to `width` jobs go on together, as long as what they hold is within `room` bytes; `step`, if there is one, ends each
-    turn with what they do in common.
+    Up to `width` jobs (or as many as it says then) go on together, as long as what they hold is within `room` bytes; `step`,
+    if there is one, ends each turn with what they do in common.
     """
 
     id: str
     share: float = 1.0
     long: bool = False
     keeps: bool = False
-    width: int = 1
+    width: int | Callable[[], int] = 1
     room: float = math.inf
     step: Callable[[], None] | None = None
 
@@ -215,7 +215,8 @@ class Jobs:
     def _going(self, lane: Lane) -> list[Run]:
         """The runs whose turn it is: the oldest, as many as the lane takes together, at least one."""
         going: list[Run] = []
-        for run in self._lanes[lane][: lane.width]:
+        width = lane.width if isinstance(lane.width, int) else lane.width()
+        for run in self._lanes[lane][:width]:
             if going and together(one.size for one in (*going, run)) > lane.room:
                 break
             going.append(run)

@@ -12,6 +12,7 @@ STUDIES = {
     "starting": starting.study,
     "comparing": comparing.study,
     "gpu": gpu.study,
+    "gpu_training": gpu.trainings,
     "load": load.study,
     "training": training.study,
     "methods": methods.study,

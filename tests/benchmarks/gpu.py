@@ -1,27 +1,41 @@
 """
-On a GPU: eight panes against the base alone and against `generate`, a token of each, with a model of SmolLM2-135M's shape
-and random weights, as no weights can be fetched everywhere.
+On a GPU: eight panes against the base alone and against `generate`, a token of each, and sixteen LoRA runs against one, a
+step of each; with a model of SmolLM2-135M's shape and random weights, as no weights can be fetched everywhere.
 """
 
 from __future__ import annotations
 
 import copy
+import dataclasses
+import random
 import statistics
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from peft import IA3Config, LoraConfig, PromptTuningConfig, get_peft_model
+from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from playground.adapt.methods import method
+from playground.adapt.tasks import IGNORE
 from playground.compare.decoding import Row
 from playground.compare.job import Decoding
 from playground.compare.pool import Pool
+from playground.model.architecture import architecture_of
+from playground.model.bases import Base
+from playground.model.catalogue import BaseSpec
 from playground.model.weights import tensors_of
+from playground.train.together import Company, Request
+from playground.train.trainable import wrap
+from playground.train.training import CLIP
 from tests.benchmarks.table import write
 from tests.conftest import tiny_tokenizer
 
 TOKENS, ROUNDS = 48, 5
+RUNS, STEPS = 16, 12
 ATTENTION = ["q_proj", "v_proj"]
 CONFIGS: list[Any] = [
     *(LoraConfig(r=rank, target_modules=ATTENTION, init_lora_weights=False) for rank in (4, 8, 8, 16)),
@@ -49,8 +63,74 @@ def study() -> None:
     write("gpu", "A token on a GPU", ["in", "", "a token of each row", "against the base alone"], rows)
 
 
-def models_of(dtype: torch.dtype) -> list[Any]:
-    """The base, four LoRA adapters, a DoRA, an IA3 and a soft prompt, over one set of weights."""
+def trainings() -> None:
+    """A step of `RUNS` LoRA runs, forward, backward and optimizer, each with the defaults and a batch of its own."""
+    if not torch.cuda.is_available():
+        print("no GPU here: nothing is measured")
+        return
+    rows = []
+    for dtype in (torch.float32, torch.bfloat16):
+        base = base_of(dtype)
+        runs = [_run(base, seed) for seed in range(RUNS)]
+        company = Company()
+        ways = {"one run": (runs[:1], False), f"{RUNS} in turn": (runs, False), f"{RUNS} together": (runs, True)}
+        found: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(STEPS):
+            for name, (some, together) in ways.items():
+                found[name].append(_step(some, company if together else None))
+        assert all(company._members[run.model] for run, _ in runs), "somebody was not joined"
+        times = {name: statistics.median(seconds[2:]) for name, seconds in found.items()}
+        for name, seconds in times.items():
+            rows.append([str(dtype)[6:], name, f"{1000 * seconds:.1f} ms", f"{seconds / times['one run']:.2f}×"])
+    write("gpu_training", "A step of LoRA runs on a GPU", ["in", "", "a step of each run", "against one run"], rows)
+
+
+def _run(base: Base, seed: int) -> tuple[Request, torch.optim.Optimizer]:
+    """A LoRA run: four examples of about as many tokens as the pirate's, one opening in common."""
+    chosen = method("lora")
+    torch.manual_seed(seed)
+    model, _ = wrap(base, chosen, chosen.complete({}))
+    draw = random.Random(seed)
+    batch = []
+    for _ in range(4):
+        asked, told = ([draw.randrange(1000) for _ in range(draw.randint(15, 21))] for _ in range(2))
+        batch.append(([*range(30), *asked, *told], [IGNORE] * (30 + len(asked)) + told))
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    request = Request(base, model, parameters, batch, 1.0, seed)
+    return request, torch.optim.AdamW(parameters, lr=1e-3, weight_decay=0.0)
+
+
+def _step(runs: Sequence[tuple[Request, torch.optim.Optimizer]], company: Company | None) -> float:
+    """Seconds until all have taken a step."""
+    torch.cuda.synchronize()
+    begin = time.perf_counter()
+    asked = [dataclasses.replace(request, loss=None) for request, _ in runs]
+    for request in asked:
+        if company:
+            company.ask(request)
+        else:
+            request.alone()
+    if company:
+        company.step()
+    for request, optimizer in zip(asked, (one for _, one in runs), strict=True):
+        request.result()
+        nn.utils.clip_grad_norm_(request.parameters, CLIP)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    torch.cuda.synchronize()
+    return time.perf_counter() - begin
+
+
+def base_of(dtype: torch.dtype) -> Base:
+    """The model as a base that a run may be on."""
+    model = models_of(dtype, [])[0]
+    spec = BaseSpec("random", "Random", "local", "tests/random", None)
+    model.config._name_or_path = spec.repository
+    return Base("random", spec, model, tiny_tokenizer(), architecture_of(model), Path("nowhere"), "GPU", "")
+
+
+def models_of(dtype: torch.dtype, configs: Sequence[Any] = CONFIGS) -> list[Any]:
+    """The base and its adapters (four LoRA, a DoRA, an IA3 and a soft prompt), over one set of weights."""
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=49_152, hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9,
@@ -58,8 +138,8 @@ def models_of(dtype: torch.dtype) -> list[Any]:
     )  # fmt: skip
     base: Any = LlamaForCausalLM(config).to("cuda", dtype).eval().requires_grad_(False)
     shared = {id(tensor): tensor for tensor in tensors_of(base)}
-    views = [copy.deepcopy(base, dict(shared)) for _ in CONFIGS]
-    adapted: list[Any] = [get_peft_model(view, one) for view, one in zip(views, CONFIGS, strict=True)]
+    views = [copy.deepcopy(base, dict(shared)) for _ in configs]
+    adapted: list[Any] = [get_peft_model(view, one) for view, one in zip(views, configs, strict=True)]
     return [base, *(model.to("cuda", dtype).eval().requires_grad_(False) for model in adapted)]
 
 

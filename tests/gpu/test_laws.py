@@ -17,9 +17,12 @@ from playground.compare.pool import Pool
 from playground.model.bases import Base
 from playground.model.checksum import checksum
 from playground.train.job import TrainingJob
+from playground.train.together import Company
 from playground.train.training import train
 from tests.compare.test_pool import rows_of
 from tests.compare.test_routing import LENGTH, assert_own, generated, tiny, variants_of, written
+from tests.train import test_together as together
+from tests.train.test_together import passes  # noqa: F401
 
 FAMILIES = ["llama", "gemma2", "gpt2", "bloom", "mixtral"]
 TASK = Task("t", tuple(Example(f"q{n}", f"answer {n}") for n in range(12)), (Example("q", "answer"), Example("p", "no")))
@@ -91,3 +94,15 @@ def test_an_adapter_that_has_learned_nothing_is_the_base(places: dict[str, Base]
     model = attach(base, Variant("tiny", start)).model
     ids = torch.arange(12, device="cuda")[None]
     assert torch.equal(model(input_ids=ids).logits, base.model(input_ids=ids).logits)
+
+
+def test_runs_that_step_together_learn_what_each_learns_alone(places: dict[str, Base], passes: list[int]) -> None:  # noqa: F811
+    base, company = places["cuda"], Company(most=10**6)
+    assert company.pays(base)
+    jobs = [together.job_of(name, seed) for seed, name in enumerate(together.RUNS)]
+    events = together.in_turn([train(job, lambda _: base, company=company) for job in jobs], company)
+    assert max(passes) == len(jobs)
+    assert min(passes) > 1
+    for job, seen in zip(jobs, events, strict=True):
+        together.assert_as_alone(seen, list(train(job, lambda _: base)))
+    assert base.untouched()
