@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from playground.actions.train import start_training
 from playground.adapt.methods import method
 from playground.adapt.tasks import IGNORE, Example, Task, encode
 from playground.model import kernels
@@ -22,9 +23,10 @@ from playground.train import evaluation, training
 from playground.train.batches import shares, shuffled
 from playground.train.job import Ended, Evaluation, Step, TrainingJob
 from playground.train.passes import Pass
-from playground.train.together import Company, Request
+from playground.train.together import SHARED, Company, Request
 from playground.train.trainable import wrap
 from playground.train.training import train
+from playground.work.sessions import JOBS
 from tests.conftest import needs_bfloat16, tiny_tokenizer
 from tests.families import one_thread, tiny_base  # noqa: F401
 from tests.kinds import model_of_kind
@@ -368,6 +370,22 @@ def test_a_run_that_fails_or_is_dropped_ends_alone(tiny: Base, monkeypatch: pyte
     assert_as_alone(first, list(train(jobs[0], lambda _: tiny)))
     runs[2].close()  # type: ignore[attr-defined]
     assert own._waiting == []
+
+
+def test_trainings_of_several_visitors_step_in_one_pass(
+    tiny: Base, loaded: Any, monkeypatch: pytest.MonkeyPatch, passes: list[int]
+) -> None:
+    loaded(tiny)
+    monkeypatch.setattr(SHARED, "pays", lambda base: True)
+    with JOBS._work:  # all of them come before the first begins
+        runs = [
+            start_training(f"visitor {n}", "tiny", name, SAY, {}, steps=4) for n, name in enumerate(["lora", "ia3", "lora"])
+        ]
+    for run in runs:
+        assert [None for _ in run.changes()]
+        assert (run.state, run.error) == ("finished", None)
+        assert [event.step for event in run.events if isinstance(event, Step)] == [1, 2, 3, 4]
+    assert max(passes) == 3
 
 
 # Every family

@@ -371,9 +371,12 @@ def held(jobs: Jobs, gated: Gated, lane: Lane, *asked: tuple[Callable[..., Any],
     return runs
 
 
-def test_as_many_as_a_lane_takes_advance_in_turn_and_their_turn_ends_in_common(jobs: Jobs, gated: Gated) -> None:
+@pytest.mark.parametrize("width", [2, lambda: 2])
+def test_as_many_as_a_lane_takes_advance_in_turn_and_their_turn_ends_in_common(
+    jobs: Jobs, gated: Gated, width: int | Callable[[], int]
+) -> None:
     steps = Steps()
-    lane = Lane("wide", width=2, step=steps)
+    lane = Lane("wide", width=width, step=steps)
     steps.runs = held(jobs, gated, lane, *[(counting(3), NOTHING)] * 3)
     assert positions(steps.runs) == [0, 0, 1]
     for run in steps.runs:
