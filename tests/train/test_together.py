@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import gc
 import itertools
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -312,6 +314,27 @@ def test_one_that_raises_is_told_so_and_the_others_go_on_together(requests: dict
     passes.clear()
     answered(own, *map(again, good))
     assert passes == [2]
+
+
+def test_a_batch_that_nobody_can_read_is_its_own_runs_affair(requests: dict[str, Request]) -> None:
+    good, unheard = again(requests["lora"]), again(requests["lora_dropout"])
+    unheard = dataclasses.replace(unheard, batch=[([1, 2, 3], [IGNORE] * 3)])
+    own = company()
+    own.ask(unheard)
+    assert_same(answered(own, good)[0], alone(good))
+    with pytest.raises(IndexError):
+        unheard.result()
+
+
+def test_a_company_of_none_holds_nothing(tiny: Base) -> None:
+    own = company()
+    made = [request_of(tiny, "lora", seed) for seed in range(2)]
+    answered(own, *made)
+    held = [weakref.ref(request.model) for request in made]
+    own.step()
+    del made
+    gc.collect()
+    assert [one() for one in held] == [None, None]
 
 
 def test_one_that_overflows_takes_nobody_along(tiny: Base, requests: dict[str, Request], passes: list[int]) -> None:
