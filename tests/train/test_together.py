@@ -154,6 +154,12 @@ def test_one_run_in_company_is_the_very_run(tiny: Base) -> None:
     assert all(torch.equal(tensor, same[name]) for name, tensor in tensors.items())
 
 
+def test_on_a_processor_nobody_waits_for_company(tiny: Base) -> None:
+    own = Company()
+    *_, ended = train(job_of("lora", steps=2), lambda _: tiny, company=own)  # though nobody steps it
+    assert (ended.event, ended.step) == ("finished", 2)
+
+
 # One step
 
 
