@@ -123,7 +123,7 @@ class Company:
     def _groups(self, waiting: Sequence[Request]) -> list[list[tuple[Request, Seat]]]:
         """Who is answered in one pass, those with short rows together: at most `most` tokens with their padding."""
         groups: list[list[tuple[Request, Any]]] = []
-        seated = [(request, self._seat(request)) for request in waiting]
+        seated = [(request, self._seat(request) if len(waiting) > 1 else None) for request in waiting]
         for request, seat in sorted(seated, key=lambda one: one[1].width if one[1] else 0):
             fits = [
                 group

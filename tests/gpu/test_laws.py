@@ -106,3 +106,17 @@ def test_runs_that_step_together_learn_what_each_learns_alone(places: dict[str, 
     for job, seen in zip(jobs, events, strict=True):
         together.assert_as_alone(seen, list(train(job, lambda _: base)))
     assert base.untouched()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_in_16_bits_company_moves_gradients_no_further_than_rounding(
+    dtype: torch.dtype,
+    places: dict[str, Base],
+    passes: list[int],  # noqa: F811
+) -> None:
+    base = dataclasses.replace(places["cuda"], model=copy.deepcopy(places["cuda"].model).to(dtype))
+    made = [together.request_of(base, name, seed) for seed, name in enumerate(together.RUNS)]
+    found = together.answered(Company(most=10**6), *made)
+    assert passes == [len(made)]
+    for request, own in zip(made, found, strict=True):
+        together.assert_same(own, together.alone(request), 1e-2)
