@@ -24,7 +24,7 @@ def whole(target: Path) -> Iterator[Path]:
     """
     Where to write a file or a folder that becomes `target` in one rename when the block ends. It lies in a folder beside,
     in which the block may write what else it needs, and which then goes. `target` stays as it was if the block raises, or
-    writes nothing.
+    writes nothing. A folder that takes another one's place does so in two renames: between them there is none.
 
     Raises PlaygroundError where the disk is full.
     """
