@@ -80,7 +80,13 @@ def unexpected(error: BaseException) -> PlaygroundError:
     if disk_is_full(error):
         return PlaygroundError("no_space")
     kind = type(error).__name__
-    return PlaygroundError("out_of_memory" if kind in ("MemoryError", "OutOfMemoryError") else "internal", kind=kind)
+    return PlaygroundError("out_of_memory" if memory_is_out(error) else "internal", kind=kind)
+
+
+def memory_is_out(error: BaseException) -> bool:
+    """Whether an allocator says so; torch's for CPUs has no error of its own."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
 
 
 def disk_is_full(error: BaseException) -> bool:

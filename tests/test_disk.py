@@ -13,6 +13,7 @@ import shutil
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -29,6 +30,8 @@ from playground.adapt.library import examples
 from playground.errors import PlaygroundError
 from playground.locales import LANGUAGES
 from playground.model import embedded, kernels
+from playground.model.bases import Base
+from playground.quantize.wholemodel import file_bytes
 from playground.work.sessions import SESSIONS
 from tests.faults import full_disk, in_child, killed_after, killed_at, limited, own_disk
 
@@ -235,6 +238,15 @@ def test_what_a_killed_process_left_goes_with_the_next_writing_once_it_is_old(tm
     os.utime(left, (time.time() - disk.STALE,) * 2)
     write()
     assert sorted(tmp_path.iterdir()) == [tmp_path / "new"]
+
+
+def test_a_base_that_is_written_to_be_measured_says_a_full_disk_too(tiny: Base) -> None:
+    def tried() -> str:
+        with limited(5000), pytest.raises(PlaygroundError) as refused:
+            file_bytes(replace(tiny, folder=Path("nowhere")))
+        return refused.value.key
+
+    assert in_child(tried)[1] == "disk_full"
 
 
 def test_what_raises_or_writes_nothing_changes_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
+import torch
 
 from playground import settings
 from playground.actions.lanes import LAB
@@ -518,13 +520,22 @@ def refusing(error: Exception) -> Callable[[Callable[[], bool]], Iterator[int]]:
     return job
 
 
+def refused_by(allocator: Callable[[int], object]) -> Exception:
+    """What it raises for more than any machine can address."""
+    try:
+        allocator(2**50)
+    except Exception as error:  # noqa: BLE001  whatever it is
+        return error
+    raise AssertionError("there was memory")
+
+
 @pytest.mark.parametrize("failing", [raising, refusing])
 @pytest.mark.parametrize("lane", [LONG, SHORT])
 @pytest.mark.parametrize(
     ("error", "key"),
     [
         (PlaygroundError("empty_prompt"), "empty_prompt"),
-        (MemoryError(), "out_of_memory"),
+        *((refused_by(allocator), "out_of_memory") for allocator in (bytearray, np.empty, torch.empty)),
         (RuntimeError("secret"), "internal"),
         (ZeroDivisionError(), "internal"),
     ],
