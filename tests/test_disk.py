@@ -176,7 +176,7 @@ def test_a_process_that_is_killed_leaves_what_was_there_or_what_it_wrote(name: s
     after = seen(place, tmp_path)
     assert after
     assert after != states[0]
-    none = [{}] if name == "adapter again" else []  # between two renames
+    none: list[Any] = [{}] if name == "adapter again" else []  # between two renames
     assert all(state in (states[0], after, *none) for state in states)
 
 

@@ -20,7 +20,7 @@ def test_what_gradio_cannot_copy_is_a_full_disk(visibility: str, tmp_path: Path,
     given = tmp_path / "large.zip"
     given.write_bytes(bytes(100_000))
     with ServedBlocks() as page:
-        gr.Button().click(lambda: str(given), None, gr.File(), api_name="give", api_visibility=visibility)  # type: ignore[arg-type]
+        gr.Button().click(lambda: str(given), None, gr.File(), api_name="give", api_visibility=visibility)
 
     def asked() -> str:
         with limited(5000):
