@@ -38,10 +38,10 @@ class Sizes:
     pages: int = 30
     training: int = 10
     within: float = 10.0  # seconds in which all of them ask
-    tokens: int = 24
-    steps: int = 4
+    tokens: int = 16
+    steps: int = 3
     more: int = 200  # comparisons of the base and LoRA, after which memory is read again
-    more_tokens: int = 4
+    more_tokens: int = 2
 
 
 @dataclass(frozen=True)
