@@ -7,6 +7,8 @@ language; `str(error)` is the English sentence, for notebooks and logs. Knows no
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +22,8 @@ LABELS = {
     "kind": ("error.kind.{}",),
     "reason": ("error.reason.{}",),
 }
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the system: the disk, what a user may have of it, what a file may
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,25 @@ def unexpected(error: BaseException) -> PlaygroundError:
     """The sentence for an error that no room expected."""
     if isinstance(error, PlaygroundError):
         return error.alone()
+    if disk_is_full(error):
+        return PlaygroundError("no_space")
     kind = type(error).__name__
-    return PlaygroundError("out_of_memory" if kind in ("MemoryError", "OutOfMemoryError") else "internal", kind=kind)
+    return PlaygroundError("out_of_memory" if memory_is_out(error) else "internal", kind=kind)
+
+
+def memory_is_out(error: BaseException) -> bool:
+    """Whether an allocator says so; torch's for CPUs has no error of its own."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether that is what an error says; safetensors and tokenizers wrap the system's in their own, keeping its words."""
+    if isinstance(error, PlaygroundError):
+        return error.key == "no_space"
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in FULL
+    return any(os.strerror(code) in str(error) for code in FULL)
 
 
 def _written(language: str, value: object, labels: Sequence[str]) -> object:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from playground.adapt import adapters, tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.library import examples
 from playground.adapt.variant import Variant
+from playground.disk import explained, whole
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.model.catalogue import split_id
@@ -52,7 +55,8 @@ def download(key: str, adapter_id: str, name: str = "") -> str:
     """
     adapter = SESSIONS.get(key).library.get(adapter_id)
     named = replace(adapter, name=(name or plain_name(adapter))[: settings.MAX_ADAPTER_NAME])
-    return str(adapters.pack(named, _new_folder()))
+    with _new_folder() as folder:
+        return str(adapters.pack(named, folder))
 
 
 def download_examples(key: str, adapter_id: str) -> str | None:
@@ -63,17 +67,24 @@ def download_examples(key: str, adapter_id: str) -> str | None:
     examples = SESSIONS.get(key).library.get(adapter_id).examples
     if examples is None:
         return None
-    path = _new_folder() / tasks.OWN_FILE
-    path.write_text(tasks.as_lines(examples), encoding="utf-8")
-    return str(path)
+    with _new_folder() as folder, whole(folder / tasks.OWN_FILE) as written:
+        written.write_text(tasks.as_lines(examples), encoding="utf-8")
+    return str(folder / tasks.OWN_FILE)
 
 
-def _new_folder() -> Path:
-    """For one download."""
+@contextmanager
+def _new_folder() -> Iterator[Path]:
+    """For one download; it goes if that fails. Raises PlaygroundError where the disk is full."""
     folders = sorted(Path(DOWNLOADS.name).iterdir(), key=lambda one: one.stat().st_mtime)
     for old in folders[: 1 - settings.MAX_SESSIONS]:
         shutil.rmtree(old, ignore_errors=True)
-    return Path(tempfile.mkdtemp(dir=DOWNLOADS.name))
+    with explained():
+        folder = Path(tempfile.mkdtemp(dir=DOWNLOADS.name))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def described(key: str, adapter_id: str) -> dict[str, Any]:

@@ -173,7 +173,8 @@ def start_answers(
         have(needed)
     together = SHARED if lane is COMPARE else None
     size = Size(*held_bytes(job, catalogue.architecture(base_id)))
-    return SESSIONS.submit(key, lane, lambda stop: compare(job, BASES.get, together), subject, place, size)
+    length = job.decoding.max_new_tokens
+    return SESSIONS.submit(key, lane, lambda stop: compare(job, BASES.get, together), subject, place, size, length)
 
 
 @cache

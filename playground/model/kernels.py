@@ -12,10 +12,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
 import platform
 import sys
-import tempfile
 import threading
 import time
 import weakref
@@ -31,6 +29,8 @@ from torch import nn
 from torch.nn.functional import linear
 
 from playground import settings
+from playground.disk import whole
+from playground.errors import PlaygroundError
 
 ROWS = (1, 2, 4, 16, 64)  # of a product that is measured: tokens
 REPEATS, WEIGHTS = 3, 8
@@ -283,9 +283,7 @@ def _read(cache: Path) -> dict[str, dict[str, list[Any]]]:
 def _write(cache: Path, kept: Mapping[str, Any]) -> None:
     """Keep it, whole or not at all. Where nothing can be written, it will be measured again."""
     try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=cache.parent, delete=False, encoding="utf-8") as file:
-            json.dump(kept, file, indent=1)
-        os.replace(file.name, cache)
-    except OSError as error:
+        with whole(cache) as written:
+            written.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+    except (OSError, PlaygroundError) as error:
         log.warning("what was measured of this machine's products cannot be kept: %s", error)

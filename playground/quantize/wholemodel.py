@@ -25,6 +25,7 @@ from playground import settings
 from playground.adapt.attach import attached
 from playground.adapt.variant import Variant
 from playground.compare.divergence import kl
+from playground.disk import explained
 from playground.errors import PlaygroundError
 from playground.formats.registry import format_of
 from playground.formats.statistics import errors
@@ -209,12 +210,9 @@ def file_bytes(base: Base) -> int:
 
     if base.id == base.spec.id and total(base.folder):
         return total(base.folder)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            base.model.save_pretrained(folder)
-        except OSError as error:
-            needed = f"{held_bytes(base.model) / 1e9:.1f}"
-            raise PlaygroundError("disk_full", folder=tempfile.gettempdir(), needed=needed) from error
+    needed = held_bytes(base.model)
+    with explained(tempfile.gettempdir(), needed), tempfile.TemporaryDirectory() as folder:
+        base.model.save_pretrained(folder)
         return total(Path(folder))
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from playground import settings
 from playground.errors import PlaygroundError, unexpected
 from playground.model.memory import give_back
+from playground.work.waiting import Pace, Spent, begins_in
 
 FRAMES = 60  # a second: what writing, sending and drawing them leaves of two cores is for the work itself
 READERS: set[object] = set()  # who follow a run now
@@ -67,19 +68,26 @@ class Lane:
     room: float = math.inf
     step: Callable[[], None] | None = None
 
+    def takes(self, runs: Sequence[Run]) -> bool:
+        """Whether these can go on together; one always can."""
+        if len(runs) <= 1:
+            return True
+        width = self.width if isinstance(self.width, int) else self.width()
+        return len(runs) <= width and together(one.size for one in runs) <= self.room
+
 
 class Run:
     """One job on its way: its state, its events so far, its error."""
 
-    def __init__(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING) -> None:
+    def __init__(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING, length: float = 1.0) -> None:
         self.id = uuid.uuid4().hex
         self.lane, self.size = lane, size
+        self.length, self.spent = length, Spent()  # how much work it is beside others of its lane; what it has taken
         self.job = job  # what was asked for, for whoever shows the run
         self.state = "queued"  # then "running", then one of ENDED
         self.events: list[Any] = []
         self.error: PlaygroundError | None = None
         self.position = 0  # place in the queue, from 1; 0 once it runs
-        self.began = 0.0  # to run, on the clock of time.monotonic
         self.replaced = False  # by a newer run of its place: whoever shows this one may look away
         self._stop = threading.Event()
         self._start: Start | None = start
@@ -94,13 +102,6 @@ class Run:
     def stop(self) -> None:
         """Ask the job to end; a training keeps what it has learned. Takes effect at its next event."""
         self._stop.set()
-
-    def remaining(self, lasts: float | None, now: float) -> float:
-        """Seconds that it has still to run: as its latest events tell, else as runs of its lane last; infinity unknown."""
-        for event in reversed(self.events[-2:]):
-            if (told := getattr(event, "remaining", None)) is not None:
-                return float(told)
-        return math.inf if lasts is None else max(lasts - (now - self.began), 0.1 * lasts)
 
     def changes(self, seconds: float = 5.0) -> Iterator[None]:
         """
@@ -132,8 +133,9 @@ class Run:
             self._version += 1
             self._changed.notify_all()
 
-    def _advance(self) -> None:
+    def _advance(self, clock: Callable[[], float]) -> None:
         """Run the job up to its next event; whatever it raises becomes the run's error."""
+        began, event = clock(), None
         try:
             if self._iterator is None:
                 assert self._start is not None
@@ -152,21 +154,24 @@ class Run:
         else:
             if event is not None or not self.lane.keeps:  # None: a pause, in which others have their turn
                 self._update(events=[*self.events, event] if self.lane.keeps else [event])
+        finally:
+            self.spent.add(clock() - began, event)
 
 
 class Jobs:
     """The worker and its lanes. Submitting starts the worker; it sleeps while there is nothing to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock  # seconds
         self._lanes: defaultdict[Lane, list[Run]] = defaultdict(list)
         self._spent: defaultdict[Lane, float] = defaultdict(float)
-        self._lasted: dict[Lane, float] = {}  # seconds, of runs that finished
+        self._paces: defaultdict[Lane, Pace] = defaultdict(Pace)
         self._work = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def submit(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING) -> Run:
-        """Queue a job of a `size`. Raises PlaygroundError if the queue is full."""
-        run = Run(lane, start, job, size)
+    def submit(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING, length: float = 1.0) -> Run:
+        """Queue a job of a `size`, and a `length` beside others of its lane. Raises PlaygroundError if the queue is full."""
+        run = Run(lane, start, job, size, length)
         with self._work:
             waiting = self._lanes[lane]
             if len(waiting) >= settings.MAX_QUEUE:
@@ -197,13 +202,13 @@ class Jobs:
         end first, and each lasts as long as the last ones of its lane did.
         """
         with self._work:
-            going = [one for one in self._lanes[run.lane] if one.state == "running"]
-            lasts, now = self._lasted.get(run.lane), time.monotonic()
-            left = sorted(one.remaining(lasts, now) for one in going)
-        if run.state != "queued" or not left or math.isinf(left[0]):
-            return None
-        later, place = divmod(run.position - 1, len(left))
-        return left[place] + later * (lasts or left[-1])
+            runs = list(self._lanes[run.lane])
+            if run.state != "queued" or run not in runs:
+                return None
+            going = [one for one in runs if one.state == "running"]
+            ahead = [one for one in runs[: runs.index(run)] if one.state == "queued"]
+            pace = self._paces[run.lane]
+            return begins_in(run, ahead, going, pace, run.lane.takes) if going else None
 
     def _number(self, lane: Lane) -> None:
         going = self._going(lane)
@@ -215,9 +220,8 @@ class Jobs:
     def _going(self, lane: Lane) -> list[Run]:
         """The runs whose turn it is: the oldest, as many as the lane takes together, at least one."""
         going: list[Run] = []
-        width = lane.width if isinstance(lane.width, int) else lane.width()
-        for run in self._lanes[lane][:width]:
-            if going and together(one.size for one in (*going, run)) > lane.room:
+        for run in self._lanes[lane]:
+            if not lane.takes([*going, run]):
                 break
             going.append(run)
         return going
@@ -227,7 +231,6 @@ class Jobs:
         going = self._going(lane)
         for run in going:
             if run.state == "queued":  # under the lock: from here on `stop` asks instead of removing
-                run.began = time.monotonic()
                 run._update(state="running", position=0)
         return going
 
@@ -237,17 +240,20 @@ class Jobs:
                 self._work.wait_for(lambda: any(self._lanes.values()))
                 lane = min((one for one, runs in self._lanes.items() if runs), key=self._spent.__getitem__)
                 going = self._begin(lane)
-            begin = time.perf_counter()
+            begin = self._clock()
             for run in going:
-                run._advance()
+                run._advance(self._clock)
+            owned = self._clock() - begin
             if lane.step:
                 self._step_together(lane.step, going)
             ended = [run for run in going if run.ended]
             with self._work:
-                self._spent[lane] += (time.perf_counter() - begin) / lane.share
+                now, pace = self._clock(), self._paces[lane]
+                self._spent[lane] += (now - begin) / lane.share
+                pace.turn(begin, now, owned)
                 for run in ended:
                     self._lanes[lane].remove(run)
-                    self._note(run)
+                    pace.end(run, idle=not self._lanes[lane])
                 self._number(lane)
             if ended:
                 if lane.long:
@@ -263,9 +269,3 @@ class Jobs:
             for run in going:
                 if not run.ended:
                     run._update(state="failed", error=unexpected(error))
-
-    def _note(self, run: Run) -> None:
-        """How long runs of its lane last: half of it the latest."""
-        if run.state == "finished":
-            lasted = time.monotonic() - run.began
-            self._lasted[run.lane] = (self._lasted.get(run.lane, lasted) + lasted) / 2

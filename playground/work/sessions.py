@@ -97,7 +97,14 @@ class Sessions:
             return sum(sizes.values())
 
     def submit(
-        self, key: str, lane: Lane, start: Start, job: Any = None, place: Place | None = None, size: Size = NOTHING
+        self,
+        key: str,
+        lane: Lane,
+        start: Start,
+        job: Any = None,
+        place: Place | None = None,
+        size: Size = NOTHING,
+        length: float = 1.0,
     ) -> Run:
         """
         Queue a job for a session. It stops the session's previous one of that place (where it is shown; the lane unless
@@ -114,7 +121,9 @@ class Sessions:
             others = sum(not run.ended for run in session.runs.values() if run is not running)
             if others >= settings.MAX_SESSION_JOBS:
                 raise PlaygroundError("too_many_jobs", running=others)
-            session.runs[place] = self.jobs.submit(lane, start, job, size)  # may be refused: then the previous one goes on
+            session.runs[place] = self.jobs.submit(
+                lane, start, job, size, length
+            )  # may be refused: then the previous one goes on
             if running:
                 running.replaced = True
                 self.jobs.stop(running)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from playground import settings
 from playground.actions.lanes import LAB
@@ -250,11 +252,11 @@ def test_a_run_stopped_just_as_it_is_picked_up_still_ends(jobs: Jobs, monkeypatc
     advance = Run._advance
     picked: list[Run] = []
 
-    def stopped_first(run: Run) -> None:
+    def stopped_first(run: Run, clock: Any) -> None:
         if not picked:  # the visitor stops between the worker's choice and the job's first step
             picked.append(run)
             jobs.stop(run)
-        advance(run)
+        advance(run, clock)
 
     monkeypatch.setattr(Run, "_advance", stopped_first)
     finished = threading.Event()
@@ -435,33 +437,6 @@ def test_a_stop_takes_effect_within_a_turn(jobs: Jobs, gated: Gated) -> None:
     ended(second)
 
 
-class Told(NamedTuple):
-    remaining: float
-
-
-def test_a_wait_is_expected_as_the_running_ones_tell(jobs: Jobs, gated: Gated) -> None:
-    def telling(seconds: float) -> Callable[..., Iterator[Told]]:
-        def job(stop: Callable[[], bool]) -> Iterator[Told]:
-            yield Told(seconds)
-            yield from gated(stop)  # type: ignore[misc]
-
-        return job
-
-    lane = Lane("wide", width=1, keeps=True)
-    first = jobs.submit(lane, telling(30.0))
-    waiting = [jobs.submit(lane, counting(1)) for _ in range(2)]
-    until(first, has_seen(1))
-    assert gated.started.wait(BOUND)
-    assert jobs.expected_wait(waiting[0]) == 30.0
-    assert jobs.expected_wait(waiting[1]) == 60.0, "the one ahead is taken to last as long"
-    assert jobs.expected_wait(first) is None
-
-
-def test_nothing_is_expected_where_nothing_tells(jobs: Jobs, gated: Gated) -> None:
-    running(jobs, gated)
-    assert jobs.expected_wait(jobs.submit(LONG, counting(1))) is None
-
-
 # One worker, two lanes
 
 
@@ -518,13 +493,22 @@ def refusing(error: Exception) -> Callable[[Callable[[], bool]], Iterator[int]]:
     return job
 
 
+def refused_by(allocator: Callable[[int], object]) -> Exception:
+    """What it raises for more than any machine can address."""
+    try:
+        allocator(2**50)
+    except Exception as error:  # noqa: BLE001  whatever it is
+        return error
+    raise AssertionError("there was memory")
+
+
 @pytest.mark.parametrize("failing", [raising, refusing])
 @pytest.mark.parametrize("lane", [LONG, SHORT])
 @pytest.mark.parametrize(
     ("error", "key"),
     [
         (PlaygroundError("empty_prompt"), "empty_prompt"),
-        (MemoryError(), "out_of_memory"),
+        *((refused_by(allocator), "out_of_memory") for allocator in (bytearray, np.empty, torch.empty)),
         (RuntimeError("secret"), "internal"),
         (ZeroDivisionError(), "internal"),
     ],

@@ -11,13 +11,13 @@ from typing import Any
 from fastapi import Depends, HTTPException, Request
 from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from gradio.route_utils import FnIndexInferError
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from playground import locales
 from playground.bounds import shown
-from playground.errors import PlaygroundError
+from playground.errors import PlaygroundError, disk_is_full, unexpected
 from playground.ui.api.served import parameters
 
 CALLS = ("/gradio_api/call/v2/", "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/api/")
@@ -69,6 +69,13 @@ async def explain_status(request: Request, error: Exception) -> Response:
     return explain(request, error)
 
 
+async def explain_disk(request: Request, error: Exception) -> Response:
+    """A file that somebody sends when the disk is full; what else the system refuses goes on as an error."""
+    if not disk_is_full(error):
+        raise error
+    return PlainTextResponse(unexpected(error).told(language(request)), 507)
+
+
 def endpoint_of(request: Request) -> str | None:
     """The name of the endpoint that a request calls; None for what is no call."""
     for prefix in CALLS:
@@ -86,6 +93,7 @@ APP: dict[str, Any] = {
     "exception_handlers": {
         RequestValidationError: explain_body,
         AnyHTTPException: explain_status,
+        OSError: explain_disk,
         # What gradio raises for a name that it does not have, and for names and nesting that it cannot take
         **dict.fromkeys((FnIndexInferError, KeyError, TypeError, ValueError, RecursionError), explain),
     },

@@ -22,7 +22,7 @@ from gradio.context import LocalContext
 
 from playground import locales
 from playground.bounds import check_text, shown
-from playground.errors import PlaygroundError, unexpected
+from playground.errors import PlaygroundError, disk_is_full, unexpected
 from playground.model import libraries
 from playground.ui.kit.numbers import Numbers
 from playground.work.jobs import Run
@@ -51,14 +51,16 @@ class ServedBlocks(gr.Blocks):
         if one.api_visibility != "public" or not one.api_name or one.fn is None:
             if self.numbers:
                 self.numbers.check(one.inputs, given, named.get("state") or {}, accepted(request))
-            return await super().process_api(block_fn, given, *more, **named)
+            with full_disk_explained(request):
+                return await super().process_api(block_fn, given, *more, **named)
         name, listed = f"/{one.api_name}", ", ".join(parameters(one.fn))
         if len(inputs) > len(one.inputs):
             error = PlaygroundError("too_many_values", found=len(inputs), endpoint=name, parameters=listed)
             raise said_to(request, error)
         defaults: list[Any] = list(one.inputs[len(inputs) :])
         try:
-            return await super().process_api(block_fn, [*given, *(one.value for one in defaults)], *more, **named)
+            with full_disk_explained(request):
+                return await super().process_api(block_fn, [*given, *(one.value for one in defaults)], *more, **named)
         except gr.Error:
             raise
         except Exception as reason:  # what an endpoint raises is a gr.Error: gradio could not read a value
@@ -143,6 +145,17 @@ def explained(request: Any) -> Iterator[None]:
     except Exception as error:
         log.exception("an endpoint failed")
         raise said_to(request, unexpected(error)) from error
+
+
+@contextmanager
+def full_disk_explained(request: Any) -> Iterator[None]:
+    """The same for a disk that is full when gradio copies what a handler gives, or one does not say it by itself."""
+    try:
+        yield
+    except Exception as error:
+        if disk_is_full(error):
+            raise said_to(request, unexpected(error)) from error
+        raise
 
 
 def said_to(request: Any, error: PlaygroundError) -> gr.Error:

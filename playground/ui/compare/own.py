@@ -82,10 +82,13 @@ class OwnAdapters:
         hidden = gr.update(visible=False)
         if found is None:
             return {self.details: "", self.name: "", self.download: hidden, self.sure: hidden}
-        offered = found["method"] in DOWNLOADABLE
-        path = download(visit.key, found["id"], file_title(found, visit.language)) if offered else None
+        offered, path, wrong = found["method"] in DOWNLOADABLE, None, ""
+        try:
+            path = download(visit.key, found["id"], file_title(found, visit.language)) if offered else None
+        except PlaygroundError as error:  # a full disk
+            offered, wrong = False, alarm(error.message(visit.language))
         return {
-            self.details: f'<p class="pp-soft pp-small">{escape(details(found, visit.language))}</p>',
+            self.details: f'<p class="pp-soft pp-small">{escape(details(found, visit.language))}</p>{wrong}',
             self.name: pane_title(found, visit.language),
             self.download: gr.update(value=path, visible=offered),
             self.sure: hidden,

@@ -19,7 +19,7 @@ from playground.actions.lanes import TRAIN
 from playground.actions.train import own_task, python_code, session_view, start_training, stop_training, training_view
 from playground.adapt.adapters import DOWNLOADABLE, STEP_MARK
 from playground.adapt.tasks import OWN
-from playground.errors import PlaygroundError
+from playground.errors import PlaygroundError, disk_is_full
 from playground.plots.loss import loss_curve
 from playground.ui.compare.panes import file_title
 from playground.ui.kit.controls import Changes, Controls, checkpoints, unchanged
@@ -89,7 +89,7 @@ class TrainTab:
     @property
     def packed(self) -> list[Any]:
         """What `pack` changes."""
-        return [self.download, self.examples]
+        return [self.download, self.examples, self.refused]
 
     def wait(self, recipe: Recipe) -> Changes:
         """Before anything was asked for: what the chosen method will show here."""
@@ -176,8 +176,11 @@ class TrainTab:
             changes = {self.examples: download_examples(result.key, result.adapter)}
             title = file_title(described(result.key, result.adapter), result.language)
             return changes | {self.download: download(result.key, result.adapter, title)}
-        except PlaygroundError:  # none yet, or one that PEFT has no format for: the button is not shown
-            return changes
+        except PlaygroundError as error:
+            if not disk_is_full(error):  # none yet, or one that PEFT has no format for: the button is not shown
+                return changes
+            gone = dict.fromkeys([self.download, self.examples], gr.update(value=None, visible=False))
+            return gone | {self.refused: alarm(error.message(result.language))}
 
     def toggle_code(self, result: Result) -> Changes:
         """The Python that makes the adapter again; a second press hides it."""

@@ -13,6 +13,7 @@ import gradio as gr
 import pytest
 import torch
 
+from playground import locales
 from playground.actions.compare import Question, first_frame, pane_ids, recorded
 from playground.actions.lanes import COMPARE
 from playground.adapt.adapters import Adapter
@@ -34,6 +35,7 @@ from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
+from tests.faults import in_child, limited
 from tests.ui.compare.comparisons import base_pane
 from tests.ui.drawn import Page
 
@@ -328,6 +330,19 @@ def test_adapters_that_were_trained_alike_can_be_told_apart(tab: Any, own: Any) 
     changes = tab.own.look(mine(own))
     assert "24 steps" in changes[tab.own.details]
     assert changes[tab.own.download]["value"].endswith("/lora-r-8-pirate-1.zip")
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_without_room_for_its_zip_an_adapter_is_shown_and_that_is_said(tab: Any, own: Any, language: str) -> None:
+    def tried() -> list[Any]:
+        with limited(10):
+            changes = tab.own.look(replace(mine(own), language=language))
+        return [changes[tab.own.details], changes[tab.own.name], changes[tab.own.download]["visible"]]
+
+    details, name, offered = in_child(tried)[1]
+    assert locales.text(language, "error.no_space") in details
+    assert "24" in details
+    assert (bool(name), offered) == (True, False)
 
 
 def test_a_link_with_an_own_adapter_says_that_only_this_session_has_it_and_its_reader_is_told_the_name(

@@ -24,6 +24,7 @@ from playground.ui.train import tab as train
 from playground.ui.train.form import Order, Recipe
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
+from tests.faults import in_child, limited
 
 VISIT = Visit("a-visitor-of-the-train-tab", "en", DEFAULT_BASE)
 ORDER = Order(**vars(VISIT), method="lora", settings={}, task="pirate", rows=[], file=None, steps=2, seed=0)
@@ -210,6 +211,22 @@ def test_a_download_is_called_as_the_page_calls_it(tab: Any, get_tiny: Any) -> N
         for one in (mine.id, f"{mine.id}@3")
     ]
     assert [Path(path).name for path in paths] == ["lora-r-4-pirate-1.zip", "lora-r-4-pirate-1-step-3.zip"]
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_a_download_that_finds_no_room_is_said_and_no_other_one_stands_there(tab: Any, get_tiny: Any, language: str) -> None:
+    visit = Visit("no room", language, DEFAULT_BASE)
+    run_of(get_tiny, visit.key)
+    newest = SESSIONS.get(visit.key).library.own()[0]
+
+    def tried() -> list[Any]:
+        with limited(1000):
+            changes = tab.pack(train.Result(**vars(visit), adapter=newest.id, code_open=False))
+        return [changes[tab.refused], changes[tab.download]["value"], changes[tab.download]["visible"]]
+
+    said, *shown = in_child(tried)[1]
+    assert locales.text(language, "error.no_space") in said
+    assert shown == [None, False]
 
 
 def test_own_examples_are_offered_as_the_file_that_the_python_reads(tab: Any, get_tiny: Any) -> None:
