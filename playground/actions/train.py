@@ -5,7 +5,7 @@ for the page, and the Python that does it again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
     from playground.adapt.tables import Table
-    from playground.train.job import Ended, Event, Started
+    from playground.train.job import Ended, Event, Started, TrainingJob
 
 
 def own_table(rows: Sequence[Sequence[Any]], path: str | None, pasted: str = "") -> Table:
@@ -63,27 +63,49 @@ def start_training(
     Queue a training for a session. `task` is the id of a teaching task or an `own_task`; `values` and `steps` take the
     method's defaults where they are left out. Raises PlaygroundError at once if it cannot be served.
     """
-    from playground.train.job import Ended, TrainingJob, Working, kept_bytes
-    from playground.train.together import SHARED
-    from playground.train.training import train
+    from playground.train.job import kept_bytes
+
+    job, trainable = served(base_id, method_id, task, values, steps=steps, seed=seed)
+    SESSIONS.check_room(key, kept_bytes(trainable))
+    size, length = size_of(trainable), length_of(job)
+    return SESSIONS.submit(key, TRAIN, lambda stop: learning(key, job, stop), job, size=size, length=length)
+
+
+def served(
+    base_id: str, method_id: str, task: str | tasks.Task, values: Mapping[str, Any], *, steps: int | None, seed: int
+) -> tuple[TrainingJob, int]:
+    """The checked job of a training that can be served, and how many parameters it trains. Raises PlaygroundError."""
+    from playground.train.job import TrainingJob
 
     learned = tasks.task(task) if isinstance(task, str) else task
     job = TrainingJob(base_id, method_id, learned, dict(values), steps, seed).checked()
     chosen = method(method_id)
     check_fits(chosen, base_id, architecture(base_id))
     have(chosen.base_id(base_id, job.hyperparameters))
-    trainable = count_parameters(base_id, method_id, job.hyperparameters)["trainable"]
-    SESSIONS.check_room(key, kept_bytes(trainable))
+    return job, count_parameters(base_id, method_id, job.hyperparameters)["trainable"]
 
-    def events(stop: Any) -> Iterator[Event | None]:
-        for event in train(job, BASES.get, stop, SHARED):
-            if isinstance(event, Working):
-                yield None  # nothing to tell
-                continue
-            yield keep(key, event) if isinstance(event, Ended) else event
 
-    held = Size(4 * 4 * trainable)  # float32: the weights, their gradients, and AdamW's two moments
-    return SESSIONS.submit(key, TRAIN, events, job, size=held, length=BEFORE_STEPS + (job.steps or 0))
+def learning(key: str, job: TrainingJob, stop: Callable[[], bool]) -> Iterator[Event | None]:
+    """A training's events, None for a pause; the session keeps what it has learned before the last one tells so."""
+    from playground.train.job import Ended, Working
+    from playground.train.together import SHARED
+    from playground.train.training import train
+
+    for event in train(job, BASES.get, stop, SHARED):
+        if isinstance(event, Working):
+            yield None  # nothing to tell
+            continue
+        yield keep(key, event) if isinstance(event, Ended) else event
+
+
+def size_of(trainable: int) -> Size:
+    """What a training of so many parameters holds, float32: weights, their gradients, and AdamW's two moments."""
+    return Size(4 * 4 * trainable)
+
+
+def length_of(job: TrainingJob) -> float:
+    """How long a training is, in steps."""
+    return BEFORE_STEPS + (job.steps or 0)
 
 
 def keep(key: str, ended: Ended) -> Ended:
@@ -180,6 +202,14 @@ def _sample(view: dict[str, Any], event: Any) -> None:
     view["samples"].append({"step": event.step, "answers": list(event.answers)})
 
 
+def _answers(view: dict[str, Any], event: Any) -> None:
+    view["answers"] = list(event.answers)
+
+
+def _score(view: dict[str, Any], event: Any) -> None:
+    view |= {"score": event.score, "scored": event.questions}
+
+
 def _ended(view: dict[str, Any], event: Any) -> None:
     state = "diverged" if event.event == "failed" else event.event
     view |= {"state": state, "elapsed": event.seconds, "error": event.error}
@@ -190,6 +220,6 @@ def _ended(view: dict[str, Any], event: Any) -> None:
 
 
 _VIEW = {
-    "started": _started, "step": _step, "evaluation": _evaluation, "sample": _sample,
+    "started": _started, "step": _step, "evaluation": _evaluation, "sample": _sample, "answers": _answers, "score": _score,
     "finished": _ended, "stopped": _ended, "failed": _ended,
 }  # fmt: skip

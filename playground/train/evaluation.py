@@ -113,7 +113,18 @@ def writing(
     model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_tokens: int
 ) -> Generator[None, None, list[str]]:
     """`answers`, with a pause after every prompt that is read and every token that is written."""
-    rows = [Row(model, base.tokenizer, prompt, Decoding(max_new_tokens=max_new_tokens)) for prompt in prompts]
+    rows = rows_of(model, base, prompts, max_new_tokens)
+    yield from written(model, rows)
+    return [row.text() for row in rows]
+
+
+def rows_of(model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_tokens: int) -> list[Row]:
+    """One greedy answer to each prompt, nothing of it read or written yet."""
+    return [Row(model, base.tokenizer, prompt, Decoding(max_new_tokens=max_new_tokens)) for prompt in prompts]
+
+
+def written(model: nn.Module, rows: Sequence[Row]) -> Generator[None, None, None]:
+    """Reads and writes them, with a pause after every prompt and every token."""
     for row in rows:
         with measured(model):
             row.prefill()
@@ -123,7 +134,6 @@ def writing(
         with measured(model):
             more = next(steps, _END) is not _END
         yield
-    return [row.text() for row in rows]
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from playground.actions.compare import beside
 from playground.errors import PlaygroundError
 from playground.ui.api.endpoints import build_api
 from playground.ui.api.quantize import ENDPOINTS
+from playground.ui.api.race import ENDPOINTS as RACE
 from playground.ui.api.served import ServedBlocks
 from playground.ui.compare import tab as compare
 from playground.ui.compare.opening import opening
@@ -139,7 +140,7 @@ def build_page() -> gr.Blocks:
         page.numbers = Numbers(wording.labels, kept["language"]._id)
         _wire(shell)
         _wire_opening(page, shell)
-        build_api(ENDPOINTS)
+        build_api({**RACE, **ENDPOINTS})
     return page
 
 

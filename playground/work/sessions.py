@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from playground.work.jobs import Lane, Run, Size, Start
 
 Place = Hashable  # where a run is shown: a name, or the lane itself where it has one place only
+Work = tuple["Start", Any, "Size", float]  # what to do, the job that it is, what that holds, how long it is
 
 
 class Session:
@@ -30,6 +31,14 @@ class Session:
         self.runs: dict[Place, Run] = {}
         self.forms: dict[str, Any] = {}  # as they were filled in last, by what they ask for
         self.seen = time.monotonic()
+
+    def places(self, place: Place) -> list[tuple[Place, int]]:
+        """Those of the runs that are shown together at a place, in their order: (place, number)."""
+        return sorted((one for one in list(self.runs) if isinstance(one, tuple) and one[0] == place), key=lambda one: one[1])
+
+    def together(self, place: Place) -> list[Run]:
+        """The runs that are shown together at a place, in their order."""
+        return [self.runs[one] for one in self.places(place)]
 
     @property
     def busy(self) -> bool:
@@ -114,10 +123,10 @@ class Sessions:
         place = place or lane
         with self._lock:
             session = self.get(key)
+            if lane.long:
+                self._check_free(session, place)
             previous = session.runs.get(place)
             running = previous if previous and not previous.ended else None
-            if running and lane.long:
-                raise PlaygroundError("already_training")
             others = sum(not run.ended for run in session.runs.values() if run is not running)
             if others >= settings.MAX_SESSION_JOBS:
                 raise PlaygroundError("too_many_jobs", running=others)
@@ -129,10 +138,42 @@ class Sessions:
                 self.jobs.stop(running)
             return session.runs[place]
 
+    def submit_together(self, key: str, lane: Lane, works: Sequence[Work]) -> list[Run]:
+        """
+        Queue several jobs of a session that are shown together: all of them or none. The former ones make way. Raises
+        PlaygroundError as `submit`, also while a single run of the lane's place goes on.
+        """
+        with self._lock:
+            session = self.get(key)
+            self._check_free(session, lane)
+            former: dict[Place, Run] = {place: session.runs.pop(place) for place in session.places(lane)}
+            begun: list[Run] = []
+            try:
+                for number, (start, job, size, length) in enumerate(works):
+                    begun.append(self.submit(key, lane, start, job, (lane, number), size, length))
+            except PlaygroundError:
+                for number, run in enumerate(begun):
+                    self.jobs.stop(run)
+                    del session.runs[lane, number]
+                session.runs.update(former)
+                raise
+            return begun
+
+    def _check_free(self, session: Session, place: Place) -> None:
+        """Raises PlaygroundError while anything goes on at a place, alone or together with others."""
+        here = [session.runs.get(place), *session.together(place)]
+        if any(run and not run.ended for run in here):
+            raise PlaygroundError("already_training")
+
     def stop(self, key: str, place: Place) -> None:
         """Stop the session's run of a place, if there is one."""
         run = self.get(key).runs.get(place)
         if run and not run.ended:
+            self.jobs.stop(run)
+
+    def stop_together(self, key: str, place: Place) -> None:
+        """Stop those of the session's runs that are shown together at a place."""
+        for run in self.get(key).together(place):
             self.jobs.stop(run)
 
     def stop_all(self, key: str) -> int:

@@ -30,7 +30,7 @@ def test_the_design_s_endpoints_and_no_others_are_public(client: Client) -> None
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
         "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
-        "/survey", "/stop",
+        "/survey", "/stop", "/race",
     }  # fmt: skip
 
 
@@ -88,6 +88,21 @@ def test_train_compare_download_and_upload_again(client: Client, url: str, base:
     assert uploaded["trainable_parameters"] == 230_400
     *_, again = other.submit(BASE, "What is 2 + 2?", [uploaded["id"]], 8, 0.0, 0, api_name="/compare")
     assert again["panes"][0]["text"] == tuned["text"]
+
+
+@pytest.mark.timeout(400)
+def test_a_race_of_two_settings_ends_with_its_table_and_both_adapters(client: Client) -> None:
+    racers: list[Any] = ["ia3", {"method": "lora", "hyperparameters": {"rank": 2}}]
+    *events, last = client.submit(BASE, "sentiment", racers, 2, 3, api_name="/race")
+    for number in (1, 2):
+        told = [one["event"] for one in events if one["racer"] == number]
+        assert list(dict.fromkeys(told)) == ["started", "evaluation", "sample", "step", "answers", "score", "finished"]
+    assert last["event"] == "race"
+    assert [row["trainable_parameters"] for row in last["racers"]] == [57_600, 115_200]
+    assert all(0 <= row["score"] <= 1 and row["seconds"] > 0 and row["error"] is None for row in last["racers"])
+    assert last["best"]
+    mine = [one["id"] for one in client.predict(api_name="/adapters") if one["own"]]
+    assert sorted(mine) == sorted(row["adapter"] for row in last["racers"])
 
 
 def test_the_spectrum_of_a_ready_made_adapter(client: Client) -> None:
@@ -161,6 +176,13 @@ def test_a_soft_prompt_in_numbers(client: Client) -> None:
         ((BASE, "magic", "pirate", {}, 2, 0), "/train", "no method “magic”"),
         ((BASE, "lora", "juggling", {}, 2, 0), "/train", "no task “juggling”"),
         ((BASE, "lora", {"rank": "eight"}), "/count_parameters", "rank must be of type int"),
+        ((BASE, "pirate", ["lora"]), "/race", "2 to 6 racers, not 1"),
+        ((BASE, "pirate", ["lora", "ia3"] * 4), "/race", "2 to 6 racers, not 8"),
+        ((BASE, "pirate", ["lora", "magic"]), "/race", "no method “magic”"),
+        ((BASE, "pirate", ["lora", "lora"]), "/race", "twice with the same settings"),
+        ((BASE, "pirate", ["lora", 7]), "/race", "not “7”"),
+        ((BASE, "pirate", ["lora", "few_shot"]), "/race", "trains nothing"),
+        ((BASE, "pirate", ["lora", "ia3"], 1000), "/race", "steps must be between 1 and 300"),
         (("nobody",), "/download_adapter", "no adapter “nobody”"),
         (("pirate-prompt_tuning",), "/low_rank", "changes no weight"),
         (("pirate-ia3",), "/low_rank", "has no factors"),
