@@ -41,6 +41,8 @@ class Racer:
     @classmethod
     def of(cls, given: Any) -> Racer:
         """As a program names one: a method's id, or {"method", "hyperparameters"}. Raises PlaygroundError otherwise."""
+        if isinstance(given, Racer):
+            return given
         named = {"method": given} if isinstance(given, str) else given
         if not isinstance(named, Mapping) or not {"method"} <= set(named) <= {"method", "hyperparameters"}:
             raise PlaygroundError("racer_unreadable", value=shown(given))
@@ -116,6 +118,8 @@ def race_view(key: str, runs: Sequence[Run], language: str) -> dict[str, Any]:
     return {
         "racers": racers,
         "steps": max((one["steps"] for one in racers), default=STEPS.default),
+        "task": racers[0]["task"] if racers else None,
+        "seed": racers[0]["seed"] if racers else 0,
         "questions": questions,
         "ended": all(one["state"] in ENDED for one in racers),
         "outcome": outcome(racers),
@@ -127,9 +131,10 @@ def racer_view(key: str, number: int, run: Run, language: str) -> dict[str, Any]
     from playground.actions.catalogue import count_parameters
 
     view = session_view(key, run, language)
-    last = view["samples"][-1]["answers"] if view["samples"] else []
+    last = view["samples"][-1] if view["samples"] else {"step": 0, "answers": []}
     count = count_parameters(run.job.base, run.job.method, run.job.hyperparameters)
-    return {"score": None, "scored": 0, "answers": last} | view | {"number": number, "parameters": count["trainable"]}
+    asked = {"answers": last["answers"], "answered": last["step"], "score": None, "scored": 0}
+    return asked | view | {"number": number, "parameters": count["trainable"]}
 
 
 def outcome(racers: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -203,7 +203,7 @@ def _sample(view: dict[str, Any], event: Any) -> None:
 
 
 def _answers(view: dict[str, Any], event: Any) -> None:
-    view["answers"] = list(event.answers)
+    view |= {"answers": list(event.answers), "answered": event.step}
 
 
 def _score(view: dict[str, Any], event: Any) -> None:

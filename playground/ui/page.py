@@ -111,12 +111,15 @@ class Shell:
         for changes in self.base.choose(wanted):
             yield changes | {self.timer: gr.Timer(POLL_SECONDS, active=True)}
 
-    def compare_it(self, result: Result, asked: Asked) -> Iterator[Changes]:
-        """The new adapter beside the base and the ready-made ones of its task, on its first held-out question."""
+    def compare_it(self, result: Result, asked: Asked, notice: gr.HTML) -> Iterator[Changes]:
+        """
+        The new adapter beside the base and the ready-made ones of its task, on its first held-out question; `notice` says
+        why not.
+        """
         try:
             base, prompt, panes = beside(result.key, result.base, result.adapter)
         except PlaygroundError as error:  # it was deleted, or the session has gone
-            yield {self.trained.status: alarm(error.message(result.language))}
+            yield {notice: alarm(error.message(result.language))}
             return
         former, asked = asked, replace(asked, base=base, prompt=prompt or asked.prompt, panes=panes)
         yield {
@@ -185,16 +188,33 @@ def _wire(shell: Shell) -> None:
     base.used.change(offered, picked.inputs, compared.offered, **HIDDEN)
     trained.adapter.change(offered, picked.inputs, compared.offered, **HIDDEN)
 
-    def compare_it(given: Mapping[Any, Any]) -> Iterator[Changes]:
-        yield from shell.compare_it(trained.result.value(given), compared.asked.value(given))
-
-    outputs = [shell.tabs, *base.all, compared.prompt, compared.panes, *compared.former.all]
-    outputs += [*compared.shown, trained.status]
     for event in (compared.own.renamed, compared.own.deleted):
         shown = event.then(trained.visit.handler(trained.attach), trained.visit.inputs, trained.shown, **STREAM)
         shown.then(trained.result.handler(trained.pack), trained.result.inputs, trained.packed, **HIDDEN)
-    trained.compare.click(None, None, None, js=links.FORGET, **HIDDEN)
-    trained.compare.click(compare_it, trained.result.inputs | compared.asked.inputs, outputs, **STREAM)
+        event.then(trained.visit.handler(trained.race.attach), trained.visit.inputs, trained.race.shown, **STREAM)
+    trained.race.begun.then(offered, picked.inputs, compared.offered, **HIDDEN)
+    _wire_comparing(shell)
+
+
+def _wire_comparing(shell: Shell) -> None:
+    """A new adapter, of a training or of a race, goes to Compare."""
+    base, compared, trained = shell.base, shell.compared, shell.trained
+    inputs, notice = trained.result.inputs | compared.asked.inputs, trained.race.refused
+
+    def compare_it(given: Mapping[Any, Any]) -> Iterator[Changes]:
+        yield from shell.compare_it(trained.result.value(given), compared.asked.value(given), trained.status)
+
+    def compare_racer(given: Mapping[Any, Any], event: gr.EventData) -> Iterator[Changes]:
+        result = replace(trained.result.value(given), adapter=str(event.adapter))
+        yield from shell.compare_it(result, compared.asked.value(given), notice)
+
+    outputs = [shell.tabs, *base.all, compared.prompt, compared.panes, *compared.former.all, *compared.shown]
+    for event, act, told in (
+        (trained.compare.click, compare_it, trained.status),
+        (trained.race.result.select, compare_racer, notice),
+    ):
+        event(None, None, None, js=links.FORGET, **HIDDEN)
+        event(act, inputs, [*outputs, told], **STREAM)
 
 
 def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
@@ -204,6 +224,7 @@ def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
     load = page.load(shell.opened, visitor, list(opened), **HIDDEN)
     load.then(compared.seen.handler(compared.attach), compared.seen.inputs, compared.shown, **STREAM)
     load.then(visit.handler(trained.attach), visit.inputs, trained.shown, **STREAM)
+    load.then(visit.handler(trained.race.attach), visit.inputs, trained.race.shown, **STREAM)
     picked = trained.picked
     load.then(visit.handler(picked.restore), visit.inputs, picked.restored, **HIDDEN)
     load.then(visit.handler(base.arrive), visit.inputs, base.all, **STREAM)

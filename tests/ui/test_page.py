@@ -70,7 +70,7 @@ def test_a_link_sets_base_prompt_and_tab_and_what_it_cannot_is_the_default(shell
 def compared(shell: page.Shell, result: Result) -> list[dict]:
     """What changes when a visitor wants to compare an adapter."""
     asked = Asked("", "en", result.base, {}, "Why?", ["base", "base:nf4"])
-    return list(shell.compare_it(result, asked))
+    return list(shell.compare_it(result, asked, shell.trained.status))
 
 
 @pytest.fixture

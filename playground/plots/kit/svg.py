@@ -113,6 +113,20 @@ def apart(heights: list[float]) -> list[float]:
     return [middle + sign * LABEL_GAP / 2, middle - sign * LABEL_GAP / 2]
 
 
+def spread(heights: Sequence[float]) -> list[float]:
+    """Any number of heights in percent, LABEL_GAP from each other and inside the plot, their order kept."""
+    order = sorted(range(len(heights)), key=heights.__getitem__)
+    found, least = list(heights), 0.0
+    for place in order:
+        found[place] = max(heights[place], least)
+        least = found[place] + LABEL_GAP
+    most = 100.0
+    for place in reversed(order):
+        found[place] = min(found[place], most)
+        most = found[place] - LABEL_GAP
+    return found
+
+
 def drawing(summary: str, lines: Sequence[tuple[float, str]], outside: str, inside: str) -> str:
     """
     A chart: grid lines at their shares of the height, what is placed in percent (`outside`), and what is drawn in UNITS

@@ -28,9 +28,10 @@ from playground.ui.kit.html import heading
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train import form, pickers, status
+from playground.ui.train import form, pickers, race, status
 from playground.ui.train.form import Order, Recipe
 from playground.ui.train.pickers import METHOD, Pickers
+from playground.ui.train.race import Race
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 
@@ -77,6 +78,7 @@ class TrainTab:
     python: gr.Button
     code: gr.Code
     code_open: gr.State
+    race: Race
 
     @property
     def shown(self) -> list[Any]:
@@ -224,12 +226,13 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
             refused = html("", elem_id="train-refused")
         with gr.Column(min_width=0):
             seen = _progress(wording) | _results(wording)
+    raced = race.build(wording, visit, picked.order)
     adapter, code_open = seen["adapter"], seen["code_open"]
     tab = TrainTab(
         visit=visit,
         result=Controls(Result, {**visit.components, "adapter": adapter, "code_open": code_open}),
         moment=Controls(Moment, {**visit.components, "step": seen["scrubber"]}),
-        picked=picked, count=count, go=go, refused=refused, **seen,
+        picked=picked, count=count, go=go, refused=refused, race=raced, **seen,
     )  # fmt: skip
     _wire(tab)
     return tab
