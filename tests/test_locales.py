@@ -144,7 +144,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "status.{}": ["idle", "preparing", "stopped", "diverged", "failed"],
     "qlora.pane.{}": ["merged", "on_nf4", "adapter_merged"],
     "race.{}": ["running", "answering", "finished", "stopped"],
-    "race.column.{}": ["racer", "parameters", "loss", "score", "seconds"],
+    "race.column.{}": ["racer", "parameters", "loss", "score", "seconds", "adapter"],
     "race.rule.{}": tasks.TASK_IDS,
     "hyperparameters.{}.{}": CHOICES,
     "samples.{}": ["question", "first", "start", "now"],

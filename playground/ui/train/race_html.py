@@ -115,14 +115,14 @@ def standings(view: Values, language: str) -> str:
     """A row for each racer; what is not known yet is left open."""
     racers = view["racers"]
     scores = any(one["scored"] for one in racers)
-    names = ["racer", "parameters", "loss", *(["score"] if scores else []), "seconds"]
+    names = ["racer", "parameters", "loss", *(["score"] if scores else []), "seconds", "adapter"]
     best = (view["outcome"] or {}).get("best", [])
     rows = "".join(
         _row(one, style, scores, one["number"] in best, language)
         for one, style in zip(racers, colours([one["method"] for one in racers]), strict=True)
     )
-    heads = [*(text(language, f"race.column.{name}") for name in names), ""]
-    return table("pp-race", columns(heads), rows, text(language, "race.table"))
+    heads = columns(text(language, f"race.column.{name}") for name in names)
+    return table("pp-race", heads, rows, text(language, "race.table"))
 
 
 def _row(one: Values, style: str, scores: bool, best: bool, language: str) -> str:
