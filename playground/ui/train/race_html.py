@@ -200,11 +200,17 @@ def answers(view: Values, language: str) -> str:
     for place, question in enumerate(view["questions"]):
         cells = "".join(
             f"<div {style}><dt>{escape(title(one, language))}{_step(one, language)}</dt>"
-            f"<dd>{escape(one['answers'][place]) if place < len(one['answers']) else '…'}</dd></div>"
+            f"<dd>{escape(_answer(one, place, language))}</dd></div>"
             for one, style in zip(view["racers"], styles, strict=True)
         )
         blocks.append(f'<h3 class="pp-name">{escape(question)}</h3><dl class="pp-said">{cells}</dl>')
     return heading(language, "race.answers") + "".join(blocks) if blocks else ""
+
+
+def _answer(one: Values, place: int, language: str) -> str:
+    """An answer as far as it is written; one that has ended without a word says so."""
+    written_so_far = one["answers"][place] if place < len(one["answers"]) else ""
+    return written_so_far or ("…" if one["state"] in MOVING or not one["answers"] else text(language, "pane.empty"))
 
 
 def _step(one: Values, language: str) -> str:

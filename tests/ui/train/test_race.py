@@ -126,6 +126,12 @@ def test_a_score_is_shown_where_there_is_one_and_explained() -> None:
     assert "Score" not in Page(race_html.drawn(view(*own, task=OWN), "en")).text
 
 
+def test_an_answer_without_a_word_says_so_once_it_has_ended() -> None:
+    silent = racer(1, "ia3", 2.0, 9, answers=["", "Aye"])
+    assert "(empty answer)" in Page(race_html.answers(view(silent), "en")).text
+    assert "(empty answer)" not in Page(race_html.answers(view(silent | {"state": "running"}), "en")).text
+
+
 def test_who_has_an_adapter_can_be_compared_and_nobody_else() -> None:
     shown = Page(race_html.drawn(view(racer(1, "ia3", 2.0, 9), racer(2, "lora", 2.0, 9, adapter=None)), "en"))
     assert shown.attributes("data-adapter") == ["a1"]
