@@ -139,18 +139,20 @@ def racer_view(key: str, number: int, run: Run, language: str) -> dict[str, Any]
 
 def outcome(racers: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """
-    Who ended with the lowest held-out loss, to the three digits that are shown, and who trained the fewest parameters:
-    numbers of racers, several where they are equal. None before all have ended, and where fewer than two made all steps.
+    Who ended with the lowest held-out loss, to the three digits that are shown, who trained the fewest parameters, and who
+    scored highest: numbers of racers, several where they are equal, none without scores. None before all have ended, and
+    where fewer than two made all steps.
     """
     through = [one for one in racers if one["state"] == "finished" and one["held_out"]]
     if len(through) < LEAST or any(one["state"] not in ENDED for one in racers):
         return None
     losses = {one["number"]: float(f"{one['held_out'][-1][1]:.3g}") for one in through}
     fewest = min(one["parameters"] for one in through)
+    scores = [one["score"] for one in through if one["score"] is not None]
     return {
         "best": [number for number, loss in losses.items() if loss == min(losses.values())],
         "fewest": [one["number"] for one in through if one["parameters"] == fewest],
-        "through": len(through),
+        "highest": [one["number"] for one in through if scores and one["score"] == max(scores)],
     }
 
 

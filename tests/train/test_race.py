@@ -185,17 +185,17 @@ def test_a_race_in_json_has_a_row_for_each_racer(key: str, here: Base, small_tas
     assert min(losses, key=losses.__getitem__) in made["best"]
 
 
-def racer(number: int, loss: float, parameters: int, state: str = "finished") -> dict[str, Any]:
-    return {"number": number, "state": state, "held_out": [(0, 4.0), (9, loss)], "parameters": parameters}
+def racer(number: int, loss: float, parameters: int, state: str = "finished", score: float | None = None) -> dict[str, Any]:
+    held_out = [(0, 4.0), (9, loss)]
+    return {"number": number, "state": state, "held_out": held_out, "parameters": parameters, "score": score}
 
 
 def test_who_is_best_is_who_is_shown_to_be() -> None:
-    found = outcome([racer(1, 1.2341, 10), racer(2, 1.2339, 20), racer(3, 1.3, 10)])
-    assert found == {"best": [1, 2], "fewest": [1, 3], "through": 3}
+    tied = outcome([racer(1, 1.2341, 10, score=0.5), racer(2, 1.2339, 20, score=0.75), racer(3, 1.3, 10, score=0.75)])
+    assert tied == {"best": [1, 2], "fewest": [1, 3], "highest": [2, 3]}
     assert outcome([racer(1, 1.0, 10), racer(2, 0.5, 20, "stopped")]) is None
-    assert outcome([racer(1, 1.0, 10), racer(2, 0.9, 5), racer(3, 0.5, 20, "diverged")]) == {
-        "best": [2], "fewest": [2], "through": 2,
-    }  # fmt: skip
+    exploded = outcome([racer(1, 1.0, 10), racer(2, 0.9, 5), racer(3, 0.5, 20, "diverged")])
+    assert exploded == {"best": [2], "fewest": [2], "highest": []}
     assert outcome([racer(1, 1.0, 10), racer(2, 0.5, 20, "running")]) is None
 
 

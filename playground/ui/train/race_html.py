@@ -166,18 +166,21 @@ def said(view: Values, language: str) -> str:
 
 
 def conclusion(view: Values, language: str) -> str:
-    """Who ended lowest and who trained least, as `actions.race.outcome` found it; ties are named."""
+    """Who ended lowest, who trained least and who scored highest, as `actions.race.outcome` found it; ties are named."""
     found = view["outcome"]
     if not found:
         return soft(language, "race.no_outcome") if view["ended"] else ""
     by_number = {one["number"]: one for one in view["racers"]}
-    best, fewest = ([by_number[one] for one in found[name]] for name in ("best", "fewest"))
+    best, fewest, highest = ([by_number[one] for one in found[name]] for name in ("best", "fewest", "highest"))
     first = {"racers": _names(best, language), "loss": _losses(best[:1], language)}
     key = "race.tie" if len(best) > 1 else "race.best_fewest" if best == fewest else "race.best"
     sentences = [text(language, key, **first, parameters=_parameters(best, language))]
     if best != fewest:
         rest = {"racers": _names(fewest, language), "losses": _losses(fewest, language)}
         sentences.append(text(language, "race.fewest", **rest, parameters=_parameters(fewest[:1], language)))
+    if highest:
+        score = percent(language, 100 * highest[0]["score"])
+        sentences.append(text(language, "race.highest", racers=_names(highest, language), score=score))
     return f'<p class="pp-outcome">{escape(" ".join([*sentences, text(language, "race.one_seed")]))}</p>'
 
 

@@ -101,7 +101,8 @@ def test_nothing_is_shown_where_nothing_raced() -> None:
         ),
         (
             (racer(1, "ia3", 2.0, 57_600), racer(2, "lora", 3.0, 460_800)),
-            ["IA3 ended with the lowest held-out loss, 2.00, and also trained the fewest parameters, 57,600."],
+            ["IA3 ended with the lowest held-out loss, 2.00, and also trained the fewest parameters, 57,600.",
+             f"The highest score, 75{NO_BREAK}%, went to IA3 and LoRA r = 8."],
         ),
         (
             (racer(1, "ia3", 2.0011, 57_600), racer(2, "lora", 1.9999, 460_800)),
