@@ -191,7 +191,7 @@ def _wire(shell: Shell) -> None:
     for event in (compared.own.renamed, compared.own.deleted):
         shown = event.then(trained.visit.handler(trained.attach), trained.visit.inputs, trained.shown, **STREAM)
         shown.then(trained.result.handler(trained.pack), trained.result.inputs, trained.packed, **HIDDEN)
-        event.then(trained.visit.handler(trained.race.attach), trained.visit.inputs, trained.race.shown, **STREAM)
+        event.then(trained.visit.handler(trained.race.again), trained.visit.inputs, trained.race.shown, **STREAM)
     trained.race.begun.then(offered, picked.inputs, compared.offered, **HIDDEN)
     _wire_comparing(shell)
 

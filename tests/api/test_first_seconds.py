@@ -22,6 +22,7 @@ FIRST_CALLS: dict[str, tuple[Any, ...]] = {  # of every endpoint
     "bases": (), "methods": (), "tasks": (), "adapters": (), "formats": (), "accumulate": (), "stop": (),
     "count_parameters": (BASE, "lora", {}),
     "train": (BASE, "lora", "sentiment", {}, 1, 0),
+    "race": (BASE, "sentiment", ["ia3", "lora"], 1),
     "compare": (BASE, "Hello?", ["base", "pirate-lora"], 1),
     "low_rank": ("pirate-lora",),
     "truncate": ("pirate-lora", "Hello?", 1, 1.0, [], [], 1),

@@ -96,6 +96,11 @@ class Race:
             yield {self.panel: gr.update(open=True), self.racers: choices(chosen, visit.language)}
             yield from self.follow(runs, visit)
 
+    def again(self, visit: Visit) -> Iterator[Changes]:
+        """An adapter has another name, or is gone: the race that is shown follows; who shall race next stays as picked."""
+        yield unchanged(self.status)
+        yield from self.follow(race_of(visit.key), visit)
+
     def halt(self, visit: Visit) -> None:
         stop_race(visit.key)
 

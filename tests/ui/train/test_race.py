@@ -8,16 +8,18 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from playground.actions.race import MOST, TRAINED, USUAL, outcome
+from playground.actions.race import MOST, TRAINED, USUAL, Racer, changes, outcome, start_race
 from playground.adapt.methods import METHODS
-from playground.adapt.tasks import OWN
+from playground.adapt.tasks import OWN, Task
 from playground.locales import NO_BREAK
+from playground.model.bases import Base
 from playground.settings import DEFAULT_BASE
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.ui.train import pickers, race, race_html
 from playground.ui.train.race import Entry
+from playground.work.sessions import SESSIONS
 from tests.ui.drawn import Page, assert_laws, assert_shown_as_text, both_languages
 
 VISIT = Visit("a-visitor-of-the-race", "en", DEFAULT_BASE)
@@ -191,6 +193,26 @@ def test_a_race_that_cannot_be_served_is_answered_beside_the_button(tab: Any, ch
 
 def test_who_has_raced_nothing_is_shown_nothing_new(tab: Any) -> None:
     assert list(tab.attach(VISIT)) == [{tab.status: gr.skip()}]
+
+
+def test_who_comes_back_sees_the_race_with_its_racers_and_a_deleted_adapter_is_offered_no_more(
+    tab: Any, tiny: Base, loaded: Any, small_task: Task
+) -> None:
+    loaded(tiny)
+    visit = replace(VISIT, key="comes-back-to-a-race")
+    for _ in changes(start_race(visit.key, "tiny", small_task, ["ia3", Racer("lora", {"rank": 2})], steps=1)):
+        pass
+    _, opened, *_, last = tab.attach(visit)
+    assert opened[tab.panel]["open"]
+    picked = opened[tab.racers]
+    assert [title for title, one in picked["choices"] if one in picked["value"]] == ["IA3", "LoRA r = 2"]
+    library = SESSIONS.get(visit.key).library
+    ids = {one.id for one in library.own()}
+    assert set(Page(last[tab.result]).attributes("data-adapter")) == ids
+    library.remove(gone := library.own()[0].id)
+    *_, last = tab.again(visit)
+    assert set(Page(last[tab.result]).attributes("data-adapter")) == ids - {gone}
+    assert tab.racers not in last
 
 
 def test_everything_that_is_trained_can_be_chosen() -> None:
