@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LEAST, MOST = 2, 6  # racers
 TRAINED = tuple(one.id for one in METHODS.values() if one.steps)  # who can race
 USUAL = ("prompt_tuning", "ia3", "lora")
+AFTER_STEPS = 10  # as many as answering and scoring take, about
 ENDED = ("finished", "stopped", "diverged", "failed")  # states of a racer
 
 
@@ -72,7 +73,7 @@ def start_race(
         if any(job == former for former, _ in jobs[:number]):
             raise PlaygroundError("race_twice", method=job.method)
     SESSIONS.check_room(key, sum(kept_bytes(trainable) for _, trainable in jobs))
-    works = [(_racing(key, job), job, size_of(trained), length_of(job)) for job, trained in jobs]
+    works = [(_racing(key, job), job, size_of(trained), length_of(job) + AFTER_STEPS) for job, trained in jobs]
     return SESSIONS.submit_together(key, TRAIN, works)
 
 

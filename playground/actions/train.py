@@ -67,9 +67,8 @@ def start_training(
 
     job, trainable = served(base_id, method_id, task, values, steps=steps, seed=seed)
     SESSIONS.check_room(key, kept_bytes(trainable))
-    return SESSIONS.submit(
-        key, TRAIN, lambda stop: learning(key, job, stop), job, size=size_of(trainable), length=length_of(job)
-    )
+    size, length = size_of(trainable), length_of(job)
+    return SESSIONS.submit(key, TRAIN, lambda stop: learning(key, job, stop), job, size=size, length=length)
 
 
 def served(
@@ -105,7 +104,7 @@ def size_of(trainable: int) -> Size:
 
 
 def length_of(job: TrainingJob) -> float:
-    """How long it takes beside others, in steps."""
+    """How long a training is, in steps."""
     return BEFORE_STEPS + (job.steps or 0)
 
 

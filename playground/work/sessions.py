@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playground.work.jobs import Lane, Run, Size, Start
 
 Place = Hashable  # where a run is shown: a name, or the lane itself where it has one place only
-Work = tuple["Start", Any, "Size", float]  # what to do, the job that it is, what that holds, its length
+Work = tuple["Start", Any, "Size", float]  # what to do, the job that it is, what that holds, how long it is
 
 
 class Session:
@@ -130,12 +130,13 @@ class Sessions:
             others = sum(not run.ended for run in session.runs.values() if run is not running)
             if others >= settings.MAX_SESSION_JOBS:
                 raise PlaygroundError("too_many_jobs", running=others)
-            new = self.jobs.submit(lane, start, job, size, length)  # may be refused: then the previous one goes on
-            session.runs[place] = new
+            session.runs[place] = self.jobs.submit(
+                lane, start, job, size, length
+            )  # may be refused: then the previous one goes on
             if running:
                 running.replaced = True
                 self.jobs.stop(running)
-            return new
+            return session.runs[place]
 
     def submit_together(self, key: str, lane: Lane, works: Sequence[Work]) -> list[Run]:
         """
