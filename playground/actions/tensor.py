@@ -29,13 +29,15 @@ class Taken:
     stored: str = ""
 
 
-def take(source: str, base_id: str, module: str | None, text: str, file: str | None, seed: int) -> Taken:
+def take(
+    source: str, base_id: str, module: str | None, text: str, file: str | None, seed: int, decimal_comma: bool
+) -> Taken:
     """
-    From `source`: MODULE takes a weight of a base (without a module the default one), OWN a file, or without one a text,
-    and a test tensor its seed.
+    From `source`: MODULE takes a weight of a base (without a module the default one), OWN a file, or without one a text
+    (whose commas may be decimal ones), and a test tensor its seed.
     """
     if source == OWN:
-        return Taken(sources.own_numbers(text, file))
+        return Taken(sources.own_numbers(text, file, decimal_comma))
     if source != MODULE:
         return Taken(sources.drawn(source, seed))
     base = BASES.get(base_id)

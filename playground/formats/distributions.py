@@ -61,6 +61,8 @@ def sample(
 
 # A visitor's own numbers
 
+WITH_COMMA = re.compile(r"[-+−]?\d*,\d+([eE][-+−]?\d+)?")
+
 
 def read_file(path: str | Path) -> np.ndarray:
     """A text or CSV file in UTF-8 as `parse` reads it. Raises PlaygroundError: too large, no text, or as `parse`."""
@@ -74,18 +76,24 @@ def read_file(path: str | Path) -> np.ndarray:
     return parse(text)
 
 
-def parse(text: str) -> np.ndarray:
+def may_be_decimal(text: str) -> bool:
+    """Whether there are commas, and each one, without a space or a second one, is within a number: 0,5 1,25 -3."""
+    parts = [part for part in text.split() if "," in part]
+    return bool(parts) and "." not in text and all(WITH_COMMA.fullmatch(part) for part in parts)
+
+
+def parse(text: str, decimal_comma: bool = False) -> np.ndarray:
     """
     Numbers between commas, semicolons, spaces or line ends; where there are semicolons or tabs, a comma is a decimal
-    one. Two or more lines of the same length, longer than 1, are a matrix (rows, columns); anything else is one row
-    after the other, (n,). float32.
+    one. With `decimal_comma` it also is wherever it may be one. Two or more lines of the same length, longer than 1, are a
+    matrix (rows, columns); anything else is one row after the other, (n,). float32.
 
     Raises PlaygroundError: no numbers, too many, an entry that is empty, no number, infinite, or beyond float32, and for
     a line such as "0,5 1,2", whose commas may be decimal ones.
     """
     if len(text) > settings.MAX_OWN_NUMBERS_BYTES:
         raise PlaygroundError("too_many_numbers", maximum=settings.MAX_OWN_NUMBERS)
-    decimal_comma = ";" in text or "\t" in text
+    decimal_comma = ";" in text or "\t" in text or (decimal_comma and may_be_decimal(text))
     separator = ";" if decimal_comma else ","
     rows: list[list[float]] = []
     count = 0

@@ -119,13 +119,16 @@ def drawn(kind: str, seed: int = 0) -> Numbers:
     return Numbers(torch.from_numpy(distributions.sample(kind, seed=seed)), (1024, 1024))
 
 
-def own_numbers(text: str = "", file: str | Path | None = None) -> Numbers:
-    """A visitor's: those of the file, if there is one. Raises PlaygroundError as `distributions.parse` does."""
+def own_numbers(text: str = "", file: str | Path | None = None, decimal_comma: bool = False) -> Numbers:
+    """
+    A visitor's: those of the file, if there is one; else the text as `distributions.parse` reads it. Raises PlaygroundError
+    as that does.
+    """
     import torch
 
     if file and not Path(file).is_file():  # uploaded so long ago that it was cleaned away
         raise PlaygroundError("no_numbers")
-    values = distributions.read_file(file) if file else distributions.parse(text)
+    values = distributions.read_file(file) if file else distributions.parse(text, decimal_comma)
     return taken(torch.from_numpy(values))
 
 

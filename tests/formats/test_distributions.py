@@ -112,6 +112,28 @@ def test_separators_and_decimal_commas(text: str, expected: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0,5 1,25 -0,75", [0.5, 1.25, -0.75]),
+        ("0,5\n1,25 -3 1,5e-3", [0.5, 1.25, -3, 0.0015]),
+        ("0,5; 1,25", [0.5, 1.25]),
+        ("1,2,3", [1, 2, 3]),  # a number has one
+        ("1, 2, 3", [1, 2, 3]),
+        ("0.5,1.5", [0.5, 1.5]),
+        ("0.5 1.5", [0.5, 1.5]),
+    ],
+)
+def test_where_a_comma_is_decimal_it_is_one_wherever_it_may_be(text: str, expected: list[float]) -> None:
+    np.testing.assert_array_equal(parse(text, decimal_comma=True), np.array(expected, dtype=np.float32))
+
+
+def test_a_comma_that_may_be_either_is_refused_in_every_language() -> None:
+    with pytest.raises(PlaygroundError) as error:
+        parse("0,5, 1,25", decimal_comma=True)
+    assert error.value.key == "unclear_comma"
+
+
+@pytest.mark.parametrize(
     ("text", "key", "values"),
     [
         ("", "no_numbers", {}),

@@ -27,14 +27,13 @@ from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, alarm
 from playground.ui.kit.sections import Section, soft
 from playground.ui.kit.wording import Wording, html
-from playground.ui.quantize import tensor_html
+from playground.ui.quantize import own_numbers, tensor_html
 from playground.ui.quantize.pieces import card, choices
 
 SOURCES = (MODULE, *DISTRIBUTIONS, OWN)
 COMPARED, GRID = ["int8", "int4", "nf4", "fp4"], "int4"  # at first: their errors are of one size
 STOP = STOPS.index(64)
 SHARE, SIZE = 0.0, 30.0  # percent, root mean squares
-NUMBERS = "0.12 -0.4 0.622 -0.05 0.31 -0.27 0.08 -0.9 0.44 -0.13 0.02 -0.35 0.71 -0.66 0.19 -0.21"
 TYPED = 20_000  # characters; more comes as a file
 ELSEWHERE = ("embedding", "norm")  # what never was in 4 bits
 
@@ -123,7 +122,8 @@ class Tensor:
         if asked.source == MODULE and not asked.base:  # moved before the first drawing, which chooses a base
             return unchanged(self.notice)
         try:
-            taken = take(asked.source, asked.base or "", asked.module, asked.text, asked.file, asked.seed)
+            comma = asked.language in own_numbers.COMMA
+            taken = take(asked.source, asked.base or "", asked.module, asked.text, asked.file, asked.seed, comma)
             outliers = (_share(asked.outliers), asked.size, asked.columns)
             found = report(taken, outliers, asked.formats, asked.grid, asked.stop, asked.zero_point)
         except PlaygroundError as error:
@@ -187,7 +187,8 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     controls = Controls(Asked, {"language": language, "chosen": base, **made})
     tensor = Tensor(made["source"], made["base"], made["module"], groups, stops, **results)
     shown = [tensor.base, tensor.module, *groups.values(), *tensor.results]
-    return Section(controls, shown, tensor.draw, offered=[tensor.base, tensor.module], moved=_wire(controls, tensor, chips))
+    retold, offered = {made["text"]: own_numbers.retold}, [tensor.base, tensor.module]
+    return Section(controls, shown, tensor.draw, offered=offered, retold=retold, moved=_wire(controls, tensor, chips))
 
 
 def _wire(controls: Controls[Asked], tensor: Tensor, chips: Mapping[str, gr.Button]) -> list[Any]:
@@ -229,8 +230,8 @@ def _sources(wording: Wording) -> tuple[dict[str, Any], dict[str, gr.Column], di
             }  # fmt: skip
     with gr.Column(min_width=0, visible=False) as own:
         text = make(
-            gr.Textbox, {"label": "tensor.numbers", "info": "tensor.numbers.help"}, value=NUMBERS, lines=3, max_lines=6,
-            max_length=TYPED, elem_id="tensor-numbers",
+            gr.Textbox, {"label": "tensor.numbers", "info": "tensor.numbers.help", "value": own_numbers.opening},
+            lines=3, max_lines=6, max_length=TYPED, elem_id="tensor-numbers",
         )  # fmt: skip
         file = make(
             gr.File, {"label": "tensor.file"}, file_types=[".csv", ".txt", ".tsv"], type="filepath", height=110,
