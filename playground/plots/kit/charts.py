@@ -6,6 +6,8 @@ Text and grid take their colours from theme.css, so that they follow light and d
 
 from __future__ import annotations
 
+import textwrap
+
 import plotly.graph_objects as go
 
 # One colour a method, readable on light and dark cards alike; the page's own pairs are in theme.css
@@ -19,6 +21,8 @@ COLOURS = {
     "full_fine_tuning": "#d2601a",
 }
 AMOUNT = [[0.0, "rgba(31,119,200,0.04)"], [1.0, "rgba(31,119,200,1)"]]
+TOP, BOTTOM = 16, 48  # pixels above and below what is drawn
+LETTER = 8  # pixels of a wide one of a title
 SEPARATORS = {"es": ",\N{NO-BREAK SPACE}"}  # decimals, then thousands
 
 
@@ -27,7 +31,7 @@ def styled(figure: go.Figure, language: str, height: int = 300, x: str = "", y: 
     figure.update_layout(
         height=height,
         separators=SEPARATORS.get(language, ".,"),
-        margin={"l": 56, "r": 16, "t": 16, "b": 48},
+        margin={"l": 56, "r": 16, "t": TOP, "b": BOTTOM},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 13, "color": "#7d8490"},
@@ -38,5 +42,10 @@ def styled(figure: go.Figure, language: str, height: int = 300, x: str = "", y: 
     )
     axis = {"gridcolor": "rgba(125,132,144,0.25)", "zerolinecolor": "rgba(125,132,144,0.5)", "fixedrange": True}
     figure.update_xaxes(title_text=x, **axis)
-    figure.update_yaxes(title_text=y, **axis)
+    figure.update_yaxes(title_text=upright(y, height), automargin=True, **axis)
     return figure
+
+
+def upright(title: str, height: int) -> str:
+    """A vertical axis's title in as many lines as a figure of that height, in pixels, needs for it."""
+    return "<br>".join(textwrap.wrap(title, (height - TOP - BOTTOM) // LETTER, break_long_words=False))

@@ -4,7 +4,7 @@ One tensor as HTML: which numbers these are, what each drawing shows in words, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from playground import locales
 from playground.actions.tensor import MODULE, Taken
@@ -13,7 +13,7 @@ from playground.locales import number
 from playground.plots.kit.figures import decibels, figure
 from playground.plots.quantize import tensor as plots
 from playground.plots.quantize.names import format_name, path_name
-from playground.quantize.tensor import STOPS, Report
+from playground.quantize.tensor import STOPS, Damage, Report
 from playground.ui.kit.html import counted, words
 from playground.ui.quantize.pieces import said
 
@@ -100,20 +100,31 @@ def _lines(report: Report, grid: str, language: str) -> str:
 def damage(report: Report, language: str) -> list[str]:
     """What outliers do to the others, and what LLM.int8()'s threshold would."""
     found = report.damage
-    values = {key: decibels(language, getattr(found, key)) for key in ("before", "tensor", "channel", "block", "mixed")}
+    values = {key: _kept(language, getattr(found, key)) for key in ("before", "tensor", "channel", "block", "mixed")}
     counts = {
         "all": number(language, found.all_columns), "crest": number(language, report.crest, 1),
         "threshold": number(language, OUTLIER, 1),
     }  # fmt: skip
-    clear = "tensor.threshold.all" if found.columns else "tensor.threshold.none"
     return [
         counted(language, "tensor.damage", found.outliers, **values, **counts)
         if found.outliers
         else words(language, "tensor.no_damage", **values, **counts),
-        counted(language, "tensor.threshold.some", found.columns, **values, **counts)
-        if found.mixed is not None and found.columns
-        else words(language, clear, **values, **counts),
+        _threshold(found, values | counts, language),
     ]
+
+
+def _threshold(found: Damage, values: Mapping[str, str], language: str) -> str:
+    """How many columns LLM.int8() would leave out of int8."""
+    if found.mixed is not None and found.columns:
+        return counted(language, "tensor.threshold.some", found.columns, **values)
+    if found.columns:
+        return counted(language, "tensor.threshold.all", found.all_columns, **values)
+    return counted(language, "tensor.threshold.none", found.all_columns, **values)
+
+
+def _kept(language: str, sqnr: float | None) -> str:
+    """A ratio in a sentence, which says what infinity means."""
+    return locales.text(language, "tensor.nothing_lost") if sqnr is None else decibels(language, sqnr)
 
 
 def _worth(report: Report, formats: Sequence[str], language: str) -> str:

@@ -6,7 +6,7 @@ Takes surveys in plain values: a running one's and the recorded one look alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from playground.plots.quantize import wholemodel as plots
 from playground.plots.quantize.names import format_name, module_name
 from playground.plots.quantize.wholemodel import network
 from playground.ui.kit.events import note
-from playground.ui.kit.html import alike
+from playground.ui.kit.html import alike, counted
 from playground.ui.kit.sections import soft
 
 if TYPE_CHECKING:
@@ -96,10 +96,15 @@ def errors_map(modules: Sequence[Mapping[str, Any]], language: str) -> str:
     changed = [one for one in modules if one["sqnr_db"] is not None]
     if not changed:
         return soft(language, "wholemodel.map.empty")
-    ends = {}
-    for end, pick in (("worst", min), ("best", max)):
-        sqnr = locales.number(language, pick(one["sqnr_db"] for one in changed), 1)
-        there = [one for one in changed if locales.number(language, one["sqnr_db"], 1) == sqnr]
-        ends[f"{end}_module"] = alike([module_name(language, one["kind"], one["layer"]) for one in there])
-        ends[f"{end}_sqnr"] = sqnr
-    return network(modules, language) + soft(language, "wholemodel.map.ends", **ends)
+    count, faintest = _end(changed, min, language)
+    said = counted(language, "wholemodel.map.worst", count, **faintest)
+    count, strongest = _end(changed, max, language)
+    said += " " + counted(language, "wholemodel.map.best", count, **strongest)
+    return network(modules, language) + f'<p class="pp-soft">{said}</p>'
+
+
+def _end(modules: Sequence[Mapping[str, Any]], pick: Callable[..., float], language: str) -> tuple[int, dict[str, str]]:
+    """The modules with the ratio that `pick` takes out, as it is written: how many, their names, and the ratio."""
+    sqnr = locales.number(language, pick(one["sqnr_db"] for one in modules), 1)
+    there = [one for one in modules if locales.number(language, one["sqnr_db"], 1) == sqnr]
+    return len(there), {"names": alike([module_name(language, one["kind"], one["layer"]) for one in there]), "sqnr": sqnr}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from playground import settings
@@ -208,6 +209,28 @@ def test_the_threshold_is_written_as_the_language_writes_it(language: str) -> No
     said = tensor_html.damage(report, language)[1]
     assert ("6,0" if language == "es" else "6.0") in said
     assert ("6.0" if language == "es" else "6,0") not in said
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ("1\n2\n7", "La única columna contiene un número de 6,0 o más"),
+        ("1\n2\n3", "La única columna no contiene ningún número de 6,0 o más"),
+        ("1 2\n7 8", "Cada una de las 2 columnas contiene"),
+        ("1 2\n3 4", "Ninguna de las 2 columnas contiene"),
+    ],
+)
+def test_one_column_is_no_column_of_several(numbers: str, said: str) -> None:
+    report = tensor.report(
+        sources.taken(torch.tensor([[float(one) for one in row.split()] for row in numbers.split("\n")])), ["int8"]
+    )
+    assert tensor_html.damage(report, "es")[1].removeprefix("LLM.int8(): ").startswith(said)
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "∞ dB (nothing is lost)"), ("es", "∞ dB (no se pierde nada)")])
+def test_a_ratio_without_any_error_is_said_in_words(language: str, words: str) -> None:
+    report = tensor.report(sources.own_numbers("1 -1 1 -1"), ["int8"])
+    assert words in tensor_html.damage(report, language)[0]
 
 
 @pytest.mark.parametrize(

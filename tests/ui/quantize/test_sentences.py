@@ -34,6 +34,12 @@ def test_the_ready_made_curves_say_with_how_many_steps_they_were_trained(languag
     assert text(language, "qlora.curves.ready", steps="24") not in Page(qlora_html.curves(pair, language)).text
 
 
+def test_the_ends_of_the_map_are_named_in_the_number_that_they_have() -> None:
+    modules = [{"kind": "q_proj", "layer": layer, "sqnr_db": sqnr, "share": 0.1} for layer, sqnr in enumerate((20, 20, 30))]
+    drawn = Page(wholemodel_html.errors_map(modules, "es")).text
+    assert "Los 2 más tenues: capa 0 · q_proj, capa 1 · q_proj, 20,0 dB. El más intenso: capa 2 · q_proj, 30,0 dB." in drawn
+
+
 def test_one_or_several_sums_stop_growing() -> None:
     assert counted("es", "accumulators.dots.stall", 1, events="x").startswith("Ya no crece: x.")
     assert counted("es", "accumulators.dots.stall", 2, events="x; y").startswith("Ya no crecen: x; y.")
