@@ -86,15 +86,36 @@
     const spanish = language === "es", long = whole.replace(/\D/g, "").length > 4;
     return ((spanish ? whole.replaceAll(",", long ? "\u00a0" : "") : whole) + (part ? (spanish ? "," : ".") + part : "")).replace("-", "−");
   };
+  const isWhole = field => Number.isInteger(Number(field.step || 1));
+  const isWrong = field => {
+    const value = field.valueAsNumber;
+    return value < field.min || value > field.max || (isWhole(field) && value % 1 !== 0 && !Number.isNaN(value));
+  };
   const weigh = ({ target }) => {
     if (target.type !== "number" || !target.min || !target.max) return;
-    const whole = Number.isInteger(Number(target.step || 1)), value = target.valueAsNumber;
-    const wrong = value < target.min || value > target.max || (whole && value % 1 !== 0 && !Number.isNaN(value));
-    const takes = OURS[language][whole ? "number.whole" : "number.any"].replace("{minimum}", written(target.min)).replace("{maximum}", written(target.max));
-    target.setCustomValidity(wrong ? takes : "");
+    const wrong = isWrong(target), words = OURS[language][isWhole(target) ? "number.whole" : "number.any"];
+    target.setCustomValidity(wrong ? words.replace("{minimum}", written(target.min)).replace("{maximum}", written(target.max)) : "");
     if (wrong) target.reportValidity();
   };
-  document.addEventListener("input", weigh);
+
+  /* What is half typed beside a slider, Gradio does not hear of: it asks for every key. When the field is left, it holds the
+   * nearest number that the slider has, or what the slider stands at if it is empty, and Gradio hears of that. */
+
+  const sliderOf = field => field.type === "number" ? field.closest(".block")?.querySelector("input[type=range]") : null;
+  const isHalf = field => Number.isNaN(field.valueAsNumber) || isWrong(field);
+  const settle = ({ target }) => {
+    const slider = sliderOf(target);
+    if (!slider || !isHalf(target)) return;
+    const value = Number.isNaN(target.valueAsNumber) ? slider.valueAsNumber : target.valueAsNumber;
+    const inside = Math.min(Math.max(value, target.min), target.max);
+    target.value = isWhole(target) ? Math.round(inside) : inside;
+    target.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  document.addEventListener("input", event => {
+    weigh(event);
+    if (sliderOf(event.target) && isHalf(event.target)) event.stopPropagation();
+  }, true);
+  for (const left of ["change", "focusout"]) document.addEventListener(left, settle, true);
 
   /* Light and dark: the visitor's choice, then the address (Spaces add ?__theme=), then the system */
 
