@@ -7,21 +7,17 @@ Pure: plain values and a language in, HTML out; what a visitor or a model wrote 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from playground.actions.compare import Question, answered, latest_frame
+from playground.actions.compare import Question, answered
 from playground.formats.registry import format_of
 from playground.locales import NO_BREAK, counted, number, percent, significant, size, text, trimmed
 from playground.model.catalogue import is_simulated, split_id
 from playground.ui.compare.asked import mark
 from playground.ui.compare.decoding import summary
 from playground.ui.kit.base import base_name
-from playground.ui.kit.controls import Changes
 from playground.ui.kit.html import card, colour, heading, words
-from playground.ui.kit.sections import follow
-from playground.work.jobs import Run
 
 if TYPE_CHECKING:
     from playground.ui.kit.html import Values
@@ -295,8 +291,3 @@ def legend(known: list[Values], frame: Values, language: str) -> str:
         if len(farthest) < len(measured):
             sentences.append(words(language, "tokens.farthest", title=titles, value=value))
     return f'<p class="pp-legend">{" ".join(sentences)}</p>'
-
-
-def follow_answers(run: Run, language: str, notice: Any, shown: Any) -> Iterator[Changes]:
-    """A comparison in `shown` as it is written, until it has ended."""
-    yield from follow(run, language, notice, shown, lambda _: panes(latest_frame(run) or {}, language))

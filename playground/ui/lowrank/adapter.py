@@ -13,7 +13,7 @@ import gradio as gr
 
 from playground import locales
 from playground.actions.adapters import examined, list_adapters
-from playground.actions.lowrank import turn_to
+from playground.actions.lowrank import run_about, turn_to
 from playground.adapt.adapters import STEP_MARK
 from playground.errors import PlaygroundError
 from playground.ui.compare.panes import pane_title
@@ -22,7 +22,7 @@ from playground.ui.kit.controls import Changes, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, english
 from playground.ui.kit.html import card
 from playground.ui.kit.wording import Wording, html
-from playground.ui.lowrank import edits
+from playground.ui.lowrank import edits, softprompt
 from playground.ui.lowrank.shared import Chosen, Shared
 from playground.work.sessions import SESSIONS
 
@@ -129,7 +129,8 @@ class Cards:
                 changes = self._weights(looked, base, adapter)
         except PlaygroundError as error:
             return self.hidden(alarm(error.message(looked.language)))
-        question = {self.prompt: adapter.record.questions[0]} if looked.fresh and adapter.record.questions else {}
+        questions = [before["prompt"]] if (before := asked_before(looked)) else adapter.record.questions
+        question = {self.prompt: questions[0]} if looked.fresh and questions else {}
         return changes | question | {self.settled: looked.whole}
 
     def _weights(self, looked: Looked, base: Base, adapter: Adapter) -> Changes:
@@ -147,7 +148,7 @@ class Cards:
             self.where: where(base, adapter, module, language),
             self.weights: gr.update(visible=True),
             self.module: gr.update(choices=modules, value=module),
-        } | (self.knobs.leave_all(adapter) if looked.fresh else {})
+        } | (self.knobs.leave(adapter, asked_before(looked)) if looked.fresh else {})
 
     def hidden(self, said: str) -> Changes:
         """Where there are no weights to show: a sentence instead of the map."""
@@ -177,6 +178,12 @@ class Cards:
             return {self.inside: module_card(base, adapter, module, looked.rank, looked.language)}
         except PlaygroundError as error:
             return {self.inside: alarm(error.message(looked.language))}
+
+
+def asked_before(looked: Looked) -> dict[str, Any]:
+    """What the answers that the session still has about this adapter were asked; empty where there are none."""
+    answers = (edits.ANSWERS, softprompt.ANSWERS)
+    return next((one.asked(looked.key) for one in answers if run_about(looked.key, one.place, looked.chosen)), {})
 
 
 def known(key: str, adapter_id: str) -> Adapter | None:

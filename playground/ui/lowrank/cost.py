@@ -29,6 +29,7 @@ from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import words
+from playground.ui.kit.sections import Section
 from playground.ui.kit.wording import Wording, html
 from playground.ui.lowrank import cost_html as drawn
 from playground.ui.lowrank.pieces import chip
@@ -150,7 +151,7 @@ def _counted(asked: Asked, used: str, cost: Cost) -> Iterator[str]:
         yield sections.soft(asked.language, "arithmetic.not_measured", reason=error.message(asked.language))
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> None:
+def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
     """The card and its events."""
     make = wording.make
     with gr.Column(elem_classes="pp-card", elem_id="arithmetic"):
@@ -172,9 +173,11 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     gr.on(changes, controls.handler(cards.draw), inputs, shown, trigger_mode="always_last", **HIDDEN)
     gr.on(changes, controls.handler(cards.measure), inputs, measured, trigger_mode="always_last", **STREAM)
     asking["method"].change(controls.handler(cards.show_used), inputs, list(cards.hideable.values()), **HIDDEN)
+    filled = []
     for one, button in chips.items():
         question = {asking[name]: value for name, value in asdict(PAPERS[one]).items()}
-        button.click(lambda question=question: question, None, list(question), **HIDDEN)
+        filled.append(button.click(lambda question=question: question, None, list(question), **HIDDEN))
+    return Section(controls, [shown], cards.draw, moved=filled)
 
 
 def _papers(language: str) -> str:

@@ -19,7 +19,7 @@ from playground import locales
 from playground.actions.adapters import examined
 from playground.actions.lowrank import CUT, SWEEP, run_about, start_edited, start_sweep
 from playground.errors import PlaygroundError
-from playground.ui.compare.panes import follow_answers
+from playground.ui.compare.lab import Answers
 from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
@@ -38,6 +38,8 @@ FACTORS = ("lora", "qlora")
 SWEEPS = ("rank", "strength", "layers", "kinds")
 STRENGTHS = tuple(step / 2 for step in range(-2, 5))
 BLOCKS = 6  # pieces that the layers are cut into
+ANSWERS = Answers(CUT, "edits.go", "lab.elsewhere.adapter")
+ASKED = ("prompt", "rank", "strength", "first", "last", "kinds")  # what the answers depend on, besides the adapter
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,13 @@ class Knobs:
             self.kinds: gr.update(choices=kinds, value=kinds),
         }
 
+    def leave(self, adapter: Adapter, asked: Mapping[str, Any]) -> Changes:
+        """Set for an adapter as they were when it was `asked` (ASKED); so that all of it is left if that is nothing."""
+        changes = self.leave_all(adapter) | ({self.strength: asked["strength"]} if asked else {})
+        for name in ("rank", "first", "last", "kinds") if asked else ():
+            changes[getattr(self, name)] |= {"value": asked[name]}
+        return changes
+
 
 @dataclass(frozen=True)
 class Cards:
@@ -101,6 +110,7 @@ class Cards:
     panes: gr.HTML
     measured: gr.HTML
     swept: gr.HTML
+    stop: gr.Button  # there while something goes on
 
     def answers(self, left: Left) -> Iterator[Changes]:
         """The base, the whole adapter and what the controls leave of it, answering the same prompt."""
@@ -110,10 +120,11 @@ class Cards:
             names = locales.text(left.language, "edits.whole"), label(edit, left.language)
             decoding = {"max_new_tokens": sections.ANSWER_TOKENS}
             run = start_edited(left.key, CUT, left.chosen, edit, left.prompt, decoding, names)
+            ANSWERS.remember(left.key, {name: getattr(left, name) for name in ASKED})
         except PlaygroundError as error:
             yield {self.notice: alarm(error.message(left.language))}
             return
-        yield from follow_answers(run, left.language, self.notice, self.panes)
+        yield from self._follow_answers(run, left)
 
     def sweep(self, name: str, asked: Chosen) -> Iterator[Changes]:
         """Measure the adapter under every edit of one row of them."""
@@ -123,20 +134,30 @@ class Cards:
         except PlaygroundError as error:
             yield {self.measured: alarm(error.message(asked.language))}
             return
-        yield from self._follow_sweep(run, asked.language)
+        yield from self._follow_sweep(run, asked)
 
     def attach(self, asked: Chosen) -> Iterator[Changes]:
         """What was last asked of the chosen adapter; another one's goes."""
         empty = sections.soft(asked.language, "edits.answers.empty")
-        yield {self.notice: "", self.panes: empty, self.measured: "", self.swept: ""}
+        yield {self.notice: "", self.panes: empty, self.measured: "", self.swept: ""} | self._stoppable(asked)
         answered, measured = (run_about(asked.key, place, asked.chosen) for place in (CUT, SWEEP))
         if answered:
-            yield from follow_answers(answered, asked.language, self.notice, self.panes)
+            yield from self._follow_answers(answered, asked)
         if measured:
-            yield from self._follow_sweep(measured, asked.language)
+            yield from self._follow_sweep(measured, asked)
 
-    def _follow_sweep(self, run: Run, language: str) -> Iterator[Changes]:
-        yield from sections.follow(run, language, self.measured, self.swept, partial(table, language))
+    def _follow_answers(self, run: Run, asked: Chosen) -> Iterator[Changes]:
+        for changes in ANSWERS.follow(run, asked.key, asked.language, self.notice, self.panes):
+            yield changes | self._stoppable(asked)
+
+    def _follow_sweep(self, run: Run, asked: Chosen) -> Iterator[Changes]:
+        for changes in sections.follow(run, asked.language, self.measured, self.swept, partial(table, asked.language)):
+            yield changes | self._stoppable(asked)
+
+    def _stoppable(self, asked: Chosen) -> Changes:
+        """The button is there while there is something to stop."""
+        runs = SESSIONS.get(asked.key).runs
+        return {self.stop: gr.update(visible=any(place in runs and not runs[place].ended for place in (CUT, SWEEP)))}
 
 
 def knobs(wording: Wording) -> Knobs:
@@ -169,19 +190,20 @@ def build(wording: Wording, shared: Shared, knobs: Knobs, go: gr.Button) -> dict
         make(html, sections.headed("edits.sweep.title", "edits.sweep.lead"))
         with gr.Row(elem_classes="pp-chips"):
             buttons = {name: chip(wording, f"edits.sweep.{name}", f"sweep-{name}") for name in SWEEPS}
-            stop = chip(wording, "edits.stop", "lab-stop", elem_classes="chip pp-push")
+            stop = chip(wording, "edits.stop", "lab-stop", visible=False, elem_classes="chip pp-push")
         measured = html("", elem_id="sweep-notice")
         swept = html("", elem_id="sweep")
-    cards = Cards(notice, panes, measured, swept)
+    cards = Cards(notice, panes, measured, swept, stop)
     left, chosen = shared.controls(Left, **vars(knobs)), shared.controls(Chosen)
     gr.on(
         [go.click, shared.prompt.submit, *(one.input for one in vars(knobs).values())],
-        left.handler(cards.answers), left.inputs, [notice, panes], trigger_mode="multiple", **STREAM,
+        left.handler(cards.answers), left.inputs, [notice, panes, stop], trigger_mode="multiple", **STREAM,
     )  # fmt: skip
     for name, button in buttons.items():
-        button.click(chosen.handler(partial(cards.sweep, name)), chosen.inputs, [measured, swept], **STREAM)
+        button.click(chosen.handler(partial(cards.sweep, name)), chosen.inputs, [measured, swept, stop], **STREAM)
     for place in (CUT, SWEEP):
         stop.click(lambda key, place=place: SESSIONS.stop(key, place), shared.key, None, **HIDDEN)
+    ANSWERS.wire(panes, shared.base, {"prompt": shared.prompt, **vars(knobs)})
     shown = list(vars(cards).values())
     return {"fn": chosen.handler(cards.attach), "inputs": chosen.inputs, "outputs": shown, **STREAM}
 

@@ -16,10 +16,10 @@ import gradio as gr
 from playground.actions.adapters import examined
 from playground.actions.lowrank import IMPORTANCE, LEFT_OUT, run_about, start_importance, start_without
 from playground.adapt.variant import Variant
+from playground.compare.job import Frame
 from playground.errors import PlaygroundError
 from playground.locales import number, text
-from playground.ui.compare import panes as compared
-from playground.ui.compare.panes import follow_answers
+from playground.ui.compare.lab import Answers
 from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
@@ -32,6 +32,7 @@ from playground.work.sessions import SESSIONS
 
 METHOD = "prompt_tuning"
 MOST_NAMED = 6  # virtual tokens that a pane's title names
+ANSWERS = Answers(LEFT_OUT, "softprompt.answer", "lab.elsewhere.adapter")
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class Cards:
 
     def draw(self, asked: Asked) -> Changes:
         """
-        An adapter that was chosen. Of the virtual tokens left out those stay that this one has; answers and measurements
-        of another adapter go.
+        An adapter that was chosen. Of the virtual tokens left out (by the answers that are there, on a page that was opened
+        again) those stay that this one has; answers and measurements of another adapter go.
         """
         library = SESSIONS.get(asked.key).library
         if not library.knows(asked.chosen) or library.get(asked.chosen).record.method != METHOD:
@@ -79,7 +80,9 @@ class Cards:
             told = {self.table: alarm(error.message(language)), self.plane: "", self.plot: None}
             return {self.column: gr.update(visible=True)} | told
         choices = [(drawn.choice(token), token.position) for token in found.tokens]
-        kept = [position for position in asked.left_out if position <= len(choices)]
+        before = ANSWERS.asked(asked.key) if run_about(asked.key, LEFT_OUT, asked.chosen) else {}
+        wanted = asked.left_out or before.get("left_out", [])
+        kept = [position for position in wanted if position <= len(choices)]
         return {
             self.column: gr.update(visible=True),
             self.table: drawn.tokens(found, language),
@@ -92,8 +95,12 @@ class Cards:
         """What the runs about this adapter have shown so far."""
         language = asked.language
         answers, importance = (run_about(asked.key, place, asked.chosen) for place in (LEFT_OUT, IMPORTANCE))
+
+        def answered(frame: Frame) -> str:
+            return ANSWERS.html(frame.as_json(), ANSWERS.asked(asked.key), language)
+
         return {
-            **latest(answers, language, self.notice, self.panes, lambda frame: compared.panes(frame.as_json(), language)),
+            **latest(answers, language, self.notice, self.panes, answered),
             **latest(importance, language, self.measured, self.bars, lambda event: drawn.importance(event, language)),
             **self._buttons(importance),
         }
@@ -104,10 +111,11 @@ class Cards:
             names = text(asked.language, "softprompt.whole_name"), named(asked.left_out, asked.language)
             decoding = {"max_new_tokens": sections.ANSWER_TOKENS}
             run = start_without(asked.key, LEFT_OUT, asked.chosen, asked.left_out, asked.prompt, decoding, names)
+            ANSWERS.remember(asked.key, {"prompt": asked.prompt, "left_out": asked.left_out})
         except PlaygroundError as error:
             yield {self.notice: alarm(error.message(asked.language))}
             return
-        yield from follow_answers(run, asked.language, self.notice, self.panes)
+        yield from ANSWERS.follow(run, asked.key, asked.language, self.notice, self.panes)
 
     def measure_all(self, asked: Chosen) -> Iterator[Changes]:
         """Leave every virtual token out once, and watch."""
@@ -189,6 +197,7 @@ def _wire(cards: Cards, shared: Shared, answer: gr.Button) -> None:
     asked, chosen = shared.controls(Asked, left_out=cards.left_out), shared.controls(Chosen)
     importance = [cards.measured, cards.bars, cards.measure, cards.stop]
     answer.click(asked.handler(cards.answers), asked.inputs, [cards.notice, cards.panes], **STREAM)
+    ANSWERS.wire(cards.panes, shared.base, {"prompt": shared.prompt, "left_out": cards.left_out})
     cards.measure.click(chosen.handler(cards.measure_all), chosen.inputs, importance, **STREAM)
     cards.stop.click(lambda key: SESSIONS.stop(key, IMPORTANCE), shared.key, None, **HIDDEN)
     shared.chosen.change(chosen.handler(cards.attach), chosen.inputs, importance, **STREAM)

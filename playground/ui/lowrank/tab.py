@@ -36,4 +36,4 @@ def build(wording: Wording, tab: gr.Tab, visit: Controls[Visit]) -> None:
     with gr.Column(elem_id="section-overlap"):
         overlap.build(wording, shared)
     with gr.Column(elem_id="section-arithmetic"):
-        cost.build(wording, visitor, language, base)
+        sections.draw_when_opened(tab, cost.build(wording, visitor, language, base), visit)

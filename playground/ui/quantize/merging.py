@@ -54,6 +54,10 @@ class Merge:
     def draw(self, asked: Asked) -> Changes:
         return {self.cost: soft(asked.language, "qlora.merge.empty")}
 
+    def clear(self, asked: Asked) -> Changes:
+        """Another adapter: what the former one loses goes."""
+        return {self.notice: ""} | self.draw(asked)
+
     def offer(self, asked: Asked) -> Changes:
         """The adapters of the base that can be merged, QLoRA's first."""
         found = [one for one in list_adapters(asked.key, asked.base) if one["method"] in METHODS]

@@ -18,7 +18,8 @@ from playground.adapt.methods import METHODS
 from playground.bounds import RATES
 from playground.errors import PlaygroundError
 from playground.locales import text, written
-from playground.ui.compare.panes import follow_answers
+from playground.model.catalogue import split_id
+from playground.ui.compare.lab import Answers
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, english
 from playground.ui.kit.sections import ANSWER_TOKENS, Section
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from playground.quantize.qlora import Pair
 
 
+ANSWERS = Answers(PAIR_ANSWERS, "qlora.ask", "lab.elsewhere.forms")
 DEFAULT_TASK, STEPS, MOST_STEPS = "pirate", 10, 40
 
 
@@ -81,7 +83,7 @@ class Trainings:
         training, answering = runs.get(PAIR), runs.get(PAIR_ANSWERS)
         yield unchanged(self.status)
         if answering:
-            yield from follow_answers(answering, asked.language, self.notice, self.panes)
+            yield from ANSWERS.follow(answering, asked.key, asked.language, self.notice, self.panes)
         if training:
             yield from self._follow(training, asked)
 
@@ -137,7 +139,9 @@ class Trainings:
         except PlaygroundError as error:
             yield {self.notice: alarm(error.message(asked.language))}
             return
-        yield from follow_answers(run, asked.language, self.notice, self.panes)
+        chosen = {"adapter": asked.adapter} if split_id(run.job)[1] else {}  # no pair is there: it answers instead
+        ANSWERS.remember(asked.key, {"prompt": asked.prompt, **chosen})
+        yield from ANSWERS.follow(run, asked.key, asked.language, self.notice, self.panes)
 
 
 def titles(language: str) -> dict[str, str]:
@@ -180,7 +184,10 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
         **results, estimate=estimate, go=go, cancel=stop, prompt=prompt, notice=notice, panes=panes, merge=merge
     )
     _wire(controls, trainings, ask)
-    weigh.click(controls.handler(merge.weigh), controls.inputs, [merge.notice, merge.cost], **STREAM)
+    weighing = weigh.click(controls.handler(merge.weigh), controls.inputs, [merge.notice, merge.cost], **STREAM)
+    ANSWERS.wire(panes, base, {"prompt": prompt, "adapter": merge.adapter})
+    merge.adapter.change(None, cancels=weighing)  # before what clears, or an event under way would come after it
+    merge.adapter.change(controls.handler(merge.clear), controls.inputs, [merge.notice, merge.cost], **HIDDEN)
     base.change(controls.handler(merge.offer), controls.inputs, merge.adapter, **HIDDEN)
     shown = [estimate, *trainings.trained, notice, panes, merge.cost]
     return Section(controls, shown, trainings.draw, trainings.attach)

@@ -16,7 +16,7 @@ import gradio as gr
 from playground.actions.quantize import FORMS_ANSWERS, SURVEY, recorded, start_forms, start_survey
 from playground.errors import PlaygroundError
 from playground.model.catalogue import FORMS
-from playground.ui.compare.panes import follow_answers
+from playground.ui.compare.lab import Answers
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, english, note
 from playground.ui.kit.sections import ANSWER_TOKENS, Section, progress, soft
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from playground.quantize.wholemodel import Survey
 
 
+ANSWERS = Answers(FORMS_ANSWERS, "wholemodel.ask", "lab.elsewhere.forms")
 CHOSEN = ("int8_vectorwise", "nf4", "fp4", "int4", "ternary")  # what is measured and asked unless one chooses
 FIRST = "nf4"  # whose map is shown first
 PROMPT = "What is the capital of France?"
@@ -57,18 +58,19 @@ class WholeModel:
     map: gr.HTML
     said: gr.HTML
     panes: gr.HTML
+    halt: gr.Button  # there while something goes on
 
     @property
     def measured(self) -> list[Any]:
         """What `measure` changes."""
-        return [self.notice, self.table, self.mapped, self.map]
+        return [self.notice, self.table, self.mapped, self.map, self.halt]
 
     def draw(self, asked: Asked) -> Changes:
         """What is known when the tab is opened."""
         seen = latest(asked.key)
         ready = seen is recorded()
         line = note(asked.language, "wholemodel.recorded", machine=machine(asked.language, seen["machine"])) if ready else ""
-        return {self.notice: line} | self._drawn(seen, asked.mapped, asked.language)
+        return {self.notice: line} | self._drawn(seen, asked.mapped, asked.language) | self._stoppable(asked)
 
     def _drawn(self, seen: Mapping[str, Any], wanted: str | None, language: str) -> Changes:
         """A survey in plain values: its table, and the map of the wanted format if it is there."""
@@ -96,13 +98,27 @@ class WholeModel:
         except PlaygroundError as error:
             yield {self.notice: alarm(error.message(asked.language))}
             return
-        yield from self._watch(run, asked.language)
+        yield from self._watch(run, asked)
 
     def stop(self, asked: Asked) -> None:
         for place in (SURVEY, FORMS_ANSWERS):
             SESSIONS.stop(asked.key, place)
 
-    def _watch(self, run: Run, language: str) -> Iterator[Changes]:
+    def _stoppable(self, asked: Asked) -> Changes:
+        """The button is there while there is something to stop."""
+        runs = SESSIONS.get(asked.key).runs
+        going = any(place in runs and not runs[place].ended for place in (SURVEY, FORMS_ANSWERS))
+        return {self.halt: gr.update(visible=going)}
+
+    def _watch(self, run: Run, asked: Asked) -> Iterator[Changes]:
+        for changes in self._seen(run, asked.language):
+            yield changes | self._stoppable(asked)
+
+    def _answers(self, run: Run, asked: Asked) -> Iterator[Changes]:
+        for changes in ANSWERS.follow(run, asked.key, asked.language, self.said, self.panes):
+            yield changes | self._stoppable(asked)
+
+    def _seen(self, run: Run, language: str) -> Iterator[Changes]:
         """A survey until it has ended, drawn again when there is more of it: it also tells that it waits for a base."""
         before = -1
         for _ in run.changes():
@@ -126,7 +142,8 @@ class WholeModel:
         except PlaygroundError as error:
             yield {self.said: alarm(error.message(asked.language))}
             return
-        yield from follow_answers(run, asked.language, self.said, self.panes)
+        ANSWERS.remember(asked.key, {"prompt": asked.prompt, "formats": asked.formats})
+        yield from self._answers(run, asked)
 
     def attach(self, asked: Asked) -> Iterator[Changes]:
         """Follow what still runs, or runs again after a reload; answers that are there do not wait for the survey."""
@@ -134,11 +151,11 @@ class WholeModel:
         surveying, answering = runs.get(SURVEY), runs.get(FORMS_ANSWERS)
         yield unchanged(self.notice)
         if answering:
-            yield next(follow_answers(answering, asked.language, self.said, self.panes))
+            yield next(self._answers(answering, asked))
         if surveying:
-            yield from self._watch(surveying, asked.language)
+            yield from self._watch(surveying, asked)
         if answering:
-            yield from follow_answers(answering, asked.language, self.said, self.panes)
+            yield from self._answers(answering, asked)
 
 
 def latest(key: str) -> dict[str, Any]:
@@ -168,7 +185,10 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
         )  # fmt: skip
         with gr.Row(elem_classes="pp-chips"):
             go = make(gr.Button, {"value": "wholemodel.go"}, variant="primary", size="sm", elem_id="wholemodel-go")
-            stop = make(gr.Button, {"value": "wholemodel.stop"}, size="sm", elem_classes="chip", elem_id="wholemodel-stop")
+            stop = make(
+                gr.Button, {"value": "wholemodel.stop"}, visible=False, size="sm", elem_classes="chip",
+                elem_id="wholemodel-stop",
+            )  # fmt: skip
         notice, table = html("", elem_id="wholemodel-notice"), html("", elem_id="wholemodel-table")
     with card(wording, "wholemodel.map.title", "wholemodel.map.lead"):
         mapped = make(gr.Dropdown, {"label": "wholemodel.map.format"}, choices=[], elem_id="wholemodel-shown")
@@ -186,8 +206,9 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
 
     made = {"base": base, "formats": formats, "mapped": mapped, "prompt": prompt}
     controls = Controls(Asked, {"key": visitor, "language": language, **made})
-    whole = WholeModel(notice, table, mapped, where, said, panes)
-    given, answered = controls.inputs, [said, panes]
+    whole = WholeModel(notice, table, mapped, where, said, panes, stop)
+    ANSWERS.wire(panes, base, {"prompt": prompt, "formats": formats})
+    given, answered = controls.inputs, [said, panes, stop]
     go.click(controls.handler(whole.measure), given, whole.measured, **STREAM)
     stop.click(controls.handler(whole.stop), given, None, **HIDDEN)
     mapped.input(controls.handler(whole.draw_map), given, where, **HIDDEN)

@@ -74,6 +74,21 @@ def test_another_adapter_sets_the_controls_and_another_checkpoint_leaves_them(ow
     assert stepped[CARDS.module]["value"] == module  # the one that the visitor looks at
 
 
+def test_on_a_page_that_is_opened_again_the_controls_stand_as_they_did_for_the_answers(own: Any) -> None:
+    key, lora, _ = own
+    running(key, CUT, lora.id)
+    asked = {"prompt": "Who?", "rank": 2, "strength": -0.5, "first": 1, "last": 1, "kinds": ["q_proj"]}
+    edits.ANSWERS.remember(key, asked)
+    again = CARDS.look(looked(key, lora.id, settled=""))
+    fresh = {one: again[one]["value"] for one in (KNOBS.rank, KNOBS.first, KNOBS.last, KNOBS.kinds)}
+    assert fresh == {KNOBS.rank: 2, KNOBS.first: 1, KNOBS.last: 1, KNOBS.kinds: ["q_proj"]}
+    assert (again[KNOBS.strength], again[CARDS.prompt]) == (-0.5, "Who?")
+    CARDS.picked(looked(key, "pirate-lora"))  # what was answered about another adapter is nothing to this one
+    other = CARDS.look(looked(key, "pirate-lora", settled=lora.id))
+    assert other[KNOBS.rank]["value"] == 8
+    assert other[CARDS.prompt] != "Who?"
+
+
 def test_a_soft_prompt_has_no_weights_but_its_question(own: Any) -> None:
     key, _, soft = own
     changes = CARDS.look(looked(key, soft.id, settled=""))

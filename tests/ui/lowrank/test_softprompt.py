@@ -37,6 +37,15 @@ def test_of_what_was_left_out_stays_what_the_adapter_has(own: Any) -> None:
     assert changes[CARDS.table].count("<tr>") == 1 + len(changes[CARDS.left_out]["choices"])
 
 
+def test_on_a_page_that_is_opened_again_that_is_left_out_which_the_answers_lack(own: Any) -> None:
+    key, _, soft = own
+    for _ in CARDS.answers(asked(key, soft, [3, 1])):
+        pass
+    again = CARDS.draw(asked(key, soft, []))
+    assert again[CARDS.left_out]["value"] == [3, 1]
+    assert "left_out" in again[CARDS.panes]  # the mark that the controls are compared with
+
+
 def test_an_adapter_of_another_base_is_a_sentence(own: Any) -> None:
     key, _, soft = own
     assert "pp-error" in CARDS.draw(asked(key, soft, [], base="bloomz-560m"))[CARDS.table]

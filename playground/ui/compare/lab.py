@@ -1,0 +1,85 @@
+"""
+Answers in the labs: a comparison under a line that names what it answers, and which says when its controls have changed.
+
+The session keeps what was asked, so that a page that is opened again knows whose answers it shows. Knows nothing about
+what the controls are for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from playground.actions.compare import latest_frame
+from playground.locales import text
+from playground.ui.compare.decoding import summary
+from playground.ui.compare.panes import panes
+from playground.ui.kit.base import base_name
+from playground.ui.kit.controls import Changes
+from playground.ui.kit.events import HIDDEN
+from playground.ui.kit.html import words
+from playground.ui.kit.sections import follow
+from playground.work.jobs import Run
+from playground.work.sessions import SESSIONS
+
+# Takes what is shown, the base in use and the named controls: says where the answers disagree with them
+COMPARE = """(html, used, ...controls) => {
+  const shown = document.getElementById(%(shown)s), names = %(names)s;
+  const marked = new DOMParser().parseFromString(html || "", "text/html").querySelector("[data-lab-asked]");
+  const asked = JSON.parse(marked?.dataset.labAsked || "{}");
+  const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+  shown?.toggleAttribute("data-former", names.some((name, at) => name in asked && !same(asked[name], controls[at])));
+  shown?.toggleAttribute("data-elsewhere", Boolean(marked) && marked.dataset.base !== used);
+}"""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """
+    A place of a lab's comparisons, the keys of the button that asks again and of why they may be on another base than the
+    one in use.
+    """
+
+    place: str
+    button: str
+    elsewhere: str
+
+    def remember(self, key: str, asked: Mapping[str, Any]) -> None:
+        """What the run that has just been queued was asked, by the names of the controls that matter to it."""
+        SESSIONS.get(key).forms[self.place] = dict(asked)
+
+    def asked(self, key: str) -> dict[str, Any]:
+        """What the session's latest run was asked; empty without one."""
+        found: dict[str, Any] = SESSIONS.get(key).forms.get(self.place, {})
+        return found
+
+    def follow(self, run: Run, key: str, language: str, notice: Any, shown: Any) -> Iterator[Changes]:
+        """The answers in `shown` as they are written, until they have ended."""
+        asked = self.asked(key)
+        yield from follow(run, language, notice, shown, lambda _: self.html(latest_frame(run) or {}, asked, language))
+
+    def html(self, frame: Mapping[str, Any], asked: Mapping[str, Any], language: str) -> str:
+        """The panes under what they answer: the question, the base, and how; with a mark for COMPARE."""
+        named = (
+            text(language, "compare.answers", prompt=frame["prompt"]),
+            base_name(frame["base"], language),
+            summary(language, frame["decoding"]),
+        )
+        former = words(language, "lab.former", button=text(language, self.button))
+        return (
+            f'<div data-lab-asked="{escape(json.dumps(asked))}" data-base="{escape(frame["base"])}">'
+            f'<p class="pp-asked">{escape(" · ".join(named))} '
+            f'<span class="pp-elsewhere">{words(language, self.elsewhere)}</span> '
+            f'<strong class="pp-former">{former}</strong></p>{panes(dict(frame), language)}</div>'
+        )
+
+    def wire(self, shown: gr.HTML, used: gr.Dropdown, controls: Mapping[str, Any]) -> None:
+        """Compare the answers with the controls, by the names in `asked`, whenever one of them changes."""
+        given = [shown, used, *controls.values()]
+        script = COMPARE % {"shown": json.dumps(shown.elem_id), "names": json.dumps(list(controls))}
+        gr.on([one.change for one in given], None, given, None, js=script, **HIDDEN)
