@@ -119,6 +119,7 @@ def test_cutting_the_rank_changes_the_figures_and_the_answer(lab: Page, artifact
 def test_a_sweep_measures_what_each_kind_carries(lab: Page) -> None:
     lab.locator("#sweep-kinds").click()
     expect(lab.locator("#sweep-notice")).to_contain_text("Done")
+    expect(lab.locator("#lab-stop")).to_be_hidden()
     rows = lab.locator("#sweep tbody tr")
     expect(rows).to_have_count(4)
     expect(rows.nth(1)).to_contain_text("everything left on")
@@ -150,6 +151,10 @@ def test_the_soft_prompt_is_shown_and_answers_without_a_token(lab: Page, artifac
     lab.locator("#softprompt-answer").click()
     expect(lab.locator("#softprompt-panes .pp-pane")).to_have_count(3)
     expect(lab.locator("#softprompt-notice")).to_contain_text("Done")
+    former = lab.locator("#softprompt-panes[data-former]")
+    expect(former).to_have_count(0)
+    lab.locator("#lab-prompt textarea").fill("Who are you?")
+    expect(former).to_have_count(1)
     lab.screenshot(path=artifacts / "lowrank-softprompt.png", full_page=True)
 
 

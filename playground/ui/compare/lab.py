@@ -58,6 +58,13 @@ class Answers:
         found: dict[str, Any] = SESSIONS.get(key).forms.get(self.place, {})
         return found
 
+    def forget(self, key: str) -> None:
+        """What is asked about is no longer there: its answers end, and are not shown again."""
+        run = SESSIONS.get(key).runs.get(self.place)
+        if run:
+            run.replaced = True
+            SESSIONS.stop(key, self.place)
+
     def follow(self, run: Run, key: str, language: str, notice: Any, shown: Any) -> Iterator[Changes]:
         """The answers in `shown` as they are written, until they have ended."""
         asked = self.asked(key)

@@ -82,7 +82,7 @@ class Trainings:
         runs = SESSIONS.get(asked.key).runs
         training, answering = runs.get(PAIR), runs.get(PAIR_ANSWERS)
         yield unchanged(self.status)
-        if answering:
+        if answering and not answering.replaced:
             yield from ANSWERS.follow(answering, asked.key, asked.language, self.notice, self.panes)
         if training:
             yield from self._follow(training, asked)
@@ -95,6 +95,8 @@ class Trainings:
         except PlaygroundError as error:
             yield {self.status: alarm(error.message(asked.language))}
             return
+        ANSWERS.forget(asked.key)  # they were the former pair's
+        yield {self.notice: "", self.panes: ""}
         yield from self._follow(run, asked)
 
     def stop(self, asked: Asked) -> None:
@@ -196,7 +198,8 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
 def _wire(controls: Controls[Asked], shown: Trainings, ask: gr.Button) -> None:
     given, made = controls.inputs, controls.components
     late: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
-    shown.go.click(controls.handler(shown.train), given, shown.trained, **STREAM)
+    trained = [*shown.trained, shown.notice, shown.panes]
+    shown.go.click(controls.handler(shown.train), given, trained, **STREAM)
     shown.cancel.click(controls.handler(shown.stop), given, None, **HIDDEN)
     made["steps"].change(controls.handler(shown.reckon), given, shown.estimate, **late)
     made["task"].input(controls.handler(shown.choose_task), given, [shown.prompt, shown.estimate], **late)

@@ -10,6 +10,8 @@ import pytest
 
 from playground.actions.compare import first_frame
 from playground.ui.compare.lab import Answers
+from playground.work.jobs import Run
+from playground.work.sessions import SESSIONS
 
 ANSWERS = Answers("a-place", "edits.go", "lab.elsewhere.adapter")
 
@@ -41,6 +43,15 @@ def test_a_session_remembers_its_own_question_alone() -> None:
     ANSWERS.remember("one".ljust(32, "1"), {"prompt": "Hello"})
     assert ANSWERS.asked("one".ljust(32, "1")) == {"prompt": "Hello"}
     assert ANSWERS.asked("two".ljust(32, "2")) == {}
+
+
+def test_what_is_forgotten_stops_and_is_not_looked_at_again() -> None:
+    key = "three".ljust(32, "3")
+    ANSWERS.forget(key)  # nothing is there yet
+    run = SESSIONS.get(key).runs[ANSWERS.place] = Run("lab", lambda stop: iter(()))
+    ANSWERS.forget(key)
+    assert run.replaced
+    assert run._stop.is_set()
 
 
 def test_every_control_that_may_part_from_the_answers_is_listened_to() -> None:

@@ -11,6 +11,7 @@ from playground.actions.lowrank import CUT, SWEEP, run_about
 from playground.ui.kit.controls import unchanged
 from playground.ui.lowrank import edits
 from playground.ui.lowrank.adapter import Cards, Looked
+from playground.ui.lowrank.shared import Chosen
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 from tests.ui.lowrank.conftest import STEPS
@@ -41,6 +42,17 @@ def test_the_scrubber_leads_from_checkpoint_to_checkpoint(own: Any) -> None:
     assert chosen[0] == f"{lora.id}@0"
     assert chosen[-1] == lora.id  # the end of the run is the adapter itself
     assert all(SESSIONS.get(key).library.knows(one) for one in chosen)
+
+
+def test_stop_is_there_while_something_goes_on(own: Any) -> None:
+    key, lora, _ = own
+    cards = edits.Cards(gr.HTML(), gr.HTML(), gr.HTML(), gr.HTML(), gr.Button())
+    chosen = Chosen(key, "en", lora.id)
+    assert cards._stoppable(chosen)[cards.stop]["visible"] is False
+    swept = running(key, SWEEP, lora.id)
+    assert cards._stoppable(chosen)[cards.stop]["visible"] is True
+    swept.state = "stopped"
+    assert cards._stoppable(chosen)[cards.stop]["visible"] is False
 
 
 def test_a_ready_made_adapter_has_no_scrubber(own: Any) -> None:

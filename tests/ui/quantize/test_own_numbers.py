@@ -1,6 +1,5 @@
 """A visitor's own numbers: each language opens with its own notation, and reads what was typed in the other alike."""
 
-import numpy as np
 import pytest
 
 from playground.formats.distributions import parse
@@ -8,7 +7,7 @@ from playground.ui.quantize.own_numbers import COMMA, opening, retold
 
 
 def read(text: str, language: str) -> list[float]:
-    return np.asarray(parse(text, language in COMMA)).tolist()
+    return [float(one) for one in parse(text, language in COMMA).ravel()]
 
 
 def test_both_languages_open_with_the_same_numbers_in_their_own_notation() -> None:
