@@ -151,6 +151,8 @@ def test_activations_are_read_and_a_layer_is_trained_rounded(lab: Page) -> None:
     expect(lab.locator("#calibration-outliers")).to_contain_text("6.0")
     lab.locator("#aware-go").click()
     expect(lab.locator("#aware-said")).to_contain_text("200")
+    set_slider(lab, "#aware-seed", 1)  # what was learned from other data is not shown under this seed
+    expect(lab.locator("#aware-said")).to_contain_text("Press the button")
 
 
 @pytest.mark.timeout(400)

@@ -20,7 +20,7 @@ from playground.plots.kit.figures import share
 from playground.plots.quantize.names import format_name
 from playground.plots.quantize.straight_through import curve
 from playground.ui.kit.controls import Changes, Controls
-from playground.ui.kit.events import STREAM, alarm
+from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.html import words
 from playground.ui.kit.sections import Section, soft
 from playground.ui.kit.wording import Wording, html
@@ -107,7 +107,10 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
                 learning = Learning(html("", elem_id="aware-said"), html("", elem_id="aware-curve"))
         make(html, {"value": lambda lang: soft(lang, "aware.straight") + soft(lang, "aware.bitnet")})
     controls, shown = Controls(Asked, {"language": language, **recipe}), [learning.said, learning.curve]
-    go.click(controls.handler(learning.learn), controls.inputs, shown, **{**STREAM, "concurrency_limit": 2})
+    training = go.click(controls.handler(learning.learn), controls.inputs, shown, **{**STREAM, "concurrency_limit": 2})
+    turned = [one.input for one in recipe.values()]
+    gr.on(turned, None, cancels=training)  # before what clears, or a step under way would come after it
+    gr.on(turned, controls.handler(learning.draw), controls.inputs, shown, trigger_mode="always_last", **HIDDEN)
     return Section(controls, shown, learning.draw)
 
 
