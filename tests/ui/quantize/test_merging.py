@@ -13,9 +13,11 @@ from playground.locales import text
 from playground.model.bases import BASES, Base
 from playground.model.catalogue import CATALOGUE, BaseSpec
 from playground.model.memory import STORE
+from playground.quantize.merging import Merge as MergedModule
+from playground.quantize.merging import Merging
 from playground.train.job import Ended, TrainingJob
 from playground.train.training import train
-from playground.ui.quantize.merging import Asked, Merge
+from playground.ui.quantize.merging import Asked, Merge, cost
 from playground.work.sessions import SESSIONS
 
 KEY = "merging-on-the-page"
@@ -41,6 +43,18 @@ def test_a_merge_is_measured_and_drawn(trained: str) -> None:
     assert text("en", "lab.finished") in last["notice"]
     assert "<table" in last["cost"]
     assert text("en", "qlora.merge.into_nf4") in last["cost"]
+    assert "against the unmerged adapter on that same base" in last["cost"]
+    cleared = CARD.clear(Asked(KEY, "en", "tiny", None))  # another adapter is chosen
+    assert cleared["notice"] == ""
+    assert "<table" not in cleared["cost"]
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "amounts to 0.82 times the update"), ("es", "equivale a 0,82 veces la")]
+)
+def test_a_rounding_smaller_than_the_update_is_not_said_to_be_larger(language: str, said: str) -> None:
+    one = MergedModule("q_proj", rounding=0.82, kept=1, entries=2)
+    assert said in cost(language, "qlora", Merging("smollm2-135m:nf4", (one, one)))
 
 
 def test_without_an_adapter_it_says_what_to_choose() -> None:
