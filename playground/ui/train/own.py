@@ -13,7 +13,8 @@ import gradio as gr
 
 from playground import settings
 from playground.actions.train import own_table
-from playground.adapt.tables import EXACT, Table
+from playground.adapt.headers import EXACT
+from playground.adapt.tables import Table
 from playground.adapt.tasks import task_of
 from playground.errors import PlaygroundError
 from playground.locales import number, text

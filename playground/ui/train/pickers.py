@@ -17,7 +17,7 @@ import gradio as gr
 from playground import locales, settings
 from playground.actions import catalogue
 from playground.adapt.methods import METHODS
-from playground.adapt.tasks import OWN, TASK_IDS
+from playground.adapt.tasks import HELD_OUT, OWN, TASK_IDS
 from playground.bounds import RATES, Bound
 from playground.errors import PlaygroundError
 from playground.ui.kit.controls import Changes, Controls, unchanged
@@ -197,7 +197,8 @@ def _task(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[d
 def task_info(task_id: str, method: str, language: str) -> str:
     """How many examples there are and what a method does with them, or how many of their own a visitor may bring."""
     if task_id == OWN:
-        key, counts = "train.own_info", {"minimum": settings.MIN_OWN_EXAMPLES, "maximum": settings.MAX_OWN_EXAMPLES}
+        key, (least, most) = "train.own_info", HELD_OUT
+        counts = {"minimum": settings.MIN_OWN_EXAMPLES, "maximum": settings.MAX_OWN_EXAMPLES, "least": least, "most": most}
     else:
         task = catalogue.describe_task(task_id)
         key = "prepare.task_info" if method == PREPARES else "train.task_info"
