@@ -27,7 +27,7 @@ from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.train import packing
 from playground.train.batches import BATCH, Encoded, by_length
-from playground.train.job import SAMPLE_TOKENS
+from playground.train.job import SAMPLE_TOKENS as SAMPLE_TOKENS
 from playground.train.pauses import finished
 
 SAMPLES = 2  # held-out questions that a run answers as it goes

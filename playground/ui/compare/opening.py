@@ -26,11 +26,12 @@ from playground.actions.compare import (
     unanswered,
 )  # fmt: skip
 from playground.compare.job import DECODING
+from playground.ui.compare import notices
 from playground.ui.compare.asked import LATEST
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit import links
 from playground.ui.kit.base import base_choices, base_name
-from playground.ui.kit.events import alarm, note
+from playground.ui.kit.events import alarm
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,8 @@ class Opening:
             shown = base_name(self.question.base, language)
             said.append(alarm(locales.text(language, "compare.no_base", base=self.unknown_base[:60], shown=shown)))
         if self.missing:
-            shown = ", ".join(pane_title(pane, language) for pane in self.panes)
-            named = ", ".join(one[:60] for one in self.missing)
-            said.append(alarm(locales.text(language, "compare.missing", missing=named, shown=shown)))
-        return "".join(said) or (note(language, "compare.recorded") if self.recorded else "")
+            said.append(notices.missing(self.missing, [pane_title(pane, language) for pane in self.panes], language))
+        return "".join(said) or (notices.recorded(language) if self.recorded else "")
 
 
 def opening(key: str, link: Mapping[str, Any]) -> Opening:

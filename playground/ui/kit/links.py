@@ -33,6 +33,11 @@ def _list(value: str) -> list[str]:
     return list(dict.fromkeys(part for part in value.split(",") if part))[: settings.MAX_PANES]
 
 
+def short(title: str) -> str:
+    """An adapter's title as a link carries it."""
+    return title.replace(",", " ")[:TITLE].strip()
+
+
 def _titles(value: str) -> dict[str, str]:
     """Ids of adapters with what their owner calls them."""
     pairs = [part.partition(":") for part in value.split(",")]
@@ -40,7 +45,7 @@ def _titles(value: str) -> dict[str, str]:
 
 
 def _write_titles(titles: Mapping[str, str]) -> str:
-    return ",".join(f"{one}:{title.replace(',', ' ')[:TITLE]}" for one, title in titles.items())
+    return ",".join(f"{one}:{short(title)}" for one, title in titles.items())
 
 
 def _number(bound: Bound) -> Field:

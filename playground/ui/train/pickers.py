@@ -188,7 +188,9 @@ def _task(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[d
         return [(locales.text(language, f"tasks.{one}.title"), one) for one in (*TASK_IDS, OWN)]
 
     make = wording.make
-    task = make(gr.Dropdown, {"label": "train.task", "choices": choices}, value=TASK, elem_id="task-picker")
+    task = make(
+        gr.Dropdown, {"label": "train.task", "choices": choices}, value=TASK, filterable=False, elem_id="task-picker"
+    )
     info = make(html, {"value": lambda lang: task_info(TASK, METHOD, lang)}, elem_id="task-info")
     places, column = own.build(wording, visit, method)
     return {"task": task, **places}, info, column
@@ -242,7 +244,7 @@ def _widget(wording: Wording, method_id: str, bound: Bound) -> Any:
     make, said = wording.make, _words(method_id, bound)
     common: dict[str, Any] = {"value": bound.default, "elem_id": setting_id(method_id, bound)}
     if bound.name == "learning_rate" or bound.choices:
-        return make(gr.Dropdown, said, **common)
+        return make(gr.Dropdown, said, filterable=False, **common)  # chosen, not typed: what is typed would be lost
     if isinstance(bound.default, bool):
         return make(gr.Checkbox, said, **common)
     if isinstance(bound.default, str):
