@@ -82,7 +82,7 @@ def test_values_are_filled_in_by_name_and_plainly(language: Any) -> None:
     assert all(name is None or (name.isidentifier() and not form and not how) for _, name, form, how in parsed)
 
 
-SAME_IN_BOTH = {
+SAME_IN_BOTH = {"decoding.top",
     "header.title",  # the name
     "methods.prompt_tuning.name", "methods.lora.name", "methods.ia3.name", "methods.qlora.name", "methods.few_shot.name",
     "hyperparameters.dora", "pane.dora", "hyperparameters.dropout", "decoding.top_p", "tasks.json.name",  # terms of art

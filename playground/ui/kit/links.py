@@ -1,7 +1,7 @@
 """
 The page's state in its address: one row per setting that a link can carry, one reader, one writer.
 
-Bad or missing values fall back to the default, silently: a link is made by hand now and then. Knows no components.
+Bad or missing values fall back to the default: a link is made by hand now and then. Knows no components.
 """
 
 from __future__ import annotations
@@ -84,6 +84,18 @@ def _read(field: Field, value: str | None) -> Any:
         return field.read(value) if value else copy(field.default)
     except ValueError:
         return copy(field.default)
+
+
+def refused(query: Mapping[str, str]) -> dict[str, str]:
+    """What a query gives for numbers of decoding that they cannot be, by their names."""
+    return {bound.name: query[bound.name] for bound in DECODING if not _readable(_number(bound), query.get(bound.name))}
+
+
+def _readable(field: Field, value: str | None) -> bool:
+    try:
+        return not value or field.read(value) is not None
+    except ValueError:
+        return False
 
 
 def asks(values: Mapping[str, Any]) -> bool:

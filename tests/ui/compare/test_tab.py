@@ -151,6 +151,38 @@ def test_a_link_to_what_is_not_here_names_it_and_what_is_shown_instead(tab: Any)
     assert "“gpt-9”" in said
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "This link sets what cannot be set so: Longest answer = 99999, Temperature = -1, Seed = <b>. Used instead: "
+               "Longest answer = 64, Temperature = 0, Seed = 0."),
+        ("es", "Longitud máxima = 99999"),
+    ],
+)  # fmt: skip
+def test_a_link_to_settings_that_cannot_be_says_so_and_what_is_used(tab: Any, language: str, said: str) -> None:
+    query = {"max_new_tokens": "99999", "temperature": "-1", "seed": "<b>", "top_p": "0.5"}
+    opens = opening("nobody", links.read(query), links.refused(query))
+    notice = tab.opened(replace(VISIT, key="nobody", language=language), opens)[tab.notice]["value"]
+    assert said in Page(notice).text
+    assert "Press Compare" not in notice  # those recorded answers are not to this
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"top_p": 0.9}, "greedy · 64 tokens · seed 0"),  # it decides nothing there
+        ({"temperature": 0.7}, "temperature 0.7 · 64 tokens · seed 0"),
+        ({"temperature": 0.7, "top_p": 0.9}, "temperature 0.7 · top-p 0.9 · 64 tokens · seed 0"),
+        ({"repetition_penalty": 1.2}, "greedy · repetition penalty 1.2 · 64 tokens · seed 0"),
+    ],
+    ids=str,
+)
+def test_the_chip_and_the_answers_name_every_setting_that_decides_them(tab: Any, changed: Any, said: str) -> None:
+    asked = value(tab, **changed)
+    assert tab.summarize(asked)[tab.summary] == f"{said} ▾"
+    assert said in panes.answers(first_frame(), asked.question, "en")
+
+
 def test_after_a_reload_the_controls_are_those_of_the_answers(tab: Any) -> None:
     asked = value(tab, prompt="Why?", panes=["base", "base:nf4"], seed=3)
     key = "who reloads"
