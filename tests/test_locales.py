@@ -20,6 +20,7 @@ from playground import locales
 from playground.actions.compare import recorded
 from playground.adapt import tasks
 from playground.adapt.methods import METHODS
+from playground.adapt.tables import CUTS
 from playground.bounds import RATES
 from playground.compare.job import DECODING
 from playground.errors import PlaygroundError
@@ -81,7 +82,7 @@ def test_values_are_filled_in_by_name_and_plainly(language: Any) -> None:
     assert all(name is None or (name.isidentifier() and not form and not how) for _, name, form, how in parsed)
 
 
-SAME_IN_BOTH = {
+SAME_IN_BOTH = {"decoding.top",
     "header.title",  # the name
     "methods.prompt_tuning.name", "methods.lora.name", "methods.ia3.name", "methods.qlora.name", "methods.few_shot.name",
     "hyperparameters.dora", "pane.dora", "hyperparameters.dropout", "decoding.top_p", "tasks.json.name",  # terms of art
@@ -193,6 +194,7 @@ OPTIONAL = {
 OPTIONAL |= {f"{key}.{form}" for key in words("en") for form in ("one", "none")}  # of `key`: locales.counted
 OPTIONAL |= {f"error.kind.{kind.__name__}" for kind in (int, float, str, bool)}  # errors.LABELS
 OPTIONAL |= {"list.and", "list.and.vowel"}  # locales.listed
+OPTIONAL |= {f"error.cut.{one}" for one in ("any", *CUTS.values())}
 OPTIONAL |= {"error.reason.no_zip", "error.reason.damaged"}  # what an upload's reason may be
 
 

@@ -95,7 +95,8 @@ def described(key: str, adapter_id: str) -> dict[str, Any]:
 def plain_name(adapter: Adapter) -> str:
     """What an adapter is called where no language is known: its name, or "lora pirate 3 step 12"."""
     _, mark, step = adapter.id.partition(adapters.STEP_MARK)
-    name = adapter.name or f"{adapter.record.method} {adapter.record.task} {adapter.number or ''}".strip()
+    parts = (adapter.record.method, adapter.record.task, str(adapter.number or ""))
+    name = adapter.name or " ".join(part for part in parts if part)
     return f"{name} step {step}" if mark else name
 
 

@@ -41,7 +41,7 @@ class Record:
 
     base: str
     method: str
-    task: str
+    task: str  # "" where nobody knows, as of an upload that does not tell
     hyperparameters: dict[str, Any]
     seed: int
     steps: int  # done

@@ -11,31 +11,20 @@ import csv
 import io
 import json
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from playground import settings
+from playground.adapt.headers import EXACT, may_be_a_header, order
 from playground.adapt.letters import CONTROL, SAID, decoded
 from playground.errors import Columns, PlaygroundError
 
 SEPARATORS = (",", ";", "\t")
+CUTS = {",": "comma", ";": "semicolon", "\t": "tab"}
 KINDS = {".csv": SEPARATORS, ".tsv": ("\t",), ".json": (), ".jsonl": ()}
 
-# What columns and fields are called, without accents and in small letters
-PROMPTS = frozenset(
-    "prompt prompts instruction instructions input inputs question questions query q user human "
-    "pregunta preguntas entrada entradas instruccion instrucciones consulta consultas enunciado usuario".split()
-)
-RESPONSES = frozenset(
-    "response responses output outputs answer answers completion completions reply a assistant "
-    "respuesta respuestas salida salidas contestacion contestaciones asistente".split()
-)
-EXACT = ("prompt", "response")  # beside these, other fields of an object may have any name
-LIKE_A_NAME = re.compile(r"\W*([^\W\d]\w*|[^\W\d]+(\W+[^\W\d]+){1,3}|(column|columna|field|campo) \w+|\d)\W*")
-SPOKEN = re.compile(r"[.,;:!?¡¿…]")  # in sentences, not in names
 SAID_LINES = 5  # of those that are wrong
 Rows = list[tuple[int, list[str]]]  # the line that each begins in, and its cells
 MARK = re.compile("^\ufeff", re.MULTILINE)  # a file's own, and that of one put behind it
@@ -87,8 +76,9 @@ def read(path: str | Path) -> Table:
 
 def parse(text: str, separators: Sequence[str] = SEPARATORS, encoding: str = SAID["utf_8"]) -> Table:
     """
-    The table of a text with two columns. Raises PlaygroundError: no separator, or more than one, cuts every line in two;
-    a quotation mark without an end; a first line that may be a header or an example; pairs that are none.
+    The table of a text with two columns, or with more of which the first line names two. Raises PlaygroundError: no
+    separator, or more than one, cuts every line so; a quotation mark without an end; a first line that may be a header or
+    an example; pairs that are none.
     """
     if len(text) > settings.MAX_OWN_BYTES:
         raise PlaygroundError("data_too_large", maximum=settings.MAX_OWN_EXAMPLES)
@@ -106,10 +96,10 @@ def parse(text: str, separators: Sequence[str] = SEPARATORS, encoding: str = SAI
         raise PlaygroundError("data_quotes", line=unclosed)
     if not any(readings.values()):
         return Table(())
-    fitting = {one: rows for one, rows in readings.items() if rows and all(len(cells) == 2 for _, cells in rows)}
+    fitting = {one: rows for one, rows in readings.items() if rows and all(len(cells) == _width(rows) for _, cells in rows)}
     if not fitting:
-        raise _misfit(readings)
-    ways = [one for one, rows in fitting.items() if _order(rows[0][1])] or _ways(readings, fitting)
+        raise _misfit(readings, CUTS.get("".join(separators), "any"))
+    ways = [one for one, rows in fitting.items() if order(rows[0][1])] or _ways(readings, fitting)
     if len(ways) > 1:
         raise PlaygroundError("data_ambiguous", ways=" · ".join(one.join(EXACT).replace("\t", "⇥") for one in ways))
     return _table(fitting[ways[0]], ways[0], encoding)
@@ -149,12 +139,26 @@ def _ways(readings: Mapping[str, Rows], fitting: Collection[str]) -> list[str]:
     return [one for one in readings if one in fitting or (one in often and "," in fitting)]
 
 
-def _misfit(readings: Mapping[str, Rows]) -> PlaygroundError:
-    """Why no separator gives two columns, by the one that comes nearest."""
-    rows = max(readings.values(), key=lambda rows: (sum(len(c) == 2 for _, c in rows), sum(len(c) > 1 for _, c in rows)))
-    wrong = [(line, cells) for line, cells in rows if len(cells) != 2]
+def _width(rows: Rows) -> int:
+    """How many columns a table has: those of a first line that names prompt and response among others, else two."""
+    return len(rows[0][1]) if order(rows[0][1]) else 2
+
+
+def _misfit(readings: Mapping[str, Rows], cut: str) -> PlaygroundError:
+    """Why no separator gives the columns, by the one that comes nearest; `cut` of the one that counts, or "any"."""
+
+    def nearness(rows: Rows) -> tuple[int, int, int]:
+        counts = [len(cells) for _, cells in rows]
+        return bool(rows and order(rows[0][1])), counts.count(2), sum(count > 1 for count in counts)
+
+    rows = max(readings.values(), key=nearness)
+    columns = _width(rows)
+    wrong = [(line, cells) for line, cells in rows if len(cells) != columns]
     listed = Columns(tuple((line, len(cells)) for line, cells in wrong[:SAID_LINES]), len(wrong) > SAID_LINES)
-    return PlaygroundError("data_columns", rows=listed, text=" | ".join(wrong[0][1])[:80])
+    text = " | ".join(wrong[0][1])[:80]
+    if columns == 2:
+        return PlaygroundError("data_columns", rows=listed, text=text, cut=cut)
+    return PlaygroundError("data_columns_named", rows=listed, text=text, cut=cut, columns=columns)
 
 
 def _json_list(text: str) -> list[tuple[int, Any]]:
@@ -203,30 +207,32 @@ def _table(
     one that lists every row that is no pair of texts.
     """
     rows = [(line, row) for line, row in rows if not _empty(row)]
-    order, header, left_out = (0, 1), EXACT if typed else (), dict[str, None]()
+    places, columns, header, left_out = (0, 1), 2, EXACT if typed else (), dict[str, None]()
     if rows and isinstance(rows[0][1], list | tuple):
         first = rows[0][1]
-        if named := _order(first):
-            order, header, rows = named, (str(first[named[0]]), str(first[named[1]])), rows[1:]
-        elif not typed and all(isinstance(one, str) for one in first) and _may_be_a_header(first):
+        if named := order(first):
+            places, columns, header, rows = named, len(first), (str(first[named[0]]), str(first[named[1]])), rows[1:]
+            left_out = {str(name) or f"#{place}": None for place, name in enumerate(first, 1) if place - 1 not in named}
+        elif not typed and all(isinstance(one, str) for one in first) and may_be_a_header(first):
             raise PlaygroundError("data_header", line=rows[0][0], text=" | ".join(map(str, first))[:80])
-    pairs, wrong = [], []
+    pairs, wrong, long = [], [], []
     for line, row in rows:
         cells = row
         if isinstance(row, dict):
             names = _fields(row, line)
             header, cells = header or names, [row[name] for name in names]
             left_out |= dict.fromkeys(name for name in row if name not in names)
-        elif isinstance(row, list | tuple) and len(row) == 2:
-            cells = [row[place] for place in order]
-        if not isinstance(cells, list | tuple) or len(cells) != 2 or not all(map(_is_text, cells)) or _order(cells):
-            wrong.append(str(line))
+        elif isinstance(row, list | tuple) and len(row) == columns:
+            cells = [row[place] for place in places]
+        if not isinstance(cells, list | tuple) or len(cells) != 2 or not all(map(_is_text, cells)) or order(cells):
+            wrong.append(line)
         elif max(map(len, cells)) > settings.MAX_EXAMPLE_CHARACTERS:
-            wrong.append(f"{line} (> {settings.MAX_EXAMPLE_CHARACTERS})")
+            wrong.append(line)
+            long.append(line)
         else:
             pairs.append(Pair(line, cells[0].strip(), cells[1].strip()))
     if wrong:
-        raise PlaygroundError("data_rows", rows=_first(wrong), maximum=settings.MAX_EXAMPLE_CHARACTERS)
+        raise _wrong(wrong, long)
     return Table(tuple(pairs), header, separator, encoding, tuple(left_out))
 
 
@@ -238,39 +244,21 @@ def _empty(row: Any) -> bool:
 
 def _fields(row: dict[str, Any], line: int) -> tuple[str, str]:
     """The names of an object's prompt and response. Raises PlaygroundError if they are missing or more than one."""
-
-    def called(names: Collection[str]) -> list[str]:
-        return [field for field in row if _plain(field) in names]
-
-    prompts, responses = called(EXACT[:1]) or called(PROMPTS), called(EXACT[1:]) or called(RESPONSES)
-    if len(prompts) != 1 or len(responses) != 1:
+    names = list(row)
+    found = order(names)
+    if found is None:
         raise PlaygroundError("data_fields", line=line, found=", ".join(row)[:80] or "–")
-    return prompts[0], responses[0]
-
-
-def _order(cells: Sequence[Any]) -> tuple[int, int] | None:
-    """Where the columns of prompt and response stand, if these cells name them."""
-    names = [_plain(cell) for cell in cells]
-    orders = [(0, 1), (1, 0)] if len(names) == 2 else []
-    return next((one for one in orders if names[one[0]] in PROMPTS and names[one[1]] in RESPONSES), None)
-
-
-def _may_be_a_header(cells: Sequence[Any]) -> bool:
-    """Whether a first line that names no known columns looks as if it named some."""
-    names = [_plain(cell) for cell in cells]
-    known = any(name in PROMPTS | RESPONSES for name in names)
-    return known or all(LIKE_A_NAME.fullmatch(name) and not SPOKEN.search(name) for name in names)
-
-
-def _plain(name: Any) -> str:
-    """A name in small letters, without accents, without the marks around it."""
-    letters = unicodedata.normalize("NFKD", str(name).strip(" \t:*_\"'").casefold())
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return names[found[0]], names[found[1]]
 
 
 def _is_text(cell: Any) -> bool:
     return isinstance(cell, str) and bool(cell.strip()) and not CONTROL.search(cell)
 
 
-def _first(rows: Sequence[str]) -> str:
-    return ", ".join(rows[:SAID_LINES]) + ("…" if len(rows) > SAID_LINES else "")
+def _wrong(lines: Sequence[int], long: Collection[int]) -> PlaygroundError:
+    """That lines are no pairs of texts, or `long` ones: the first of them."""
+    most = settings.MAX_EXAMPLE_CHARACTERS
+    if len(lines) == 1:
+        return PlaygroundError("data_row_long" if long else "data_row", rows=str(*lines), maximum=most)
+    said = [f"{line} (> {most})" if line in long else str(line) for line in lines[:SAID_LINES]]
+    return PlaygroundError("data_rows", rows=", ".join(said) + ("…" if len(lines) > SAID_LINES else ""), maximum=most)

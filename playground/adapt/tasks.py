@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 IGNORE = -100  # the label that carries no loss (torch.nn.functional.cross_entropy)
 OWN = "own"
 OWN_FILE = "my-examples.jsonl"  # what a visitor's own task is called as a file
+HELD_OUT = (2, 16)  # at least and at most, of a visitor's own
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,9 @@ def task(task_id: str) -> Task:
 
 def task_of(table: Table) -> Task:
     """
-    A task from a visitor's table. One pair in five is held out, always the same; of pairs with the same prompt the first
-    counts, since a repeated prompt could land on both sides. Raises PlaygroundError if there are too few or too many.
+    A task from a visitor's table. One pair in five is held out (HELD_OUT), always the same; of pairs with the same prompt
+    the first counts, since a repeated prompt could land on both sides. Raises PlaygroundError if there are too few or too
+    many.
     """
     examples: dict[str, Example] = {}
     for pair in table.pairs:
@@ -148,7 +150,8 @@ def task_of(table: Table) -> Task:
         )
     shuffled = list(examples.values())
     random.Random(0).shuffle(shuffled)
-    held_out = max(2, min(16, len(shuffled) // 5))
+    least, most = HELD_OUT
+    held_out = max(least, min(most, len(shuffled) // 5))
     return Task(OWN, tuple(shuffled[held_out:]), tuple(shuffled[:held_out]))
 
 

@@ -162,7 +162,7 @@ def _record(config: dict[str, Any], told: dict[str, Any], tensors: Mapping[str, 
     return Record(
         base=base.spec.id,
         method=kind,
-        task=told["task"] if told.get("task") in TASK_IDS else OWN,
+        task=told["task"] if told.get("task") in (*TASK_IDS, OWN) else "",  # with what it was made, nobody else knows
         hyperparameters=values,
         seed=seed,
         steps=steps,

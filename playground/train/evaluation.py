@@ -27,9 +27,10 @@ from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.train import packing
 from playground.train.batches import BATCH, Encoded, by_length
+from playground.train.job import SAMPLE_TOKENS as SAMPLE_TOKENS
 from playground.train.pauses import finished
 
-SAMPLES, SAMPLE_TOKENS = 2, 20  # held-out questions that a run answers as it goes, and how far
+SAMPLES = 2  # held-out questions that a run answers as it goes
 _END = object()  # of a stream whose items are None
 
 

@@ -16,6 +16,7 @@ from playground.bounds import SEED, Bound
 from playground.errors import PlaygroundError
 
 STEPS = Bound("steps", 24, 1, settings.MAX_STEPS)
+SAMPLE_TOKENS = 20  # how far a run answers its held-out questions as it goes
 
 
 @dataclass(frozen=True)

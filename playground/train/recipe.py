@@ -12,7 +12,7 @@ from typing import Any
 
 from playground.adapt.adapters import DOWNLOADABLE, Adapter, Record
 from playground.adapt.methods import METHODS
-from playground.adapt.tasks import OWN, OWN_FILE
+from playground.adapt.tasks import OWN_FILE, TASK_IDS
 from playground.locales import text
 from playground.model.catalogue import BITSANDBYTES, split_id
 
@@ -168,7 +168,7 @@ def _model(adapter: Adapter) -> str:
 
 def _rows(record: Record, language: str) -> str:
     """The pairs that were trained on, read from a file beside the script."""
-    if record.task == OWN:
+    if record.task not in TASK_IDS:
         return f"# {text(language, 'recipe.own')}\n{ROWS.format(file=OWN_FILE)}"
     return f"# {text(language, 'recipe.task', task=record.task)}\n{ROWS.format(file=record.task + '.jsonl')}"
 

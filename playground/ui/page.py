@@ -83,7 +83,7 @@ class Shell:
         link = links.read(request.query_params)
         key = kept or uuid.uuid4().hex  # whoever has it has the session
         shown = self.wording.said(language)
-        opens = opening(key, link)
+        opens = opening(key, link, links.refused(request.query_params))
         for component, properties in self.compared.opened(Visit(key, language, opens.question.base), opens).items():
             shown.setdefault(component, {}).update(properties)
         shown[self.header]["value"] = header_html(catalogue.base_status(opens.question.base), language)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from playground.adapt import tables
+from playground.adapt import headers, tables
 from playground.adapt.tables import Table
 from playground.adapt.tasks import Example, task_of
 from playground.errors import Columns, PlaygroundError
@@ -136,13 +136,13 @@ DEEP, LONG_NUMBER = "[" * 100_000, "[" + "1" * 5_000 + "]"
         ("commas.tsv", csv_of(PAIRS), "data_columns"),
         ("twice.json", '[{"prompt": "a", "prompt": "b", "response": "c"}]', "data_json"),
         ("lists.json", json.dumps([[["a"], ["b"]]] * 9), "data_rows"),
-        ("long cell.csv", csv_of([*PAIRS, ("x", "y" * 200_000)]), "data_rows"),
-        ("one behind the other.csv", 2 * ("\ufeffprompt,response\n" + csv_of(PAIRS)), "data_rows"),
+        ("long cell.csv", csv_of([*PAIRS, ("x", "y" * 200_000)]), "data_row_long"),
+        ("one behind the other.csv", 2 * ("\ufeffprompt,response\n" + csv_of(PAIRS)), "data_row"),
         ("words.json", json.dumps(["ab"] * 10), "data_rows"),
         ("no names.json", json.dumps([{"text": p, "label": r} for p, r in PAIRS]), "data_fields"),
         ("two prompts.json", json.dumps([{"instruction": p, "input": "", "output": r} for p, r in PAIRS]), "data_fields"),
         ("numbers.json", json.dumps([{"prompt": n, "response": n} for n in range(1, 11)]), "data_rows"),
-        ("half a character.jsonl", lines_of([*OBJECTS, {"prompt": "\ud83c", "response": "x"}]), "data_rows"),
+        ("half a character.jsonl", lines_of([*OBJECTS, {"prompt": "\ud83c", "response": "x"}]), "data_row"),
         ("long.csv", csv_of(PAIRS) * 60_000, "data_too_large"),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 25 else "",
@@ -157,14 +157,10 @@ def test_a_file_that_is_no_data_is_refused_with_the_reason(tmp_path: Path, name:
 @pytest.mark.parametrize(
     ("changed", "rows"),
     [
-        ({2: ("prompt", "")}, "3"),
-        ({0: ("", "response")}, "1"),
-        ({9: ("   ", "response")}, "10"),
         ({1: ("alone",), 4: ("a", "b", "c")}, "2, 5"),
         ({1: None, 2: 7, 3: "text"}, "2, 3, 4"),
         (dict.fromkeys(range(5), ("prompt", None)), "1, 2, 3, 4, 5"),
         (dict.fromkeys(range(6), ("prompt", None)), "1, 2, 3, 4, 5…"),
-        ({5: ("x" * (MAX_EXAMPLE_CHARACTERS + 1), "y")}, f"6 (> {MAX_EXAMPLE_CHARACTERS})"),
         ({5: ("x", "y" * (MAX_EXAMPLE_CHARACTERS + 1)), 7: ("x", "")}, f"6 (> {MAX_EXAMPLE_CHARACTERS}), 8"),
     ],
 )
@@ -172,6 +168,27 @@ def test_wrong_rows_are_listed_by_number(changed: Any, rows: str) -> None:
     with pytest.raises(PlaygroundError) as refused:
         tables.of_rows([changed.get(n, pair) for n, pair in enumerate(PAIRS)])
     assert (refused.value.key, refused.value.values["rows"]) == ("data_rows", rows)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("prompt", ""), {"en": "Line 3 lacks a prompt", "es": "En la línea 3 falta"}),
+        (("   ", "response"), {"en": "Line 3 lacks a prompt", "es": "En la línea 3 falta"}),
+        (
+            ("x" * (MAX_EXAMPLE_CHARACTERS + 1), "y"),
+            {
+                "en": "In line 3 the prompt or the response has more than 1,000",
+                "es": "En la línea 3, el prompt o la respuesta pasa de 1000",
+            },
+        ),
+    ],
+    ids=["empty", "blank", "long"],
+)
+def test_one_wrong_row_is_spoken_of_as_one(wrong: Any, said: dict[str, str]) -> None:
+    with pytest.raises(PlaygroundError) as refused:
+        tables.of_rows([PAIRS[0], PAIRS[1], wrong, PAIRS[2]])
+    assert all(refused.value.message(language).startswith(one) for language, one in said.items())
 
 
 def pairs_of(table: Table) -> list[tuple[str, str]]:
@@ -182,6 +199,54 @@ def refusal(text: str) -> PlaygroundError:
     with pytest.raises(PlaygroundError) as refused:
         tables.parse(text)
     return refused.value
+
+
+# Columns
+
+
+@pytest.mark.parametrize(
+    ("sheet", "found", "left_out"),
+    [
+        (
+            'Nº;Pregunta;Respuesta\n1;¿Quién?;Yo, claro\n2;¿Dónde?;"Aquí; allí"\n',
+            [("¿Quién?", "Yo, claro"), ("¿Dónde?", "Aquí; allí")],
+            ("Nº",),
+        ),
+        ("question,answer,id\nWho?,Me,7\nWhere?,Here,8\n", [("Who?", "Me"), ("Where?", "Here")], ("id",)),
+        ("response\tnote\tprompt\t\nMe\t\tWho?\t\n", [("Who?", "Me")], ("note", "#4")),
+        ("input,prompt,response\nx,Who?,Me\n", [("Who?", "Me")], ("input",)),  # exact names before others
+    ],
+)
+def test_of_more_columns_the_two_that_are_named_are_read(sheet: str, found: Any, left_out: Any) -> None:
+    table = tables.parse(sheet)
+    assert (pairs_of(table), table.left_out) == (found, left_out)
+
+
+def test_lists_of_a_json_file_may_have_more_columns_too(tmp_path: Path) -> None:
+    sheet = [["id", "prompt", "response"], *([n, *pair] for n, pair in enumerate(PAIRS))]
+    (tmp_path / "a.json").write_text(json.dumps(sheet), encoding="utf-8")
+    assert pairs_of(tables.read(tmp_path / "a.json")) == PAIRS
+
+
+def test_below_named_columns_a_line_of_another_length_is_refused() -> None:
+    error = refusal("id,question,answer\n1,Who?,Me\n2,Where?\n3,a,b,c\n")
+    assert (error.key, error.values["columns"], error.values["rows"]) == ("data_columns_named", 3, Columns(((3, 2), (4, 4))))
+
+
+@pytest.mark.parametrize("header", ["id,question,note", "question,prompts,answer", "answer,reply,question"])
+def test_of_more_columns_none_is_guessed(header: str) -> None:
+    assert refusal(f"{header}\na,b,c\n").key == "data_columns"
+
+
+def test_a_file_with_another_separator_is_told_which_are_read(tmp_path: Path) -> None:
+    error = refusal("prompt|response\nWho?|Me\n")
+    assert "separated by commas, semicolons or tabs" in error.message("en")
+    assert "separadas por comas, puntos y comas o tabuladores" in error.message("es")
+    assert "separated by semicolons" in str(refusal("sep=;\nWho?|Me\n"))
+    (tmp_path / "a.tsv").write_text("Who?,Me\n" * 9, encoding="utf-8")
+    with pytest.raises(PlaygroundError) as refused:
+        tables.read(tmp_path / "a.tsv")
+    assert "separated by tabs" in str(refused.value)
 
 
 # Separators
@@ -216,7 +281,7 @@ def test_every_cell_survives_every_separator(separator: str) -> None:
 # Headers
 
 
-@pytest.mark.parametrize("name", sorted(tables.PROMPTS))
+@pytest.mark.parametrize("name", sorted(headers.PROMPTS))
 @pytest.mark.parametrize("dress", [str, str.upper, lambda name: f'"{name.title()}"'], ids=["plain", "loud", "quoted"])
 def test_columns_may_be_called_as_people_call_them_in_either_order(name: str, dress: Any) -> None:
     for response in ("response", "Salida", "RESPUESTA"):
@@ -257,7 +322,7 @@ def test_a_table_without_header_says_so() -> None:
 def test_a_header_that_comes_again_is_no_example() -> None:
     """As in two files that were put one behind the other."""
     error = refusal("prompt,response\n" + csv_of(PAIRS) + "prompt,response\n" + csv_of(PAIRS))
-    assert (error.key, error.values["rows"]) == ("data_rows", "12")
+    assert (error.key, error.values["rows"]) == ("data_row", "12")
 
 
 def test_other_fields_of_objects_are_named() -> None:
@@ -283,7 +348,7 @@ def test_other_fields_of_objects_are_named() -> None:
         ("a.json", '[["a 1", "b"],\n\n ["a", 1], ["a"\n],\n5]', "data_rows", {"rows": "3, 3, 5"}),
         ("a.json", '[\n["a", "b"]\n["c", "d"]]', "data_json", {"line": 3, "column": 1}),
         ("a.jsonl", '\n{"prompt": "a", "response": "b"}\n{"prompt": "a" "b"}\n', "data_json", {"line": 3, "column": 16}),
-        ("a.jsonl", '\n{"prompt": "a", "response": 4}\n', "data_rows", {"rows": "2"}),
+        ("a.jsonl", '\n{"prompt": "a", "response": 4}\n', "data_row", {"rows": "2"}),
     ],
 )
 def test_what_is_wrong_is_named_by_the_lines_of_the_file(

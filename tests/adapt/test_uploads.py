@@ -539,6 +539,16 @@ def test_what_was_uploaded_can_be_downloaded_and_is_the_same_to_peft(
     assert torch.equal(logits(model_of(shared, again)), logits(model_of(shared, adapter)))
 
 
+@pytest.mark.parametrize(("told", "task"), [("pirate", "pirate"), ("own", "own"), ("mine", ""), (["own"], ""), (None, "")])
+def test_what_an_upload_was_made_with_is_told_by_its_record_or_by_nobody(
+    shared: Base, made: dict[str, Path], tmp_path: Path, told: Any, task: str
+) -> None:
+    folder = copied(made["LORA"], tmp_path)
+    if told is not None:
+        (folder / "record.json").write_text(json.dumps({"task": told}), encoding="utf-8")
+    assert uploaded(shared, folder).record.task == task
+
+
 def test_a_record_tells_the_largest_rank_and_the_patterns(shared: Base, tmp_path: Path) -> None:
     made = {"rank_pattern": {"q_proj": 40}, "alpha_pattern": {"v_proj": 3}, "layers_to_transform": [1]}
     found = uploaded(shared, saved(shared, tmp_path / "made", "LORA", **made)).record.hyperparameters

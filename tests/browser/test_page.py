@@ -245,7 +245,7 @@ def test_what_was_filled_in_is_still_there_after_a_reload_and_in_the_other_langu
     expect(page.locator("#own-table textarea:focus")).to_have_value("W")
     page.keyboard.type("ho?")
     page.keyboard.press("Tab")
-    expect(page.locator("#own-read [role=alert]")).to_contain_text("lack a prompt or a response")
+    expect(page.locator("#own-read [role=alert]")).to_contain_text("Line 1 lacks a prompt or a response")
     page.locator("#own-paste textarea").fill("\n".join(f"¿{n},5?\t{n}" for n in range(10)))
     page.locator("#method-picker label").nth(4).click()
     expect(page.locator("#steps")).to_be_hidden()
@@ -325,9 +325,14 @@ def test_own_examples_are_shown_as_they_were_read_before_anything_is_trained(pag
     page.locator("#own-paste textarea").fill("Respuesta;Pregunta\n" + "\n".join(f"A {n},5;Q {n}" for n in range(9)))
     expect(seen).to_contain_text("9 pairs read")
     expect(seen.locator("tbody td").first).to_have_text("Q 0")
+    expect(seen.locator("p").first).to_be_in_viewport()  # below the box, where somebody looks who pastes
+    below = seen.bounding_box()["y"] - page.locator("#own-paste").bounding_box()["y"]
+    assert 0 < below - page.locator("#own-paste").bounding_box()["height"] < 40
+    of_file = page.locator("#own-read-file")
     page.evaluate(DROP_ON_THE_TABLE, "response,prompt\n" + "\n".join(f'"Yes; {n}",Dropped {n}?' for n in range(8)))
-    expect(seen).to_contain_text("8 pairs read")
-    expect(seen.locator("tbody td").first).to_have_text("Dropped 0?")
+    expect(of_file).to_contain_text("8 pairs read")
+    expect(of_file.locator("tbody td").first).to_have_text("Dropped 0?")
+    expect(seen).to_be_hidden()
     page.locator("#own-file").get_by_role("button", name="Remove").or_(
         page.locator("#own-file [aria-label=Clear]")
     ).first.click()
@@ -335,7 +340,7 @@ def test_own_examples_are_shown_as_they_were_read_before_anything_is_trained(pag
     file = tmp_path / "own.csv"
     file.write_bytes("Frage;Antwort\nGröße?;Groß\n".encode("latin-1"))
     page.locator("#own-file input[type=file]").set_input_files(file)
-    expect(seen.locator("[role=alert]")).to_contain_text("“Frage | Antwort”, may be a header or an example")
+    expect(of_file.locator("[role=alert]")).to_contain_text("“Frage | Antwort”, may be a header or an example")
     page.locator("#train").click()
     expect(page.locator("#train-refused [role=alert]")).to_contain_text("may be a header or an example")
     page.locator("#method-picker label").nth(4).click()
@@ -385,14 +390,19 @@ def test_a_link_opens_the_page_in_a_prepared_state(context: BrowserContext, serv
         expect(page.locator("#panes-chosen")).to_contain_text("IA3 · pirate")
         expect(page.locator("#panes")).to_contain_text("Press Compare to have this answered: “Do you like rain?”")
         expect(page.locator("#panes")).not_to_contain_text("Paris")
+        page.locator("#prompt textarea").fill("And you?")
+        expect(page.get_by_text("Do you like rain?")).to_be_hidden()  # nobody asked that, and Compare would not
+        expect(page.get_by_text("press Compare to have it answered")).to_be_visible()
 
 
 def test_answers_under_another_question_say_so_until_the_question_is_theirs_again(page: Page) -> None:
     former = page.locator("#answered[data-former]")
     expect(former).to_have_count(0)
     expect(page.locator(".pp-asked")).to_contain_text("Answers to “What is the capital of France?”")
+    expect(page.get_by_text("Press Compare to run it live")).to_be_visible()
     page.locator("#prompt textarea").fill("Who?")
     expect(former).to_have_count(1)
+    expect(page.get_by_text("Press Compare to run it live")).to_be_hidden()
     expect(page.locator(".pp-former")).to_be_visible()
     page.locator("#prompt textarea").fill("What is the capital of France?")
     expect(former).to_have_count(0)

@@ -11,7 +11,7 @@ from typing import Any, Self
 import gradio as gr
 
 from playground.bounds import Bound
-from playground.compare.job import DECODING
+from playground.compare.job import DECODING, REPETITION_PENALTY, TOP_P
 from playground.locales import counted, text, written
 from playground.ui.kit.events import note
 from playground.ui.kit.visit import Visit
@@ -48,11 +48,15 @@ def _control(wording: Wording, bound: Bound) -> Any:
 
 
 def summary(language: str, decoding: Mapping[str, Any]) -> str:
-    """greedy · 64 tokens · seed 0."""
-    how = text(language, "decoding.greedy")
+    """greedy · 64 tokens · seed 0; what else decides the answers where it is not as usual."""
+    how = [text(language, "decoding.greedy")]
     if decoding["temperature"]:
-        how = text(language, "decoding.sampled", temperature=written(language, decoding["temperature"]))
-    return counted(language, "decoding.summary", decoding["max_new_tokens"], how=how, seed=decoding["seed"])
+        how = [text(language, "decoding.sampled", temperature=written(language, decoding["temperature"]))]
+        if decoding["top_p"] != TOP_P.default:
+            how.append(text(language, "decoding.top", top_p=written(language, decoding["top_p"])))
+    if decoding["repetition_penalty"] != REPETITION_PENALTY.default:
+        how.append(text(language, "decoding.penalty", penalty=written(language, decoding["repetition_penalty"])))
+    return counted(language, "decoding.summary", decoding["max_new_tokens"], how=" · ".join(how), seed=decoding["seed"])
 
 
 def resets(former: Manner, now: Mapping[str, Any]) -> str:

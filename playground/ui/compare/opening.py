@@ -9,7 +9,7 @@ stays, and names its own question. Knows no components.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from playground import locales, settings
@@ -26,11 +26,12 @@ from playground.actions.compare import (
     unanswered,
 )  # fmt: skip
 from playground.compare.job import DECODING
+from playground.ui.compare import notices
 from playground.ui.compare.asked import LATEST
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit import links
 from playground.ui.kit.base import base_choices, base_name
-from playground.ui.kit.events import alarm, note
+from playground.ui.kit.events import alarm
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Opening:
     recorded: bool = False  # whether `frame` is a recording
     missing: list[str] = field(default_factory=list)  # panes that the question named and that are not here, by their titles
     unknown_base: str = ""  # the base that the link named, if there is none of that name
+    refused: Mapping[str, str] = field(default_factory=dict)  # what the link gave for settings that cannot be so
 
     def notice(self, language: str) -> str:
         """What is shown, and what of a link is not here."""
@@ -55,14 +57,18 @@ class Opening:
             shown = base_name(self.question.base, language)
             said.append(alarm(locales.text(language, "compare.no_base", base=self.unknown_base[:60], shown=shown)))
         if self.missing:
-            shown = ", ".join(pane_title(pane, language) for pane in self.panes)
-            named = ", ".join(one[:60] for one in self.missing)
-            said.append(alarm(locales.text(language, "compare.missing", missing=named, shown=shown)))
-        return "".join(said) or (note(language, "compare.recorded") if self.recorded else "")
+            said.append(notices.missing(self.missing, [pane_title(pane, language) for pane in self.panes], language))
+        if self.refused:
+            said.append(notices.refused(self.refused, self.question.decoding, language))
+        return "".join(said) or (notices.recorded(language) if self.recorded else "")
 
 
-def opening(key: str, link: Mapping[str, Any]) -> Opening:
-    """For a visitor who comes with a link, or with one that asks nothing."""
+def opening(key: str, link: Mapping[str, Any], refused: Mapping[str, str] | None = None) -> Opening:
+    """For a visitor who comes with a link, or with one that asks nothing; of its settings some may be `refused`."""
+    return replace(_opening(key, link), refused=refused or {})
+
+
+def _opening(key: str, link: Mapping[str, Any]) -> Opening:
     run = latest(key)
     asked, unknown = (run.job, "") if run and not links.asks(link) else _linked(link)
     question, gone = showable(key, asked)

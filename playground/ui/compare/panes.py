@@ -78,8 +78,9 @@ def answers(frame: Values, question: Question, language: str) -> str:
         base_name(question.base, language),
         summary(language, question.decoding),
     )
+    blank = "" if answered(frame) else " data-blank"  # then there is nothing to name once another question stands above
     return (
-        f'<div {mark(question)}><p class="pp-asked">{escape(" · ".join(parts))} '
+        f'<div {mark(question)}{blank}><p class="pp-asked"><span>{escape(" · ".join(parts))}</span> '
         f'<strong class="pp-former"><span>{words(language, "compare.former")}</span>'
         f"<span>{words(language, 'compare.former.running')}</span></strong></p>{panes(frame, language)}</div>"
     )

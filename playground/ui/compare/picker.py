@@ -25,10 +25,11 @@ from playground.work.sessions import SESSIONS
 
 @dataclass(frozen=True)
 class Picked(Visit):
-    """The chosen panes, and the path of the zip that was brought, if one was."""
+    """The chosen panes, the path of the zip that was brought, if one was, and what is said above the answers."""
 
     panes: list[str]
     zip: str | None
+    notice: str = ""
 
 
 def card(wording: Wording, chosen: list[str]) -> tuple[gr.Column, gr.Dropdown, gr.File]:
@@ -72,6 +73,12 @@ def pane_update(visit: Visit, wanted: Sequence[str]) -> dict[str, Any]:
     choices = shown_choices(visit, wanted)
     known = [one for _, one in choices]
     return gr.update(choices=choices, value=[one for one in wanted if one in known] or [BASE])
+
+
+def titles(picked: Picked) -> list[str]:
+    """What the chosen panes are called, in their order."""
+    known = {one: title for title, one in shown_choices(picked, picked.panes)}
+    return [known[one] for one in picked.panes if one in known]
 
 
 def shown_choices(visit: Visit, wanted: Sequence[str]) -> list[tuple[str, str]]:

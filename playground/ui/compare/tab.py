@@ -29,7 +29,7 @@ from playground.actions.compare import (
 )  # fmt: skip
 from playground.compare.job import DEFAULTS
 from playground.errors import PlaygroundError
-from playground.ui.compare import decoding, own, panes, picker, sharing
+from playground.ui.compare import decoding, notices, own, panes, picker, sharing
 from playground.ui.compare import former as former_panes
 from playground.ui.compare.asked import COMPARE, Seen
 from playground.ui.compare.decoding import Manner
@@ -41,7 +41,7 @@ from playground.ui.compare.progress import progress
 from playground.ui.kit import links
 from playground.ui.kit.base import BaseChoice
 from playground.ui.kit.controls import Changes, Controls, unchanged
-from playground.ui.kit.events import HIDDEN, STREAM, alarm, english, lead, note
+from playground.ui.kit.events import HIDDEN, STREAM, alarm, english, lead, reveal
 from playground.ui.kit.html import words
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
@@ -146,7 +146,7 @@ class CompareTab:
             self.prompt: question.prompt,
             self.panes: pane_update(replace(asked, base=question.base), question.panes),
             **{control: question.decoding[name] for name, control in self.decoding.items()},
-            self.notice: note(asked.language, "compare.recorded") + decoding.resets(asked, question.decoding),
+            self.notice: notices.recorded(asked.language) + decoding.resets(asked, question.decoding),
             **self.drawn(frame, question, asked.language),
             **self.gives_way(asked, question.panes),
         }
@@ -166,14 +166,18 @@ class CompareTab:
         return [self.panes, *self.own.offered]
 
     def receive(self, picked: Picked) -> Changes:
-        """An adapter from outside becomes the last pane."""
+        """An adapter from outside becomes the last pane; says which one makes way, and what a link still misses."""
         try:
             adapter = upload(picked.key, picked.zip, picked.base)
         except PlaygroundError as error:
             return {self.own.said: alarm(error.message(picked.language)), self.zip: None}
+        now = replace(picked, panes=[*picked.panes[: settings.MAX_PANES - 1], adapter["id"]])
+        said = notices.arrived(picked.notice, picker.titles(now), picked.language)
         return {
-            **self.offer(replace(picked, panes=[*picked.panes[: settings.MAX_PANES - 1], adapter["id"]])),
+            **self.offer(now),
+            **self.former.give_way(picked, picked.panes, now.panes),
             self.own.said: picker.uploaded(adapter, picked.language),
+            **({} if said is None else {self.notice: said}),
             self.zip: None,
         }
 
@@ -227,7 +231,7 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
     panes_card, chosen, brought = picker.card(wording, pane_ids(opening))
     with panes_card:
         mine = own.build(wording, visit, chosen)
-    notice = make(html, {"value": lambda lang: note(lang, "compare.recorded")}, elem_id="compare-notice")
+    notice = make(html, {"value": notices.recorded}, elem_id="compare-notice")
     former = former_panes.build(wording)
     with gr.Column(elem_id="answered"):
         answers = make(html, {"value": lambda lang: panes.answers(opening, question, lang)}, elem_id="panes")
@@ -237,13 +241,13 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
         manner=Controls(Manner.of, {**visit.components, **how}),
         asked=Controls(Asked.of, {**visit.components, "prompt": prompt, "panes": chosen, **how}),
         seen=Controls(Seen, {**visit.components, "answers": answers}),
-        picked=Controls(Picked, {**visit.components, "panes": chosen, "zip": brought}),
+        picked=Controls(Picked, {**visit.components, "panes": chosen, "zip": brought, "notice": notice}),
         prompt=prompt, panes=chosen, own=mine, zip=brought, former=former, decoding=how,
         summary=summary, examples=examples, go=go, stop=stop,
         link=gr.Textbox(visible=False), copied=copied, notice=notice, answers=answers, tokens=tokens,
     )  # fmt: skip
     for button, card in ((summary, decoding_card), (add, panes_card)):
-        _reveal(button, card)
+        reveal(button, card)
     _wire(tab, examples, copy)
     return tab
 
@@ -265,12 +269,6 @@ def _chip(wording: Wording, key: str, element: str) -> gr.Button:
     return wording.make(gr.Button, {"value": key}, size="sm", elem_classes="chip", elem_id=element)
 
 
-def _reveal(chip: gr.Button, card: gr.Column) -> None:
-    """One press shows the card, the next one hides it."""
-    shown = gr.State(False)
-    chip.click(lambda now: {shown: not now, card: gr.update(visible=not now)}, shown, [shown, card], **HIDDEN)
-
-
 def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -> None:
     visit, asked, picked = tab.visit, tab.asked, tab.picked
     gr.on([tab.go.click, tab.prompt.submit], asked.handler(tab.start), asked.inputs, tab.shown, **STREAM)
@@ -288,7 +286,8 @@ def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -
         [control.change for control in tab.decoding.values()],
         tab.manner.handler(tab.summarize), tab.manner.inputs, tab.summary, trigger_mode="always_last", **HIDDEN,
     )  # fmt: skip
-    tab.zip.upload(picked.handler(tab.receive), picked.inputs, [*tab.offered, tab.own.said, tab.zip], **STREAM)
+    received = [*tab.offered, *tab.former.all, tab.own.said, tab.notice, tab.zip]
+    tab.zip.upload(picked.handler(tab.receive), picked.inputs, received, **STREAM)
     copied = copy.click(asked.handler(tab.write_link), asked.inputs, tab.link, **HIDDEN).then(
         None, tab.link, None, js=sharing.COPY
     )

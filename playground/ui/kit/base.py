@@ -78,7 +78,7 @@ def build(wording: Wording) -> BaseChoice:
     with gr.Row(elem_id="base-row"):
         picked = wording.make(
             gr.Dropdown, {"label": "base.label", "info": "base.help", "choices": base_choices},
-            value=settings.DEFAULT_BASE, elem_id="base", min_width=0,
+            value=settings.DEFAULT_BASE, filterable=False, elem_id="base", min_width=0,
         )  # fmt: skip
         used = wording.make(
             gr.Dropdown, {"choices": base_choices}, value=settings.DEFAULT_BASE, visible="hidden", elem_id="base-used"

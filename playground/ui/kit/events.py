@@ -7,11 +7,19 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+import gradio as gr
+
 from playground.locales import DEFAULT
 from playground.ui.kit.html import words
 
 HIDDEN: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 STREAM: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+
+
+def reveal(chip: gr.Button, card: gr.Column) -> None:
+    """One press shows the card, the next one hides it."""
+    shown = gr.State(False)
+    chip.click(lambda now: {shown: not now, card: gr.update(visible=not now)}, shown, [shown, card], **HIDDEN)
 
 
 def lead(language: str, key: str) -> str:

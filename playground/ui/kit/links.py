@@ -1,7 +1,7 @@
 """
 The page's state in its address: one row per setting that a link can carry, one reader, one writer.
 
-Bad or missing values fall back to the default, silently: a link is made by hand now and then. Knows no components.
+Bad or missing values fall back to the default: a link is made by hand now and then. Knows no components.
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ def _list(value: str) -> list[str]:
     return list(dict.fromkeys(part for part in value.split(",") if part))[: settings.MAX_PANES]
 
 
+def short(title: str) -> str:
+    """An adapter's title as a link carries it."""
+    return title.replace(",", " ")[:TITLE].strip()
+
+
 def _titles(value: str) -> dict[str, str]:
     """Ids of adapters with what their owner calls them."""
     pairs = [part.partition(":") for part in value.split(",")]
@@ -40,7 +45,7 @@ def _titles(value: str) -> dict[str, str]:
 
 
 def _write_titles(titles: Mapping[str, str]) -> str:
-    return ",".join(f"{one}:{title.replace(',', ' ')[:TITLE]}" for one, title in titles.items())
+    return ",".join(f"{one}:{short(title)}" for one, title in titles.items())
 
 
 def _number(bound: Bound) -> Field:
@@ -79,6 +84,18 @@ def _read(field: Field, value: str | None) -> Any:
         return field.read(value) if value else copy(field.default)
     except ValueError:
         return copy(field.default)
+
+
+def refused(query: Mapping[str, str]) -> dict[str, str]:
+    """What a query gives for numbers of decoding that they cannot be, by their names."""
+    return {bound.name: query[bound.name] for bound in DECODING if not _readable(_number(bound), query.get(bound.name))}
+
+
+def _readable(field: Field, value: str | None) -> bool:
+    try:
+        return not value or field.read(value) is not None
+    except ValueError:
+        return False
 
 
 def asks(values: Mapping[str, Any]) -> bool:

@@ -13,7 +13,8 @@ import gradio as gr
 
 from playground import settings
 from playground.actions.train import own_table
-from playground.adapt.tables import EXACT, Table
+from playground.adapt.headers import EXACT
+from playground.adapt.tables import Table
 from playground.adapt.tasks import task_of
 from playground.errors import PlaygroundError
 from playground.locales import number, text
@@ -67,17 +68,18 @@ class Own(Visit):
 
 
 def build(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[dict[str, Any], gr.Column]:
-    """The three places for them and what was read; the places by the fields of `Own`, and the column around all."""
+    """The three places for them and, beside each, what was read; the places by the fields of `Own`, and the column."""
     make = wording.make
     with gr.Column(visible=False) as column:
-        seen = html("", elem_id="own-read", js_on_load=DROPPED + OPENED)
         file = make(
             gr.File, {"label": "own.file"}, file_types=FILES, type="filepath", height=110, elem_id="own-file"
         )  # fmt: skip
+        of_file = html("", elem_id="own-read-file", elem_classes="pp-read", js_on_load=DROPPED + OPENED)
         pasted = make(
             gr.Textbox, {"label": "own.paste", "info": "own.paste.help"}, value="", lines=3, max_lines=8,
             elem_id="own-paste",
         )  # fmt: skip
+        of_text = html("", elem_id="own-read", elem_classes="pp-read")  # below what is pasted, above what is typed
         rows = make(
             gr.Dataframe, {"label": "own.table", "value": typed}, type="array", column_count=(2, "fixed"), interactive=True,
             wrap=True, max_height=360, elem_id="own-table",
@@ -85,7 +87,8 @@ def build(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[d
     places: dict[str, Any] = {"file": file, "pasted": pasted, "rows": rows}
     own = Controls(Own, {**visit.components, **places, "method": method})
     changed = [place.change for place in (*places.values(), method)]
-    gr.on(changed, own.handler(lambda given: show(given, seen)), own.inputs, seen, trigger_mode="always_last", **HIDDEN)
+    seen = own.handler(lambda given: show(given, of_file, of_text))
+    gr.on(changed, seen, own.inputs, [of_file, of_text], trigger_mode="always_last", **HIDDEN)
     return places, column
 
 
@@ -99,8 +102,10 @@ def typed(language: str, rows: Sequence[Sequence[Any]] = EMPTY) -> dict[str, Any
     return {"headers": heads(language), "data": [list(row) for row in rows]}
 
 
-def show(own: Own, place: gr.HTML) -> Changes:
-    return {place: what_was_read(own)}
+def show(own: Own, of_file: gr.HTML, of_text: gr.HTML) -> Changes:
+    """What was read, beside the place that counts."""
+    read = what_was_read(own)
+    return {of_file: read if own.file else "", of_text: "" if own.file else read}
 
 
 def what_was_read(own: Own) -> str:

@@ -17,7 +17,7 @@ import gradio as gr
 from playground import locales, settings
 from playground.actions import catalogue
 from playground.adapt.methods import METHODS
-from playground.adapt.tasks import OWN, TASK_IDS
+from playground.adapt.tasks import HELD_OUT, OWN, TASK_IDS
 from playground.bounds import RATES, Bound
 from playground.errors import PlaygroundError
 from playground.ui.kit.controls import Changes, Controls, unchanged
@@ -188,7 +188,9 @@ def _task(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[d
         return [(locales.text(language, f"tasks.{one}.title"), one) for one in (*TASK_IDS, OWN)]
 
     make = wording.make
-    task = make(gr.Dropdown, {"label": "train.task", "choices": choices}, value=TASK, elem_id="task-picker")
+    task = make(
+        gr.Dropdown, {"label": "train.task", "choices": choices}, value=TASK, filterable=False, elem_id="task-picker"
+    )
     info = make(html, {"value": lambda lang: task_info(TASK, METHOD, lang)}, elem_id="task-info")
     places, column = own.build(wording, visit, method)
     return {"task": task, **places}, info, column
@@ -197,7 +199,8 @@ def _task(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[d
 def task_info(task_id: str, method: str, language: str) -> str:
     """How many examples there are and what a method does with them, or how many of their own a visitor may bring."""
     if task_id == OWN:
-        key, counts = "train.own_info", {"minimum": settings.MIN_OWN_EXAMPLES, "maximum": settings.MAX_OWN_EXAMPLES}
+        key, (least, most) = "train.own_info", HELD_OUT
+        counts = {"minimum": settings.MIN_OWN_EXAMPLES, "maximum": settings.MAX_OWN_EXAMPLES, "least": least, "most": most}
     else:
         task = catalogue.describe_task(task_id)
         key = "prepare.task_info" if method == PREPARES else "train.task_info"
@@ -241,7 +244,7 @@ def _widget(wording: Wording, method_id: str, bound: Bound) -> Any:
     make, said = wording.make, _words(method_id, bound)
     common: dict[str, Any] = {"value": bound.default, "elem_id": setting_id(method_id, bound)}
     if bound.name == "learning_rate" or bound.choices:
-        return make(gr.Dropdown, said, **common)
+        return make(gr.Dropdown, said, filterable=False, **common)  # chosen, not typed: what is typed would be lost
     if isinstance(bound.default, bool):
         return make(gr.Checkbox, said, **common)
     if isinstance(bound.default, str):

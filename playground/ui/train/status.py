@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from playground.locales import counted, number, percent, seconds, size, text
+from playground.train.job import SAMPLE_TOKENS
 from playground.ui.compare.panes import pane_title, plain_title
 from playground.ui.kit.html import card, colour, queued, words
 
@@ -19,6 +20,7 @@ PREPARING = {
     "idle": "prepare.idle", "running": "prepare.running",
     "finished": "prepare.finished", "stopped": "prepare.stopped", "failed": "prepare.failed",
 }  # fmt: skip
+ENDED = ("finished", "stopped", "diverged", "failed")
 STARTS_AS_BASE = ("lora", "ia3", "full_fine_tuning")  # the others begin with a prompt or with rounded weights
 
 
@@ -92,29 +94,44 @@ def _products(view: Values, language: str) -> list[str]:
 
 
 def samples(view: Values, language: str, step: int | None = None) -> str:
-    """Answers to held-out questions before training and at `step` (the last checkpoint up to it; None: the latest)."""
+    """Answers to held-out questions before training and at `step` (None: the latest ones), or that none were written."""
     room = "prepared" if view.get("method") == PREPARES else "samples"
     if not view.get("questions"):
         return card(language, room)
-    taken = view.get("samples") or []
-    first = next((sample for sample in taken if sample["step"] == 0), None)
-    upto = [sample for sample in taken if (sample["step"] > 0 if step is None else sample["step"] <= step)]
-    shown = [first, upto[-1] if upto else None]
-    same = view.get("method") in STARTS_AS_BASE
-    heads = [text(language, f"samples.{key}") for key in ("question", "first" if same else "start", "now")]
-    if view.get("method") == PREPARES:  # nothing was trained: there is no before
-        heads[1:], shown = [text(language, "samples.answer")], [first]
-    elif upto:
-        heads[2] = text(language, "samples.later", step=number(language, upto[-1]["step"]))
-    filled = [view["questions"], *(sample["answers"] if sample else [] for sample in shown)]
-    rows = "".join(sample_row(row, heads, filled) for row in range(len(view["questions"])))
+    taken = {one["step"]: one["answers"] for one in view.get("samples") or []}
+    now = max((one for one in taken if one), default=_reached(view)) if step is None else step
+    first = "first" if view.get("method") in STARTS_AS_BASE else "start"
+    heads = [text(language, f"samples.{key}") for key in ("question", first, "now")]
+    shown = [taken.get(0, []), taken.get(now, [])]
+    if room == "prepared":  # nothing was trained: there is no before
+        heads[1:], shown = [text(language, "samples.answer")], shown[:1]
+    elif now is not None:
+        heads[2] = text(language, "samples.later", step=number(language, now))
+    blank = text(language, "samples.unwritten") if view["state"] in ENDED else "…"
+    rows = "".join(sample_row(row, heads, [view["questions"], *shown], blank) for row in range(len(view["questions"])))
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     table = f'<table class="pp-samples"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-    return card(language, room, table)
+    notes = _on_samples(view, shown, None if room == "prepared" else now, language)
+    return card(language, room, table + "".join(f'<p class="pp-soft pp-small">{escape(one)}</p>' for one in notes))
 
 
-def sample_row(row: int, heads: list[str], filled: list[list[str]]) -> str:
-    """One question with its answers; "…" where there is none yet. On a phone each cell carries its column's head."""
-    cells = (column[row] if row < len(column) else "…" for column in filled)
+def _reached(view: Values) -> int | None:
+    """The step of the adapter that a run has left; None before, and where it left none."""
+    return view["adapter"]["steps"] if view["state"] in ENDED and view.get("adapter") else None
+
+
+def _on_samples(view: Values, shown: list[list[str]], step: int | None, language: str) -> list[str]:
+    """That a run has ended without the last answers; that answers are cut."""
+    said = [text(language, "samples.limit", count=number(language, SAMPLE_TOKENS))] if any(shown) else []
+    if view["state"] in ENDED and not shown[-1]:
+        key = "samples.none" if step is None else "samples.none_at"
+        read = [text(language, "samples.read", compare=text(language, "train.compare"))] if view.get("adapter") else []
+        said.insert(0, " ".join([text(language, key, step=number(language, step or 0)), *read]))
+    return said
+
+
+def sample_row(row: int, heads: list[str], filled: list[list[str]], blank: str = "…") -> str:
+    """One question with its answers; `blank` where there is none. On a phone each cell carries its column's head."""
+    cells = (column[row] if row < len(column) else blank for column in filled)
     drawn = (f'<td data-head="{escape(head)}">{escape(cell)}</td>' for head, cell in zip(heads, cells, strict=True))
     return f"<tr>{''.join(drawn)}</tr>"

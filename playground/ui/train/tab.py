@@ -35,7 +35,6 @@ from playground.ui.train.race import Race
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 
-ENDED = ("finished", "stopped", "diverged", "failed")
 IDLE = training_view(None, locales.DEFAULT)
 
 
@@ -144,7 +143,7 @@ class TrainTab:
     def drawn(self, view: Mapping[str, Any], language: str) -> Changes:
         """Everything that a view of a training says; what can be done with its adapter once there is one."""
         adapter: Any = view.get("adapter")
-        ended, steps = view["state"] in ENDED, view.get("checkpoints", []) if adapter else []
+        ended, steps = view["state"] in status.ENDED, view.get("checkpoints", []) if adapter else []
         return {
             self.status: status.training_status(view, language),
             self.loss: status.run_title(view, language) + loss_curve(view, language),

@@ -153,6 +153,7 @@ def test_the_recorded_comparisons_are_drawn_whole(opening: Any, language: Any) -
         ({"method": "ia3", "hyperparameters": {}}, "IA3 · pirate"),
         ({"method": "few_shot", "hyperparameters": {"examples": 4}}, "Few-shot k = 4 · pirate"),
         ({"task": "own"}, "LoRA r = 8 · own data"),
+        ({"task": ""}, "LoRA r = 8"),  # of an upload that does not tell
         ({"name": "My own"}, "My own"),
         ({"name": "My own", "id": "x@12", "steps": 12}, "My own, step 12"),
         ({"own": True, "number": 3}, "LoRA r = 8 · pirate (yours, no. 3)"),

@@ -151,6 +151,38 @@ def test_a_link_to_what_is_not_here_names_it_and_what_is_shown_instead(tab: Any)
     assert "“gpt-9”" in said
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "This link sets what cannot be set so: Longest answer = 99999, Temperature = -1, Seed = <b>. Used instead: "
+               "Longest answer = 64, Temperature = 0, Seed = 0."),
+        ("es", "Longitud máxima = 99999"),
+    ],
+)  # fmt: skip
+def test_a_link_to_settings_that_cannot_be_says_so_and_what_is_used(tab: Any, language: str, said: str) -> None:
+    query = {"max_new_tokens": "99999", "temperature": "-1", "seed": "<b>", "top_p": "0.5"}
+    opens = opening("nobody", links.read(query), links.refused(query))
+    notice = tab.opened(replace(VISIT, key="nobody", language=language), opens)[tab.notice]["value"]
+    assert said in Page(notice).text
+    assert "Press Compare" not in notice  # those recorded answers are not to this
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"top_p": 0.9}, "greedy · 64 tokens · seed 0"),  # it decides nothing there
+        ({"temperature": 0.7}, "temperature 0.7 · 64 tokens · seed 0"),
+        ({"temperature": 0.7, "top_p": 0.9}, "temperature 0.7 · top-p 0.9 · 64 tokens · seed 0"),
+        ({"repetition_penalty": 1.2}, "greedy · repetition penalty 1.2 · 64 tokens · seed 0"),
+    ],
+    ids=str,
+)
+def test_the_chip_and_the_answers_name_every_setting_that_decides_them(tab: Any, changed: Any, said: str) -> None:
+    asked = value(tab, **changed)
+    assert tab.summarize(asked)[tab.summary] == f"{said} ▾"
+    assert said in panes.answers(first_frame(), asked.question, "en")
+
+
 def test_after_a_reload_the_controls_are_those_of_the_answers(tab: Any) -> None:
     asked = value(tab, prompt="Why?", panes=["base", "base:nf4"], seed=3)
     key = "who reloads"
@@ -398,6 +430,53 @@ def test_answers_that_are_shown_follow_a_new_name(tab: Any, own: Any) -> None:
     assert "Anna" in opened(tab, links.read({}), own)[tab.answers]["value"]
     example = opened(tab, links.read({"prompt": first_frame()["prompt"]}), own)
     assert tab.retitle(seen(example, tab, own)) == {tab.answers: gr.skip()}  # others are shown
+
+
+def receiving(tab: Any, monkeypatch: Any, panes: Any, notice: str = "", name: str = "Anna") -> Any:
+    """What an upload changes; the adapter is added as the upload would."""
+    key = f"brings-{uuid.uuid4().hex}"
+
+    def upload(key: str, *_: Any) -> Any:
+        SESSIONS.add(key, Adapter("new", examples()["pirate-lora"].record, {"r": 8}, {"w": torch.zeros(2)}, name=name))
+        return SESSIONS.get(key).library.get("new").summary()
+
+    monkeypatch.setattr(compare, "upload", upload)
+    return tab.receive(Picked(key, "en", DEFAULT_BASE, panes, "a.zip", notice))
+
+
+SIX = ["base", "base:nf4", "base:int8_vectorwise", "pirate-lora", "pirate-ia3", "pirate-prompt_tuning"]
+
+
+def test_a_seventh_pane_says_which_one_makes_way(tab: Any, monkeypatch: Any) -> None:
+    changes = receiving(tab, monkeypatch, SIX)
+    assert changes[tab.panes]["value"] == [*SIX[:5], "new"]
+    assert Page(changes[tab.former.said]).text == "This pane made way: Prompt tuning · pirate."
+    assert pressed(tab, changes[tab.former.kept])[tab.panes]["value"] == SIX
+    changes = receiving(tab, monkeypatch, SIX[:5])
+    assert (changes[tab.panes]["value"], changes[tab.former.kept]) == ([*SIX[:5], "new"], None)
+
+
+def missed(tab: Any, panes: str, own: str) -> str:
+    return str(opened(tab, links.read({"panes": panes, "own": own}))[tab.notice]["value"])
+
+
+def test_what_a_link_missed_is_no_longer_missed_once_it_is_here(tab: Any, monkeypatch: Any) -> None:
+    one = missed(tab, "base,x", "x:Anna")
+    assert "Not here: Anna." in one
+    assert receiving(tab, monkeypatch, ["base"], one)[tab.notice] == ""
+    assert receiving(tab, monkeypatch, ["base"], missed(tab, "base,x", ""), "renamed")[tab.notice] == ""
+    two = receiving(tab, monkeypatch, ["base"], missed(tab, "base,x,y", "x:Anna,y:Béa & <Co>"))[tab.notice]
+    assert "Not here: Béa &amp; &lt;Co&gt;." in two
+    assert "Anna" not in Page(two).text.partition("instead")[0]
+    assert "Shown instead: Base model, Anna." in two
+    assert "Not here: Anna, Béa" in missed(tab, "base,x,y", "x:Anna,y:Béa")
+    assert tab.notice not in receiving(tab, monkeypatch, ["base"], "<p>It runs.</p>")
+
+
+def test_answers_that_nobody_gave_are_marked_as_such(tab: Any) -> None:
+    """The sentence that names their question goes once another one stands above."""
+    assert " data-blank>" in opened(tab, links.read({"prompt": "Nobody asked?"}))[tab.answers]["value"]
+    assert "data-blank" not in opened(tab, links.read({}))[tab.answers]["value"]
 
 
 def test_what_is_deleted_leaves_the_panes_and_says_what_becomes_of_its_answers(tab: Any, own: Any) -> None:

@@ -69,6 +69,7 @@ def test_an_empty_value_is_the_default(name: Any) -> None:
 @pytest.mark.parametrize("value", ["many", "1,5", "0x10", "--1", "[]", "None", "1e"])
 def test_a_number_that_cannot_be_read_is_the_default(name: str, value: str) -> None:
     assert links.read({name: value}) == DEFAULTS
+    assert links.refused({name: value, "prompt": "Why?"}) == {name: value}
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,13 @@ def test_a_number_that_cannot_be_read_is_the_default(name: str, value: str) -> N
 )
 def test_a_number_that_nothing_can_be_done_with_is_the_default(name: str, value: Any) -> None:
     assert links.read({name: value}) == DEFAULTS
+    assert links.refused({name: value}) == {name: value}
+
+
+@LAW
+@given(state=STATES)
+def test_nothing_of_a_link_that_was_copied_is_refused(state: Any) -> None:
+    assert links.refused(dict(parse_qsl(links.write(state)))) == {}
 
 
 @pytest.mark.parametrize(

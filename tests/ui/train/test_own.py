@@ -76,7 +76,8 @@ def test_the_typed_table_has_its_two_columns_and_offers_no_third() -> None:
 @both_languages
 def test_what_cannot_be_read_is_said_in_its_place(language: Any) -> None:
     page = Page(what_was_read(own(pasted=SHEET + "\nalone", language=language)))
-    assert text(language, "error.data_columns", rows=Columns(((11, 1),)).text(language), text="alone") in page.text
+    cut, rows = text(language, "error.cut.any"), Columns(((11, 1),)).text(language)
+    assert text(language, "error.data_columns", rows=rows, text="alone", cut=cut) in page.text
     assert what_was_read(own(language=language)) == ""
 
 
@@ -115,7 +116,7 @@ def test_all_that_was_recognised_is_said() -> None:
         [
             "The column “in” is the prompt, “out” the response.",
             "Read as Windows-1252. If letters look wrong, save the file as UTF-8.",
-            "Other fields, left out: author, &lt;id&gt;.",
+            "Other columns or fields, left out: author, &lt;id&gt;.",
         ],
     ]
 

@@ -10,7 +10,8 @@ import pytest
 
 from playground.actions.lanes import TRAIN
 from playground.adapt.methods import METHODS
-from playground.adapt.tasks import OWN, TASK_IDS
+from playground.adapt.tables import of_rows
+from playground.adapt.tasks import OWN, TASK_IDS, task_of
 from playground.locales import LANGUAGES, text
 from playground.model.bases import Base
 from playground.settings import DEFAULT_BASE
@@ -42,6 +43,16 @@ def test_untouched_widgets_are_the_method_s_defaults(picked: Any, method: Any) -
     recipe = picked.recipe.value(given(picked.recipe, method=method))
     assert recipe.method == method
     assert recipe.settings == METHODS[method].complete({})
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "but at least 2 and at most 16."), ("es", "como mínimo 2 y como máximo 16.")]
+)
+def test_what_is_said_to_be_held_out_of_own_examples_is(language: str, said: str) -> None:
+    assert said in pickers.task_info(OWN, "lora", language)
+    for count, held_out in ((8, 2), (9, 2), (512, 16)):
+        rows = [(f"question {n}", f"answer {n}") for n in range(count)]
+        assert len(task_of(of_rows(rows)).held_out) == held_out
 
 
 def test_other_methods_settings_do_not_count(picked: Any) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from playground.adapt.methods import METHODS
 from playground.locales import LANGUAGES, text
+from playground.train.job import SAMPLE_TOKENS
 from playground.ui.train.status import parameter_card, samples, status_line, training_status
 from tests.ui.drawn import (
     Page,
@@ -154,11 +155,46 @@ def test_samples_show_each_question_before_and_now() -> None:
     assert table.rows == [["Why?", "because", "Arrr because"], ["Where?", "there", "Arrr there"]]
 
 
-@pytest.mark.parametrize(
-    ("step", "answer"), [(6, "arr because"), (7, "arr because"), (11, "arr because"), (12, "Arrr because")]
-)
-def test_samples_of_a_step_are_those_of_the_last_checkpoint_up_to_it(step: int, answer: str) -> None:
-    assert Table(samples(training(), "en", step=step)).rows[0][2] == answer
+@both_languages
+@pytest.mark.parametrize(("step", "answer"), [(6, "arr because"), (7, None), (8, None), (12, "Arrr because")])
+def test_samples_of_a_step_are_its_own_or_none(step: int, answer: Any, language: Any) -> None:
+    """Never those of another step, and never without a word."""
+    view = training(state="finished", adapter={"id": "mine", "steps": 24})
+    page = samples(view, language, step=step)
+    assert Table(page).heads[2] == text(language, "samples.later", step=step)
+    assert Table(page).rows[0][2] == (answer or text(language, "samples.unwritten"))
+    none = f"{text(language, 'samples.none_at', step=step)} {read_some(language)}"
+    assert (none in Page(page).text) == (answer is None)
+
+
+def read_some(language: str) -> str:
+    return text(language, "samples.read", compare=text(language, "train.compare"))
+
+
+ONCE = [{"step": 0, "answers": ["because", "there"]}]
+
+
+@both_languages
+@pytest.mark.parametrize("state", ["finished", "stopped", "diverged", "failed"])
+def test_once_a_run_has_ended_no_answer_is_waited_for(state: str, language: Any) -> None:
+    """It was stopped between two looks, or broke off: the column is its last step's, and says that nothing was written."""
+    page = samples(training(state=state, samples=ONCE, adapter={"id": "mine", "steps": 7}), language)
+    assert Table(page).heads[2] == text(language, "samples.later", step=7)
+    assert [row[1:] for row in Table(page).rows] == [
+        [one, text(language, "samples.unwritten")] for one in ("because", "there")
+    ]
+    assert f"{text(language, 'samples.none_at', step=7)} {read_some(language)}" in Page(page).text
+    for method, taken in (("lora", ONCE), ("lora", []), ("few_shot", [])):  # and nothing was kept to read any of
+        page = samples(training(state=state, method=method, samples=taken), language)
+        assert "…" not in page
+        assert text(language, "samples.none") in Page(page).text
+        assert read_some(language) not in Page(page).text
+
+
+@both_languages
+def test_answers_say_where_they_are_cut(language: Any) -> None:
+    assert text(language, "samples.limit", count=SAMPLE_TOKENS) in Page(samples(training(), language)).text
+    assert text(language, "samples.limit", count=SAMPLE_TOKENS) not in Page(samples(training(samples=[]), language)).text
 
 
 def test_samples_that_are_not_there_yet_are_dots() -> None:
