@@ -20,7 +20,6 @@ from playground.adapt import adapters, attach
 from playground.adapt.adapters import CONFIG, RECORD, WEIGHTS, Adapter, Checkpoint, Record, pack, read
 from playground.adapt.attach import attached
 from playground.adapt.library import Library, examples
-from playground.adapt.tasks import OWN
 from playground.adapt.uploads import unpack
 from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
@@ -290,7 +289,7 @@ def test_what_peft_saves_is_accepted_flat_or_in_one_folder(shared: Any, lora: An
     path = zipped(tmp_path / "my.zip", {name: contents[Path(name).name] for name in names}, zipfile.ZIP_DEFLATED)
     adapter = unpack(path, shared, "new")
     assert torch.equal(logits(model_of(shared, adapter)), logits(model_of(shared, lora)))
-    assert (adapter.name, adapter.record.task) == ("my", OWN)
+    assert (adapter.name, adapter.record.task) == ("my", "")
 
 
 def test_unpacking_writes_nothing(shared: Any, lora: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -677,9 +676,9 @@ def test_counts_and_method_are_measured_whatever_the_record_says(
 
 
 @pytest.mark.parametrize("told", ["evil", "", None, 5, ["pirate"], {"id": "pirate"}, "<b>pirate</b>"], ids=repr)
-def test_an_unknown_task_becomes_the_visitors_own(shared: Any, lora: Any, tmp_path: Path, told: Any) -> None:
+def test_an_unknown_task_is_told_as_none(shared: Any, lora: Any, tmp_path: Path, told: Any) -> None:
     path = zipped(tmp_path / "my.zip", {**files_of(lora), RECORD: json.dumps({"task": told})})
-    assert unpack(path, shared, "new").record.task == OWN
+    assert unpack(path, shared, "new").record.task == ""
 
 
 @pytest.mark.parametrize("content", ["[]", "null", "5", '"record"', '{"seed": "x", "steps": [1]}', '{"seed": 1e400}', "{}"])
