@@ -25,6 +25,7 @@ from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.model.catalogue import FORMS, split_id
 from playground.model.weights import weight_of
+from playground.train.job import kept_bytes
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS, Place
 
@@ -206,7 +207,6 @@ READY_MADE = ("pirate-lora", "pirate-qlora")  # one recipe: what is shown until 
 def start_pair(key: str, base_id: str, task_id: str, values: Mapping[str, Any], steps: int, seed: int) -> Run:
     """Queue both trainings on a shipped task; the adapters join the session's."""
     from playground.quantize.qlora import PairJob, train_pair
-    from playground.train.job import kept_bytes
 
     job = PairJob(split_id(base_id)[0].id, tasks.task(task_id), values, steps, seed)
     for needed, training in zip(job.bases(), job.trainings(), strict=True):

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from playground.actions.catalogue import count_parameters
 from playground.actions.lanes import TRAIN
 from playground.actions.train import event_json, learning, length_of, served, session_view, size_of
 from playground.adapt import tasks
@@ -17,12 +18,9 @@ from playground.bounds import finite, shown
 from playground.errors import PlaygroundError
 from playground.locales import DEFAULT
 from playground.model.bases import BASES
-from playground.train.job import STEPS
+from playground.train.job import STEPS, Ended, TrainingJob, kept_bytes
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
-
-if TYPE_CHECKING:
-    from playground.train.job import TrainingJob
 
 LEAST, MOST = 2, 6  # racers
 TRAINED = tuple(one.id for one in METHODS.values() if one.steps)  # who can race
@@ -59,8 +57,6 @@ def start_race(
     Queue a training for each racer (see `Racer.of`), all on the same examples in the order that the seed decides. Raises
     PlaygroundError at once, before anything has begun, if one of them cannot be served or kept.
     """
-    from playground.train.job import kept_bytes
-
     if not LEAST <= len(racers) <= MOST:
         raise PlaygroundError("race_count", found=len(racers), minimum=LEAST, maximum=MOST)
     entered = [Racer.of(one) for one in racers]
@@ -81,7 +77,6 @@ def _racing(key: str, job: TrainingJob) -> Callable[[Callable[[], bool]], Iterat
     """A training whose adapter, once it has made all its steps, is asked and scored before the last event."""
 
     def events(stop: Callable[[], bool]) -> Iterator[Any]:
-        from playground.train.job import Ended
         from playground.train.scoring import scored
 
         for event in learning(key, job, stop):
@@ -128,8 +123,6 @@ def race_view(key: str, runs: Sequence[Run], language: str) -> dict[str, Any]:
 
 def racer_view(key: str, number: int, run: Run, language: str) -> dict[str, Any]:
     """One racer: its training as far as it is; its score is None before the end, and where its task has no rule."""
-    from playground.actions.catalogue import count_parameters
-
     view = session_view(key, run, language)
     last = view["samples"][-1] if view["samples"] else {"step": 0, "answers": []}
     count = count_parameters(run.job.base, run.job.method, run.job.hyperparameters)

@@ -19,12 +19,13 @@ from playground.adapt.methods import method
 from playground.bounds import finite
 from playground.model.bases import BASES
 from playground.train import recipe
+from playground.train.job import Ended, TrainingJob, Working, kept_bytes
 from playground.work.jobs import Run, Size
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
     from playground.adapt.tables import Table
-    from playground.train.job import Ended, Event, Started, TrainingJob
+    from playground.train.job import Event, Started
 
 
 def own_table(rows: Sequence[Sequence[Any]], path: str | None, pasted: str = "") -> Table:
@@ -63,8 +64,6 @@ def start_training(
     Queue a training for a session. `task` is the id of a teaching task or an `own_task`; `values` and `steps` take the
     method's defaults where they are left out. Raises PlaygroundError at once if it cannot be served.
     """
-    from playground.train.job import kept_bytes
-
     job, trainable = served(base_id, method_id, task, values, steps=steps, seed=seed)
     SESSIONS.check_room(key, kept_bytes(trainable))
     size, length = size_of(trainable), length_of(job)
@@ -75,8 +74,6 @@ def served(
     base_id: str, method_id: str, task: str | tasks.Task, values: Mapping[str, Any], *, steps: int | None, seed: int
 ) -> tuple[TrainingJob, int]:
     """The checked job of a training that can be served, and how many parameters it trains. Raises PlaygroundError."""
-    from playground.train.job import TrainingJob
-
     learned = tasks.task(task) if isinstance(task, str) else task
     job = TrainingJob(base_id, method_id, learned, dict(values), steps, seed).checked()
     chosen = method(method_id)
@@ -87,7 +84,6 @@ def served(
 
 def learning(key: str, job: TrainingJob, stop: Callable[[], bool]) -> Iterator[Event | None]:
     """A training's events, None for a pause; the session keeps what it has learned before the last one tells so."""
-    from playground.train.job import Ended, Working
     from playground.train.together import SHARED
     from playground.train.training import train
 

@@ -460,7 +460,7 @@ def test_a_question_that_is_changed_while_answers_are_written_names_the_button_t
     page.locator("#prompt textarea").fill("Who?")
     expect(page.locator(".pp-former")).to_contain_text("press Stop", use_inner_text=True)
     page.locator("#stop-compare").click()
-    expect(page.locator(".pp-former")).to_contain_text("press Compare to ask again", use_inner_text=True)
+    expect(page.locator(".pp-former")).to_contain_text("press Compare to have it answered", use_inner_text=True)
 
 
 def test_enter_in_the_prompt_compares(brief: Page) -> None:
