@@ -11,7 +11,7 @@ from typing import Any
 
 from playground.actions.catalogue import count_parameters
 from playground.actions.lanes import TRAIN
-from playground.actions.train import event_json, learning, length_of, served, session_view, size_of
+from playground.actions.train import ENDED, event_json, learning, length_of, served, session_view, size_of
 from playground.adapt import tasks
 from playground.adapt.methods import METHODS, method
 from playground.bounds import finite, shown
@@ -26,7 +26,6 @@ LEAST, MOST = 2, 6  # racers
 TRAINED = tuple(one.id for one in METHODS.values() if one.steps)  # who can race
 USUAL = ("prompt_tuning", "ia3", "lora")
 AFTER_STEPS = 10  # as many as answering and scoring take, about
-ENDED = ("finished", "stopped", "diverged", "failed")  # states of a racer
 
 
 @dataclass(frozen=True)

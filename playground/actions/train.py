@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from playground.adapt.tables import Table
     from playground.train.job import Event, Started
 
+ENDED = ("finished", "stopped", "diverged", "failed")  # states of a view of a training
+BEFORE_STEPS = 10  # as many as looking, loading and keeping take, about
+
 
 def own_table(rows: Sequence[Sequence[Any]], path: str | None, pasted: str = "") -> Table:
     """
@@ -45,9 +48,6 @@ def own_table(rows: Sequence[Sequence[Any]], path: str | None, pasted: str = "")
 def own_task(rows: Sequence[Sequence[Any]], path: str | None, pasted: str = "") -> tasks.Task:
     """The task that a visitor's own table makes. Raises PlaygroundError as `own_table`, and for too few or too many."""
     return tasks.task_of(own_table(rows, path, pasted))
-
-
-BEFORE_STEPS = 10  # as many as looking, loading and keeping take, about
 
 
 def start_training(

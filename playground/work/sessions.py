@@ -130,13 +130,12 @@ class Sessions:
             others = sum(not run.ended for run in session.runs.values() if run is not running)
             if others >= settings.MAX_SESSION_JOBS:
                 raise PlaygroundError("too_many_jobs", running=others)
-            session.runs[place] = self.jobs.submit(
-                lane, start, job, size, length
-            )  # may be refused: then the previous one goes on
+            new = self.jobs.submit(lane, start, job, size, length)  # may be refused: then the previous one goes on
+            session.runs[place] = new
             if running:
                 running.replaced = True
                 self.jobs.stop(running)
-            return session.runs[place]
+            return new
 
     def submit_together(self, key: str, lane: Lane, works: Sequence[Work]) -> list[Run]:
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from playground.actions.train import ENDED
 from playground.locales import counted, number, percent, seconds, size, text
 from playground.train.job import SAMPLE_TOKENS
 from playground.ui.compare.panes import pane_title, plain_title
@@ -20,7 +21,6 @@ PREPARING = {
     "idle": "prepare.idle", "running": "prepare.running",
     "finished": "prepare.finished", "stopped": "prepare.stopped", "failed": "prepare.failed",
 }  # fmt: skip
-ENDED = ("finished", "stopped", "diverged", "failed")
 STARTS_AS_BASE = ("lora", "ia3", "full_fine_tuning")  # the others begin with a prompt or with rounded weights
 
 

@@ -16,7 +16,15 @@ from playground import locales, settings
 from playground.actions.adapters import described, download, download_examples
 from playground.actions.catalogue import count_parameters
 from playground.actions.lanes import TRAIN
-from playground.actions.train import own_task, python_code, session_view, start_training, stop_training, training_view
+from playground.actions.train import (
+    ENDED,
+    own_task,
+    python_code,
+    session_view,
+    start_training,
+    stop_training,
+    training_view,
+)
 from playground.adapt.adapters import DOWNLOADABLE, STEP_MARK
 from playground.adapt.tasks import OWN
 from playground.errors import PlaygroundError, disk_is_full
@@ -143,7 +151,7 @@ class TrainTab:
     def drawn(self, view: Mapping[str, Any], language: str) -> Changes:
         """Everything that a view of a training says; what can be done with its adapter once there is one."""
         adapter: Any = view.get("adapter")
-        ended, steps = view["state"] in status.ENDED, view.get("checkpoints", []) if adapter else []
+        ended, steps = view["state"] in ENDED, view.get("checkpoints", []) if adapter else []
         return {
             self.status: status.training_status(view, language),
             self.loss: status.run_title(view, language) + loss_curve(view, language),
