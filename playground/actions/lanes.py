@@ -7,6 +7,7 @@ from __future__ import annotations
 from functools import cache
 
 from playground import settings
+from playground.model.bases import pick_device
 from playground.work.jobs import Lane
 
 
@@ -19,7 +20,6 @@ def _write() -> None:
 @cache
 def _trainings() -> int:
     """How many go on together: on a GPU they take a step in one pass, elsewhere one after the other."""
-    from playground.model.bases import pick_device
 
     return settings.TOGETHER if pick_device()[0] == "cuda" else settings.MAX_TRAININGS_TOGETHER
 

@@ -22,6 +22,7 @@ from playground.adapt import tasks
 from playground.adapt.library import examples
 from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
+from playground.formats.statistics import Histogram, histogram
 from playground.model.bases import BASES
 from playground.model.catalogue import FORMS, split_id
 from playground.model.weights import weight_of
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from playground.formats.calibration import Calibrated, Mixed, Product
-    from playground.formats.statistics import Histogram
     from playground.quantize.activations import Cell, Feature, Peak
     from playground.quantize.qlora import Pair
     from playground.quantize.wholemodel import Survey
@@ -109,7 +109,6 @@ def find(base_id: str, prompts: list[str], module: str | None, format: str, thre
     import torch
 
     from playground.formats import calibration
-    from playground.formats.statistics import histogram
     from playground.quantize import activations
 
     base = BASES.get(base_id)

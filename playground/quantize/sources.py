@@ -17,6 +17,7 @@ from playground.formats import distributions
 from playground.formats.format import finite
 from playground.formats.statistics import crest
 from playground.model.modules import kind_of, layer_of, upright
+from playground.model.weights import weight_of
 
 if TYPE_CHECKING:
     import torch
@@ -87,7 +88,6 @@ def module_weight(base: Base, module: str = "") -> Numbers:
 
     Raises PlaygroundError if the base has no such weight, or if it is not finite.
     """
-    from playground.model.weights import weight_of
 
     known = modules(base)
     module = module or default_module(base)

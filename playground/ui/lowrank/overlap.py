@@ -15,6 +15,7 @@ import gradio as gr
 from playground import locales
 from playground.actions.adapters import examined
 from playground.errors import PlaygroundError
+from playground.model.modules import kind_of, layer_of
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes
@@ -135,7 +136,6 @@ def compared(pair: Pair) -> tuple[str, Any]:
 
 def in_words(pair: Pair, one: Adapter, other: Adapter, figures: Mapping[str, float]) -> str:
     """φ of the first directions and of all, beside what chance would give; and whether both had the same start."""
-    from playground.model.modules import kind_of, layer_of
 
     language, module = pair.language, pair.module or ""
     said = {name: locales.significant(language, float(value)) for name, value in figures.items()}

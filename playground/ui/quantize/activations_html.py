@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from playground import locales
+from playground.formats.calibration import OUTLIER, Mixed
 from playground.locales import number, significant
 from playground.plots.kit.figures import figure, share
 from playground.plots.quantize import activations as plots
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from playground.actions.quantize import Found, Outside
-    from playground.formats.calibration import Mixed
     from playground.quantize.activations import Cell
 
 
@@ -164,7 +164,6 @@ def _two_figures(language: str, times: float) -> str:
 
 def _network(cells: Sequence[Cell], language: str) -> list[str]:
     """Where the largest number is, and whether one feature stands out in layer after layer."""
-    from playground.formats.calibration import OUTLIER
     from playground.quantize.activations import systematic
 
     largest = figure(language, max(cell.largest for cell in cells))  # q, k and v of a block read the same
