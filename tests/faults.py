@@ -25,14 +25,16 @@ def in_child(act: Callable[[], Any]) -> tuple[int, Any]:
     read, write = os.pipe()
     child = os.fork()
     if not child:
-        os.close(read)
         try:
-            told: tuple[bool, Any] = True, act()
-        except BaseException as error:  # noqa: BLE001  it is raised again on the other side
-            told = False, error
-        with open(write, "wb") as out:
-            out.write(pickle.dumps(told))
-        os._exit(0)
+            os.close(read)
+            try:
+                told: tuple[bool, Any] = True, act()
+            except BaseException as error:  # noqa: BLE001  it is raised again on the other side
+                told = False, error
+            with open(write, "wb") as out:
+                out.write(pickle.dumps(told))
+        finally:
+            os._exit(0)  # whatever happened: a second pytest must not go on from here
     os.close(write)
     with open(read, "rb") as given:
         content = given.read()

@@ -74,7 +74,7 @@ def save_again(folder: Path) -> None:
 
 
 def downloaded(folder: Path, action: Callable[[str, str], Any]) -> None:
-    actions.DOWNLOADS = SimpleNamespace(name=folder)  # type: ignore[assignment]
+    actions.DOWNLOADS.name = str(folder)  # letting go of the object itself would delete this process's own folder
     examples = tasks.task("pirate")
     own = Adapter(**{**vars(adapter()), "examples": examples})
     SESSIONS.get("disk").library.add(own)
