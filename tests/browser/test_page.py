@@ -19,6 +19,7 @@ from playground.settings import MIN_OWN_EXAMPLES
 from tests.browser.conftest import open_page, visitor, watch
 
 BRIEFLY = "/?max_new_tokens=12"  # a link to answers that are long enough to tell the panes apart
+AT_LENGTH = "/?max_new_tokens=256&prompt=Tell+me+a+long+story."  # to answers that are still written when they are stopped
 
 
 @pytest.fixture
@@ -454,13 +455,16 @@ def test_a_base_that_cannot_be_had_changes_nothing_in_any_tab(page: Page) -> Non
     expect(page.locator("#base-notice [role=alert]")).to_have_count(0)
 
 
-def test_a_question_that_is_changed_while_answers_are_written_names_the_button_that_is_there(page: Page) -> None:
-    page.locator("#compare").click()
-    expect(page.locator("#stop-compare")).to_be_visible()
-    page.locator("#prompt textarea").fill("Who?")
-    expect(page.locator(".pp-former")).to_contain_text("press Stop", use_inner_text=True)
-    page.locator("#stop-compare").click()
-    expect(page.locator(".pp-former")).to_contain_text("press Compare to have it answered", use_inner_text=True)
+def test_a_question_that_is_changed_while_answers_are_written_names_the_button_that_is_there(
+    context: BrowserContext, server: str
+) -> None:
+    with visitor(context, server + AT_LENGTH) as page:
+        page.locator("#compare").click()
+        expect(page.locator("#stop-compare")).to_be_visible()
+        page.locator("#prompt textarea").fill("Who?")
+        expect(page.locator(".pp-former")).to_contain_text("press Stop", use_inner_text=True)
+        page.locator("#stop-compare").click()
+        expect(page.locator(".pp-former")).to_contain_text("press Compare to have it answered", use_inner_text=True)
 
 
 def test_enter_in_the_prompt_compares(brief: Page) -> None:
