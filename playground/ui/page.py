@@ -140,7 +140,8 @@ def build_page() -> gr.Blocks:
         shell = build_shell(wording)
         kept = shell.visit.components  # by the browser, which may send anything
         page.sound = {kept["key"]._id: key_of, kept["language"]._id: locales.choose}
-        page.numbers = Numbers(wording.labels, kept["language"]._id)
+        said = (shell.compared.notice, shell.trained.refused, shell.trained.race.refused)
+        page.numbers = Numbers(wording.labels, kept["language"]._id, [one._id for one in said])
         _wire(shell)
         _wire_opening(page, shell)
         build_api({**RACE, **ENDPOINTS})
@@ -181,7 +182,7 @@ def _wire(shell: Shell) -> None:
         wanted.handler(shell.choose_base), wanted.inputs, [*base.all, shell.timer], trigger_mode="always_last", **STREAM
     )
     switched = shell.header.select(shell.switch, compared.asked.inputs | compared.seen.inputs, compared.link, **HIDDEN)
-    switched.then(None, compared.link, None, js=GO)
+    switched.success(None, compared.link, None, js=GO)
     done = [compared.go.click, compared.prompt.submit, trained.go.click, *(one.click for one in compared.examples.values())]
     gr.on(done, None, base.notice, base.notice, js=PASS, **HIDDEN)
     base.used.change(lambda: gr.Timer(POLL_SECONDS, active=True), None, shell.timer, **HIDDEN)

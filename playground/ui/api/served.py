@@ -10,7 +10,7 @@ import functools
 import inspect
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -24,9 +24,11 @@ from playground import locales
 from playground.bounds import check_text, shown
 from playground.errors import PlaygroundError, disk_is_full, unexpected
 from playground.model import libraries
+from playground.ui.kit.events import alarm
 from playground.ui.kit.numbers import Numbers
 from playground.work.jobs import Run
 
+TYPED = ("input", "change")  # events of what is typed or moved, not pressed
 JSON_KINDS = {str: "string", dict: "object", list: "array"}  # what is not named as in Python
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,8 @@ class ServedBlocks(gr.Blocks):
     """
     Blocks whose handlers run once the heavy libraries are there. Public endpoints take their defaults for what a program
     leaves out at the end, also over plain HTTP, and say what they take where values are too many or unreadable. What a
-    browser sends for the components of `sound`, by id, passes through that function first; then `numbers` looks at it.
+    browser sends for the components of `sound`, by id, passes through that function first; then `numbers` looks at it:
+    what is wrong with it is said where the handler would have answered.
     """
 
     sound: Mapping[int, Callable[[Any], Any]] = {}
@@ -49,8 +52,10 @@ class ServedBlocks(gr.Blocks):
         given = [self.sound.get(block._id, _same)(value) for block, value in zip(one.inputs, inputs, strict=False)]
         request = named.get("request")
         if one.api_visibility != "public" or not one.api_name or one.fn is None:
-            if self.numbers:
-                self.numbers.check(one.inputs, given, named.get("state") or {}, accepted(request))
+            state = named.get("state")
+            wrong = self.numbers.wrong(one.inputs, given, state or {}, accepted(request)) if self.numbers else ""
+            if self.numbers and wrong:
+                return await self._refuse(one, wrong, self.numbers.places, state)
             with full_disk_explained(request):
                 return await super().process_api(block_fn, given, *more, **named)
         name, listed = f"/{one.api_name}", ", ".join(parameters(one.fn))
@@ -66,6 +71,19 @@ class ServedBlocks(gr.Blocks):
         except Exception as reason:  # what an endpoint raises is a gr.Error: gradio could not read a value
             log.warning("%s: %s", name, shown(reason))
             raise said_to(request, PlaygroundError("values_unreadable", endpoint=name, parameters=listed)) from reason
+
+    async def _refuse(self, one: BlockFunction, wrong: str, places: Collection[int], state: Any) -> dict[str, Any]:
+        """
+        The answer of a handler that is not called. What was pressed says what is `wrong` where it has a place for that, by
+        raising gr.Error where it has none; what follows what is typed stays as it is: beside the field it is said already.
+        """
+        place = next((shown for shown in one.outputs if shown._id in places), None)
+        pressed = any(event not in TYPED for _, event in one.targets)
+        if pressed and place is None:
+            raise gr.Error(wrong, print_exception=False)
+        told: list[Any] = [alarm(wrong) if pressed and shown is place else gr.skip() for shown in one.outputs]
+        data = await self.postprocess_data(one, told[0] if len(told) == 1 else told, state)  # as a handler returns them
+        return {"data": data, "is_generating": False, "iterator": None, "duration": 0.0, "average_duration": 0.0}
 
 
 def _same(value: Any) -> Any:

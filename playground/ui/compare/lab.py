@@ -7,7 +7,6 @@ what the controls are for.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -19,23 +18,13 @@ from playground.actions.compare import latest_frame
 from playground.locales import text
 from playground.ui.compare.decoding import summary
 from playground.ui.compare.panes import panes
+from playground.ui.kit import marks
 from playground.ui.kit.base import base_name
 from playground.ui.kit.controls import Changes
-from playground.ui.kit.events import HIDDEN
 from playground.ui.kit.html import words
 from playground.ui.kit.sections import follow
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
-
-# Takes what is shown, the base in use and the named controls: says where the answers disagree with them
-COMPARE = """(html, used, ...controls) => {
-  const shown = document.getElementById(%(shown)s), names = %(names)s;
-  const marked = new DOMParser().parseFromString(html || "", "text/html").querySelector("[data-lab-asked]");
-  const asked = JSON.parse(marked?.dataset.labAsked || "{}");
-  const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
-  shown?.toggleAttribute("data-former", names.some((name, at) => name in asked && !same(asked[name], controls[at])));
-  shown?.toggleAttribute("data-elsewhere", Boolean(marked) && marked.dataset.base !== used);
-}"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +60,7 @@ class Answers:
         yield from follow(run, language, notice, shown, lambda _: self.html(latest_frame(run) or {}, asked, language))
 
     def html(self, frame: Mapping[str, Any], asked: Mapping[str, Any], language: str) -> str:
-        """The panes under what they answer: the question, the base, and how; with a mark for COMPARE."""
+        """The panes under what they answer: the question, the base, and how; with a mark (marks.py)."""
         named = (
             text(language, "compare.answers", prompt=frame["prompt"]),
             base_name(frame["base"], language),
@@ -79,7 +68,7 @@ class Answers:
         )
         former = words(language, "lab.former", button=text(language, self.button))
         return (
-            f'<div data-lab-asked="{escape(json.dumps(asked))}" data-base="{escape(frame["base"])}">'
+            f'<div {marks.mark(asked)} data-base="{escape(frame["base"])}">'
             f'<p class="pp-asked">{escape(" · ".join(named))} '
             f'<span class="pp-elsewhere">{words(language, self.elsewhere)}</span> '
             f'<strong class="pp-former">{former}</strong></p>{panes(dict(frame), language)}</div>'
@@ -87,6 +76,4 @@ class Answers:
 
     def wire(self, shown: gr.HTML, used: gr.Dropdown, controls: Mapping[str, Any]) -> None:
         """Compare the answers with the controls, by the names in `asked`, whenever one of them changes."""
-        given = [shown, used, *controls.values()]
-        script = COMPARE % {"shown": json.dumps(shown.elem_id), "names": json.dumps(list(controls))}
-        gr.on([one.change for one in given], None, given, None, js=script, **HIDDEN)
+        marks.wire(shown, used, controls)

@@ -288,10 +288,10 @@ def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -
     )  # fmt: skip
     received = [*tab.offered, *tab.former.all, tab.own.said, tab.notice, tab.zip]
     tab.zip.upload(picked.handler(tab.receive), picked.inputs, received, **STREAM)
-    copied = copy.click(asked.handler(tab.write_link), asked.inputs, tab.link, **HIDDEN).then(
+    copied = copy.click(asked.handler(tab.write_link), asked.inputs, tab.link, **HIDDEN).success(
         None, tab.link, None, js=sharing.COPY
     )
-    copied.then(asked.handler(tab.say_copied), asked.inputs, tab.copied, **HIDDEN)
+    copied.success(asked.handler(tab.say_copied), asked.inputs, tab.copied, **HIDDEN)
     done = [*asking, tab.zip.upload, *(one.change for one in controls)]
     gr.on(done, None, None, tab.copied, js="() => ''", **HIDDEN)
     for event in (tab.own.renamed, tab.own.deleted):

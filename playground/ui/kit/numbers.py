@@ -5,7 +5,7 @@ English. While it is typed, theme.js says the same beside the field.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,21 +14,23 @@ import gradio as gr
 from playground import locales
 from playground.errors import PlaygroundError
 
-NOTHING = "–"  # what an empty field is repeated as
-
 
 @dataclass(frozen=True)
 class Numbers:
-    """The fields of a page: the key of each one's label by its id, and the id of what knows the visitor's language."""
+    """
+    The fields of a page: the key of each one's label by its id; the id of what knows the visitor's language; and the ids of
+    where it is said why a button that was pressed did nothing.
+    """
 
     labels: Mapping[int, str]
     language: int
+    places: Collection[int] = ()
 
-    def check(self, fields: Sequence[Any], values: Sequence[Any], state: Any, otherwise: str) -> None:
+    def wrong(self, fields: Sequence[Any], values: Sequence[Any], state: Any, otherwise: str) -> str:
         """
-        Raises gr.Error, in the visitor's language (`otherwise` where none of the `fields` knows it), for the first number
-        that is outside of its field's range, no whole one where only those count, or none at all. `state` has the fields,
-        by id, that changed on this visitor's page.
+        What is wrong with the first number that is outside of its field's range, no whole one where only those count, or
+        none at all; "" if nothing is. In the visitor's language, `otherwise` where none of the `fields` knows it; `state`
+        has the fields, by id, that changed on this visitor's page.
         """
         given = [(field._id, field, value) for field, value in zip(fields, values, strict=False)]
         language = locales.choose(*(value for one, _, value in given if one == self.language), otherwise)
@@ -38,15 +40,16 @@ class Numbers:
                     shown = state[one] if one in state else field  # noqa: SIM401  gradio's has no get
                     check(shown, locales.text(language, self.labels[one]), value)
                 except PlaygroundError as error:
-                    raise gr.Error(error.message(language), print_exception=False) from error
+                    return error.message(language)
+        return ""
 
 
 def check(field: gr.Number | gr.Slider, name: str, value: Any) -> None:
-    """Raises PlaygroundError: `wrong_kind`, `out_of_range`."""
-    whole = float(field.step or 1).is_integer()
-    if not isinstance(value, int | float) or isinstance(value, bool) or (whole and value % 1):
-        kind = "int" if whole else "float"
-        raise PlaygroundError("wrong_kind", name=name, value=NOTHING if value is None else value, kind=kind)
-    low, high = field.minimum, field.maximum
-    if (low is not None and value < low) or (high is not None and value > high):
-        raise PlaygroundError("out_of_range", name=name, value=value, minimum=low, maximum=high)
+    """Raises PlaygroundError: `number_empty`, `number_whole`, `number_any`."""
+    whole, low, high = float(field.step or 1).is_integer(), field.minimum, field.maximum
+    if value is None or value == "":
+        raise PlaygroundError("number_empty", name=name, minimum=low, maximum=high)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or (whole and value % 1) or (low is not None and value < low) or (high is not None and value > high):
+        key = "number_whole" if whole else "number_any"
+        raise PlaygroundError(key, name=name, value=value, minimum=low, maximum=high)

@@ -87,26 +87,27 @@
     return ((spanish ? whole.replaceAll(",", long ? "\u00a0" : "") : whole) + (part ? (spanish ? "," : ".") + part : "")).replace("-", "−");
   };
   const isWhole = field => Number.isInteger(Number(field.step || 1));
+  const isEmpty = field => Number.isNaN(field.valueAsNumber);
   const isWrong = field => {
     const value = field.valueAsNumber;
-    return value < field.min || value > field.max || (isWhole(field) && value % 1 !== 0 && !Number.isNaN(value));
+    return value < field.min || value > field.max || (isWhole(field) && value % 1 !== 0 && !isEmpty(field));
   };
   const weigh = ({ target }) => {
     if (target.type !== "number" || !target.min || !target.max) return;
-    const wrong = isWrong(target), words = OURS[language][isWhole(target) ? "number.whole" : "number.any"];
+    const wrong = isWrong(target) || isEmpty(target), words = OURS[language][isWhole(target) ? "number.whole" : "number.any"];
     target.setCustomValidity(wrong ? words.replace("{minimum}", written(target.min)).replace("{maximum}", written(target.max)) : "");
-    if (wrong) target.reportValidity();
+    if (isWrong(target)) target.reportValidity(); // an empty one is about to be filled
   };
 
   /* What is half typed beside a slider, Gradio does not hear of: it asks for every key. When the field is left, it holds the
    * nearest number that the slider has, or what the slider stands at if it is empty, and Gradio hears of that. */
 
   const sliderOf = field => field.type === "number" ? field.closest(".block")?.querySelector("input[type=range]") : null;
-  const isHalf = field => Number.isNaN(field.valueAsNumber) || isWrong(field);
+  const isHalf = field => isEmpty(field) || isWrong(field);
   const settle = ({ target }) => {
     const slider = sliderOf(target);
     if (!slider || !isHalf(target)) return;
-    const value = Number.isNaN(target.valueAsNumber) ? slider.valueAsNumber : target.valueAsNumber;
+    const value = isEmpty(target) ? slider.valueAsNumber : target.valueAsNumber;
     const inside = Math.min(Math.max(value, target.min), target.max);
     target.value = isWhole(target) ? Math.round(inside) : inside;
     target.dispatchEvent(new Event("input", { bubbles: true }));

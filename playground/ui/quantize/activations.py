@@ -18,7 +18,9 @@ import gradio as gr
 from playground.actions.quantize import is_here, outside, prompts_of, start_calibration
 from playground.adapt import tasks
 from playground.errors import PlaygroundError
+from playground.model.catalogue import split_id
 from playground.plots.quantize.names import path_name
+from playground.ui.kit import marks
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import STREAM, alarm, note
 from playground.ui.kit.sections import Section, progress, soft
@@ -97,9 +99,9 @@ class Activations:
         except PlaygroundError as error:
             yield {self.notice: alarm(error.message(language))}
             return
-        yield from self._follow(run, language, waits)
+        yield from self._follow(run, asked, waits)
 
-    def _follow(self, run: Run, language: str, waits: bool) -> Iterator[Changes]:
+    def _follow(self, run: Run, asked: Asked, waits: bool) -> Iterator[Changes]:
         """A run until it has ended; of a base that `waits` to be loaded, that is said until something was read."""
         for _ in run.changes():
             if run.replaced:
@@ -107,17 +109,18 @@ class Activations:
                 return
             waits = waits and not run.events and not run.ended
             found = run.events[-1] if run.events else None
-            said = note(language, "calibration.loading") if waits else progress(run, language)
-            yield {self.notice: said} | (self.fill(found, language) if found else {})
+            said = note(asked.language, "calibration.loading") if waits else progress(run, asked.language)
+            yield {self.notice: said} | (self.fill(found, asked) if found else {})
 
-    def fill(self, found: Found, language: str) -> Changes:
+    def fill(self, found: Found, asked: Asked) -> Changes:
         """What was found, and which modules there are to choose from."""
+        language = asked.language
         offered = [(path_name(language, path), path) for path in found.modules]
         return {
             self.module: gr.update(choices=offered, value=found.module),
-            self.result: activations_html.result(found, language),
-            self.outside: activations_html.outside(found.outside, language),
-            self.network: activations_html.network(found.cells, found.module, language),
+            self.result: _marked(activations_html.result(found, language), asked),
+            self.outside: _marked(activations_html.outside(found.outside, language), asked),
+            self.network: _marked(activations_html.network(found.cells, found.module, language), asked),
         }
 
     def decompose(self, asked: Asked) -> Changes:
@@ -128,7 +131,13 @@ class Activations:
             found = outside(asked.base, prompts_of(asked.seen, asked.test), asked.module, asked.threshold)
         except PlaygroundError as error:
             return {self.outside: alarm(error.message(asked.language))}
-        return {self.outside: activations_html.outside(found, asked.language)}
+        return {self.outside: _marked(activations_html.outside(found, asked.language), asked)}
+
+
+def _marked(result: str, asked: Asked) -> str:
+    """With what only the button, or another base, brings up to date; every other control draws anew by itself."""
+    made_from = {marks.BASE: split_id(asked.base)[0].id, "seen": asked.seen, "test": asked.test}
+    return marks.marked(result, made_from, marks.changed(asked.language, "calibration.go"))
 
 
 def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
@@ -157,6 +166,8 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     read = gr.State("")
     given = {"key": visitor, "language": language, "base": base, **made, "threshold": threshold, "read": read}
     controls = Controls(Asked, given)
+    for one in (result, outliers, network):
+        marks.wire(one, base, {"seen": made["seen"], "test": made["test"]})
     shown = Activations(read, notice, made["module"], result, outliers, network)
     _wire(controls, shown, go)
     return Section(controls, [read, *shown.results], shown.draw, shown.attach)

@@ -20,6 +20,7 @@ from playground.errors import PlaygroundError
 from playground.locales import text, written
 from playground.model.catalogue import split_id
 from playground.ui.compare.lab import Answers
+from playground.ui.kit import marks
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, english
 from playground.ui.kit.sections import ANSWER_TOKENS, Section
@@ -31,7 +32,7 @@ from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
-    from playground.quantize.qlora import Pair
+    from playground.quantize.qlora import Pair, PairJob
 
 
 ANSWERS = Answers(PAIR_ANSWERS, "qlora.ask", "lab.elsewhere.forms")
@@ -110,12 +111,17 @@ class Trainings:
         """A pair of trainings as far as it is; before its first event what was shown without one."""
         pair: Pair | None = run.events[-1] if run.events else None
         status = qlora_html.status(run, pair, asked.language)
-        shown = self._of(pair, asked.language) if pair else self._empty(asked)
+        shown = self._of(pair, run.job, asked.language) if pair else self._empty(asked)
         buttons = {self.go: gr.update(interactive=run.ended), self.cancel: gr.update(visible=not run.ended)}
         return shown | {self.status: status} | buttons | (self.merge.offer(asked) if run.ended else {})
 
-    def _of(self, pair: Pair, language: str) -> Changes:
-        return {self.curves: qlora_html.curves(pair, language), self.memory: qlora_html.memory(pair, language)}
+    def _of(self, pair: Pair, job: PairJob, language: str) -> Changes:
+        """A pair with the recipe that it was trained by."""
+        by, said = made_from(job), marks.changed(language, "qlora.go")
+        return {
+            self.curves: marks.marked(qlora_html.curves(pair, language), by, said),
+            self.memory: marks.marked(qlora_html.memory(pair, language), by),
+        }
 
     def _empty(self, asked: Asked) -> Changes:
         """Nothing trained in this session: the ready-made pair, if it is of this base."""
@@ -123,15 +129,21 @@ class Trainings:
         curves = qlora_html.ready(pair, language) if pair else qlora_html.nothing(STEPS, language)
         return {self.status: "", self.curves: curves, self.memory: ""}
 
+    def choose_base(self, asked: Asked) -> Changes:
+        """Another base: the ready-made pair, if it is its own, until one was trained; how long; what can be merged."""
+        shown = {} if PAIR in SESSIONS.get(asked.key).runs else self._empty(asked)
+        return shown | self.reckon(asked) | self.merge.offer(asked)
+
     def choose_task(self, asked: Asked) -> Changes:
         """Another task: its question, and how long it will take."""
         return {self.prompt: _question(asked.task)} | self.reckon(asked)
 
     def reckon(self, asked: Asked) -> Changes:
-        """How long both will take."""
-        run = SESSIONS.get(asked.key).runs.get(PAIR)
-        pair = run.events[-1] if run and run.events else None
-        return {self.estimate: qlora_html.estimate(pair, asked.steps, asked.language)}
+        """How long both will take, going by a pair on this base; nothing without one."""
+        run, ready = SESSIONS.get(asked.key).runs.get(PAIR), ready_made(asked.base)
+        known = run is not None and run.events and run.job.base == split_id(asked.base)[0].id
+        pair = run.events[-1] if run and known else None
+        return {self.estimate: qlora_html.estimate(pair, asked.steps, asked.language) if pair or ready else ""}
 
     def answer(self, asked: Asked) -> Iterator[Changes]:
         """The base, both adapters and QLoRA's merged; before anything is trained, the adapter to merge."""
@@ -144,6 +156,14 @@ class Trainings:
         chosen = {"adapter": asked.adapter} if split_id(run.job)[1] else {}  # no pair is there: it answers instead
         ANSWERS.remember(asked.key, {"prompt": asked.prompt, **chosen})
         yield from ANSWERS.follow(run, asked.key, asked.language, self.notice, self.panes)
+
+
+def made_from(job: PairJob) -> dict[str, Any]:
+    """The recipe of a pair, by the names of its controls."""
+    values = METHODS["qlora"].complete(job.hyperparameters)
+    rank, rate, double = (values[name] for name in ("rank", "learning_rate", "double_quantization"))
+    recipe = {"task": job.task.id, "rank": rank, "rate": rate, "steps": job.steps, "seed": job.seed, "double": double}
+    return {marks.BASE: job.base, **recipe}
 
 
 def titles(language: str) -> dict[str, str]:
@@ -190,7 +210,10 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     ANSWERS.wire(panes, base, {"prompt": prompt, "adapter": merge.adapter})
     merge.adapter.change(None, cancels=weighing)  # before what clears, or an event under way would come after it
     merge.adapter.change(controls.handler(merge.clear), controls.inputs, [merge.notice, merge.cost], **HIDDEN)
-    base.change(controls.handler(merge.offer), controls.inputs, merge.adapter, **HIDDEN)
+    for one in (trainings.curves, trainings.memory):
+        marks.wire(one, base, recipe)
+    bases = [trainings.status, trainings.curves, trainings.memory, estimate, merge.adapter]
+    base.change(controls.handler(trainings.choose_base), controls.inputs, bases, **HIDDEN)
     shown = [estimate, *trainings.trained, notice, panes, merge.cost]
     return Section(controls, shown, trainings.draw, trainings.attach)
 
@@ -222,14 +245,17 @@ def _recipe(wording: Wording) -> dict[str, Any]:
         return [(written(language, one), one) for one in rates]
 
     return {
-        "task": make(gr.Dropdown, {"label": "train.task", "choices": known}, value=DEFAULT_TASK, elem_id="qlora-task"),
+        "task": make(
+            gr.Dropdown, {"label": "train.task", "choices": known}, value=DEFAULT_TASK, filterable=False,
+            elem_id="qlora-task",
+        ),
         "rank": make(
             gr.Slider, {"label": "hyperparameters.rank"}, minimum=rank.minimum, maximum=rank.maximum, step=1,
             value=rank.default, elem_id="qlora-rank",
         ),
         "rate": make(
             gr.Dropdown, {"label": "hyperparameters.learning_rate", "choices": shown_rates}, value=rate.default,
-            elem_id="qlora-rate",
+            filterable=False, elem_id="qlora-rate",
         ),
         "steps": make(
             gr.Slider, {"label": "train.steps"}, minimum=1, maximum=MOST_STEPS, step=1, value=STEPS, elem_id="qlora-steps"

@@ -17,6 +17,7 @@ from playground.actions.quantize import FORMS_ANSWERS, SURVEY, recorded, start_f
 from playground.errors import PlaygroundError
 from playground.model.catalogue import FORMS
 from playground.ui.compare.lab import Answers
+from playground.ui.kit import marks
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, english, note
 from playground.ui.kit.sections import ANSWER_TOKENS, Section, progress, soft
@@ -79,15 +80,18 @@ class WholeModel:
         chosen = next((one for one in (wanted, FIRST, *ids[-1:]) if one in ids), None)
         modules = next((one["modules"] for one in known if one["format"] == chosen), ())
         return {
-            self.table: wholemodel_html.table(seen, language),
+            self.table: _marked(wholemodel_html.table(seen, language), seen, language),
             self.mapped: gr.update(choices=choices(language, ids), value=chosen),
-            self.map: wholemodel_html.errors_map(modules, language),
+            self.map: _marked(wholemodel_html.errors_map(modules, language), seen, language),
         }
 
     def draw_map(self, asked: Asked) -> Changes:
         """The map of another format."""
-        found = next((one for one in latest(asked.key)["found"] if one["format"] == asked.mapped), None)
-        return {self.map: wholemodel_html.errors_map(found["modules"], asked.language)} if found else unchanged(self.map)
+        seen, language = latest(asked.key), asked.language
+        found = next((one for one in seen["found"] if one["format"] == asked.mapped), None)
+        if found is None:
+            return unchanged(self.map)
+        return {self.map: _marked(wholemodel_html.errors_map(found["modules"], language), seen, language)}
 
     def measure(self, asked: Asked) -> Iterator[Changes]:
         """Measure the chosen formats, and show how far that is."""
@@ -165,6 +169,11 @@ def latest(key: str) -> dict[str, Any]:
     return asdict(events[-1]) if events and (events[-1].found or events[-1].working) else recorded()
 
 
+def _marked(result: str, seen: Mapping[str, Any], language: str) -> str:
+    """With the base that was measured; which formats, the rows say themselves."""
+    return marks.marked(result, {marks.BASE: seen["base"]}, marks.changed(language, "wholemodel.go"))
+
+
 def _standing(run: Run, seen: Survey, language: str) -> str:
     """Where the survey is."""
     if run.ended or seen.working is None:
@@ -207,6 +216,8 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     made = {"base": base, "formats": formats, "mapped": mapped, "prompt": prompt}
     controls = Controls(Asked, {"key": visitor, "language": language, **made})
     whole = WholeModel(notice, table, mapped, where, said, panes, stop)
+    for one in (table, where):
+        marks.wire(one, base)
     ANSWERS.wire(panes, base, {"prompt": prompt, "formats": formats})
     given, answered = controls.inputs, [said, panes, stop]
     go.click(controls.handler(whole.measure), given, whole.measured, **STREAM)

@@ -33,7 +33,7 @@ def test_the_line_names_the_question_the_base_and_the_button(language: str, open
 def test_the_mark_is_what_was_asked_whatever_stands_in_it() -> None:
     asked = {"prompt": 'a "b" <c>', "strength": -0.25, "kinds": ["q_proj"], "first": None}
     html = ANSWERS.html(first_frame(), asked, "en")
-    found = re.search(r'data-lab-asked="([^"]*)"', html)
+    found = re.search(r'data-made-from="([^"]*)"', html)
     assert found is not None
     assert json.loads(unescape(found[1])) == asked
     assert f'data-base="{first_frame()["base"]}"' in html
