@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from html import escape
 from html.parser import HTMLParser
@@ -54,6 +55,12 @@ class Page(HTMLParser):
 
     def count(self, tag: Any) -> Any:
         return sum(one == tag for one, _ in self.elements)
+
+
+def made_from(html: str) -> Any:
+    """What a result is marked with (kit/marks.py)."""
+    (found,) = Page(html).attributes("data-made-from")
+    return json.loads(found)
 
 
 def assert_shown_as_text(place: Callable[[str, str], str], language: str) -> None:

@@ -1,6 +1,5 @@
 """What stands above a lab's answers: the question, the base that gives them, and a mark of the controls that were set."""
 
-import json
 import re
 from html import unescape
 from typing import Any
@@ -12,6 +11,7 @@ from playground.actions.compare import first_frame
 from playground.ui.compare.lab import Answers
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
+from tests.ui.drawn import made_from
 
 ANSWERS = Answers("a-place", "edits.go", "lab.elsewhere.adapter")
 
@@ -33,9 +33,7 @@ def test_the_line_names_the_question_the_base_and_the_button(language: str, open
 def test_the_mark_is_what_was_asked_whatever_stands_in_it() -> None:
     asked = {"prompt": 'a "b" <c>', "strength": -0.25, "kinds": ["q_proj"], "first": None}
     html = ANSWERS.html(first_frame(), asked, "en")
-    found = re.search(r'data-made-from="([^"]*)"', html)
-    assert found is not None
-    assert json.loads(unescape(found[1])) == asked
+    assert made_from(html) == asked
     assert f'data-base="{first_frame()["base"]}"' in html
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from playground.ui.kit.controls import unchanged
 from playground.ui.quantize import activations as page
 from playground.ui.quantize import activations_html, tensor_html
 from playground.ui.quantize import tensor as tensor_page
+from tests.ui.drawn import made_from
 
 LANGUAGES = ("en", "es")
 SEEN, TEST = "What is the sea?\n\nSay one.", "Why do ships float on it?"
@@ -58,10 +60,12 @@ def test_what_is_found_is_drawn(tiny_here: Any, language: str) -> None:
     *turns, found = find("tiny", prompts, None, "int8", 0.5)
     assert turns == [None] * (len(prompts) + 2)  # other lanes' jobs have their turns between
     assert found.module == max(found.cells, key=lambda cell: cell.largest).module
-    changes = ACTIVATIONS.fill(found, language)
+    changes = ACTIVATIONS.fill(found, replace(ASKED, language=language))
     assert changes["module"]["value"] == found.module
     drawn = [changes[name] for name in ("result", "outside", "network")]
     assert all("<svg" in one or "<table" in one for one in drawn)
+    assert [made_from(one) for one in drawn] == [{"base": "tiny", "seen": SEEN, "test": TEST}] * 3
+    assert all(escape(text(language, "calibration.go")) in one for one in drawn)  # what brings new ones
 
 
 def test_the_page_shows_a_hub_base_loading_before_it_is_loaded(tiny_here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,6 +110,7 @@ def test_a_moved_threshold_multiplies_only_what_depends_on_it(tiny_here: Any) ->
     asked = replace(ASKED, module=module)
     low, high = (ACTIVATIONS.decompose(replace(asked, threshold=threshold))["outside"] for threshold in (0.5, 60.0))
     assert low != high
+    assert made_from(low) == made_from(high) == {"base": "tiny", "seen": SEEN, "test": TEST}
     assert (product.cache_info().misses, product.cache_info().hits) == (1, 1)
     assert "pp-error" in ACTIVATIONS.decompose(replace(asked, base="no such base"))["outside"]
     assert ACTIVATIONS.decompose(ASKED) == unchanged("outside")
