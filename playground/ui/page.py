@@ -30,7 +30,7 @@ from playground.ui.kit import links
 from playground.ui.kit.base import BaseChoice, Wanted
 from playground.ui.kit.base import build as build_base
 from playground.ui.kit.controls import Changes, Controls
-from playground.ui.kit.events import HIDDEN, STREAM, alarm
+from playground.ui.kit.events import HIDDEN, STREAM, alarm, closable
 from playground.ui.kit.html import header
 from playground.ui.kit.numbers import Numbers
 from playground.ui.kit.visit import Visit, key_of
@@ -43,7 +43,6 @@ from playground.ui.train.tab import Result, TrainTab
 TITLE = "PEFT Playground"
 POLL_SECONDS = 1.0
 CACHE_SECONDS = (3600, 4 * 3600)  # how often gradio looks for old files, and how old they may get
-TABS = ("compare", "train", "lowrank", "quantization")
 # A click on another language: the address with everything that a link carries, and the tab that is open
 SWITCH = """
 element.addEventListener("click", event => {
@@ -89,8 +88,9 @@ class Shell:
         shown[self.header]["value"] = header_html(catalogue.base_status(opens.question.base), language)
         changes: Changes = {component: gr.update(**properties) for component, properties in shown.items()}
         changes[self.timer] = gr.Timer(POLL_SECONDS, active=True)  # not before: it would ask in an undecided language
-        if link["tab"] in TABS[1:]:
+        if link["tab"] != links.TABS[0]:  # where Compare's notice is not seen
             changes[self.tabs] = gr.Tabs(selected=link["tab"])
+            changes[self.base.notice] = "".join(closable(one, language) for one in opens.untaken(language))
         return {self.visit.components["key"]: key, self.visit.components["language"]: language, **changes}
 
     def poll(self, wanted: Wanted) -> Changes:
@@ -221,7 +221,8 @@ def _wire_comparing(shell: Shell) -> None:
 def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
     visit, base, compared, trained = shell.visit, shell.base, shell.compared, shell.trained
     visitor, language = visit.components["key"], visit.components["language"]
-    opened = dict.fromkeys([visitor, language, shell.tabs, shell.timer, *shell.wording.components, *compared.own.offered])
+    around = [visitor, language, shell.tabs, base.notice, shell.timer]
+    opened = dict.fromkeys([*around, *shell.wording.components, *compared.own.offered])
     load = page.load(shell.opened, visitor, list(opened), **HIDDEN)
     load.then(compared.seen.handler(compared.attach), compared.seen.inputs, compared.shown, **STREAM)
     load.then(visit.handler(trained.attach), visit.inputs, trained.shown, **STREAM)

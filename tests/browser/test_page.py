@@ -415,6 +415,24 @@ def test_answers_under_another_question_say_so_until_the_question_is_theirs_agai
     expect(former).to_have_count(0)
 
 
+def test_a_number_that_cannot_be_is_red_until_it_is_right_and_compare_says_what_would_be(page: Page) -> None:
+    page.locator("#decoding-chip").click()
+    seed, wrong = page.locator("#seed input"), page.locator("#decoding input:invalid")
+    chip, said = page.locator("#decoding-chip"), page.locator("#compare-notice [role=alert]")
+    for typed, told in (("-5", "not −5."), ("1.5", "not 1.5."), ("", "Seed is empty.")):
+        seed.fill(typed)
+        expect(wrong).to_have_count(1)
+        expect(chip).to_have_css("text-decoration-line", "line-through")
+        page.locator("#compare").click()
+        expect(said).to_contain_text(told)
+    expect(page.get_by_test_id("toast-body")).to_have_count(0)
+    expect(page.locator("#panes .pp-pane")).to_have_count(4)
+    seed.fill("7")
+    expect(wrong).to_have_count(0)
+    expect(chip).to_contain_text("seed 7")
+    expect(chip).to_have_css("text-decoration-line", "none")
+
+
 def test_in_another_language_the_answers_stay_under_an_edited_question(page: Page) -> None:
     page.locator("#prompt textarea").fill("Who?")
     page.locator(".pp-languages a[lang=es]").click()

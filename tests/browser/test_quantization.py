@@ -149,6 +149,15 @@ def test_one_number_bit_by_bit(lab: Page) -> None:
 def test_activations_are_read_and_a_layer_is_trained_rounded(lab: Page) -> None:
     expect(lab.locator("#calibration-result")).to_contain_text("RMSE")
     expect(lab.locator("#calibration-outliers")).to_contain_text("6.0")
+    former, last = lab.locator("[id^=calibration-][data-former]"), lab.locator("#calibration-test textarea")
+    expect(former).to_have_count(0)
+    read = last.input_value()
+    last.fill("Who are you?")
+    expect(former).to_have_count(3)
+    expect(lab.locator("#calibration-result .pp-former")).to_contain_text("press “Read and measure”", use_inner_text=True)
+    expect(lab.locator("#calibration-network .pp-result")).to_have_css("filter", "grayscale(1)")
+    last.fill(read)
+    expect(former).to_have_count(0)
     lab.locator("#aware-go").click()
     expect(lab.locator("#aware-said")).to_contain_text("200")
     set_slider(lab, "#aware-seed", 1)  # what was learned from other data is not shown under this seed
@@ -186,6 +195,12 @@ def test_lora_and_qlora_train_side_by_side_and_survive_a_reload(lab: Page, artif
     lab.reload()
     expect(lab.locator("#qlora-status")).to_contain_text("1 step in")
     expect(lab.locator("#qlora-memory")).to_contain_text("MB")
+    former = lab.locator("[id^=qlora-][data-former]")
+    expect(former).to_have_count(0)
+    set_slider(lab, "#qlora-rank", 3)
+    expect(former).to_have_count(2)
+    set_slider(lab, "#qlora-rank", 8)
+    expect(former).to_have_count(0)
     lab.screenshot(path=artifacts / "quantization-qlora.png", full_page=True)
 
 

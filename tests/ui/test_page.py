@@ -42,6 +42,7 @@ def opened(shell: page.Shell, query: dict[str, str], kept: str = "", accepts: st
         "tab": changes.get(shell.tabs),
         "prompt": changes[shell.compared.prompt]["value"],
         "go": changes[shell.compared.go]["value"],
+        "said": changes.get(shell.base.notice, ""),
     }
 
 
@@ -64,7 +65,15 @@ def test_a_link_sets_base_prompt_and_tab_and_what_it_cannot_is_the_default(shell
     found = opened(shell, link)
     assert (found["base"]["value"], found["prompt"], found["tab"].selected) == ("smollm2-360m", "Who?", "lowrank")
     found = opened(shell, {"base": "gpt-9", "tab": "nowhere"})
-    assert (found["base"]["value"], found["tab"]) == (settings.DEFAULT_BASE, None)
+    assert (found["base"]["value"], found["tab"], found["said"]) == (settings.DEFAULT_BASE, None, "")
+
+
+def test_what_is_not_taken_of_a_link_to_another_tab_is_said_above_the_tabs(shell: page.Shell) -> None:
+    assert opened(shell, {"tab": "train"})["said"] == ""
+    said = opened(shell, {"tab": "train", "base": "gpt-9", "sed": "1"}, accepts="en")["said"]
+    assert said.count('role="alert"') == 2
+    assert "“gpt-9”" in said
+    assert "sed (no such setting)" in said
 
 
 def compared(shell: page.Shell, result: Result) -> list[dict]:

@@ -11,14 +11,20 @@ from collections.abc import Mapping, Sequence
 from html import escape, unescape
 from typing import Any
 
+from playground import settings
 from playground.bounds import shown
-from playground.locales import text, written
+from playground.compare.job import DECODING
+from playground.locales import LANGUAGES, text, written
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import words
 from playground.ui.kit.links import short
 
 MISSING = re.compile(r'<div data-missing="([^"]*)">.*?</div>', re.DOTALL)
 SHOWN = 60  # characters of a title
+# What a link's parameters are called, besides those of decoding
+LABELS = {
+    "tab": "link.tab", "lang": "header.language", "panes": "link.panes", "own": "link.own", "answers": "link.answers",
+}  # fmt: skip
 
 
 def recorded(language: str) -> str:
@@ -35,10 +41,16 @@ def missing(titles: Sequence[str], instead: Sequence[str], language: str) -> str
 
 
 def refused(given: Mapping[str, str], used: Mapping[str, Any], language: str) -> str:
-    """That a link gives what settings cannot be, and what is used instead."""
-    wrong = ", ".join(f"{text(language, f'decoding.{name}')} = {shown(value)}" for name, value in given.items())
-    instead = ", ".join(f"{text(language, f'decoding.{name}')} = {written(language, used[name])}" for name in given)
-    return alarm(text(language, "compare.refused", wrong=wrong, used=instead))
+    """What a link gives that is not taken (links.refused), and what is used instead where something is; a plain sentence."""
+    decoding = {bound.name: f"decoding.{bound.name}" for bound in DECODING}
+    labels = {name: text(language, key, most=settings.MAX_PANES) for name, key in {**LABELS, **decoding}.items()}
+    unknown = {name: text(language, "link.unknown", name=shown(name)) for name in given if name not in labels}
+    wrong = "; ".join(unknown.get(name) or f"{labels[name]} = {shown(value)}" for name, value in given.items())
+    instead = {"tab": text(language, "tabs.compare"), "lang": LANGUAGES[language]}
+    instead |= {name: written(language, used[name]) for name in decoding if name in given}
+    listed = ", ".join(f"{labels[name]} = {instead[name]}" for name in given if name in instead)
+    said = text(language, "link.refused", wrong=wrong)
+    return " ".join([said, *([text(language, "link.instead", used=listed)] if listed else [])])
 
 
 def arrived(notice: str, panes: Sequence[str], language: str) -> str | None:

@@ -48,24 +48,31 @@ class Opening:
     recorded: bool = False  # whether `frame` is a recording
     missing: list[str] = field(default_factory=list)  # panes that the question named and that are not here, by their titles
     unknown_base: str = ""  # the base that the link named, if there is none of that name
-    refused: Mapping[str, str] = field(default_factory=dict)  # what the link gave for settings that cannot be so
+    refused: Mapping[str, str] = field(default_factory=dict)  # what the link gave and was not taken (links.refused)
 
     def notice(self, language: str) -> str:
         """What is shown, and what of a link is not here."""
+        said = [alarm(sentence) for sentence in self.untaken(language)]
+        if self.missing:
+            said.append(notices.missing(self.missing, [pane_title(pane, language) for pane in self.panes], language))
+        return "".join(said) or (notices.recorded(language) if self.recorded else "")
+
+    def untaken(self, language: str) -> list[str]:
+        """What of a link is not taken, panes aside, in plain sentences."""
         said = []
         if self.unknown_base:
             shown = base_name(self.question.base, language)
-            said.append(alarm(locales.text(language, "compare.no_base", base=self.unknown_base[:60], shown=shown)))
-        if self.missing:
-            said.append(notices.missing(self.missing, [pane_title(pane, language) for pane in self.panes], language))
+            said.append(locales.text(language, "compare.no_base", base=self.unknown_base[:60], shown=shown))
         if self.refused:
             said.append(notices.refused(self.refused, self.question.decoding, language))
-        return "".join(said) or (notices.recorded(language) if self.recorded else "")
+        return said
 
 
 def opening(key: str, link: Mapping[str, Any], refused: Mapping[str, str] | None = None) -> Opening:
-    """For a visitor who comes with a link, or with one that asks nothing; of its settings some may be `refused`."""
-    return replace(_opening(key, link), refused=refused or {})
+    """For a visitor who comes with a link, or with one that asks nothing; of its parameters some may be `refused`."""
+    answers = link["answers"]
+    unknown = {} if answers in ("", LATEST, *recorded()) else {"answers": answers}
+    return replace(_opening(key, link), refused={**(refused or {}), **unknown})
 
 
 def _opening(key: str, link: Mapping[str, Any]) -> Opening:

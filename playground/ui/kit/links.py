@@ -1,36 +1,53 @@
 """
 The page's state in its address: one row per setting that a link can carry, one reader, one writer.
 
-Bad or missing values fall back to the default: a link is made by hand now and then. Knows no components.
+Bad or missing values fall back to the default: a link is made by hand now and then. What is not taken can be asked for
+(`refused`), so that the page says it. Knows no components.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from playground import settings
+from playground import locales, settings
 from playground.bounds import Bound
 from playground.compare.job import DECODING
 
+TABS = ("compare", "train", "lowrank", "quantization")
+# Parameters that others add to an address: Gradio, Spaces, and whoever counts clicks
+THEIRS = re.compile("__.*|utm_.*|view|deep_link|logs|fbclid|gclid")
 TITLE = 40  # characters of an adapter's title that a link carries
 
 
 @dataclass(frozen=True)
 class Field:
-    """One setting; `read` makes its value from text, and raises ValueError (as a PlaygroundError is) where it cannot."""
+    """
+    One setting; `read` makes its value from text, and raises ValueError (as a PlaygroundError is) where it cannot; `left` is
+    what of a text it does not take.
+    """
 
     name: str
     default: Any
     read: Callable[[str], Any] = str
     write: Callable[[Any], str] = str
+    left: Callable[[str], str] = lambda value: ""
+
+
+def _parts(value: str) -> list[str]:
+    return list(dict.fromkeys(part for part in value.split(",") if part))
 
 
 def _list(value: str) -> list[str]:
-    return list(dict.fromkeys(part for part in value.split(",") if part))[: settings.MAX_PANES]
+    return _parts(value)[: settings.MAX_PANES]
+
+
+def _rest(value: str) -> str:
+    return ", ".join(_parts(value)[settings.MAX_PANES :])
 
 
 def short(title: str) -> str:
@@ -40,8 +57,18 @@ def short(title: str) -> str:
 
 def _titles(value: str) -> dict[str, str]:
     """Ids of adapters with what their owner calls them."""
-    pairs = [part.partition(":") for part in value.split(",")]
-    return {one: title[:TITLE].strip() for one, _, title in pairs[: settings.MAX_PANES] if one and title.strip()}
+    pairs = [part.partition(":") for part in _named(value)]
+    return {one: title[:TITLE].strip() for one, _, title in pairs[: settings.MAX_PANES]}
+
+
+def _named(value: str) -> list[str]:
+    """Those parts that hold an id and a title."""
+    return [part for part in _parts(value) if all(one.strip() for one in part.partition(":"))]
+
+
+def _untitled(value: str) -> str:
+    """Parts that do not, and those that are too many."""
+    return ", ".join(part for part in _parts(value) if part not in _named(value)[: settings.MAX_PANES])
 
 
 def _write_titles(titles: Mapping[str, str]) -> str:
@@ -54,16 +81,36 @@ def _number(bound: Bound) -> Field:
     return Field(bound.name, bound.default, lambda value: bound.check(kind(value)))
 
 
+def _one_of(known: Collection[str]) -> Callable[[str], str]:
+    """Takes one of the `known`."""
+
+    def read(value: str) -> str:
+        if value not in known:
+            raise ValueError(value)
+        return value
+
+    return read
+
+
+def _language(value: str) -> str:
+    """The language that is asked for (locales.choose)."""
+    code = locales.choose(value)
+    if code != value.strip().lower().split("-")[0]:
+        raise ValueError(value)
+    return code
+
+
 FIELDS = (
-    Field("tab", "compare"),
+    Field("tab", TABS[0], _one_of(TABS)),
     Field("base", settings.DEFAULT_BASE),
     Field("prompt", ""),
-    Field("panes", [], _list, ",".join),
-    Field("own", {}, _titles, _write_titles),  # what panes are called that only their owner's session has
+    Field("panes", [], _list, ",".join, _rest),
+    Field("own", {}, _titles, _write_titles, _untitled),  # what panes are called that only their owner's session has
     *map(_number, DECODING),
     Field("answers", ""),  # those to keep under another question, for a page that is opened again in another language
 )
 
+LANGUAGE = Field("lang", "", _language)  # of the page, which chooses it by the browser's wishes too
 DEFAULTS = {field.name: field.default for field in FIELDS if field.name != "tab"}  # of what makes a question
 # Once another question is asked, which is done in Compare, the address names neither the former one nor another tab: what
 # it named would come back at a reload
@@ -87,15 +134,19 @@ def _read(field: Field, value: str | None) -> Any:
 
 
 def refused(query: Mapping[str, str]) -> dict[str, str]:
-    """What a query gives for numbers of decoding that they cannot be, by their names."""
-    return {bound.name: query[bound.name] for bound in DECODING if not _readable(_number(bound), query.get(bound.name))}
+    """What a query gives and `read` does not take, by the names of parameters; those that are nobody's too."""
+    fields = {field.name: field for field in (*FIELDS, LANGUAGE)}
+    given = {name: value for name, value in query.items() if value and not THEIRS.fullmatch(name)}
+    left = {name: _left(fields[name], value) if name in fields else value for name, value in given.items()}
+    return {name: value for name, value in left.items() if value}
 
 
-def _readable(field: Field, value: str | None) -> bool:
+def _left(field: Field, value: str) -> str:
     try:
-        return not value or field.read(value) is not None
+        field.read(value)
     except ValueError:
-        return False
+        return value
+    return field.left(value)
 
 
 def asks(values: Mapping[str, Any]) -> bool:

@@ -106,7 +106,8 @@
   const isHalf = field => isEmpty(field) || isWrong(field);
   const settle = ({ target }) => {
     const slider = sliderOf(target);
-    if (!slider || !isHalf(target)) return;
+    if (!slider) return;
+    if (!isHalf(target)) return weigh({ target }); // Gradio may have put another number there
     const value = isEmpty(target) ? slider.valueAsNumber : target.valueAsNumber;
     const inside = Math.min(Math.max(value, target.min), target.max);
     target.value = isWhole(target) ? Math.round(inside) : inside;

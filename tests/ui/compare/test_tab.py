@@ -20,6 +20,7 @@ from playground.adapt.adapters import Adapter
 from playground.adapt.library import examples
 from playground.bounds import Bound
 from playground.compare.job import DECODING, Decoding, Frame, Pane
+from playground.locales import LANGUAGES
 from playground.settings import DEFAULT_BASE
 from playground.ui.compare import panes
 from playground.ui.compare import tab as compare
@@ -154,7 +155,7 @@ def test_a_link_to_what_is_not_here_names_it_and_what_is_shown_instead(tab: Any)
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", "This link sets what cannot be set so: Longest answer = 99999, Temperature = -1, Seed = <b>. Used instead: "
+        ("en", "Not taken from this link: Longest answer = 99999; Temperature = -1; Seed = <b>. Used instead: "
                "Longest answer = 64, Temperature = 0, Seed = 0."),
         ("es", "Longitud máxima = 99999"),
     ],
@@ -165,6 +166,38 @@ def test_a_link_to_settings_that_cannot_be_says_so_and_what_is_used(tab: Any, la
     notice = tab.opened(replace(VISIT, key="nobody", language=language), opens)[tab.notice]["value"]
     assert said in Page(notice).text
     assert "Press Compare" not in notice  # those recorded answers are not to this
+
+
+EIGHT = "base,pirate-lora,pirate-ia3,pirate-prompt_tuning,base:nf4,base:int8,sentiment-lora,json-lora"
+IMPOSSIBLE = {  # by a link's parameters: values that cannot be, with what the page says of them
+    "tab": [("quantisation", "Tab = quantisation. Used instead: Tab = Compare.")],
+    "lang": [("xx", "Language = xx. Used instead: Language = English.")],
+    "base": [("gpt-9", "“gpt-9”"), ("smollm2-135m:nf5", "“smollm2-135m:nf5”")],
+    "panes": [(EIGHT, "Panes (6 fit) = sentiment-lora, json-lora."), ("base,gone", "Not here: gone.")],
+    "own": [("Anna", "Names of adapters = Anna.")],
+    "answers": [("nobody's", "Answers = nobody's.")],
+    "temprature": [("1", "temprature (no such setting).")],
+    **{
+        bound.name: [(value, f"= {value}. Used instead:") for value in ("many", "-1", "1e99", "nan", "9" * 40)]
+        for bound in DECODING
+    },
+}
+
+
+@pytest.mark.parametrize(("name", "value", "said"), [(name, *one) for name, all_ in IMPOSSIBLE.items() for one in all_])
+def test_a_link_with_a_parameter_that_cannot_be_says_so_in_both_languages(
+    tab: Any, name: str, value: str, said: str
+) -> None:
+    query = {name: value}
+    for language in LANGUAGES:
+        opens = opening("nobody", links.read(query), links.refused(query))
+        notice = Page(tab.opened(replace(VISIT, key="nobody", language=language), opens)[tab.notice]["value"])
+        assert "alert" in notice.attributes("role")
+        assert language != "en" or said in notice.text
+
+
+def test_every_parameter_of_a_link_has_impossible_values_but_a_question() -> None:
+    assert {field.name for field in (*links.FIELDS, links.LANGUAGE)} - set(IMPOSSIBLE) == {"prompt"}
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,8 @@ def test_titles_of_own_adapters_are_short_and_few() -> None:
     assert len(found) == MAX_PANES
     assert all(title.startswith("Anna  xxx") and len(title) <= links.TITLE for title in found.values())
     assert links.read({"own": "a,b:,:c"})["own"] == {}
+    assert links.refused({"own": "a,b:,:c,d:Dan"}) == {"own": "a, b:, :c"}
+    assert links.refused({"own": ",".join(f"a{n}:Anna" for n in range(MAX_PANES + 1))}) == {"own": f"a{MAX_PANES}:Anna"}
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
@@ -116,6 +118,26 @@ def test_nothing_of_a_link_that_was_copied_is_refused(state: Any) -> None:
 )
 def test_panes_are_listed_up_to_their_limit(value: Any, panes: Any) -> None:
     assert links.read({"panes": value})["panes"] == panes
+    left = [one for one in value.split(",") if one and one not in panes]
+    assert links.refused({"panes": value}) == ({"panes": ", ".join(left)} if left else {})
+
+
+@pytest.mark.parametrize("name", ["tab", "lang"])
+@pytest.mark.parametrize("value", ["quantisation", "xx", "Compare ", "0"])
+def test_a_tab_and_a_language_that_there_are_not_are_the_default(name: str, value: str) -> None:
+    assert links.read({name: value}) == DEFAULTS
+    assert links.refused({name: value}) == {name: value}
+
+
+@pytest.mark.parametrize("lang", ["en", "es", "ES", "es-MX"])
+def test_a_language_may_name_its_country(lang: str) -> None:
+    assert links.refused({"lang": lang}) == {}
+
+
+def test_what_is_no_parameter_is_refused_unless_others_add_it() -> None:
+    assert links.refused({"temprature": "1", "sed": "2", "empty": ""}) == {"temprature": "1", "sed": "2"}
+    theirs = ("__theme", "__sign", "utm_source", "view", "deep_link", "logs", "fbclid", "gclid")
+    assert links.refused(dict.fromkeys(theirs, "dark")) == {}
 
 
 def test_one_visitor_cannot_change_the_defaults_of_another() -> None:
