@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Places of the session's runs in the lab: those about the adapter that is looked at, and the calculator's
 CUT, SWEEP, LEFT_OUT, IMPORTANCE = "edits-answers", "edits-sweep", "softprompt-answers", "softprompt-importance"
 COUNT = "arithmetic"
+LOOKED_AT = "lowrank"  # among the session's forms
 
 
 def run_about(key: str, place: str, adapter_id: str) -> Run | None:
@@ -37,8 +38,15 @@ def run_about(key: str, place: str, adapter_id: str) -> Run | None:
     return run if run and run.job == adapter_id and not run.replaced else None
 
 
+def looked_at(key: str) -> str:
+    """The adapter that the session turned to last, with its checkpoint; "" before."""
+    found: str = SESSIONS.get(key).forms.get(LOOKED_AT, "")
+    return found
+
+
 def turn_to(key: str, adapter_id: str) -> None:
     """From now on this adapter is looked at: what runs about another one stops, and whoever shows it looks away."""
+    SESSIONS.get(key).forms[LOOKED_AT] = adapter_id
     for place, run in list(SESSIONS.get(key).runs.items()):
         if place in (CUT, SWEEP, LEFT_OUT, IMPORTANCE) and run.job != adapter_id and not run.ended:
             run.replaced = True

@@ -7,7 +7,7 @@ what the controls are for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import gradio as gr
 
 from playground.actions.compare import latest_frame
-from playground.locales import text
+from playground.locales import LANGUAGES, text
 from playground.ui.compare.decoding import summary
 from playground.ui.compare.panes import panes
 from playground.ui.kit import marks
@@ -25,6 +25,16 @@ from playground.ui.kit.html import words
 from playground.ui.kit.sections import follow
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
+
+TITLES = "titles"  # among what was asked: those of the panes, by language
+
+
+def retitled(frame: Mapping[str, Any], asked: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """A frame whose panes are called as in `language`, in whichever they were asked."""
+    known = asked.get(TITLES, {})
+    told = {one: now for titles in known.values() for one, now in zip(titles, known[language], strict=True)}
+    named = [{**pane, "name": told[pane["name"]]} if pane.get("name") in told else pane for pane in frame["panes"]]
+    return {**frame, "panes": named}
 
 
 @dataclass(frozen=True)
@@ -38,9 +48,13 @@ class Answers:
     button: str
     elsewhere: str
 
-    def remember(self, key: str, asked: Mapping[str, Any]) -> None:
-        """What the run that has just been queued was asked, by the names of the controls that matter to it."""
-        SESSIONS.get(key).forms[self.place] = dict(asked)
+    def remember(self, key: str, asked: Mapping[str, Any], titles: Callable[[str], Iterable[str]] | None = None) -> None:
+        """
+        What the run that has just been queued was asked, by the names of the controls that matter to it; and what its panes
+        may be called in a language, in one order.
+        """
+        told = {TITLES: {code: list(titles(code)) for code in LANGUAGES}} if titles else {}
+        SESSIONS.get(key).forms[self.place] = {**asked, **told}
 
     def asked(self, key: str) -> dict[str, Any]:
         """What the session's latest run was asked; empty without one."""
@@ -66,12 +80,13 @@ class Answers:
             base_name(frame["base"], language),
             summary(language, frame["decoding"]),
         )
+        controls = {name: value for name, value in asked.items() if name != TITLES}
         former = words(language, "lab.former", button=text(language, self.button))
         return (
-            f'<div {marks.mark(asked)} data-base="{escape(frame["base"])}">'
+            f'<div {marks.mark(controls)} data-base="{escape(frame["base"])}">'
             f'<p class="pp-asked">{escape(" · ".join(named))} '
             f'<span class="pp-elsewhere">{words(language, self.elsewhere)}</span> '
-            f'<strong class="pp-former">{former}</strong></p>{panes(dict(frame), language)}</div>'
+            f'<strong class="pp-former">{former}</strong></p>{panes(retitled(frame, asked, language), language)}</div>'
         )
 
     def wire(self, shown: gr.HTML, used: gr.Dropdown, controls: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ import gradio as gr
 
 from playground import locales
 from playground.actions.adapters import examined, list_adapters
-from playground.actions.lowrank import run_about, turn_to
+from playground.actions.lowrank import looked_at, run_about, turn_to
 from playground.adapt.adapters import STEP_MARK
 from playground.errors import PlaygroundError
 from playground.ui.compare.panes import pane_title
@@ -78,11 +78,18 @@ class Cards:
         return [*(one for one in vars(self).values() if one is not self.knobs), *vars(self.knobs).values()]
 
     def opened(self, looked: Looked) -> Changes:
-        """When the tab is opened: what can be chosen now, and the chosen one drawn. The rest keeps what it shows."""
+        """
+        When the tab is opened: what can be chosen now, and the chosen one drawn; on a page that was opened again, the one
+        that was looked at. The rest keeps what it shows.
+        """
         offered = choices(looked.key, looked.language, looked.base)
-        ids = [one for _, one in offered]
+        ids, back = [one for _, one in offered], {}
+        before = "" if looked.settled else looked_at(looked.key)
+        whole = before.partition(STEP_MARK)[0]
+        if whole in ids:
+            looked, back = replace(looked, adapter=whole, chosen=before), self._at(known(looked.key, whole), before)
         adapter_id = looked.adapter if looked.adapter in ids else next(iter(ids), None)
-        changes = {self.adapter: gr.update(choices=offered, value=adapter_id)}
+        changes = {self.adapter: gr.update(choices=offered, value=adapter_id), **back}
         if adapter_id is None:
             turn_to(looked.key, "")
             none = sections.soft(looked.language, "updates.none")
@@ -96,13 +103,16 @@ class Cards:
         """Another adapter, as it was at the end of its run: what runs about the former one stops."""
         adapter_id = picked.adapter or ""
         turn_to(picked.key, adapter_id)
-        adapter = known(picked.key, adapter_id)
+        return self._at(known(picked.key, adapter_id), adapter_id)
+
+    def _at(self, adapter: Adapter | None, chosen: str) -> Changes:
+        """An adapter is chosen, with the scrubber at its checkpoint, at its end without one."""
         steps = [one.step for one in adapter.checkpoints] if adapter else []
-        scrubber = gr.update(visible=False)
-        if len(steps) > 1:
-            now = adapter.record.steps if adapter else steps[-1]
+        scrubber, step = gr.update(visible=False), chosen.partition(STEP_MARK)[2]
+        if adapter and len(steps) > 1:
+            now = int(step) if step else adapter.record.steps
             scrubber = gr.update(visible=True, minimum=0, maximum=steps[-1], value=now)
-        return {self.chosen: adapter_id, self.step: scrubber}
+        return {self.chosen: chosen, self.step: scrubber}
 
     def stepped(self, picked: Picked) -> Changes:
         """The same adapter at the last checkpoint up to a step; the slider goes there too."""

@@ -117,10 +117,13 @@ class Cards:
         try:
             _, adapter = examined(left.key, left.chosen)
             edit = left.edit(adapter)
-            names = locales.text(left.language, "edits.whole"), label(edit, left.language)
+
+            def names(language: str) -> tuple[str, str]:
+                return locales.text(language, "edits.whole"), label(edit, language)
+
             decoding = {"max_new_tokens": sections.ANSWER_TOKENS}
-            run = start_edited(left.key, CUT, left.chosen, edit, left.prompt, decoding, names)
-            ANSWERS.remember(left.key, {name: getattr(left, name) for name in ASKED})
+            run = start_edited(left.key, CUT, left.chosen, edit, left.prompt, decoding, names(left.language))
+            ANSWERS.remember(left.key, {name: getattr(left, name) for name in ASKED}, names)
         except PlaygroundError as error:
             yield {self.notice: alarm(error.message(left.language))}
             return

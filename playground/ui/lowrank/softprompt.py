@@ -107,11 +107,15 @@ class Cards:
 
     def answers(self, asked: Asked) -> Iterator[Changes]:
         """The base, the whole prompt, and what is left of it answer the same question."""
+
+        def names(language: str) -> tuple[str, str]:
+            return text(language, "softprompt.whole_name"), named(asked.left_out, language)
+
         try:
-            names = text(asked.language, "softprompt.whole_name"), named(asked.left_out, asked.language)
             decoding = {"max_new_tokens": sections.ANSWER_TOKENS}
-            run = start_without(asked.key, LEFT_OUT, asked.chosen, asked.left_out, asked.prompt, decoding, names)
-            ANSWERS.remember(asked.key, {"prompt": asked.prompt, "left_out": asked.left_out})
+            titles = names(asked.language)
+            run = start_without(asked.key, LEFT_OUT, asked.chosen, asked.left_out, asked.prompt, decoding, titles)
+            ANSWERS.remember(asked.key, {"prompt": asked.prompt, "left_out": asked.left_out}, names)
         except PlaygroundError as error:
             yield {self.notice: alarm(error.message(asked.language))}
             return

@@ -154,7 +154,7 @@ class Trainings:
             yield {self.notice: alarm(error.message(asked.language))}
             return
         chosen = {"adapter": asked.adapter} if split_id(run.job)[1] else {}  # no pair is there: it answers instead
-        ANSWERS.remember(asked.key, {"prompt": asked.prompt, **chosen})
+        ANSWERS.remember(asked.key, {"prompt": asked.prompt, **chosen}, lambda language: titles(language).values())
         yield from ANSWERS.follow(run, asked.key, asked.language, self.notice, self.panes)
 
 

@@ -43,6 +43,18 @@ def test_a_session_remembers_its_own_question_alone() -> None:
     assert ANSWERS.asked("two".ljust(32, "2")) == {}
 
 
+def test_panes_are_called_as_in_the_language_that_is_read_now() -> None:
+    key, titles = "four".ljust(32, "4"), {"en": ["the whole", "rank 1"], "es": ["entero", "rango 1"]}
+    ANSWERS.remember(key, {"prompt": "Hello"}, titles.__getitem__)
+    base, whole, left, *_ = first_frame()["panes"]
+    frame = {**first_frame(), "panes": [base, {**whole, "name": "the whole"}, {**left, "name": "rango 1"}]}
+    for language, (one, other) in titles.items():
+        html = ANSWERS.html(frame, ANSWERS.asked(key), language)
+        names = re.findall(r'<h3 class="pp-name">(.*?)</h3>', html)
+        assert names[1:] == [one, other]
+        assert made_from(html) == {"prompt": "Hello"}
+
+
 def test_what_is_forgotten_stops_and_is_not_looked_at_again() -> None:
     key = "three".ljust(32, "3")
     ANSWERS.forget(key)  # nothing is there yet

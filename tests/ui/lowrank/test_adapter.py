@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import gradio as gr
+import pytest
 
 from playground.actions.lowrank import CUT, SWEEP, run_about
 from playground.ui.kit.controls import unchanged
@@ -53,6 +54,21 @@ def test_stop_is_there_while_something_goes_on(own: Any) -> None:
     assert cards._stoppable(chosen)[cards.stop]["visible"] is True
     swept.state = "stopped"
     assert cards._stoppable(chosen)[cards.stop]["visible"] is False
+
+
+@pytest.mark.parametrize("step", [None, 0, 1])
+def test_a_page_that_is_opened_again_opens_at_the_adapter_and_the_checkpoint_looked_at(own: Any, step: Any) -> None:
+    key, lora, _ = own
+    CARDS.picked(looked(key, lora.id, chosen="pirate-lora"))
+    if step is not None:
+        CARDS.stepped(looked(key, lora.id, step=step))
+    chosen = lora.id if step is None else f"{lora.id}@{step}"
+    fresh = CARDS.opened(looked(key, "pirate-lora", settled=""))
+    assert (fresh[CARDS.adapter]["value"], fresh[CARDS.chosen]) == (lora.id, chosen)
+    assert (fresh[CARDS.step]["visible"], fresh[CARDS.step]["value"]) == (True, STEPS if step is None else step)
+    assert fresh[CARDS.settled] == lora.id
+    SESSIONS.get(key).library.remove(lora.id)
+    assert CARDS.opened(looked(key, lora.id, settled=""))[CARDS.adapter]["value"] != lora.id
 
 
 def test_a_ready_made_adapter_has_no_scrubber(own: Any) -> None:
