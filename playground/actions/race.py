@@ -112,6 +112,7 @@ def race_view(key: str, runs: Sequence[Run], language: str) -> dict[str, Any]:
     return {
         "racers": racers,
         "steps": max((one["steps"] for one in racers), default=STEPS.default),
+        "base": racers[0]["base"] if racers else None,
         "task": racers[0]["task"] if racers else None,
         "seed": racers[0]["seed"] if racers else 0,
         "questions": questions,

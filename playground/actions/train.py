@@ -145,6 +145,7 @@ def training_view(run: Run | None, language: str) -> dict[str, Any]:
         "state": "queued" if run.state == "queued" else "preparing",
         "position": run.position,
         "wait": expected_wait(run),
+        "base": job.base,
         "method": job.method,
         "task": job.task.id,
         "hyperparameters": job.hyperparameters,

@@ -17,7 +17,7 @@ from playground.ui.compare.panes import MAIN_HYPERPARAMETER, plain_title
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import Values, heading, words
 from playground.ui.kit.sections import soft
-from playground.ui.train.status import gave_way, status_line, training_status
+from playground.ui.train.status import base_and_seed, gave_way, status_line, training_status
 
 MOVING = ("queued", "preparing", "running")  # states of a racer whose line says where it stands
 
@@ -59,13 +59,9 @@ def drawn(view: Values, language: str) -> str:
 
 
 def run_line(view: Values, language: str) -> str:
-    """What all of them learn, and how long."""
-    task, seed = (
-        text(language, f"tasks.{view['task']}.title"),
-        text(language, "train.run_seed", seed=number(language, view["seed"])),
-    )
-    steps = counted(language, "race.steps", view["steps"])
-    return f'<p class="pp-run"><b>{escape(task)}</b> · {escape(steps)} · {escape(seed)}</p>'
+    """What all of them learn, how long, on which base."""
+    task, steps = text(language, f"tasks.{view['task']}.title"), counted(language, "race.steps", view["steps"])
+    return f'<p class="pp-run"><b>{escape(task)}</b> · {escape(steps)} · {escape(base_and_seed(view, language))}</p>'
 
 
 def status(view: Values, language: str) -> str:

@@ -11,6 +11,7 @@ from playground.actions.train import ENDED
 from playground.locales import counted, number, percent, seconds, size, text
 from playground.train.job import SAMPLE_TOKENS
 from playground.ui.compare.panes import pane_title, plain_title
+from playground.ui.kit.base import base_name
 from playground.ui.kit.html import card, colour, queued, words
 
 if TYPE_CHECKING:
@@ -38,12 +39,17 @@ def parameter_card(count: Values, method: str, language: str) -> str:
 
 
 def run_title(view: Values, language: str) -> str:
-    """What is trained: method, main hyperparameter, task and seed; the adapter's own name once there is one."""
+    """What is trained: method, main hyperparameter, task, base and seed; the adapter's own name once there is one."""
     if not view.get("task"):
         return ""
     title = pane_title(view["adapter"], language) if view.get("adapter") else plain_title(view, language)
+    return f'<p class="pp-run" {colour(view["method"])}><b>{escape(title)}</b> · {escape(base_and_seed(view, language))}</p>'
+
+
+def base_and_seed(view: Values, language: str) -> str:
+    """SmolLM2-135M-Instruct · seed 0; plain text, not yet escaped."""
     seed = text(language, "train.run_seed", seed=number(language, view["seed"]))
-    return f'<p class="pp-run" {colour(view["method"])}><b>{escape(title)}</b> · {escape(seed)}</p>'
+    return " · ".join([base_name(view["base"], language), seed])
 
 
 def training_status(view: Values, language: str) -> str:

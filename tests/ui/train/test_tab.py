@@ -14,6 +14,8 @@ from playground.actions.lanes import TRAIN
 from playground.actions.train import keep, session_view, training_view
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN, OWN_FILE, Example, Task
+from playground.model.bases import Base
+from playground.model.catalogue import CATALOGUE
 from playground.settings import DEFAULT_BASE
 from playground.train.job import Ended, TrainingJob, Working
 from playground.train.training import train as learn
@@ -147,6 +149,12 @@ def small() -> Task:
     return Task("pirate", tuple(examples[:8]), tuple(examples[8:]))
 
 
+@pytest.fixture(autouse=True)
+def listed(tiny: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base that is trained on is one of the catalogue's."""
+    monkeypatch.setitem(CATALOGUE, tiny.id, tiny.spec)
+
+
 def run_of(get_base: Any, key: str, stop_after: int = 99, **changed: Any) -> Run:
     """A visitor's training that has ended, as the worker would have left it."""
     asked, job_of_it = itertools.count(), job(**changed)
@@ -163,7 +171,9 @@ def test_who_comes_back_sees_what_is_trained_and_how_far_whatever_the_controls_s
     visit = replace(VISIT, key="reload")
     run = run_of(get_tiny, visit.key, seed=7)
     *_, last = tab.attach(visit)
-    assert all(said in last[tab.loss] for said in ("LoRA r = 4 · pirate (yours, no. 1)", "seed 7", "Loss at step 8 of 8"))
+    assert all(
+        said in last[tab.loss] for said in ("LoRA r = 4 · pirate (yours, no. 1)", "Tiny · seed 7", "Loss at step 8 of 8")
+    )
     running = session_view(visit.key, run, "en") | {"state": "running", "adapter": None}
     assert "LoRA r = 4 · pirate" in tab.drawn(running, "en")[tab.loss]
 
