@@ -50,6 +50,6 @@ def check(field: gr.Number | gr.Slider, name: str, value: Any) -> None:
     if value is None or value == "":
         raise PlaygroundError("number_empty", name=name, minimum=low, maximum=high)
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or (whole and value % 1) or (low is not None and value < low) or (high is not None and value > high):
+    if not number or (whole and value % 1) or not (low is None or value >= low) or not (high is None or value <= high):
         key = "number_whole" if whole else "number_any"
         raise PlaygroundError(key, name=name, value=value, minimum=low, maximum=high)
