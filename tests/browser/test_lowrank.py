@@ -109,7 +109,7 @@ def test_cutting_the_rank_changes_the_figures_and_the_answer(lab: Page, artifact
     expect(former).to_have_count(1)
     assert "was trained" not in asked.inner_text()
     lab.locator("#base input").first.click()
-    lab.get_by_role("option").filter(has_text="bfloat16").first.click()
+    lab.get_by_role("option").filter(has_text="NF4").first.click()
     expect(asked).to_contain_text("the base on which the adapter was trained, not the one chosen", use_inner_text=True)
 
     set_slider(lab, "#lab-rank", 2)  # another adapter ends what is on its way, and clears what was answered
