@@ -91,4 +91,4 @@ class Answers:
 
     def wire(self, shown: gr.HTML, used: gr.Dropdown, controls: Mapping[str, Any]) -> None:
         """Compare the answers with the controls, by the names in `asked`, whenever one of them changes."""
-        marks.wire(shown, used, controls)
+        marks.wire([shown], used, controls)

@@ -7,7 +7,7 @@ What no longer matches is dimmed (theme.css), and a sentence in it says so. Know
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -46,9 +46,10 @@ def changed(language: str, button: str) -> str:
     return words(language, "lab.changed", button=text(language, button))
 
 
-def wire(shown: gr.HTML, used: gr.Dropdown, controls: Mapping[str, Any] | None = None) -> None:
-    """Compare a result with the base in use and the controls, by their names in its mark, whenever one of them changes."""
+def wire(results: Iterable[gr.HTML], used: gr.Dropdown, controls: Mapping[str, Any] | None = None) -> None:
+    """Compare results with the base in use and the controls, by their names in the marks, whenever one of them changes."""
     named = dict(controls or {})
-    given = [shown, used, *named.values()]
-    script = COMPARE % {"shown": json.dumps(shown.elem_id), "names": json.dumps([BASE, *named])}
-    gr.on([one.change for one in given], None, given, None, js=script, **HIDDEN)
+    for shown in results:
+        given = [shown, used, *named.values()]
+        script = COMPARE % {"shown": json.dumps(shown.elem_id), "names": json.dumps([BASE, *named])}
+        gr.on([one.change for one in given], None, given, None, js=script, **HIDDEN)

@@ -166,8 +166,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     read = gr.State("")
     given = {"key": visitor, "language": language, "base": base, **made, "threshold": threshold, "read": read}
     controls = Controls(Asked, given)
-    for one in (result, outliers, network):
-        marks.wire(one, base, {"seen": made["seen"], "test": made["test"]})
+    marks.wire([result, outliers, network], base, {"seen": made["seen"], "test": made["test"]})
     shown = Activations(read, notice, made["module"], result, outliers, network)
     _wire(controls, shown, go)
     return Section(controls, [read, *shown.results], shown.draw, shown.attach)

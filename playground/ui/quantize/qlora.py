@@ -210,8 +210,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     ANSWERS.wire(panes, base, {"prompt": prompt, "adapter": merge.adapter})
     merge.adapter.change(None, cancels=weighing)  # before what clears, or an event under way would come after it
     merge.adapter.change(controls.handler(merge.clear), controls.inputs, [merge.notice, merge.cost], **HIDDEN)
-    for one in (trainings.curves, trainings.memory):
-        marks.wire(one, base, recipe)
+    marks.wire([trainings.curves, trainings.memory], base, recipe)
     bases = [trainings.status, trainings.curves, trainings.memory, estimate, merge.adapter]
     base.change(controls.handler(trainings.choose_base), controls.inputs, bases, **HIDDEN)
     shown = [estimate, *trainings.trained, notice, panes, merge.cost]

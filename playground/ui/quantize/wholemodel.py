@@ -216,8 +216,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     made = {"base": base, "formats": formats, "mapped": mapped, "prompt": prompt}
     controls = Controls(Asked, {"key": visitor, "language": language, **made})
     whole = WholeModel(notice, table, mapped, where, said, panes, stop)
-    for one in (table, where):
-        marks.wire(one, base)
+    marks.wire([table, where], base)
     ANSWERS.wire(panes, base, {"prompt": prompt, "formats": formats})
     given, answered = controls.inputs, [said, panes, stop]
     go.click(controls.handler(whole.measure), given, whole.measured, **STREAM)
