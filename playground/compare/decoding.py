@@ -115,23 +115,29 @@ class Row:
         logits: torch.Tensor = output.logits[:, -1].float().cpu()
         return logits[0], bool(overflowing(seen, 1) | ~logits.isfinite().all(-1))
 
-    def choose(self, logits: torch.Tensor, overflows: bool = False) -> None:
-        """Append the next token, chosen from `logits` (vocabulary,), or finish."""
-        read: Any = torch.tensor([self.prompt + self.tokens])
-        scores: Any = self._choose(read, logits[None].clone())
-        if overflows or not scores.max().isfinite():
+    def choose(self, logits: torch.Tensor, overflows: bool = False, likeliest: int | None = None) -> None:
+        """Append the next token, chosen from `logits` (vocabulary,), or finish. Whoever knows the `likeliest` may say so."""
+        token = None if overflows else self._chosen(logits, likeliest)
+        if token is None:
             self.finish_reason = OVERFLOW
-            return
-        if self.decoding.temperature:
-            token = int(torch.multinomial(scores.softmax(-1), 1, generator=self._generator))
-        else:
-            token = int(scores.argmax(-1))
-        if token in self._ends:
+        elif token in self._ends:
             self.finish_reason = "stop"
-            return
-        self.tokens.append(token)
-        if len(self.tokens) == self.decoding.max_new_tokens or self.length == self.most:
-            self.finish_reason = "length"
+        else:
+            self.tokens.append(token)
+            if len(self.tokens) == self.decoding.max_new_tokens or self.length == self.most:
+                self.finish_reason = "length"
+
+    def _chosen(self, logits: torch.Tensor, likeliest: int | None) -> int | None:
+        """A token; none where the numbers do not say one."""
+        if likeliest is not None and not self._choose and not self.decoding.temperature:
+            return likeliest
+        read: Any = torch.tensor([self.prompt + self.tokens])
+        scores: Any = self._choose(read, logits[None].cpu().clone())
+        if not scores.max().isfinite():
+            return None
+        if self.decoding.temperature:
+            return int(torch.multinomial(scores.softmax(-1), 1, generator=self._generator))
+        return int(scores.argmax(-1))
 
     def release(self) -> None:
         """Let go of the model and the cache of an answer that has ended; what was written and measured stays."""

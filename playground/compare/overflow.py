@@ -7,6 +7,7 @@ and the logits are finite and mean nothing.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from torch import nn
 from playground.compare.routing import RowRouter
 
 OVERFLOW = "overflow"  # why an answer ends
+KEPT = 2**16  # entries of what a norm is handed that are kept until all is looked at in one go: a token or few
 
 
 def norms_of(tree: nn.Module) -> list[nn.Module]:
@@ -25,13 +27,13 @@ def norms_of(tree: nn.Module) -> list[nn.Module]:
 
 @contextmanager
 def watched(norms: Sequence[nn.Module]) -> Iterator[list[torch.Tensor]]:
-    """While it lasts: the greatest length of what every norm was handed, (rows,) each."""
+    """While it lasts: what every norm was handed, (rows, …, features) each; where that is much, its greatest lengths."""
     seen: list[torch.Tensor] = []
 
     def look(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if inputs:  # a length overflows where the sum of squares does, which transformers' norms take in float32
-            lengths = torch.linalg.vector_norm(inputs[0].detach(), dim=-1, dtype=torch.float32)
-            seen.append(lengths.flatten(1).amax(-1) if lengths.dim() > 1 else lengths)
+        if inputs:
+            x = inputs[0].detach()
+            seen.append(x if x.numel() <= KEPT else _longest(x)[:, None])
 
     handles = [module.register_forward_pre_hook(look) for module in norms]
     try:
@@ -41,10 +43,24 @@ def watched(norms: Sequence[nn.Module]) -> Iterator[list[torch.Tensor]]:
             handle.remove()
 
 
-def overflowing(seen: list[torch.Tensor], rows: int) -> torch.Tensor:
-    """Which of so many rows overflow in a norm, (rows,) on the CPU, from what `watched` has seen."""
-    whole = [one for one in seen if len(one) == rows]  # tokens that were handed out to experts stand elsewhere
-    return ~torch.stack(whole).isfinite().all(0).cpu() if whole else torch.zeros(rows, dtype=torch.bool)
+def overflowing(seen: Sequence[torch.Tensor], rows: int) -> torch.Tensor:
+    """Which of so many rows overflow, (rows,) on the CPU, in what `watched` has seen or in other tensors with such rows."""
+    alike = defaultdict(list)  # which are looked at together
+    for one in seen:
+        if len(one) == rows:  # tokens that were handed out to experts stand elsewhere
+            alike[one.shape, one.dtype].append(one)
+    if not alike:
+        return torch.zeros(rows, dtype=torch.bool)
+    return ~torch.stack([_longest(torch.stack(group, dim=1)) for group in alike.values()]).cpu().isfinite().all(0)
+
+
+def _longest(x: torch.Tensor) -> torch.Tensor:
+    """
+    The greatest length of a row's vectors: (rows, …, features) to (rows,). It overflows where the sum of squares does, which
+    transformers' norms take in float32.
+    """
+    lengths = torch.linalg.vector_norm(x, dim=-1, dtype=torch.float32)
+    return lengths.flatten(1).amax(-1) if lengths.dim() > 1 else lengths
 
 
 def _is_norm(module: nn.Module) -> bool:

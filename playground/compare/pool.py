@@ -149,12 +149,12 @@ class _Batch:
 
     def _advance(self) -> None:
         start = time.perf_counter()
-        column, overflows = self._column()
+        column, likeliest, overflows = self._column()
         spent = time.perf_counter() - start
         self.spent += spent
-        for row, logits, over in zip(self.rows, column, overflows, strict=True):
+        for row, logits, token, over in zip(self.rows, column, likeliest, overflows, strict=True):
             row.length, row.steps, row.seconds = row.length + 1, row.steps + 1, row.seconds + spent
-            row.choose(logits, over)
+            row.choose(logits, over, token)
         self.drop([row for row in self.rows if row.finished])
 
     def drop(self, rows: Sequence[Row]) -> None:
@@ -177,20 +177,21 @@ class _Batch:
             self._read_by(trees, mixed(trees, self.layout))
 
     @torch.inference_mode()
-    def _column(self) -> tuple[torch.Tensor, list[bool]]:
-        """(rows, vocabulary) logits on the CPU, and which overflow."""
+    def _column(self) -> tuple[torch.Tensor, list[int], list[bool]]:
+        """(rows, vocabulary) logits, the likeliest token of each, and which overflow."""
         device = self.rows[0].tree.device
-        inputs: dict[str, Any] = {"input_ids": torch.tensor([[row.tokens[-1]] for row in self.rows], device=device)}
+        told = torch.tensor([[row.tokens[-1] for row in self.rows], [row.length for row in self.rows]], device=device)
+        inputs: dict[str, Any] = {"input_ids": told[0, :, None]}
         if self.mask is not None:
             self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.rows), 1)], dim=1)
             inputs["attention_mask"] = self.mask
         if self.counts:
-            inputs["position_ids"] = torch.tensor([[row.length] for row in self.rows], device=device)
+            inputs["position_ids"] = told[1, :, None]
         with watched(self.norms) as seen:
             output = self.tree(**inputs, **{self.cache_name: self.cache}, use_cache=True)
-        logits: torch.Tensor = output.logits[:, -1].float().cpu()
-        overflows: list[bool] = (overflowing(seen, len(self.rows)) | ~logits.isfinite().all(-1)).tolist()
-        return logits, overflows
+        logits: torch.Tensor = output.logits[:, -1].float()
+        limits = (limit[:, None] for limit in logits.aminmax(dim=-1))
+        return logits, logits.argmax(-1).tolist(), overflowing([*seen, *limits], len(self.rows)).tolist()
 
 
 def _joinable(row: Row) -> bool:

@@ -23,7 +23,7 @@ from peft.tuners.lora import LoraLayer
 from peft.tuners.lora.variants import DoraLinearVariant
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
-from torch.nn.functional import pad
+from torch.nn.functional import linear, pad
 from transformers.pytorch_utils import Conv1D
 
 from playground.compare.layout import Layout
@@ -102,6 +102,20 @@ class Own:
         return cls()
 
 
+NARROW = 320  # rows × columns on a CPU up to which products with all variants at once are faster than batched ones
+
+
+@dataclass(frozen=True)
+class _ByRow:
+    """What the rows of a layout take of their variants, (rows, 1, …) each, and in which columns of `down` others' lie."""
+
+    count: int
+    before: torch.Tensor | None
+    after: torch.Tensor | None
+    offset: torch.Tensor | None
+    others: torch.Tensor | None  # None where there are too many columns for the rows
+
+
 class SharedProduct(nn.Module):
     """
     Stands for linear layers that share a weight. `places` are the numbers that their variants have in the layout, which says
@@ -110,34 +124,62 @@ class SharedProduct(nn.Module):
 
     def __init__(self, variants: Sequence[nn.Module], places: tuple[int, ...], layout: Layout) -> None:
         super().__init__()
-        own = [Own.of(variant) for variant in variants]
+        own = [_contained(Own.of(variant)) for variant in variants]
         self.base, self.places, self.layout = multiplier(variants[0]), places, layout
         self.before = stacked([one.before for one in own], 1.0)
         self.after = stacked([one.after for one in own], 1.0)
         self.offset = stacked([one.offset for one in own], 0.0)
         self.low = tuple(place for place, one in zip(places, own, strict=True) if one.down is not None)
         self.down, self.up = _low_ranks([one for one in own if one.down is not None])
+        self._laid: tuple[tuple[int, ...], _ByRow] | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(rows, …, in) to (rows, …, out), in the dtype that the layer gives."""
-        place = self.layout.places(self.places, x.device)
-        if len(x) != len(place):
-            raise ApartError(f"an input of {len(x)} rows for {len(place)}")
+        own = self._by_row(x.device)
+        if len(x) != own.count:
+            raise ApartError(f"an input of {len(x)} rows for {own.count}")
         flat = x.reshape(len(x), -1, x.shape[-1])
-        product: torch.Tensor = self.base(flat if self.before is None else (flat * self.before[place]).to(x.dtype))
-        y = self._with_low_ranks(flat, product) if self.low else product
-        y = y if self.after is None else y * self.after[place]
-        y = y if self.offset is None else y + self.offset[place]
+        product: torch.Tensor = self.base(flat if own.before is None else (flat * own.before).to(x.dtype))
+        y = self._with_low_ranks(flat, product, own.others) if self.low else product
+        y = y if own.after is None else y * own.after
+        y = y if own.offset is None else y + own.offset
         return y.to(product.dtype).reshape(*x.shape[:-1], -1)
 
-    def _with_low_ranks(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """y + up(down(x)) in the rows that have such; all of them in two batched products."""
+    def _by_row(self, device: torch.device) -> _ByRow:
+        """Worked out anew when the layout has been set."""
+        if self._laid is None or self._laid[0] is not self.layout.index:
+            place = self.layout.places(self.places, device)
+            parts = (None if part is None else part[place] for part in (self.before, self.after, self.offset))
+            self._laid = self.layout.index, _ByRow(len(place), *parts, self._others(place))
+        return self._laid[1]
+
+    def _others(self, place: torch.Tensor) -> torch.Tensor | None:
+        if not self.low or (place.device.type == "cpu" and len(place) * self.down[..., 0].numel() > NARROW):
+            return None
+        owner = torch.tensor([self.places.index(one) for one in self.low], device=place.device)
+        return (owner.repeat_interleave(self.down.shape[1]) != place[:, None])[:, None]
+
+    def _with_low_ranks(self, x: torch.Tensor, y: torch.Tensor, others: torch.Tensor | None) -> torch.Tensor:
+        """
+        y + up(down(x)) in the rows that have such, written into y where the dtypes are the same. With `others`, every row
+        is multiplied with all variants, which are three kernels; else only with its own, batched by variant.
+        """
+        x = x.to(self.down.dtype)
+        if others is not None:
+            # filled, not multiplied with zeros: what another variant makes of this row may be infinite
+            inner = linear(x, self.down.flatten(0, 1)).masked_fill_(others, 0.0)
+            return y.to(inner.dtype).flatten(0, 1).addmm_(inner.flatten(0, 1), self.up.flatten(0, 1)).view(y.shape)
         slots = self.layout.slots(self.places, self.low, x.device)
-        if not len(slots.rows):
-            return y
-        own = x[slots.row].to(self.down.dtype).reshape(len(self.low), -1, x.shape[-1])
-        added = torch.bmm(torch.bmm(own, self.down), self.up).reshape(len(slots.row), *y.shape[1:])
+        own = x[slots.row].reshape(len(self.low), -1, x.shape[-1])
+        added = torch.bmm(torch.bmm(own, self.down.transpose(1, 2)), self.up).reshape(len(slots.row), *y.shape[1:])
         return y.to(added.dtype).index_add(0, slots.rows, added[slots.slot])
+
+
+def _contained(own: Own) -> Own:
+    """The same; where B is not finite, NaN outright, as zeros of other rows times such a B would be NaN in theirs."""
+    if own.up is None or bool((own.scaling * own.up).isfinite().all()):
+        return own
+    return Own(offset=torch.full_like(own.up[:, 0], torch.nan))
 
 
 def stacked(own: Sequence[torch.Tensor | None], neutral: float) -> torch.Tensor | None:
@@ -149,11 +191,11 @@ def stacked(own: Sequence[torch.Tensor | None], neutral: float) -> torch.Tensor 
 
 
 def _low_ranks(own: Sequence[Own]) -> Any:
-    """A as (variants, in, rank), scaling · B as (variants, rank, out), of the highest rank: others end in zeros."""
+    """A as (variants, rank, in), scaling · B as (variants, rank, out), of the highest rank: others end in zeros."""
     if not own:
         return None, None
     pairs: list[tuple[Any, Any]] = [(one.down, one.up) for one in own]
     rank = max(len(down) for down, _ in pairs)
     down = torch.stack([pad(one, (0, 0, 0, rank - len(one))) for one, _ in pairs])
     up = torch.stack([one.scaling * pad(up, (0, rank - up.shape[1])) for one, (_, up) in zip(own, pairs, strict=True)])
-    return down.transpose(1, 2).contiguous(), up.transpose(1, 2).contiguous()
+    return down, up.transpose(1, 2).contiguous()

@@ -71,9 +71,9 @@ class Noted(Row):
         self.seen: list[torch.Tensor] = []
         self._ends = set()
 
-    def choose(self, logits: torch.Tensor, overflows: bool = False) -> None:
-        self.seen.append(logits)
-        super().choose(logits, overflows)
+    def choose(self, logits: torch.Tensor, overflows: bool = False, likeliest: int | None = None) -> None:
+        self.seen.append(logits.cpu())
+        super().choose(logits, overflows, likeliest)
 
 
 def tiny(family: str) -> Any:
