@@ -23,10 +23,9 @@ from peft.tuners.lora import LoraLayer
 from peft.tuners.lora.variants import DoraLinearVariant
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
-from torch.nn.functional import linear, pad
 from transformers.pytorch_utils import Conv1D
 
-from playground.compare.layout import Layout
+from playground.compare.layout import Layout, Slots
 from playground.model.weights import weight_of
 
 
@@ -102,18 +101,19 @@ class Own:
         return cls()
 
 
-NARROW = 320  # rows × columns on a CPU up to which products with all variants at once are faster than batched ones
+FEW = 8  # rows that have their low ranks side by side in any case; more of them, where hardly any two share one
 
 
 @dataclass(frozen=True)
-class _ByRow:
-    """What the rows of a layout take of their variants, (rows, 1, …) each, and in which columns of `down` others' lie."""
+class _Rows:
+    """What the rows of a layout do around the product; None: none of them does such a thing."""
 
     count: int
-    before: torch.Tensor | None
-    after: torch.Tensor | None
-    offset: torch.Tensor | None
-    others: torch.Tensor | None  # None where there are too many columns for the rows
+    before: torch.Tensor | None  # (rows, 1, in)
+    after: torch.Tensor | None  # (rows, 1, out)
+    offset: torch.Tensor | None  # (rows, 1, out)
+    low: tuple[torch.Tensor, torch.Tensor] | None  # A and scaling · B, of each row, or of each variant that `slots` tells
+    slots: Slots | None = None
 
 
 class SharedProduct(nn.Module):
@@ -124,62 +124,51 @@ class SharedProduct(nn.Module):
 
     def __init__(self, variants: Sequence[nn.Module], places: tuple[int, ...], layout: Layout) -> None:
         super().__init__()
-        own = [_contained(Own.of(variant)) for variant in variants]
+        self.own = [Own.of(variant) for variant in variants]
         self.base, self.places, self.layout = multiplier(variants[0]), places, layout
-        self.before = stacked([one.before for one in own], 1.0)
-        self.after = stacked([one.after for one in own], 1.0)
-        self.offset = stacked([one.offset for one in own], 0.0)
-        self.low = tuple(place for place, one in zip(places, own, strict=True) if one.down is not None)
-        self.down, self.up = _low_ranks([one for one in own if one.down is not None])
-        self._laid: tuple[tuple[int, ...], _ByRow] | None = None
+        self._laid: tuple[tuple[int, ...], _Rows] | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(rows, …, in) to (rows, …, out), in the dtype that the layer gives."""
-        own = self._by_row(x.device)
-        if len(x) != own.count:
-            raise ApartError(f"an input of {len(x)} rows for {own.count}")
+        rows = self._rows(x.device)
+        if len(x) != rows.count:
+            raise ApartError(f"an input of {len(x)} rows for {rows.count}")
         flat = x.reshape(len(x), -1, x.shape[-1])
-        product: torch.Tensor = self.base(flat if own.before is None else (flat * own.before).to(x.dtype))
-        y = self._with_low_ranks(flat, product, own.others) if self.low else product
-        y = y if own.after is None else y * own.after
-        y = y if own.offset is None else y + own.offset
+        product: torch.Tensor = self.base(flat if rows.before is None else (flat * rows.before).to(x.dtype))
+        y = product if rows.low is None else _with_low_ranks(flat, product, *rows.low, rows.slots)
+        y = y if rows.after is None else y * rows.after
+        y = y if rows.offset is None else y + rows.offset
         return y.to(product.dtype).reshape(*x.shape[:-1], -1)
 
-    def _by_row(self, device: torch.device) -> _ByRow:
+    def _rows(self, device: torch.device) -> _Rows:
         """Worked out anew when the layout has been set."""
         if self._laid is None or self._laid[0] is not self.layout.index:
-            place = self.layout.places(self.places, device)
-            parts = (None if part is None else part[place] for part in (self.before, self.after, self.offset))
-            self._laid = self.layout.index, _ByRow(len(place), *parts, self._others(place))
+            self._laid = self.layout.index, self._lay(device)
         return self._laid[1]
 
-    def _others(self, place: torch.Tensor) -> torch.Tensor | None:
-        if not self.low or (place.device.type == "cpu" and len(place) * self.down[..., 0].numel() > NARROW):
-            return None
-        owner = torch.tensor([self.places.index(one) for one in self.low], device=place.device)
-        return (owner.repeat_interleave(self.down.shape[1]) != place[:, None])[:, None]
-
-    def _with_low_ranks(self, x: torch.Tensor, y: torch.Tensor, others: torch.Tensor | None) -> torch.Tensor:
-        """
-        y + up(down(x)) in the rows that have such, written into y where the dtypes are the same. With `others`, every row
-        is multiplied with all variants, which are three kernels; else only with its own, batched by variant.
-        """
-        x = x.to(self.down.dtype)
-        if others is not None:
-            # filled, not multiplied with zeros: what another variant makes of this row may be infinite
-            inner = linear(x, self.down.flatten(0, 1)).masked_fill_(others, 0.0)
-            return y.to(inner.dtype).flatten(0, 1).addmm_(inner.flatten(0, 1), self.up.flatten(0, 1)).view(y.shape)
-        slots = self.layout.slots(self.places, self.low, x.device)
-        own = x[slots.row].reshape(len(self.low), -1, x.shape[-1])
-        added = torch.bmm(torch.bmm(own, self.down.transpose(1, 2)), self.up).reshape(len(slots.row), *y.shape[1:])
-        return y.to(added.dtype).index_add(0, slots.rows, added[slots.slot])
+    def _lay(self, device: torch.device) -> _Rows:
+        own = [self.own[self.places.index(variant)] for variant in self.layout.index if variant in self.places]
+        around = (
+            stacked([getattr(one, name) for one in own], neutral)
+            for name, neutral in (("before", 1.0), ("after", 1.0), ("offset", 0.0))
+        )
+        low = [place for place, one in zip(self.places, self.own, strict=True) if one.down is not None]
+        if not any(one.down is not None for one in own):
+            return _Rows(len(own), *around, None)
+        if len(own) <= max(FEW, 2 * len(low)):
+            return _Rows(len(own), *around, _low_ranks(own))
+        ranks = _low_ranks([one for one in self.own if one.down is not None])
+        return _Rows(len(own), *around, ranks, self.layout.slots(self.places, tuple(low), device))
 
 
-def _contained(own: Own) -> Own:
-    """The same; where B is not finite, NaN outright, as zeros of other rows times such a B would be NaN in theirs."""
-    if own.up is None or bool((own.scaling * own.up).isfinite().all()):
-        return own
-    return Own(offset=torch.full_like(own.up[:, 0], torch.nan))
+def _with_low_ranks(x: torch.Tensor, y: torch.Tensor, down: torch.Tensor, up: torch.Tensor, slots: Slots | None) -> Any:
+    """y + up(down(x)), written into y where the dtypes are the same: each row by its own, or by that of its variant."""
+    x = x.to(down.dtype)
+    if slots is None:
+        return y.to(down.dtype).baddbmm_(torch.bmm(x, down), up)
+    own = x[slots.row].reshape(len(down), -1, x.shape[-1])
+    added = torch.bmm(torch.bmm(own, down), up).reshape(len(slots.row), *y.shape[1:])
+    return y.to(added.dtype).index_add(0, slots.rows, added[slots.slot])
 
 
 def stacked(own: Sequence[torch.Tensor | None], neutral: float) -> torch.Tensor | None:
@@ -190,12 +179,16 @@ def stacked(own: Sequence[torch.Tensor | None], neutral: float) -> torch.Tensor 
     return torch.stack([torch.full_like(like, neutral) if one is None else one for one in own])[:, None]
 
 
-def _low_ranks(own: Sequence[Own]) -> Any:
-    """A as (variants, rank, in), scaling · B as (variants, rank, out), of the highest rank: others end in zeros."""
-    if not own:
-        return None, None
-    pairs: list[tuple[Any, Any]] = [(one.down, one.up) for one in own]
-    rank = max(len(down) for down, _ in pairs)
-    down = torch.stack([pad(one, (0, 0, 0, rank - len(one))) for one, _ in pairs])
-    up = torch.stack([one.scaling * pad(up, (0, rank - up.shape[1])) for one, (_, up) in zip(own, pairs, strict=True)])
-    return down, up.transpose(1, 2).contiguous()
+def _low_ranks(own: Sequence[Own]) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    A as (len(own), in, rank), scaling · B as (len(own), rank, out), of the highest rank: others end in zeros, and where
+    one has none, zeros are all.
+    """
+    there: list[Any] = [one for one in own if one.down is not None]
+    rank, (_, inside), (outside, _) = max(len(one.down) for one in there), there[0].down.shape, there[0].up.shape
+    down, up = there[0].down.new_zeros(len(own), inside, rank), there[0].up.new_zeros(len(own), rank, outside)
+    for place, one in enumerate(own):
+        if one.down is not None and one.up is not None:
+            down[place, :, : len(one.down)] = one.down.t()
+            up[place, : len(one.down)] = one.scaling * one.up.t()
+    return down, up
