@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
+from playground.compare import masks  # noqa: F401  it puts its own in transformers' place
 from playground.compare.decoding import Row, cache_name
 from playground.compare.layout import Layout
 from playground.compare.overflow import norms_of, overflowing, watched
