@@ -9,15 +9,20 @@ from typing import Any
 
 import torch
 from transformers import AttentionMaskInterface
-from transformers.masking_utils import sdpa_mask
+from transformers.masking_utils import causal_mask_function, sdpa_mask
 
 ALIGNED = 16  # numbers from row to row, else torch's memory-efficient attention copies the mask
 
 
-def added(*arguments: Any, **named: Any) -> torch.Tensor | None:
+def added(*, q_length: int, mask_function: Any, attention_mask: torch.Tensor | None, **named: Any) -> torch.Tensor | None:
     """transformers' `sdpa_mask`; for one position, (rows, 1, 1, positions), it has 0 where that saw True, else −∞."""
-    mask = sdpa_mask(*arguments, **named)
-    if mask is None or mask.shape[-2] != 1:
+    mask: torch.Tensor | None
+    last = q_length == 1 and mask_function is causal_mask_function
+    if last and attention_mask is not None and attention_mask.shape[1] == named["kv_length"]:
+        mask = attention_mask[:, None, None]  # it sees all that are there
+    else:
+        mask = sdpa_mask(q_length=q_length, mask_function=mask_function, attention_mask=attention_mask, **named)
+    if mask is None or q_length != 1:
         return mask
     *rows, positions = mask.shape
     room = torch.full((*rows, -(-positions // ALIGNED) * ALIGNED), -torch.inf, dtype=named["dtype"], device=mask.device)

@@ -109,10 +109,10 @@ class _Rows:
     """What the rows of a layout do around the product; None: none of them does such a thing."""
 
     count: int
-    before: torch.Tensor | None  # (rows, 1, in)
-    after: torch.Tensor | None  # (rows, 1, out)
-    offset: torch.Tensor | None  # (rows, 1, out)
-    low: tuple[torch.Tensor, torch.Tensor] | None  # A and scaling · B, of each row, or of each variant that `slots` tells
+    before: torch.Tensor | None = None  # (rows, 1, in)
+    after: torch.Tensor | None = None  # (rows, 1, out)
+    offset: torch.Tensor | None = None  # (rows, 1, out)
+    low: tuple[torch.Tensor, torch.Tensor] | None = None  # A and scaling · B of each row, or variant if there are slots
     slots: Slots | None = None
 
 
@@ -126,25 +126,30 @@ class SharedProduct(nn.Module):
         super().__init__()
         self.own = [Own.of(variant) for variant in variants]
         self.base, self.places, self.layout = multiplier(variants[0]), places, layout
-        self._laid: tuple[tuple[int, ...], _Rows] | None = None
+        self._laid = (), _Rows(0)  # what there is to do for the layout's rows; worked out anew when it has been set
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(rows, …, in) to (rows, …, out), in the dtype that the layer gives."""
-        rows = self._rows(x.device)
-        if len(x) != rows.count:
-            raise ApartError(f"an input of {len(x)} rows for {rows.count}")
-        flat = x.reshape(len(x), -1, x.shape[-1])
-        product: torch.Tensor = self.base(flat if rows.before is None else (flat * rows.before).to(x.dtype))
-        y = product if rows.low is None else _with_low_ranks(flat, product, *rows.low, rows.slots)
-        y = y if rows.after is None else y * rows.after
-        y = y if rows.offset is None else y + rows.offset
-        return y.to(product.dtype).reshape(*x.shape[:-1], -1)
+        index, rows = self._laid
+        if index is not self.layout.index:
+            rows = self._lay(x.device)
+            self._laid = self.layout.index, rows
+        shape = x.shape
+        if shape[0] != rows.count:
+            raise ApartError(f"an input of {shape[0]} rows for {rows.count}")
+        if len(shape) != 3:
+            x = x.reshape(shape[0], -1, shape[-1])
+        product = y = self.base(x if rows.before is None else (x * rows.before).to(x.dtype))
+        if rows.low is not None:
+            y = _with_low_ranks(x, y, *rows.low, rows.slots)
+        if rows.after is not None:
+            y = y * rows.after
+        if rows.offset is not None:
+            y = y + rows.offset
+        y = y.to(product.dtype)
+        return y if len(shape) == 3 else y.reshape(*shape[:-1], -1)  # type: ignore[no-any-return]
 
-    def _rows(self, device: torch.device) -> _Rows:
-        """Worked out anew when the layout has been set."""
-        if self._laid is None or self._laid[0] is not self.layout.index:
-            self._laid = self.layout.index, self._lay(device)
-        return self._laid[1]
+    __call__ = forward  # torch's own way to it, by the hooks, takes as long as a small product
 
     def _lay(self, device: torch.device) -> _Rows:
         own = [self.own[self.places.index(variant)] for variant in self.layout.index if variant in self.places]
@@ -154,7 +159,7 @@ class SharedProduct(nn.Module):
         )
         low = [place for place, one in zip(self.places, self.own, strict=True) if one.down is not None]
         if not any(one.down is not None for one in own):
-            return _Rows(len(own), *around, None)
+            return _Rows(len(own), *around)
         if len(own) <= max(FEW, 2 * len(low)):
             return _Rows(len(own), *around, _low_ranks(own))
         ranks = _low_ranks([one for one in self.own if one.down is not None])
