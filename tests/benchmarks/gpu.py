@@ -10,6 +10,7 @@ import dataclasses
 import random
 import statistics
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from typing import Any
 import torch
 from peft import IA3Config, LoraConfig, PromptTuningConfig, get_peft_model
 from torch import nn
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from playground.adapt.methods import method
@@ -52,6 +55,8 @@ def study() -> None:
     rows = []
     for dtype in (torch.float32, torch.bfloat16):
         models = models_of(dtype)
+        for name, some in (("base alone", models[:1]), ("8 panes", models)):
+            print(f"{str(dtype)[6:]}, {name}: {_profiled(some)}", flush=True)
         spent = {"base alone": models[:1], "8 panes": models, "generate": models[0]}
         found: dict[str, list[float]] = {name: [] for name in spent}
         for _ in range(ROUNDS + 1):
@@ -143,8 +148,8 @@ def models_of(dtype: torch.dtype, configs: Sequence[Any] = CONFIGS) -> list[Any]
     return [base, *(model.to("cuda", dtype).eval().requires_grad_(False) for model in adapted)]
 
 
-def _together(models: list[Any]) -> float:
-    """Seconds of a step of the pool."""
+def _writing(models: list[Any]) -> Pool:
+    """A pool in which each of the models has written a few tokens."""
     rows = [Row(model, tiny_tokenizer(), list(range(40)), Decoding(TOKENS + 8)) for model in models]
     for row in rows:
         row._ends = set()
@@ -153,12 +158,32 @@ def _together(models: list[Any]) -> float:
     pool.join(rows)
     for _ in range(4):
         pool.step()
+    return pool
+
+
+def _together(models: list[Any]) -> float:
+    """Seconds of a step of the pool."""
+    pool = _writing(models)
     torch.cuda.synchronize()
     begin = time.perf_counter()
     for _ in range(TOKENS):
         pool.step()
     torch.cuda.synchronize()
     return (time.perf_counter() - begin) / TOKENS
+
+
+def _profiled(models: list[Any]) -> str:
+    """What a step of the pool does on the GPU: how many kernels and copies, for how long, and which are the most."""
+    pool, steps = _writing(models), 4
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
+        for _ in range(steps):
+            pool.step()
+        torch.cuda.synchronize()
+    done = [event for event in seen.events() if event.device_type == DeviceType.CUDA]
+    counts = Counter(event.name[:90] for event in done).most_common(24)
+    busy = sum(event.time_range.elapsed_us() for event in done) / steps / 1000
+    names = "".join(f"\n{count / steps:8.1f}  {name}" for name, count in counts)
+    return f"{len(done) / steps:.0f} kernels and copies a token, {busy:.2f} ms of them{names}"
 
 
 def _generate(model: Any) -> float:

@@ -8,6 +8,7 @@ import os
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -20,7 +21,8 @@ RESULTS = Path(__file__).with_name("results")
 def machine() -> str:
     """What the numbers were measured on."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{processor()}, {os.cpu_count()} cores"
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "peft", "bitsandbytes", "gradio"))
+    names = ("torch", "transformers", "peft", "bitsandbytes", "gradio")
+    libraries = ", ".join(f"{name} {version(name)}" for name in names if find_spec(name))
     return f"{device}; Python {platform.python_version()}, {libraries}"
 
 

@@ -13,6 +13,9 @@ import torch
 
 from playground.adapt.adapters import Adapter
 from playground.adapt.variant import Variant
+from playground.compare import overflow
+from playground.compare import overflow
+from playground.compare import overflow
 from playground.compare.comparison import compare
 from playground.compare.decoding import Row
 from playground.compare.job import CompareJob, Decoding, Frame
@@ -78,8 +81,12 @@ def test_only_the_pane_that_overflows_ends(
     assert tiny.untouched()
 
 
-def test_a_square_that_overflows_in_a_norm_is_one_too(tiny_forms: GetBase, adapter: Callable[[str], Adapter]) -> None:
+@pytest.mark.parametrize("kept", [0, overflow.KEPT])
+def test_a_square_that_overflows_in_a_norm_is_one_too(
+    tiny_forms: GetBase, adapter: Callable[[str], Adapter], kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """B alone times 10²⁰: the norms divide by infinity, and the logits are finite and mean nothing."""
+    monkeypatch.setattr(overflow, "KEPT", kept)
     *_, sick = compared(tiny_forms, DECODINGS["greedy"], None, times(adapter("lora"), 1e20, "lora_B")).panes
     assert sick.finish_reason == "overflow"
 
