@@ -59,7 +59,7 @@ def _longest(x: torch.Tensor) -> torch.Tensor:
     The greatest length of a row's vectors: (rows, …, features) to (rows,). It overflows where the sum of squares does, which
     transformers' norms take in float32.
     """
-    lengths = torch.linalg.vector_norm(x, dim=-1, dtype=torch.float32)
+    lengths: torch.Tensor = torch.linalg.vector_norm(x, dim=-1, dtype=torch.float32)
     return lengths.flatten(1).amax(-1) if lengths.dim() > 1 else lengths
 
 

@@ -191,8 +191,8 @@ class _Batch:
         with watched(self.norms) as seen:
             output = self.tree(**inputs, **{self.cache_name: self.cache}, use_cache=True)
         logits: torch.Tensor = output.logits[:, -1].float()
-        limits = (limit[:, None] for limit in logits.aminmax(dim=-1))
-        return logits, logits.argmax(-1).tolist(), overflowing([*seen, *limits], len(self.rows)).tolist()
+        limits = 0.0 * torch.stack(logits.aminmax(dim=-1), dim=1)  # NaN where one is not finite
+        return logits, logits.argmax(-1).tolist(), overflowing([*seen, limits], len(self.rows)).tolist()
 
 
 def _joinable(row: Row) -> bool:

@@ -126,7 +126,7 @@ class SharedProduct(nn.Module):
         super().__init__()
         self.own = [Own.of(variant) for variant in variants]
         self.base, self.places, self.layout = multiplier(variants[0]), places, layout
-        self._laid = (), _Rows(0)  # what there is to do for the layout's rows; worked out anew when it has been set
+        self._laid: tuple[tuple[int, ...], _Rows] = (), _Rows(0)  # of a layout's rows; worked out when it has been set
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(rows, …, in) to (rows, …, out), in the dtype that the layer gives."""
@@ -152,18 +152,17 @@ class SharedProduct(nn.Module):
     __call__ = forward  # torch's own way to it, by the hooks, takes as long as a small product
 
     def _lay(self, device: torch.device) -> _Rows:
+        """What there is to do for the rows that the layout has now."""
         own = [self.own[self.places.index(variant)] for variant in self.layout.index if variant in self.places]
-        around = (
-            stacked([getattr(one, name) for one in own], neutral)
-            for name, neutral in (("before", 1.0), ("after", 1.0), ("offset", 0.0))
-        )
+        before, after = stacked([one.before for one in own], 1.0), stacked([one.after for one in own], 1.0)
+        offset = stacked([one.offset for one in own], 0.0)
         low = [place for place, one in zip(self.places, self.own, strict=True) if one.down is not None]
         if not any(one.down is not None for one in own):
-            return _Rows(len(own), *around)
+            return _Rows(len(own), before, after, offset)
         if len(own) <= max(FEW, 2 * len(low)):
-            return _Rows(len(own), *around, _low_ranks(own))
+            return _Rows(len(own), before, after, offset, _low_ranks(own))
         ranks = _low_ranks([one for one in self.own if one.down is not None])
-        return _Rows(len(own), *around, ranks, self.layout.slots(self.places, tuple(low), device))
+        return _Rows(len(own), before, after, offset, ranks, self.layout.slots(self.places, tuple(low), device))
 
 
 def _with_low_ranks(x: torch.Tensor, y: torch.Tensor, down: torch.Tensor, up: torch.Tensor, slots: Slots | None) -> Any:

@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from peft import IA3Config, LoraConfig, PromptTuningConfig, get_peft_model
 from torch import nn
-from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -179,7 +178,7 @@ def _profiled(models: list[Any]) -> str:
         for _ in range(steps):
             pool.step()
         torch.cuda.synchronize()
-    done = [event for event in seen.events() if event.device_type == DeviceType.CUDA]
+    done = [event for event in seen.events() if event.device_type.name == "CUDA"]
     counts = Counter(event.name[:90] for event in done).most_common(24)
     busy = sum(event.time_range.elapsed_us() for event in done) / steps / 1000
     names = "".join(f"\n{count / steps:8.1f}  {name}" for name, count in counts)

@@ -19,7 +19,8 @@ def made(maker: Any, read: int, monkeypatch: pytest.MonkeyPatch, function: Any) 
     """What a model would get for the last of `ROWS`' positions, with all but `read` of them in its cache."""
     monkeypatch.setitem(AttentionMaskInterface._global_mapping, "sdpa", function)
     past = torch.zeros(3, 1, 9 - read, 4)
-    config = LlamaConfig(num_hidden_layers=1, sliding_window=4, attn_implementation="sdpa")
+    config: Any = LlamaConfig(num_hidden_layers=1)
+    config.sliding_window, config._attn_implementation = 4, "sdpa"
     return maker(config, torch.zeros(3, read, 4), ROWS, DynamicCache([(past, past)]))
 
 

@@ -14,8 +14,6 @@ import torch
 from playground.adapt.adapters import Adapter
 from playground.adapt.variant import Variant
 from playground.compare import overflow
-from playground.compare import overflow
-from playground.compare import overflow
 from playground.compare.comparison import compare
 from playground.compare.decoding import Row
 from playground.compare.job import CompareJob, Decoding, Frame

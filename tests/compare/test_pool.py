@@ -121,6 +121,21 @@ def test_rows_that_cannot_be_joined_after_all_write_alone(first: int) -> None:
     assert_own(["base", "lora"], [model, lora(model)], rows)
 
 
+@pytest.mark.parametrize(("factor", "reason"), [(1e30, "length"), (torch.inf, "overflow"), (-torch.inf, "overflow")])
+def test_logits_end_a_row_where_they_are_infinite_and_not_where_they_are_large(factor: float, reason: str) -> None:
+    model = tiny("llama")
+    other = view(model)
+    rows, pool = rows_of([model, other, lora(model)]), Pool()
+    for row in rows:
+        row.prefill()
+    other.lm_head.weight = torch.nn.Parameter(model.lm_head.weight * factor, requires_grad=False)
+    pool.join(rows)
+    for _ in range(LENGTH):
+        pool.step()
+    assert [row.finish_reason for row in rows] == ["length", reason, "length"]
+    assert_own(["base", "lora"], [model, lora(model)], [rows[0], rows[2]])
+
+
 def test_whoever_goes_away_takes_his_rows_along() -> None:
     model = tiny("llama")
     rows, pool = rows_of([model, lora(model)]), Pool()
