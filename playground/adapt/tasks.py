@@ -194,6 +194,11 @@ def _prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: str, shots: Sequence
     return list(encoded["input_ids"])
 
 
+def any_two(tokenizer: PreTrainedTokenizerBase, shots: Sequence[Example] = ()) -> list[list[int]]:
+    """The prompts of two questions that have nothing in common: what both begin with, any question to `shots` does."""
+    return [_prompt_ids(tokenizer, question, shots) for question in ("A", "7")]
+
+
 def encode(
     tokenizer: PreTrainedTokenizerBase, example: Example, shots: Sequence[Example] = ()
 ) -> tuple[list[int], list[int]]:

@@ -4,13 +4,10 @@ Writing an answer: a row, which reads its prompt and chooses token after token. 
 
 from __future__ import annotations
 
-import inspect
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import PeftModel
-from torch import nn
 from transformers import LogitsProcessorList, PreTrainedTokenizerBase
 from transformers.generation.logits_process import (
     RepetitionPenaltyLogitsProcessor,
@@ -24,7 +21,8 @@ from playground.adapt.adapters import Record
 from playground.adapt.attach import attached
 from playground.adapt.variant import Variant
 from playground.compare import divergence
-from playground.compare.overflow import OVERFLOW, norms_of, overflowing, watched
+from playground.compare.overflow import OVERFLOW
+from playground.compare.reading import KeptOpening, Opening, common, read, tree_of
 from playground.model.bases import Base
 from playground.model.tokens import context_of
 
@@ -47,11 +45,12 @@ class Row:
         prompt: list[int],
         decoding: Decoding,
         record: Record | None = None,
+        opening: Opening | None = None,
     ) -> None:
         self.model, self.tokenizer, self.prompt, self.decoding = model, tokenizer, prompt, decoding
         self.record = record  # of what is left of an adapter
-        tree: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-        self.tree = tree
+        self.tree = tree = tree_of(model)
+        self.opening = opening  # what other prompts to this model begin with, too
         self.tokens: list[int] = []
         self.finish_reason: str | None = None
         self.error: Exception | None = None  # where it can be written no further
@@ -71,7 +70,8 @@ class Row:
         found = attached(base, variant)
         shots = [tasks.Example(*shot) for shot in found.record.shots] if found.record else []
         prompt = tasks.prompt_ids(base.tokenizer, job.prompt, shots)
-        return cls(found.model, base.tokenizer, prompt, job.decoding, found.record)
+        opening = KeptOpening(base, variant, common(tasks.any_two(base.tokenizer, shots)))
+        return cls(found.model, base.tokenizer, prompt, job.decoding, found.record, opening)
 
     @property
     def read(self) -> bool:
@@ -97,23 +97,14 @@ class Row:
         self.logits, overflows = self.read_all()
         self.choose(self.logits, overflows)
 
-    @torch.inference_mode()
     def read_all(self) -> tuple[torch.Tensor, bool]:
         """
         Read the prompt and what is written, but for the last token, into a new cache: logits (vocabulary,) on the CPU, and
         whether numbers overflow.
         """
-        ids = torch.tensor([self.prompt + self.tokens[:-1]], device=self.tree.device)
-        inputs: dict[str, torch.Tensor] = {"input_ids": ids}
-        if hasattr(self.model, "prompt_encoder"):
-            embeddings = self.tree.get_input_embeddings()(ids)
-            virtual = self.model.get_prompt(batch_size=1).to(embeddings.dtype)
-            inputs = {"inputs_embeds": torch.cat([virtual, embeddings], dim=1)}
-        with watched(norms_of(self.tree)) as seen:
-            output = self.tree(**inputs, use_cache=True, logits_to_keep=1)
-        self.cache, self.length = cache_of(output), next(iter(inputs.values())).shape[1]
-        logits: torch.Tensor = output.logits[:, -1].float().cpu()
-        return logits[0], bool(overflowing(seen, 1) | ~logits.isfinite().all(-1))
+        found = read(self.model, self.prompt + self.tokens[:-1], self.opening)
+        self.cache, self.length = found.cache, found.length
+        return found.logits, found.overflows
 
     def choose(self, logits: torch.Tensor, overflows: bool = False, likeliest: int | None = None) -> None:
         """Append the next token, chosen from `logits` (vocabulary,), or finish. Whoever knows the `likeliest` may say so."""
@@ -141,7 +132,7 @@ class Row:
 
     def release(self) -> None:
         """Let go of the model and the cache of an answer that has ended; what was written and measured stays."""
-        self.model = self.tree = self.cache = None
+        self.model = self.tree = self.cache = self.opening = None
 
     def text(self, count: int | None = None) -> str:
         """The first `count` tokens as text; a character that still lacks bytes is left out."""
@@ -178,13 +169,3 @@ def _processors(decoding: Decoding) -> LogitsProcessorList:
         if decoding.top_p < 1.0:
             chain.append(TopPLogitsWarper(decoding.top_p))
     return chain
-
-
-def cache_name(tree: nn.Module) -> str:
-    """What a model calls the cache that it is handed."""
-    return "cache_params" if "cache_params" in inspect.signature(tree.forward).parameters else "past_key_values"
-
-
-def cache_of(output: Any) -> Any:
-    """The cache that a model gives back."""
-    return output.cache_params if "cache_params" in output else output.past_key_values

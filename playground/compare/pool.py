@@ -5,7 +5,6 @@ have ended; what raises is that row's own affair. Knows neither panes nor adapte
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,12 +12,12 @@ from typing import Any
 import torch
 from torch.nn.functional import pad
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from playground.compare import masks  # noqa: F401  it puts its own in transformers' place
-from playground.compare.decoding import Row, cache_name
+from playground.compare.decoding import Row
 from playground.compare.layout import Layout
 from playground.compare.overflow import norms_of, overflowing, watched
+from playground.compare.reading import cache_name, counts, is_plain
 from playground.compare.routing import mixed, scaled_from
 from playground.compare.shared import ApartError
 
@@ -107,7 +106,7 @@ class _Batch:
         """What stays the same from token to token while `tree` reads for the rows of all `trees`."""
         self.trees, self.tree, self.norms = trees, tree, norms_of(tree)
         self.cache_name = cache_name(tree)
-        self.counts = "position_ids" in inspect.signature(tree.forward).parameters  # Bamba would begin with 0 again
+        self.counts = counts(tree)
 
     def takes(self, row: Row) -> bool:
         """Whether a row could write along."""
@@ -197,9 +196,7 @@ class _Batch:
 
 def _joinable(row: Row) -> bool:
     """Whether a row's cache is keys and values alone, and its positions mean the same in longer company."""
-    layers = getattr(row.cache, "layers", [None])
-    plain = all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
-    return plain and row.length + row.decoding.max_new_tokens <= scaled_from(row.tree)
+    return is_plain(row.cache) and row.length + row.decoding.max_new_tokens <= scaled_from(row.tree)
 
 
 def _alone(row: Row, spent: float) -> list[_Batch]:

@@ -23,6 +23,7 @@ from playground.compare.decoding import Row
 from playground.compare.job import Decoding
 from playground.compare.overflow import norms_of, overflowing, watched
 from playground.compare.pool import write
+from playground.compare.reading import Opening, common
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.train import packing
@@ -121,7 +122,9 @@ def writing(
 
 def rows_of(model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_tokens: int) -> list[Row]:
     """One greedy answer to each prompt, nothing of it read or written yet."""
-    return [Row(model, base.tokenizer, prompt, Decoding(max_new_tokens=max_new_tokens)) for prompt in prompts]
+    opening = Opening(common(prompts)) if len(prompts) > 1 else None
+    how = Decoding(max_new_tokens=max_new_tokens)
+    return [Row(model, base.tokenizer, prompt, how, opening=opening) for prompt in prompts]
 
 
 def written(model: nn.Module, rows: Sequence[Row]) -> Generator[None, None, None]:

@@ -13,7 +13,7 @@ import pytest
 from playground import settings
 from playground.adapt import attach
 from playground.adapt.variant import Variant
-from playground.compare import comparison
+from playground.compare import comparison, reading
 from playground.compare.comparison import compare, groups
 from playground.compare.job import CompareJob, Decoding
 from playground.model.architecture import entries
@@ -37,6 +37,7 @@ def bases(tiny: Base, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Bases]
         store = Store(lambda _: budget)
         monkeypatch.setattr(attach, "STORE", store)
         monkeypatch.setattr(comparison, "STORE", store)
+        monkeypatch.setattr(reading, "STORE", store)
         return Bases(store)
 
     return room_for

@@ -1,0 +1,191 @@
+"""
+Reading a prompt. What many prompts to one model begin with (the virtual tokens of a soft prompt, the opening of the chat
+template, few-shot examples) is read once; whoever begins so goes on from its keys and values.
+
+Read in two parts, a prompt has the logits that it has in one, but for rounding. Not every model can be asked so: the first
+prompt that one of its class and config reads is read both ways. Knows neither answers nor how a token is chosen.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import nn
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+from playground.adapt.variant import Variant
+from playground.compare.overflow import norms_of, overflowing, watched
+from playground.compare.routing import scaled_from
+from playground.model.bases import Base
+from playground.model.memory import STORE
+
+LEAST = 4  # positions that are worth a pass of their own
+log = logging.getLogger(__name__)
+_GOES_ON: dict[tuple[type, str], bool] = {}  # by a model's class and config: whether it may read in two parts
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """What a model has read: logits (vocabulary,) of what follows on the CPU, its cache, how many positions, overflow."""
+
+    logits: torch.Tensor
+    cache: Any  # transformers' own, of whatever kind the model keeps
+    length: int  # virtual tokens included
+    overflows: bool
+
+
+class Opening:
+    """
+    The `ids` that prompts to one model begin with, read once as long as this is held. Of a model in training it is held
+    between two steps.
+    """
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        self.ids = list(ids)
+        self._read: Read | None = None
+
+    def find(self) -> Read | None:
+        """What was read of it, if it was."""
+        return self._read
+
+    def keep(self, read: Read) -> None:
+        self._read = read
+
+
+class KeptOpening(Opening):
+    """
+    The same for all who ask one variant of a base, neither of which ever changes: within the store's budget, and no longer
+    than the base and the adapter are there.
+    """
+
+    def __init__(self, base: Base, variant: Variant, ids: Sequence[int]) -> None:
+        super().__init__(ids)
+        self._key = ("opening", base, variant, tuple(ids))
+        self._of = (base, *([variant.adapter] if variant.adapter else []))
+
+    def find(self) -> Read | None:
+        found: Read | None = STORE.find(self._key)
+        return found
+
+    def keep(self, read: Read) -> None:
+        tensors = [tensor for layer in read.cache.layers for tensor in (layer.keys, layer.values)]
+        STORE.keep(self._key, read, sum(one.untyped_storage().nbytes() for one in tensors), of=self._of)
+
+
+def common(prompts: Sequence[Sequence[int]]) -> list[int]:
+    """The ids that all of several prompts begin with, which leave something of each."""
+    columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
+    return [column[0] for column in takewhile(lambda column: len(set(column)) == 1, columns)]
+
+
+@torch.inference_mode()
+def read(model: Any, ids: Sequence[int], opening: Opening | None = None) -> Read:
+    """`ids`, behind the virtual tokens if there are any, into a cache of its own; from an `opening` on if it has one."""
+    found = _in_two(model, ids, opening) if opening else None
+    found = found or _read(model, ids)
+    return replace(found, overflows=found.overflows or not bool(found.logits.isfinite().all()))
+
+
+def _in_two(model: Any, ids: Sequence[int], opening: Opening) -> Read | None:
+    """The same in two parts; None where that is not worth it, or might give something else."""
+    tree, begins, virtual = tree_of(model), len(opening.ids), virtual_tokens(model)
+    kind = type(tree), str(vars(tree.config))
+    if begins + virtual < LEAST or begins >= len(ids) or list(ids[:begins]) != opening.ids:
+        return None
+    if not _GOES_ON.get(kind, True) or virtual + len(ids) > scaled_from(tree) or _rounds_together(tree):
+        return None
+    if kind not in _GOES_ON and not _tried(model, ids, begins, kind):
+        return None
+    before = opening.find()
+    if before is None:
+        before = replace(_read(model, opening.ids), logits=torch.empty(0))
+        opening.keep(before)
+    return _read(model, ids[begins:], before)
+
+
+def _tried(model: Any, ids: Sequence[int], begins: int, kind: tuple[type, str]) -> bool:
+    """Whether a model reads a prompt in two parts as in one. Remembered, unless numbers overflow."""
+    whole = _read(model, ids)
+    try:
+        before = _read(model, ids[:begins])
+        parts = _read(model, ids[begins:], before) if is_plain(before.cache) else None
+    except (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError, NotImplementedError) as error:
+        log.info("%s reads a prompt in one part: %s", kind[0].__name__, error)
+        parts = None
+    if not whole.logits.isfinite().all():
+        return False
+    far = float((parts.logits - whole.logits).abs().amax() / whole.logits.abs().amax()) if parts else float("inf")
+    _GOES_ON[kind] = far <= (1e-4 if tree_of(model).dtype == torch.float32 else 5e-2)
+    log.info("%s reads a prompt in two parts as in one but for %.1e", kind[0].__name__, far)
+    return _GOES_ON[kind]
+
+
+def _read(model: Any, ids: Sequence[int], before: Read | None = None) -> Read:
+    """In one pass, behind what was read `before`, or behind the virtual tokens."""
+    tree = tree_of(model)
+    tokens = torch.tensor([list(ids)], dtype=torch.long, device=tree.device)
+    inputs: dict[str, Any] = {"input_ids": tokens}
+    length = len(ids) + (before.length if before else virtual_tokens(model))
+    if before:
+        inputs[cache_name(tree)] = _lent(before.cache)
+        if counts(tree):
+            inputs["position_ids"] = torch.arange(before.length, length, device=tree.device)[None]
+    elif virtual_tokens(model):
+        embeddings = tree.get_input_embeddings()(tokens)
+        virtual = model.get_prompt(batch_size=1).to(embeddings.dtype)
+        inputs = {"inputs_embeds": torch.cat([virtual, embeddings], dim=1)}
+    with watched(norms_of(tree)) as seen:
+        output = tree(**inputs, use_cache=True, logits_to_keep=1)
+    overflows = bool(overflowing(seen, 1)) or bool(before and before.overflows)
+    return Read(output.logits[0, -1].float().cpu(), _cache_of(output), length, overflows)
+
+
+def _lent(cache: Any) -> Any:
+    """A cache to go on with, over the same keys and values: what is added to one of these layers makes new tensors."""
+    own = copy(cache)
+    own.layers = [copy(layer) for layer in cache.layers]
+    return own
+
+
+def is_plain(cache: Any) -> bool:
+    """Whether a cache is keys and values alone."""
+    layers = getattr(cache, "layers", [None])
+    return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
+
+
+def _rounds_together(tree: nn.Module) -> bool:
+    """Whether a token is rounded as its neighbours are: LLM.int8() takes columns of outliers out for all of them."""
+    return any(type(parameter).__name__ == "Int8Params" for parameter in tree.parameters())
+
+
+def tree_of(model: Any) -> Any:
+    """The tree of modules that reads tokens."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def virtual_tokens(model: Any) -> int:
+    """How many a soft prompt puts before what is read."""
+    return int(model.active_peft_config.num_virtual_tokens) if hasattr(model, "prompt_encoder") else 0
+
+
+def counts(tree: nn.Module) -> bool:
+    """Whether a model can be told where its tokens stand: Bamba would begin with 0 again."""
+    return "position_ids" in inspect.signature(tree.forward).parameters
+
+
+def cache_name(tree: nn.Module) -> str:
+    """What a model calls the cache that it is handed."""
+    return "cache_params" if "cache_params" in inspect.signature(tree.forward).parameters else "past_key_values"
+
+
+def _cache_of(output: Any) -> Any:
+    """The cache that a model gives back."""
+    return output.cache_params if "cache_params" in output else output.past_key_values
