@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -97,35 +98,40 @@ def read(model: Any, ids: Sequence[int], opening: Opening | None = None) -> Read
 def _in_two(model: Any, ids: Sequence[int], opening: Opening) -> Read | None:
     """The same in two parts; None where that is not worth it, or might give something else."""
     tree, begins, virtual = tree_of(model), len(opening.ids), virtual_tokens(model)
-    kind = type(tree), str(vars(tree.config))
     if begins + virtual < LEAST or begins >= len(ids) or list(ids[:begins]) != opening.ids:
         return None
-    if not _GOES_ON.get(kind, True) or virtual + len(ids) > scaled_from(tree) or _rounds_together(tree):
+    if virtual + len(ids) > scaled_from(tree) or _rounds_together(tree):
         return None
-    if kind not in _GOES_ON and not _tried(model, ids, begins, kind):
-        return None
+    kind = type(tree), str(vars(tree.config))
+    if kind not in _GOES_ON:
+        return _tried(model, ids, opening, kind)
+    return _parts(model, ids, opening) if _GOES_ON[kind] else None
+
+
+def _parts(model: Any, ids: Sequence[int], opening: Opening) -> Read | None:
     before = opening.find()
     if before is None:
         before = replace(_read(model, opening.ids), logits=torch.empty(0))
+        if not is_plain(before.cache):
+            return None
         opening.keep(before)
-    return _read(model, ids[begins:], before)
+    return _read(model, ids[len(opening.ids) :], before)
 
 
-def _tried(model: Any, ids: Sequence[int], begins: int, kind: tuple[type, str]) -> bool:
-    """Whether a model reads a prompt in two parts as in one. Remembered, unless numbers overflow."""
+def _tried(model: Any, ids: Sequence[int], opening: Opening, kind: tuple[type, str]) -> Read:
+    """In two parts, if that gives what reading in one gives. Remembered, unless numbers overflow."""
     whole = _read(model, ids)
     try:
-        before = _read(model, ids[:begins])
-        parts = _read(model, ids[begins:], before) if is_plain(before.cache) else None
+        parts = _parts(model, ids, opening)
     except (RuntimeError, ValueError, TypeError, AttributeError, LookupError, AssertionError, NotImplementedError) as error:
         log.info("%s reads a prompt in one part: %s", kind[0].__name__, error)
         parts = None
     if not whole.logits.isfinite().all():
-        return False
-    far = float((parts.logits - whole.logits).abs().amax() / whole.logits.abs().amax()) if parts else float("inf")
+        return whole
+    far = float((parts.logits - whole.logits).abs().amax() / whole.logits.abs().amax()) if parts else math.inf
     _GOES_ON[kind] = far <= (1e-4 if tree_of(model).dtype == torch.float32 else 5e-2)
     log.info("%s reads a prompt in two parts as in one but for %.1e", kind[0].__name__, far)
-    return _GOES_ON[kind]
+    return parts if parts and _GOES_ON[kind] else whole
 
 
 def _read(model: Any, ids: Sequence[int], before: Read | None = None) -> Read:

@@ -192,7 +192,7 @@ def test_every_pane_writes_what_peft_generates(
 
 
 @pytest.mark.parametrize("variant", [None, *VARIANTS])
-def test_first_token_logits_are_bit_for_bit_the_models_own(
+def test_first_token_logits_are_the_models_own_whoever_asked_before(
     tiny: Base,
     tiny_forms: GetBase,
     adapter: Callable,
@@ -201,11 +201,11 @@ def test_first_token_logits_are_bit_for_bit_the_models_own(
     tmp_path: Path,
     variant: str | None,
 ) -> None:
-    """
-    To the bit where the very same call is made over the very same tensors; a model read from the disk again, or a mask,
-    may take another kernel on some processors, and then the sums agree as float32 does.
-    """
-    rows, _ = compared(job_of(adapter, (*GROUPS[1][:3], variant), Decoding(2)), tiny_forms, monkeypatch)
+    """The opening is read apart, so the sums agree as float32 does; the very same call gives the very same numbers."""
+    job = job_of(adapter, (*GROUPS[1][:3], variant), Decoding(2))
+    rows, _ = compared(job, tiny_forms, monkeypatch)
+    again, _ = compared(job, tiny_forms, monkeypatch)
+    assert torch.equal(again[-1].logits, rows[-1].logits)
     form = tiny_forms("tiny:nf4_double" if variant == "qlora" else "tiny")
     tree = copy.deepcopy(form.model) if variant == "full" else form.view()  # full fine-tuning is written into the weights
     same = peft_model(tree, adapter(variant), tmp_path) if variant else tree
@@ -213,8 +213,8 @@ def test_first_token_logits_are_bit_for_bit_the_models_own(
     with torch.no_grad():
         own = same(input_ids=ids, logits_to_keep=1).logits[0, -1]
         masked = reference(variant)(input_ids=ids, attention_mask=torch.ones_like(ids), logits_to_keep=1).logits[0, -1]
-    assert torch.equal(rows[-1].logits, own)
-    torch.testing.assert_close(rows[-1].logits, masked, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(rows[-1].logits, own, rtol=0, atol=1e-4)
+    torch.testing.assert_close(rows[-1].logits, masked, rtol=0, atol=1e-4)
 
 
 @every_variant

@@ -33,7 +33,7 @@ def bases(tiny: Base, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Bases]
 
     def room_for(forms: int) -> Bases:
         plain, form = 4 * tiny.architecture.parameters, 4 * entries(tiny.architecture.linears)
-        budget = plain + forms * form + 1000
+        budget = plain + forms * form + form // 2  # for small things: attached models, what prompts begin with
         store = Store(lambda _: budget)
         monkeypatch.setattr(attach, "STORE", store)
         monkeypatch.setattr(comparison, "STORE", store)
