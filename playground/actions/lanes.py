@@ -25,9 +25,11 @@ def _trainings() -> int:
 
 
 def _train() -> None:
+    from playground.compare.pool import LOOKS
     from playground.train.together import SHARED
 
     SHARED.step()
+    LOOKS.step(settings.LOOKING_SECONDS)
 
 
 TRAIN = Lane(

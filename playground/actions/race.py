@@ -76,11 +76,12 @@ def _racing(key: str, job: TrainingJob) -> Callable[[Callable[[], bool]], Iterat
     """A training whose adapter, once it has made all its steps, is asked and scored before the last event."""
 
     def events(stop: Callable[[], bool]) -> Iterator[Any]:
+        from playground.compare.pool import LOOKS
         from playground.train.scoring import scored
 
         for event in learning(key, job, stop):
             if isinstance(event, Ended) and event.event == "finished":
-                yield from scored(SESSIONS.get(key).library.get(event.adapter.id), job.task, BASES.get, stop)
+                yield from scored(SESSIONS.get(key).library.get(event.adapter.id), job.task, BASES.get, stop, LOOKS)
             yield event
 
     return events

@@ -84,10 +84,11 @@ def served(
 
 def learning(key: str, job: TrainingJob, stop: Callable[[], bool]) -> Iterator[Event | None]:
     """A training's events, None for a pause; the session keeps what it has learned before the last one tells so."""
+    from playground.compare.pool import LOOKS
     from playground.train.together import SHARED
     from playground.train.training import train
 
-    for event in train(job, BASES.get, stop, SHARED):
+    for event in train(job, BASES.get, stop, SHARED, LOOKS):
         if isinstance(event, Working):
             yield None  # nothing to tell
             continue

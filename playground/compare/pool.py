@@ -22,7 +22,7 @@ from playground.compare.routing import mixed, scaled_from
 from playground.compare.shared import ApartError
 
 
-def write(rows: Sequence[Row], pool: Pool | None = None) -> Iterator[None]:
+def write(rows: Sequence[Row], pool: Pool | Part | None = None) -> Iterator[None]:
     """
     Continue prefilled rows together, one token each per step, until all are finished: in a pool of their own, or in one
     that somebody else steps. Raises what a row raised.
@@ -84,7 +84,32 @@ class Pool:
         self._batches = [left for batch, rows in coming.items() for left in batch.admit(rows)]
 
 
+class Part:
+    """The rows in a pool that one sort of work waits for: who steps it steps the whole pool, as long as one is written."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._rows: list[Row] = []
+
+    def join(self, rows: Sequence[Row]) -> None:
+        self._rows += rows
+        self._pool.join(rows)
+
+    def leave(self, rows: Sequence[Row]) -> None:
+        self._rows = [row for row in self._rows if row not in rows]
+        self._pool.leave(rows)
+
+    def step(self, seconds: float = 0.0) -> None:
+        """A token of the pool, and more until so much time is over; none once all of these have ended."""
+        end = time.perf_counter() + seconds
+        while not all(row.finished for row in self._rows):
+            self._pool.step()
+            if time.perf_counter() >= end:
+                return
+
+
 SHARED = Pool()  # of the comparisons of all visitors
+LOOKS = Part(SHARED)  # what trainings answer as they go
 
 
 class _Batch:
@@ -108,9 +133,10 @@ class _Batch:
         self.cache_name = cache_name(tree)
         self.counts = counts(tree)
 
+    @torch.inference_mode()
     def takes(self, row: Row) -> bool:
         """Whether a row could write along."""
-        if not (self.joins and _joinable(row)):
+        if not (self.joins and _joinable(row)) or row.tree.dtype != self.trees[0].dtype:
             return False
         if any(row.tree is tree for tree in self.trees):
             return True
@@ -168,6 +194,7 @@ class _Batch:
             self.cache, self.mask = _select(self.cache, self.mask, left)
             self._arrange()
 
+    @torch.inference_mode()  # a model may be in training
     def _arrange(self) -> None:
         """A tree for the models that there are now, and which row is of which."""
         trees = list({id(row.tree): row.tree for row in self.rows}.values())

@@ -22,17 +22,16 @@ from playground.adapt.variant import Variant
 from playground.compare.decoding import Row
 from playground.compare.job import Decoding
 from playground.compare.overflow import norms_of, overflowing, watched
-from playground.compare.pool import write
+from playground.compare.pool import Part, Pool, write
 from playground.compare.reading import Opening, common
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.train import packing
 from playground.train.batches import BATCH, Encoded, by_length
 from playground.train.job import SAMPLE_TOKENS as SAMPLE_TOKENS
-from playground.train.pauses import finished
+from playground.train.pauses import finished, timed
 
 SAMPLES = 2  # held-out questions that a run answers as it goes
-_END = object()  # of a stream whose items are None
 
 
 def check_lengths(base: Base, examples: Sequence[Example], encoded: Sequence[Encoded], before: int) -> None:
@@ -108,15 +107,8 @@ def held_out_losses(
 
 def answers(model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_tokens: int) -> list[str]:
     """Greedy answers of one model to several prompts (token ids), written together; train or eval mode is kept."""
-    return finished(writing(model, base, prompts, max_new_tokens))
-
-
-def writing(
-    model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_tokens: int
-) -> Generator[None, None, list[str]]:
-    """`answers`, with a pause after every prompt that is read and every token that is written."""
     rows = rows_of(model, base, prompts, max_new_tokens)
-    yield from written(model, rows)
+    finished(written(model, rows))
     return [row.text() for row in rows]
 
 
@@ -127,27 +119,31 @@ def rows_of(model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_
     return [Row(model, base.tokenizer, prompt, how, opening=opening) for prompt in prompts]
 
 
-def written(model: nn.Module, rows: Sequence[Row]) -> Generator[None, None, None]:
-    """Reads and writes them, with a pause after every prompt and every token."""
-    for row in rows:
-        with measured(model):
+def written(model: nn.Module, rows: Sequence[Row], pool: Pool | Part | None = None) -> Generator[None, None, None]:
+    """
+    Reads and writes them, with a pause after every prompt and every token; in a `pool` that somebody else steps, with the
+    rows of others. The model is in eval mode until then, also between the pauses.
+    """
+    with _evaluating(model):
+        for row in rows:
             row.prefill()
-        yield
-    steps, more = write(rows), True
-    while more:
-        with measured(model):
-            more = next(steps, _END) is not _END
-        yield
+            yield
+        yield from write(rows, pool)
 
 
 @contextmanager
 def measured(model: nn.Module) -> Iterator[None]:
     """The model in eval mode and without gradients meanwhile; afterwards in the mode that it was in."""
+    with _evaluating(model), torch.no_grad():
+        yield
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
     training = model.training
     model.eval()
     try:
-        with torch.no_grad():
-            yield
+        yield
     finally:
         model.train(training)
 
@@ -158,11 +154,24 @@ def questions(task: Task) -> list[str]:
 
 
 def sample_answers(
-    model: nn.Module, base: Base, asked: Sequence[str], shots: Sequence[Example] = ()
+    model: nn.Module,
+    base: Base,
+    asked: Sequence[str],
+    shots: Sequence[Example] = (),
+    pool: Pool | Part | None = None,
+    spent: Callable[[float], None] = lambda seconds: None,
 ) -> Generator[None, None, list[str]]:
-    """How a model answers them now, in SAMPLE_TOKENS tokens at most; pauses as `writing`."""
-    prompts = [tasks.prompt_ids(base.tokenizer, question, shots) for question in asked]
-    return writing(model, base, prompts, SAMPLE_TOKENS)
+    """
+    How a model answers them now, in SAMPLE_TOKENS tokens at most; pauses as `written`. `spent` is told the seconds of work:
+    steps of a `pool` count in full, whoever else is written in them, as those of a company do.
+    """
+    rows = rows_of(model, base, [tasks.prompt_ids(base.tokenizer, one, shots) for one in asked], SAMPLE_TOKENS)
+    try:
+        yield from timed(written(model, rows, pool), spent)
+    finally:
+        if pool:
+            spent(max(row.seconds for row in rows))
+    return [row.text() for row in rows]
 
 
 @dataclass(frozen=True)

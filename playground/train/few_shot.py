@@ -7,43 +7,43 @@ A job in, the same events out as from training. Knows nothing about where it run
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.methods import METHODS
+from playground.compare.pool import Part, Pool
 from playground.model.bases import Base
 from playground.train.evaluation import held_out_losses, questions, sample_answers
 from playground.train.job import Ended, Evaluation, Event, Sample, Started, TrainingJob
-from playground.train.pauses import Stopped, pausing
+from playground.train.pauses import Stopped, pausing, timed
 from playground.train.record import new_id, record
 
 
-def few_shot(job: TrainingJob, base: Base, stop: Callable[[], bool]) -> Iterator[Event]:
+def few_shot(job: TrainingJob, base: Base, stop: Callable[[], bool], pool: Pool | Part | None = None) -> Iterator[Event]:
     """
     The examples are chosen by the seed of a checked job. `stop` is asked between two batches: the prompt is kept, as far
-    as it has been measured. Raises PlaygroundError before the first event if it is too long.
+    as it has been measured. Raises PlaygroundError before the first event if it is too long. `pool` as in `train`.
     """
-    begin = time.perf_counter()
     shots = random.Random(job.seed).sample(job.task.train, min(job.hyperparameters["examples"], len(job.task.train)))
     asked = questions(job.task)
     counts = METHODS[job.method].counts(base.architecture, job.hyperparameters)
     encoded = [tasks.encode(base.tokenizer, example, shots) for example in job.task.held_out]
     base.check_room(max(len(ids) for ids, _ in encoded))
     yield Started(**counts, steps=0, questions=tuple(asked))
-    event, losses, samples = "finished", list[tuple[int, float]](), list[dict[str, Any]]()
+    event, losses, samples, spent = "finished", list[tuple[int, float]](), list[dict[str, Any]](), list[float]()
     try:
-        loss = yield from pausing(held_out_losses(base.model, encoded, base.tokenizer.pad_token_id), 0, stop)
+        reading = timed(held_out_losses(base.model, encoded, base.tokenizer.pad_token_id), spent.append)
+        loss = yield from pausing(reading, 0, stop)
         losses.append((0, loss))
         yield Evaluation(0, loss)
-        written = yield from pausing(sample_answers(base.model, base, asked, shots), 0, stop)
+        written = yield from pausing(sample_answers(base.model, base, asked, shots, pool, spent.append), 0, stop)
         samples.append({"step": 0, "answers": written})
         yield Sample(0, tuple(written))
     except Stopped:
         event = "stopped"
-    seconds = time.perf_counter() - begin
+    seconds = sum(spent)
     made = record(
         job, base, seconds, steps=0, **counts, held_out=losses, samples=samples, questions=asked,
         shots=[(shot.prompt, shot.response) for shot in shots],

@@ -4,7 +4,9 @@ Work that pauses between its batches, so that others have their turn and a stop 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TypeVar
 
 from playground.train.job import Working
@@ -25,6 +27,26 @@ def finished(work: Generator[None, None, Result]) -> Result:
         except StopIteration as done:
             result: Result = done.value
             return result
+
+
+def timed(
+    work: Generator[None, None, Result],
+    spent: Callable[[float], None],
+    within: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Generator[None, None, Result]:
+    """The same work, `within` something; `spent` is told the seconds that it takes, without its pauses."""
+    with closing(work):
+        while True:
+            begin = time.perf_counter()
+            try:
+                with within():
+                    next(work)
+            except StopIteration as done:
+                result: Result = done.value
+                return result
+            finally:
+                spent(time.perf_counter() - begin)
+            yield
 
 
 def between(

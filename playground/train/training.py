@@ -10,8 +10,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter, Checkpoint
 from playground.adapt.methods import Method, method
+from playground.compare.pool import Part, Pool
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.model.kernels import halved
@@ -31,7 +33,7 @@ from playground.train.evaluation import check_lengths, held_out_losses, question
 from playground.train.few_shot import few_shot
 from playground.train.job import Ended, Evaluation, Event, Sample, Started, Step, TrainingJob, Working, checkpoint_bytes
 from playground.train.looks import Look
-from playground.train.pauses import Result, Stopped, between, finished, pausing
+from playground.train.pauses import Stopped, between, pausing, timed
 from playground.train.products import products_of
 from playground.train.record import new_id, record
 from playground.train.schedule import rate_factor
@@ -48,11 +50,13 @@ def train(
     get_base: Callable[[str], Base],
     stop: Callable[[], bool] = lambda: False,
     company: Company | None = None,
+    pool: Pool | Part | None = None,
 ) -> Iterator[Event]:
     """
     Events from "started" to the one that carries the adapter, with a "working" one between two batches that are read for
-    the same step. `stop` is asked before every batch; the steps that were done until then are kept. Seeded: the same job
-    gives the same adapter on the same machine, but for rounding also in `company`, which somebody steps between two events.
+    the same step, and between two tokens of the sample answers. `stop` is asked at each of them; the steps that were done
+    until then are kept. Seeded: the same job gives the same adapter on the same machine, but for rounding also in `company`,
+    and with its answers in a `pool`, both of which somebody steps between two events.
 
     Raises PlaygroundError before the first event if the job cannot be served.
     """
@@ -60,9 +64,9 @@ def train(
     chosen = method(job.method)
     base = get_base(chosen.base_id(job.base, job.hyperparameters))
     if chosen.id == "few_shot":
-        yield from few_shot(job, base, stop)
+        yield from few_shot(job, base, stop, pool)
     else:
-        yield from _Run(job, chosen, base, stop, company).events()
+        yield from _Run(job, chosen, base, stop, company, pool).events()
 
 
 @dataclass
@@ -80,10 +84,16 @@ class _Run:
     """One training run: model, data and optimizer, set up once and stepped through."""
 
     def __init__(
-        self, job: TrainingJob, chosen: Method, base: Base, stop: Callable[[], bool], company: Company | None = None
+        self,
+        job: TrainingJob,
+        chosen: Method,
+        base: Base,
+        stop: Callable[[], bool],
+        company: Company | None = None,
+        pool: Pool | Part | None = None,
     ) -> None:
         self.job, self.base, self.stop, self.progress = job, base, stop, _Progress()
-        self.company = company if company and company.pays(base) else None
+        self.company, self.pool = company if company and company.pays(base) else None, pool
         self.asked: list[Request] = []  # for the next step
         self.values: dict[str, Any] = job.hyperparameters
         self.steps, self.done = job.steps or 0, 0
@@ -165,7 +175,7 @@ class _Run:
         self.done = step
         self.progress.losses.append((step, value))
         now = time.perf_counter()
-        self.progress.seconds += now - begin
+        self._spend(now - begin)
         elapsed = now - started
         self.asked = self._requests() if self.company and self.done < self.steps else []  # answered while this is told
         yield Step(
@@ -206,7 +216,7 @@ class _Run:
             else:
                 request.alone()
             loss += request.result()
-            self.progress.seconds += request.seconds
+            self._spend(request.seconds)
         return loss
 
     def _look(self) -> Iterator[Event]:
@@ -223,7 +233,7 @@ class _Run:
         yield Evaluation(self.done, loss)
         if self.done % (ANSWERED * self.every) and self.done != self.steps:
             return
-        written = known.answers if known else tuple(self._answers())
+        written = known.answers if known else (yield from self._answers())
         if begins_as_base and not known:
             looks.keep(self.base, self.job.task, Look(loss, written))
         self.progress.samples.append({"step": self.done, "answers": list(written)})
@@ -232,32 +242,23 @@ class _Run:
     def _held_out_loss(self) -> Generator[Event, None, float]:
         halves = self.halves if self.done else {}  # what the base is measured with does not depend on the machine
         reading = held_out_losses(self.model, self.held_out_set, self.base.tokenizer.pad_token_id)
-        return (yield from pausing(self._timed(reading, halves), self.done, self.stop))
+        return (yield from pausing(timed(reading, self._spend, partial(halved, halves)), self.done, self.stop))
 
-    def _answers(self) -> list[str]:
+    def _answers(self) -> Generator[Event, None, tuple[str, ...]]:
+        if self.company and self.asked:  # a step reads in training mode
+            yield from between(self.company.answers(self.asked[0]), Working(self.done))
         self.base.pack()
-        return finished(self._timed(sample_answers(self.model, self.base, self.questions)))
+        writing = sample_answers(self.model, self.base, self.questions, pool=self.pool, spent=self._spend)
+        return tuple((yield from pausing(writing, self.done, self.stop)))
+
+    def _spend(self, seconds: float) -> None:
+        """What is counted as the run's own: what it does in its turns, and in full the passes and steps that it shares."""
+        self.progress.seconds += seconds
 
     def _last_look(self) -> Iterator[Event]:
         """What a stopped run keeps is measured, if that takes no more than a batch."""
         if self.progress.held_out[-1][0] != self.done and len(by_length(self.held_out_set)) == 1:
             yield from self._look()
-
-    def _timed(
-        self, work: Generator[None, None, Result], halves: Mapping[torch.Tensor, torch.Tensor] | None = None
-    ) -> Generator[None, None, Result]:
-        """The same work, with `halves` if there are any; the seconds that it takes, without pauses, count as the run's."""
-        while True:
-            begin = time.perf_counter()
-            try:
-                with halved(halves or {}):
-                    next(work)
-            except StopIteration as done:
-                result: Result = done.value
-                return result
-            finally:
-                self.progress.seconds += time.perf_counter() - begin
-            yield
 
     def _diverged(self) -> bool:
         """
