@@ -33,7 +33,7 @@ from playground.train.evaluation import check_lengths, held_out_losses, question
 from playground.train.few_shot import few_shot
 from playground.train.job import Ended, Evaluation, Event, Sample, Started, Step, TrainingJob, Working, checkpoint_bytes
 from playground.train.looks import Look
-from playground.train.pauses import Stopped, between, pausing, timed
+from playground.train.pauses import Stopped, between, finished, pausing, timed
 from playground.train.products import products_of
 from playground.train.record import new_id, record
 from playground.train.schedule import rate_factor
@@ -54,9 +54,9 @@ def train(
 ) -> Iterator[Event]:
     """
     Events from "started" to the one that carries the adapter, with a "working" one between two batches that are read for
-    the same step, and between two tokens of the sample answers. `stop` is asked at each of them; the steps that were done
-    until then are kept. Seeded: the same job gives the same adapter on the same machine, but for rounding also in `company`,
-    and with its answers in a `pool`, both of which somebody steps between two events.
+    the same step. `stop` is asked before every batch; the steps that were done until then are kept. Seeded: the same job
+    gives the same adapter on the same machine, but for rounding also in `company`, which somebody steps between two events.
+    So does somebody a `pool`, if its answers are written there: then it pauses after every token of them, too.
 
     Raises PlaygroundError before the first event if the job cannot be served.
     """
@@ -249,7 +249,7 @@ class _Run:
             yield from between(self.company.answers(self.asked[0]), Working(self.done))
         self.base.pack()
         writing = sample_answers(self.model, self.base, self.questions, pool=self.pool, spent=self._spend)
-        return tuple((yield from pausing(writing, self.done, self.stop)))
+        return tuple((yield from pausing(writing, self.done, self.stop)) if self.pool else finished(writing))
 
     def _spend(self, seconds: float) -> None:
         """What is counted as the run's own: what it does in its turns, and in full the passes and steps that it shares."""
