@@ -22,7 +22,7 @@ from playground.compare.routing import mixed, scaled_from
 from playground.compare.shared import ApartError
 
 
-def write(rows: Sequence[Row], pool: Pool | Part | None = None) -> Iterator[None]:
+def write(rows: Sequence[Row], pool: AnyPool | None = None) -> Iterator[None]:
     """
     Continue prefilled rows together, one token each per step, until all are finished: in a pool of their own, or in one
     that somebody else steps. Raises what a row raised.
@@ -108,6 +108,7 @@ class Part:
                 return
 
 
+AnyPool = Pool | Part
 SHARED = Pool()  # of the comparisons of all visitors
 LOOKS = Part(SHARED)  # what trainings answer as they go
 

@@ -35,7 +35,11 @@ def shares(batch: list[Encoded]) -> list[tuple[list[Encoded], float]]:
     tokens: the gradients of share times mean loss add up to that of the whole batch's mean loss.
     """
     longest = max(len(ids) for ids, _ in batch)
-    parts = [batch] if longest * len(batch) <= settings.MAX_BATCH_TOKENS else by_length(batch, len(batch))
+    return weighed([batch] if longest * len(batch) <= settings.MAX_BATCH_TOKENS else by_length(batch, len(batch)))
+
+
+def weighed(parts: Sequence[list[Encoded]]) -> list[tuple[list[Encoded], float]]:
+    """Each with its share of the response tokens of all."""
     heard = [sum(label != IGNORE for _, labels in part for label in labels) for part in parts]
     return [(part, count / sum(heard)) for part, count in zip(parts, heard, strict=True)]
 

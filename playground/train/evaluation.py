@@ -22,7 +22,7 @@ from playground.adapt.variant import Variant
 from playground.compare.decoding import Row
 from playground.compare.job import Decoding
 from playground.compare.overflow import norms_of, overflowing, watched
-from playground.compare.pool import Part, Pool, write
+from playground.compare.pool import AnyPool, write
 from playground.compare.reading import Opening, common
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
@@ -119,7 +119,7 @@ def rows_of(model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_
     return [Row(model, base.tokenizer, prompt, how, opening=opening) for prompt in prompts]
 
 
-def written(model: nn.Module, rows: Sequence[Row], pool: Pool | Part | None = None) -> Generator[None, None, None]:
+def written(model: nn.Module, rows: Sequence[Row], pool: AnyPool | None = None) -> Generator[None, None, None]:
     """
     Reads and writes them, with a pause after every prompt and every token; in a `pool` that somebody else steps, with the
     rows of others. The model is in eval mode until then, also between the pauses.
@@ -158,7 +158,7 @@ def sample_answers(
     base: Base,
     asked: Sequence[str],
     shots: Sequence[Example] = (),
-    pool: Pool | Part | None = None,
+    pool: AnyPool | None = None,
     spent: Callable[[float], None] = lambda seconds: None,
 ) -> Generator[None, None, list[str]]:
     """

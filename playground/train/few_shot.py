@@ -13,7 +13,7 @@ from typing import Any
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.methods import METHODS
-from playground.compare.pool import Part, Pool
+from playground.compare.pool import AnyPool
 from playground.model.bases import Base
 from playground.train.evaluation import held_out_losses, questions, sample_answers
 from playground.train.job import Ended, Evaluation, Event, Sample, Started, TrainingJob
@@ -21,7 +21,7 @@ from playground.train.pauses import Stopped, pausing, timed
 from playground.train.record import new_id, record
 
 
-def few_shot(job: TrainingJob, base: Base, stop: Callable[[], bool], pool: Pool | Part | None = None) -> Iterator[Event]:
+def few_shot(job: TrainingJob, base: Base, stop: Callable[[], bool], pool: AnyPool | None = None) -> Iterator[Event]:
     """
     The examples are chosen by the seed of a checked job. `stop` is asked between two batches: the prompt is kept, as far
     as it has been measured. Raises PlaygroundError before the first event if it is too long. `pool` as in `train`.

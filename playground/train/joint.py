@@ -149,11 +149,11 @@ class JointLinear(nn.Module):
 
     def _dropped(self, x: torch.Tensor) -> torch.Tensor | None:
         """What PEFT's dropout multiplies x with, drawn by each run as it would be alone; None where nothing is dropped."""
-        if not any(run.dropout and not run.alone for run in self.runs):
+        if not any(run.drops for run in self.runs):
             return None
         mask = torch.ones_like(x, requires_grad=False)
         for row, (run, (count, length), dice) in enumerate(zip(self.runs, self.rows.shapes, self.rows.dice, strict=True)):
-            if run.dropout and not run.alone:
+            if run.drops:
                 with dice.thrown():
                     own = dropout(x.new_ones(count, length, x.shape[-1]), run.dropout)
                 mask[row, : count * length] = own.flatten(0, 1)
@@ -180,6 +180,11 @@ class _Run:
     scaling: float = 1.0
     dropout: float = 0.0
     alone: bool = False
+
+    @property
+    def drops(self) -> bool:
+        """Whether something is dropped now, by whoever stands for the layer."""
+        return self.dropout > 0 and not self.alone and self.layer.training
 
     @classmethod
     def of(cls, layer: Any) -> _Run:

@@ -15,7 +15,7 @@ from playground.adapt.attach import attach
 from playground.adapt.tasks import Task
 from playground.adapt.variant import Variant
 from playground.compare.decoding import Row
-from playground.compare.pool import Part, Pool
+from playground.compare.pool import AnyPool
 from playground.model.bases import Base
 from playground.train.batches import BATCH
 from playground.train.evaluation import SAMPLES, rows_of, written
@@ -47,7 +47,7 @@ def scored(
     task: Task,
     get_base: Callable[[str], Base],
     stop: Callable[[], bool] = lambda: False,
-    pool: Pool | Part | None = None,
+    pool: AnyPool | None = None,
 ) -> Iterator[Answers | Scored]:
     """
     Greedy answers to the first BATCH held-out questions as they grow, then their score (`tasks.SCORES`). A visitor's own

@@ -22,7 +22,7 @@ from playground.compare.shared import ApartError
 from playground.model.bases import Base
 from playground.model.kernels import halved
 from playground.train import packing
-from playground.train.batches import Encoded
+from playground.train.batches import Encoded, by_length, weighed
 from playground.train.evaluation import response_loss
 from playground.train.joint import Dice, Rows, joined
 from playground.train.passes import Pass, Seat
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 @dataclass(eq=False)
 class Request:
     """
-    A run's wish for the gradients of `share` times a batch's mean loss, which are added to its parameters' own. Answered
-    with that number, or with what was raised.
+    A run's wish for `share` times a batch's mean loss and, if it `learns`, the gradients, which are added to its parameters'
+    own. Answered with that number, or with what was raised.
     """
 
     base: Base
@@ -44,6 +44,7 @@ class Request:
     share: float
     seed: int  # of dropout
     halves: Mapping[torch.Tensor, torch.Tensor] = field(default_factory=dict)
+    learns: bool = True  # else it is measured, as in use
     loss: float | None = None
     error: Exception | None = None
     seconds: float = 0.0  # of the pass
@@ -62,11 +63,12 @@ class Request:
     def alone(self) -> None:
         """Answer it by itself. Raises what goes wrong."""
         begin = time.perf_counter()
-        self.model.train()
-        with halved(self.halves), torch.random.fork_rng():  # dropout is seeded by the step, whatever else is drawn
-            torch.manual_seed(self.seed)
+        self.model.train(self.learns)
+        with halved(self.halves), torch.random.fork_rng(), torch.set_grad_enabled(self.learns):
+            torch.manual_seed(self.seed)  # dropout is seeded by the step, whatever else is drawn
             own = self.share * response_loss(self.model, self.batch, self.base.tokenizer.pad_token_id)
-            own.backward()
+            if self.learns:
+                own.backward()
         self.loss = own.item()
         self.seconds += time.perf_counter() - begin
 
@@ -99,6 +101,25 @@ class Company:
             self.ask(request)
         while not request.answered:
             yield
+
+    def held_out_loss(
+        self,
+        base: Base,
+        model: Any,
+        encoded: Sequence[Encoded],
+        halves: Mapping[torch.Tensor, torch.Tensor],
+        spent: Callable[[float], None],
+    ) -> Generator[None, None, float]:
+        """`evaluation.held_out_losses`, asked of the company all at once; `spent` is told the seconds of the passes."""
+        parts = weighed(by_length(encoded))
+        requests = [self.ask(Request(base, model, (), part, share, 0, halves, False)) for part, share in parts]
+        try:
+            for request in requests:
+                yield from self.answers(request)
+                spent(request.seconds)
+        finally:
+            self.leave(requests)
+        return sum(request.result() for request in requests)
 
     def leave(self, requests: Sequence[Request]) -> None:
         """Answer these no more."""
@@ -144,7 +165,8 @@ class Company:
                 model.train()
                 self._members[model] = _Member.of(base, model)
             member = self._members[model]
-            seat = Seat.of(request.batch, member.virtual, member.drops, base.tokenizer.pad_token_id) if member else None
+            drops = member is not None and member.drops and request.learns
+            seat = Seat.of(request.batch, member.virtual, drops, base.tokenizer.pad_token_id) if member else None
             return seat if seat and seat.width <= packing.longest(base.model) else None
         except Exception as error:  # noqa: BLE001  if it matters it is raised again, for whoever asked
             log.info("a run steps alone: %s", error)
@@ -155,17 +177,18 @@ class Company:
         group.sort(key=lambda one: id(one[0].model))  # the same company, the same pass
         requests, seats = zip(*group, strict=True)
         models, begin, base = [request.model for request in requests], time.perf_counter(), requests[0].base
+        learns = requests[0].learns
         key = tuple(map(id, models))
         try:
             one = self._passes[key] = passes.get(key) or Pass(base.model, models)
             for model in models:
-                if not model.training:  # which asks every module
-                    model.train()
-            with halved(requests[0].halves):
+                if model.training != learns:  # which asks every module
+                    model.train(learns)
+            with halved(requests[0].halves), torch.set_grad_enabled(learns):
                 dice = [Dice(request.seed, base.device) for request in requests]
                 losses = one.losses(seats, [request.share for request in requests], dice, base.tokenizer.pad_token_id)
                 parameters = [parameter for request in requests for parameter in request.parameters]
-                gradients = torch.autograd.grad(losses.sum(), parameters, allow_unused=True)
+                gradients = torch.autograd.grad(losses.sum(), parameters, allow_unused=True) if learns else ()
             sums = [_sum(parameter.grad, new) for parameter, new in zip(parameters, gradients, strict=True)]
             found = losses.tolist()
         except Exception as error:
@@ -193,9 +216,10 @@ def _each_alone(requests: Sequence[Request]) -> None:
 
 
 def _alike(one: Request, other: Request) -> bool:
-    """Whether two can be read in one pass as far as their bases tell; nobody is in it twice."""
+    """Whether two can be read in one pass as far as their bases tell; nobody who learns is in it twice."""
     products = one.halves is other.halves or not (one.halves or other.halves)
-    return one.base is other.base and products and one.model is not other.model
+    whose = one.learns == other.learns and not (one.learns and one.model is other.model)
+    return one.base is other.base and products and whose
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter, Checkpoint
 from playground.adapt.methods import Method, method
-from playground.compare.pool import Part, Pool
+from playground.compare.pool import AnyPool
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.model.kernels import halved
@@ -50,7 +50,7 @@ def train(
     get_base: Callable[[str], Base],
     stop: Callable[[], bool] = lambda: False,
     company: Company | None = None,
-    pool: Pool | Part | None = None,
+    pool: AnyPool | None = None,
 ) -> Iterator[Event]:
     """
     Events from "started" to the one that carries the adapter, with a "working" one between two batches that are read for
@@ -84,14 +84,9 @@ class _Run:
     """One training run: model, data and optimizer, set up once and stepped through."""
 
     def __init__(
-        self,
-        job: TrainingJob,
-        chosen: Method,
-        base: Base,
-        stop: Callable[[], bool],
-        company: Company | None = None,
-        pool: Pool | Part | None = None,
-    ) -> None:
+        self, job: TrainingJob, chosen: Method, base: Base, stop: Callable[[], bool],
+        company: Company | None, pool: AnyPool | None,
+    ) -> None:  # fmt: skip
         self.job, self.base, self.stop, self.progress = job, base, stop, _Progress()
         self.company, self.pool = company if company and company.pays(base) else None, pool
         self.asked: list[Request] = []  # for the next step
@@ -241,8 +236,12 @@ class _Run:
 
     def _held_out_loss(self) -> Generator[Event, None, float]:
         halves = self.halves if self.done else {}  # what the base is measured with does not depend on the machine
-        reading = held_out_losses(self.model, self.held_out_set, self.base.tokenizer.pad_token_id)
-        return (yield from pausing(timed(reading, self._spend, partial(halved, halves)), self.done, self.stop))
+        if self.company and not self.stop():
+            reading = self.company.held_out_loss(self.base, self.model, self.held_out_set, halves, self._spend)
+        else:
+            alone = held_out_losses(self.model, self.held_out_set, self.base.tokenizer.pad_token_id)
+            reading = timed(alone, self._spend, partial(halved, halves))
+        return (yield from pausing(reading, self.done, self.stop))
 
     def _answers(self) -> Generator[Event, None, tuple[str, ...]]:
         if self.company and self.asked:  # a step reads in training mode
