@@ -22,6 +22,7 @@ from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
 from playground.compare.decoding import Row
 from playground.compare.job import CompareJob, Decoding
+from playground.compare.reading import Opening, common, read
 from playground.errors import PlaygroundError
 from playground.formats.registry import format_of
 from playground.lowrank import findings, softprompt
@@ -148,6 +149,16 @@ def reference(get: GetBase, variant: Variant, job: CompareJob, folders: pytest.T
     written = model.eval().generate(input_ids=torch.tensor([ids]), attention_mask=mask, **options)[0, len(ids) :].tolist()
     text: Any = base.tokenizer.decode(written, skip_special_tokens=True)
     return str(text).rstrip("\N{REPLACEMENT CHARACTER}")
+
+
+def test_a_prompt_in_two_parts_has_the_logits_that_it_has_in_one(get: GetBase, adapters: dict[str, Adapter]) -> None:
+    for adapter in (None, *adapters.values()):
+        variant = Variant.of("any", adapter)
+        base = get(variant.base)
+        model, ids = attach(base, variant).model, tasks.prompt_ids(base.tokenizer, PROMPT)
+        whole, opening = read(model, ids), Opening(common(tasks.any_two(base.tokenizer)))
+        torch.testing.assert_close(read(model, ids, opening).logits, whole.logits, rtol=0, atol=1e-4)
+        assert opening.find() is not None
 
 
 @pytest.mark.parametrize("form", ["nf4", "int8_vectorwise", "ternary"])
