@@ -75,7 +75,7 @@ def test_whoever_asks_a_variant_begins_where_the_first_one_did(tiny: Base, few_s
 
 def test_what_is_kept_counts_and_goes_with_its_adapter(tiny: Base, few_shot: Variant) -> None:
     row, adapter = asked(tiny, few_shot, "Who?"), few_shot.adapter
-    begins, cache = len(common(any_two(tiny.tokenizer, [Example(*shot) for shot in adapter.record.shots]))), row.cache  # type: ignore[union-attr]
+    begins, cache = len(common(any_two(tiny.tokenizer, [Example(*shot) for shot in adapter.record.shots]))), row.cache
     entries = sum(one[..., :begins, :].numel() for layer in cache.layers for one in (layer.keys, layer.values))
     assert STORE.held_of(adapter) == 4 * entries
     STORE.forget(adapter)

@@ -22,7 +22,7 @@ from playground.model.architecture import architecture_of
 from playground.model.bases import Base
 from playground.model.catalogue import BaseSpec
 from playground.train import evaluation, training
-from playground.train.batches import shares, shuffled
+from playground.train.batches import by_length, shares, shuffled
 from playground.train.job import Ended, Evaluation, Step, TrainingJob
 from playground.train.passes import Pass
 from playground.train.together import SHARED, Company, Request
@@ -248,6 +248,38 @@ def test_gradients_are_those_of_peft_itself(name: str, passes: list[int]) -> Non
     loss.backward()
     own = [parameter.grad for parameter in plain.parameters() if parameter.requires_grad]
     assert_same(found, (float(loss.detach()), [gradient for gradient in own if gradient is not None]))
+
+
+def test_what_is_measured_together_is_what_each_measures_alone(
+    tiny: Base, requests: dict[str, Request], passes: list[int]
+) -> None:
+    """Every run's held-out batches in one pass, though some drop while they learn; nobody gets gradients."""
+    encoded = [encode(tiny.tokenizer, one) for one in (*SAY.held_out, *LONGER.train)]
+    own, spent = company(), list[float]()
+    models = {name: request.model for name, request in requests.items()}
+    for request in requests.values():
+        again(request)
+    asked = {name: own.held_out_loss(tiny, model, encoded, {}, spent.append) for name, model in models.items()}
+    for one in asked.values():
+        assert next(one, "ended") is None
+    own.step()
+    assert passes == [len(by_length(encoded)) * len(RUNS)]
+    for name, one in asked.items():
+        with pytest.raises(StopIteration) as found:
+            next(one)
+        alone = evaluation.held_out_loss(models[name], encoded, tiny.tokenizer.pad_token_id)
+        assert found.value.value == pytest.approx(alone, abs=1e-4)
+    assert len(spent) == passes[0] > len(RUNS)
+    assert not any(gradients(request) for request in requests.values())
+
+
+def test_who_learns_and_who_measures_do_so_apart(requests: dict[str, Request], passes: list[int]) -> None:
+    learning = [again(requests[name]) for name in ("lora_dropout", "dora_dropout")]
+    measuring = [dataclasses.replace(again(requests[name]), learns=False) for name in ("lora", "lora_more_dropout")]
+    found = answered(company(), *learning, *measuring)
+    assert passes == [2, 2]
+    for request, own in zip((*learning, *measuring), found, strict=True):
+        assert_same(own, alone(request))
 
 
 def test_a_run_alone_among_strangers_changes_nobody(requests: dict[str, Request]) -> None:
