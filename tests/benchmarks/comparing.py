@@ -1,5 +1,6 @@
 """
-Panes that write together, against the base alone, and against transformers' and PEFT's own `generate` in the same run.
+Panes that write together, against the base alone, and against transformers' and PEFT's own `generate` in the same run;
+prompts read from their opening on, against the same prompts read whole.
 """
 
 from __future__ import annotations
@@ -20,14 +21,21 @@ from playground.adapt.variant import Variant
 from playground.compare.decoding import Row
 from playground.compare.job import CompareJob, Decoding
 from playground.compare.pool import Pool
-from playground.model.bases import BASES
+from playground.compare.reading import Opening, common, read
+from playground.model.bases import BASES, Base
 from playground.model.weights import tensors_of
-from tests.benchmarks.table import write
+from playground.train.evaluation import SAMPLES
+from tests.benchmarks.table import write_all
 
 ROUNDS, TOKENS = 5, 48
 FOUR = (None, "pirate-prompt_tuning", "pirate-ia3", "pirate-lora")
 SIX = (None, "pirate-prompt_tuning", "pirate-lora", "sentiment-lora", "json-lora", "pirate-dora")
-QUESTION = "Tell me about the sea."
+QUESTION = "Tell me about the sea. Which fish live where no light comes down?"
+SHOTS, READINGS = 4, 15
+NOTE = (
+    f"{TOKENS} tokens a pane, greedy, float32; medians of {ROUNDS} rounds in turn; reading the prompt is left out. Reading: "
+    f"medians of {READINGS} in turn, the base, float32."
+)
 
 
 def study() -> None:
@@ -75,8 +83,42 @@ def study() -> None:
     for name, seconds in found.items():
         ratio = statistics.median(one / other for one, other in zip(seconds, alone, strict=True))
         rows.append([name, f"{1000 * statistics.median(seconds):.1f} ms", f"**{ratio:.2f}×**"])
-    note = f"{TOKENS} tokens a pane, greedy, float32; medians of {ROUNDS} rounds in turn; reading the prompt is left out."
-    write("comparing", "Writing together", ["", "a token of every pane", "against the base alone"], rows, note)
+    tables = [
+        ("Writing together", ["", "a token of every pane", "against the base alone"], rows),
+        ("Reading a prompt", ["", "tokens", "of them the opening", "whole", "from the opening on", "ratio"], openings(base)),
+    ]
+    write_all("comparing", "Comparing", tables, NOTE)
+
+
+def openings(base: Base) -> list[list[str]]:
+    """
+    Seconds of reading in one part and in two, in turn: a question, also to examples, whose opening others have read before;
+    the two sample questions of a run, with their opening.
+    """
+    task = tasks.task("pirate")
+    held_out, shots = [one.prompt for one in task.held_out[:SAMPLES]], task.train[:SHOTS]
+    cases = {
+        "a question": ([QUESTION], (), True),
+        f"a question to {SHOTS} examples": ([QUESTION], shots, True),
+        "two sample questions, their opening included": (held_out, (), False),
+    }
+    rows = []
+    for name, (questions, examples_, before) in cases.items():
+        prompts = [tasks.prompt_ids(base.tokenizer, question, examples_) for question in questions]
+        begins = common(tasks.any_two(base.tokenizer, examples_))
+        opening, spent = Opening(begins), [list[float](), list[float]()]
+        for round_ in range(READINGS + 1):
+            for parts, seconds in enumerate(spent):
+                opening = opening if before else Opening(begins)
+                begin = time.perf_counter()
+                for ids in prompts:
+                    read(base.model, ids, opening if parts else None)
+                if round_:
+                    seconds.append(time.perf_counter() - begin)
+        ratio = statistics.median(two / one for one, two in zip(*spent, strict=True))
+        times = [f"{1000 * statistics.median(seconds):.0f} ms" for seconds in spent]
+        rows.append([name, str(sum(map(len, prompts))), str(len(begins)), *times, f"**{ratio:.2f}×**"])
+    return rows
 
 
 def _stock(base: Any, pane: Variant) -> Any:
