@@ -155,10 +155,14 @@ def test_a_prompt_in_two_parts_has_the_logits_that_it_has_in_one(get: GetBase, a
     for adapter in (None, *adapters.values()):
         variant = Variant.of("any", adapter)
         base = get(variant.base)
-        model, ids = attach(base, variant).model, tasks.prompt_ids(base.tokenizer, PROMPT)
-        whole, opening = read(model, ids), Opening(common(tasks.any_two(base.tokenizer)))
-        torch.testing.assert_close(read(model, ids, opening).logits, whole.logits, rtol=0, atol=1e-4)
-        assert opening.find() is not None
+        model, begins = attach(base, variant).model, common(tasks.any_two(base.tokenizer))
+        apart, cut = Opening(begins), Opening(begins, cut=True)
+        for question in (PROMPT, "And then, what else?"):
+            ids = tasks.prompt_ids(base.tokenizer, question)
+            whole = read(model, ids).logits
+            for opening in (apart, cut):
+                torch.testing.assert_close(read(model, ids, opening).logits, whole, rtol=0, atol=1e-4)
+        assert apart.find() is not None
 
 
 @pytest.mark.parametrize("form", ["nf4", "int8_vectorwise", "ternary"])

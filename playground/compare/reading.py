@@ -45,12 +45,13 @@ class Read:
 
 class Opening:
     """
-    The `ids` that prompts to one model begin with, read once as long as this is held. Of a model in training it is held
-    between two steps.
+    The `ids` that prompts to one model begin with, read once as long as this is held; of a model in training that is between
+    two steps. They are read apart, so that a prompt has the same logits to the bit whenever it comes, or `cut` from the first
+    prompt, as a few prompts do not pay for a pass more.
     """
 
-    def __init__(self, ids: Sequence[int]) -> None:
-        self.ids = list(ids)
+    def __init__(self, ids: Sequence[int], cut: bool = False) -> None:
+        self.ids, self.cut = list(ids), cut
         self._read: Read | None = None
 
     def find(self) -> Read | None:
@@ -105,10 +106,19 @@ def _in_two(model: Any, ids: Sequence[int], opening: Opening) -> Read | None:
     kind = type(tree), str(vars(tree.config))
     if kind not in _GOES_ON:
         return _tried(model, ids, opening, kind)
-    return _parts(model, ids, opening) if _GOES_ON[kind] else None
+    if not _GOES_ON[kind]:
+        return None
+    before = opening.find()
+    if before is None and opening.cut:
+        whole = _read(model, ids)
+        if begun := _cut(whole, virtual + begins):
+            opening.keep(begun)
+        return whole
+    return _parts(model, ids, opening)
 
 
 def _parts(model: Any, ids: Sequence[int], opening: Opening) -> Read | None:
+    """From the opening on, which is read now if it was not; None where its cache is not plain."""
     before = opening.find()
     if before is None:
         before = replace(_read(model, opening.ids), logits=torch.empty(0))
@@ -116,6 +126,17 @@ def _parts(model: Any, ids: Sequence[int], opening: Opening) -> Read | None:
             return None
         opening.keep(before)
     return _read(model, ids[len(opening.ids) :], before)
+
+
+def _cut(read: Read, length: int) -> Read | None:
+    """The first positions of what was read; None where they do not tell whether they overflow, or are gone by now."""
+    gone = any(layer.is_sliding and layer.get_seq_length() >= layer.sliding_window for layer in read.cache.layers)
+    if gone or read.overflows:
+        return None
+    cache = _lent(read.cache)
+    for layer in cache.layers:
+        layer.crop(length - read.length)
+    return Read(torch.empty(0), cache, length, overflows=False)
 
 
 def _tried(model: Any, ids: Sequence[int], opening: Opening, kind: tuple[type, str]) -> Read:

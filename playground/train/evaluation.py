@@ -114,7 +114,7 @@ def answers(model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_
 
 def rows_of(model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_tokens: int) -> list[Row]:
     """One greedy answer to each prompt, nothing of it read or written yet."""
-    opening = Opening(common(prompts)) if len(prompts) > 1 else None
+    opening = Opening(common(prompts), cut=True) if len(prompts) > 1 else None
     how = Decoding(max_new_tokens=max_new_tokens)
     return [Row(model, base.tokenizer, prompt, how, opening=opening) for prompt in prompts]
 

@@ -106,10 +106,10 @@ def openings(base: Base) -> list[list[str]]:
     for name, (questions, examples_, before) in cases.items():
         prompts = [tasks.prompt_ids(base.tokenizer, question, examples_) for question in questions]
         begins = common(tasks.any_two(base.tokenizer, examples_))
-        opening, spent = Opening(begins), [list[float](), list[float]()]
+        opening, spent = Opening(begins, cut=True), [list[float](), list[float]()]
         for round_ in range(READINGS + 1):
             for parts, seconds in enumerate(spent):
-                opening = opening if before else Opening(begins)
+                opening = opening if before else Opening(begins, cut=True)
                 begin = time.perf_counter()
                 for ids in prompts:
                     read(base.model, ids, opening if parts else None)
