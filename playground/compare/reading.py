@@ -46,8 +46,8 @@ class Read:
 class Opening:
     """
     The `ids` that prompts to one model begin with, read once as long as this is held; of a model in training that is between
-    two steps. They are read apart, so that a prompt has the same logits to the bit whenever it comes, or `cut` from the first
-    prompt, as a few prompts do not pay for a pass more.
+    two steps. They are read apart, so that a prompt has the same logits to the bit whenever it comes, or `cut` from the
+    first prompt, as a few prompts do not pay for a pass more.
     """
 
     def __init__(self, ids: Sequence[int], cut: bool = False) -> None:
