@@ -1,7 +1,7 @@
 """
 Comparing: one prompt, many panes, one decode loop.
 
-Every pane reads the prompt alone (so that its first-token distribution is exactly its own model's), then all of them
+Every pane reads the prompt alone, from where its model has read the opening (see `reading`), then all of them
 write together: one row of a batch each, through a tree of modules in which only what differs between panes is routed
 row by row. Panes whose bases do not fit into memory together take turns as groups. Greedy rows equal what PEFT's own
 `generate` gives for the same adapter. Knows nothing about training or the page.
