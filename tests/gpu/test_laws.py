@@ -13,7 +13,7 @@ from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
 from playground.adapt.tasks import Example, Task
 from playground.adapt.variant import Variant
-from playground.compare.pool import Pool
+from playground.compare.pool import Part, Pool
 from playground.model.bases import Base
 from playground.model.checksum import checksum
 from playground.train.job import TrainingJob
@@ -21,6 +21,7 @@ from playground.train.together import Company
 from playground.train.training import train
 from tests.compare.test_pool import rows_of
 from tests.compare.test_routing import LENGTH, assert_own, generated, tiny, variants_of, written
+from tests.train import test_samples as samples
 from tests.train import test_together as together
 from tests.train.test_together import passes  # noqa: F401
 
@@ -106,6 +107,15 @@ def test_runs_that_step_together_learn_what_each_learns_alone(places: dict[str, 
     for job, seen in zip(jobs, events, strict=True):
         together.assert_as_alone(seen, list(train(job, lambda _: base)))
     assert base.untouched()
+
+
+def test_what_runs_answer_in_one_pool_is_what_each_answers_alone(places: dict[str, Base]) -> None:
+    base, part = places["cuda"], Part(Pool())
+    jobs = [together.job_of(name, seed, 2) for seed, name in enumerate(samples.NAMES)]
+    events, most = samples.in_turn([train(job, lambda _: base, pool=part) for job in jobs], part)
+    assert most > 4
+    for job, seen in zip(jobs, events, strict=True):
+        assert samples.samples(seen) == samples.samples(list(train(job, lambda _: base)))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

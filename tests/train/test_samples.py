@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from playground.actions.train import start_training
 from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob, Decoding
@@ -17,6 +18,7 @@ from playground.train import evaluation
 from playground.train.job import Sample, Step, TrainingJob
 from playground.train.together import Company
 from playground.train.training import train
+from playground.work.sessions import JOBS
 from tests.families import one_thread, tiny_base  # noqa: F401
 from tests.train.test_together import SAY, company, job_of
 
@@ -161,3 +163,21 @@ def test_seconds_are_those_of_the_steps_that_wrote_the_answers(tiny: Base) -> No
     assert rows is not None
     assert spent[-1] == max(row.seconds for row in rows) > 0
     assert min(row.steps for row in rows) >= 1
+
+
+def test_trainings_of_several_visitors_answer_in_one_batch(tiny: Base, loaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded(tiny)
+    step, most = Pool.step, list[int]()
+
+    def noted(self: Pool) -> None:
+        step(self)
+        most.extend(len(batch.rows) for batch in self._batches)
+
+    monkeypatch.setattr(Pool, "step", noted)
+    with JOBS._work:  # all of them come before the first begins
+        runs = [start_training(f"no. {n}", "tiny", name, SAY, {}, steps=2) for n, name in enumerate(["lora", "ia3", "lora"])]
+    for run in runs:
+        assert [None for _ in run.changes()]
+        assert (run.state, run.error) == ("finished", None)
+        assert [event.step for event in samples(run.events)] == [0, 2]
+    assert max(most) == 6
