@@ -19,7 +19,8 @@ def added(*, q_length: int, mask_function: Any, attention_mask: torch.Tensor | N
     mask: torch.Tensor | None
     last = q_length == 1 and mask_function is causal_mask_function
     if last and attention_mask is not None and attention_mask.shape[1] == named["kv_length"]:
-        mask = attention_mask[:, None, None]  # it sees all that are there
+        skipped = named["allow_is_causal_skip"] and bool(attention_mask.all())
+        mask = None if skipped else attention_mask[:, None, None]  # it sees all that are there
     else:
         mask = sdpa_mask(q_length=q_length, mask_function=mask_function, attention_mask=attention_mask, **named)
     if mask is None or q_length != 1:

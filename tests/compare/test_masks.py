@@ -15,13 +15,13 @@ ROWS = torch.tensor([[0, 0, 0, 1, 1, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1, 1, 1, 1], [
 MAKERS = {"all": create_causal_mask, "window": create_sliding_window_causal_mask}
 
 
-def made(maker: Any, read: int, monkeypatch: pytest.MonkeyPatch, function: Any) -> Any:
-    """What a model would get for the last of `ROWS`' positions, with all but `read` of them in its cache."""
+def made(maker: Any, read: int, monkeypatch: pytest.MonkeyPatch, function: Any, rows: torch.Tensor = ROWS) -> Any:
+    """What a model would get for the last positions of rows, with all but `read` of them in its cache."""
     monkeypatch.setitem(AttentionMaskInterface._global_mapping, "sdpa", function)
     past = torch.zeros(3, 1, 9 - read, 4)
     config: Any = LlamaConfig(num_hidden_layers=1)
     config.sliding_window, config._attn_implementation = 4, "sdpa"
-    return maker(config, torch.zeros(3, read, 4), ROWS, DynamicCache([(past, past)]))
+    return maker(config, torch.zeros(3, read, 4), rows, DynamicCache([(past, past)]))
 
 
 @pytest.mark.parametrize("kind", MAKERS)
@@ -38,6 +38,11 @@ def test_several_positions_have_their_mask_as_it_is(kind: str, monkeypatch: pyte
     theirs, ours = (made(MAKERS[kind], 3, monkeypatch, function) for function in (sdpa_mask, added))
     assert ours.dtype == torch.bool
     assert torch.equal(ours, theirs)
+
+
+def test_none_is_made_where_nothing_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    for function in (sdpa_mask, added):
+        assert made(create_causal_mask, 1, monkeypatch, function, torch.ones_like(ROWS)) is None
 
 
 def test_it_stands_where_models_ask_for_it() -> None:
