@@ -1,19 +1,16 @@
 """
-The figures of the lessons on what adapting costs: full fine-tuning, the families, prompt tuning, GPT-3.
+The figures of the lessons on what adapting costs: full fine-tuning, prompt tuning, GPT-3.
 
-All of them are counts of the registry of methods and of `playground.adapt.cost`. Nothing is loaded.
+All of them are counts of `playground.adapt.cost`. Nothing is loaded.
 """
 
 from __future__ import annotations
 
 from playground.adapt.cost import Memory, cost, whole_update
-from playground.adapt.methods import METHODS
 from playground.adapt.published import PUBLISHED
 from playground.learn.figures import Bar, Figure, Figures
-from playground.model.catalogue import CATALOGUE
 
 GIGA, MEGA = 1e9, 1e6
-FAMILIES = ("additive", "selective", "reparameterization")  # Lialin et al. 2023, arXiv 2303.15647
 RANKS = (1, 4, 8, 64)  # of the lesson on GPT-3, in the order of its choices
 CLAIM = 0.02  # percent of GPT-3 that LoRA is said to train (Hu et al. 2021, table 4: 37.7 of 175,255.8 million)
 TASKS, VIRTUAL_TOKENS = 100, 100  # the length is that of Lester et al. 2021, section 3
@@ -41,15 +38,6 @@ def full_fine_tuning() -> Figures:
 
 def _memory(one: Memory, way: str) -> Bar:
     return Bar(way, gigabytes(one.total), way)
-
-
-def families() -> Figures:
-    """What each method trains of the embedded base with its defaults, and the family of IA3."""
-    model = CATALOGUE["smollm2-135m"].architecture
-    assert model is not None
-    counted = {name: METHODS[name].trainable(model, {}) for name in ("prompt_tuning", "ia3", "lora")}
-    bars = tuple(Bar(name, Figure(count), name) for name, count in counted.items())
-    return Figures(FAMILIES.index(METHODS["ia3"].family), bars, {"parameters": Figure(model.parameters)})
 
 
 def one_model() -> Figures:

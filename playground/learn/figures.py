@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from playground.locales import NO_BREAK, number, trimmed
 
-ORIGINS = ("computed", "measured", "published")  # here and now; on this project's model, and recorded; in the source
+# Here and now; on this project's model, and recorded; in the source; by what a word means
+ORIGINS = ("computed", "measured", "published", "settled")
 
 
 @dataclass(frozen=True)

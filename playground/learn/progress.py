@@ -29,7 +29,7 @@ class Progress:
         guesses = given.get("guesses")
         found = cls().at(given.get("lesson"))
         for one, guess in guesses.items() if isinstance(guesses, dict) else ():
-            found = found.at(one).guess(guess).at(found.lesson)
+            found = found.at(one).guess(guess).at(found.lesson) if one in LESSONS else found
         return found
 
     @property

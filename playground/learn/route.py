@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from playground.learn import adapting, bits, comparing, lora
+from playground.learn import adapting, bits, comparing, families, lora
 from playground.learn.figures import Figures
 
 ROUTE: dict[str, dict[str, Callable[[], Figures]]] = {
-    "why": {"full-fine-tuning": adapting.full_fine_tuning, "families": adapting.families},
+    "why": {"full-fine-tuning": adapting.full_fine_tuning, "families": families.families},
     "prompt_tuning": {"one-model": adapting.one_model, "size": comparing.size},
     "lora": {
         "fifty": lora.fifty,

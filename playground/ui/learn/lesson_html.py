@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from html import escape
 
+from playground.adapt.methods import METHODS
+from playground.learn.families import Trained, trained
 from playground.learn.figures import Bar, Figures, plainly
 from playground.learn.lessons import Lesson, lesson
 from playground.learn.progress import Progress
 from playground.learn.route import LESSONS, ROUTE, figures
+from playground.plots.learn.block import block
 from playground.ui.kit.html import colour, words
 
 
@@ -108,7 +111,23 @@ def card(progress: Progress, language: str) -> str:
 def meaning(one: Lesson, found: Figures) -> str:
     """What the bars measure, and the two sentences."""
     note, sentences = (escape(one.filled(text, found)) for text in (one.note, one.meaning))
-    return f'<p class="pp-soft pp-small">{note}</p><p class="pp-meaning">{sentences}</p>'
+    return f'<p class="pp-soft pp-small">{note}</p>{pictures(one)}<p class="pp-meaning">{sentences}</p>'
+
+
+def _name(each: Trained) -> str:
+    return f"methods.{each.method}.name" if each.method in METHODS else "learn.bitfit"
+
+
+def pictures(one: Lesson) -> str:
+    """The block with what each method trains of it, in the lesson on the families; nothing in the others."""
+    if one.id != "families":
+        return ""
+    drawings = (
+        f"<figure {colour(each.method)}>{block(each)}<figcaption><b>{words(one.language, _name(each))}</b>"
+        f"<span>{words(one.language, f'learn.family.{each.family}')}</span></figcaption></figure>"
+        for each in trained()
+    )
+    return f'<div class="pp-blocks">{"".join(drawings)}</div>'
 
 
 def choices(one: Lesson, language: str) -> str:
@@ -117,7 +136,7 @@ def choices(one: Lesson, language: str) -> str:
     if prediction.kind == "number":
         bounds = f'min="{prediction.minimum:g}" max="{prediction.maximum:g}" step="any"'
         return (
-            f'<form class="pp-guess-number"><label><span>{label}</span> <input type="number" {bounds}></label>'
+            f'<form class="pp-guess-number"><label><span>{label}</span> <input type="number" {bounds}/></label>'
             f" <span>{escape(prediction.unit)}</span>"
             f'<button type="submit" class="chip">{words(language, "learn.guess")}</button></form>'
         )

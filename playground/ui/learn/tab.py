@@ -40,7 +40,12 @@ const acts = {
     const said = element.querySelector(".pp-copied");
     said.textContent = said.dataset.said;
   },
-  print: () => window.print(),
+  print: () => {
+    const foot = document.querySelector("footer"); // outside of what our sheet may style for paper
+    foot.hidden = true;
+    window.print();
+    foot.hidden = false;
+  },
   again: () => ask({ again: true }, ".pp-choices button, .pp-guess-number input"),
 };
 element.addEventListener("click", event => {
