@@ -49,3 +49,8 @@ class Progress:
     def again(self) -> Progress:
         """The lesson that is open has not been guessed yet."""
         return replace(self, guesses={one: guess for one, guess in self.guesses.items() if one != self.lesson})
+
+
+def kept_of(kept: object) -> dict[str, Any]:
+    """What a browser has kept, without what cannot be."""
+    return Progress.of(kept).kept

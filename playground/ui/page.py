@@ -18,6 +18,7 @@ from playground import locales, settings
 from playground.actions import catalogue
 from playground.actions.compare import beside
 from playground.errors import PlaygroundError
+from playground.learn.progress import kept_of
 from playground.ui.api.endpoints import build_api
 from playground.ui.api.quantize import ENDPOINTS
 from playground.ui.api.race import ENDPOINTS as RACE
@@ -143,7 +144,7 @@ def build_page() -> gr.Blocks:
     with page:
         shell = build_shell(wording)
         kept = shell.visit.components  # by the browser, which may send anything
-        page.sound = {kept["key"]._id: key_of, kept["language"]._id: locales.choose}
+        page.sound = {kept["key"]._id: key_of, kept["language"]._id: locales.choose, shell.learned.kept._id: kept_of}
         said = (shell.compared.notice, shell.trained.refused, shell.trained.race.refused)
         page.numbers = Numbers(wording.labels, kept["language"]._id, [one._id for one in said])
         _wire(shell)
