@@ -1,5 +1,5 @@
 """
-The figures of the lessons on fewer bits: sums that overflow, outliers, NF4 and QLoRA, ternary.
+The figures of the lessons on fewer bits: sums that overflow, outliers, NF4 and QLoRA, energy, mixed precision, ternary.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 from playground import settings
 from playground.adapt.cost import cost
 from playground.adapt.published import PUBLISHED
-from playground.formats.accumulators import INTEGERS, add
+from playground.formats.accumulators import INTEGERS, add, rounded
 from playground.formats.distributions import sample
-from playground.formats.format import Layout
+from playground.formats.format import Format, Layout
 from playground.formats.registry import FORMATS
 from playground.learn.adapting import gigabytes
 from playground.learn.figures import Bar, Figure, Figures
@@ -70,6 +70,40 @@ def outlier() -> Figures:
     times = found["one_scale"] / found["without"]
     more = {"times": Figure(times), "numbers": Figure(SIDE**2), "size": Figure(SIZE)}
     return Figures(times, bars, more)
+
+
+# Han et al. 2016, arXiv 1602.01528, table 1, and for int8 Horowitz 2014: picojoules of one operation in 45 nm CMOS
+ENERGY = {"memory": 640.0, "cache": 5.0, "float32": 3.7, "int8": 0.2}
+METHOD = {"int8": "quantized"}
+
+
+def energy() -> Figures:
+    """How many multiplications cost what reading a number from memory costs; bytes of the embedded base, recorded."""
+    bars = tuple(
+        Bar(name, Figure(cost, "pJ", 1), "quantized" if name == "int8" else "base") for name, cost in ENERGY.items()
+    )
+    held = {one["format"]: Figure(one["memory"] / 1e6, "MB") for one in _survey()}
+    more = {"held": held["float32"], "held_int8": held["int8_vectorwise"]}
+    return Figures(ENERGY["memory"] / ENERGY["float32"], bars, more, origin="published")
+
+
+STEPS, STEP = 1000, 0.0001  # of the weight that stands at 1
+
+
+def mixed() -> Figures:
+    """A weight after many small steps, each sum rounded to a format; the gap above 1, and the smallest float16 above 0."""
+    ends = {name: _walked(FORMATS[name]) for name in ("float32", "float16", "bfloat16")}
+    bars = tuple(Bar(name, Figure(end, "", 4), "quantized") for name, end in ends.items())
+    half = FORMATS["float16"]
+    more = {"steps": Figure(STEPS), "gap": Figure(2.0**-half.mantissa_bits, "", 5), "least": Figure(half.smallest)}
+    return Figures(ends["float16"], bars, more)
+
+
+def _walked(format: Format) -> float:
+    weight = 1.0
+    for _ in range(STEPS):
+        weight = rounded(weight + STEP, format.mantissa_bits + 1, format.largest)
+    return weight
 
 
 # Ma et al. 2024, arXiv 2402.17764, perplexity of 3B models trained alike, as its reproduction card repeats them

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from playground.locales import NO_BREAK, number, trimmed
+from playground.locales import NO_BREAK, number, scientific, trimmed
 
 # Here and now; on this project's model, and recorded; in the source; by what a word means
 ORIGINS = ("computed", "measured", "published", "settled")
+
+
+SMALL = 1e-5  # what is nearer to 0 is written with a power of ten
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class Figure:
     digits: int = 0
 
     def written(self, language: str) -> str:
-        return with_unit(number(language, self.value, self.digits), self.unit)
+        small = 0 < abs(self.value) < SMALL
+        return with_unit(scientific(language, self.value) if small else number(language, self.value, self.digits), self.unit)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,14 @@ ROUTE: dict[str, dict[str, Callable[[], Figures]]] = {
         "explosion": lora.explosion,
     },
     "cheaper": {"long-prompt": comparing.long_prompt, "as-good": comparing.as_good},
-    "bits": {"sums": bits.sums, "outlier": bits.outlier, "nf4": bits.nf4, "ternary": bits.ternary},
+    "bits": {
+        "sums": bits.sums,
+        "outlier": bits.outlier,
+        "nf4": bits.nf4,
+        "energy": bits.energy,
+        "mixed": bits.mixed,
+        "ternary": bits.ternary,
+    },
 }
 FIGURES = {lesson: compute for group in ROUTE.values() for lesson, compute in group.items()}
 LESSONS = tuple(FIGURES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 
 from playground.adapt.methods import METHODS
 from playground.learn import bits, comparing, lora
@@ -33,7 +34,7 @@ def right(lesson_id: str) -> object:
     [
         ("full-fine-tuning", 81), ("families", "additive"), ("one-model", 0.4), ("size", 53), ("fifty", 14),
         ("start", "not at all"), ("rank", 0.5), ("gpt-3", "r = 8"), ("explosion", "r = 8, alpha = 16"), ("long-prompt", 20),
-        ("as-good", 91.7), ("sums", -2), ("outlier", 21), ("ternary", 18),
+        ("as-good", 91.7), ("sums", -2), ("outlier", 21), ("ternary", 18), ("energy", 170), ("mixed", 1),
     ],
 )  # fmt: skip
 def test_the_right_choice(lesson_id: str, choice: object) -> None:
@@ -54,6 +55,7 @@ def test_the_right_choice(lesson_id: str, choice: object) -> None:
         ("gpt-3", "entries", 32 * (4 * 4096**2 + 3 * 4096 * 11008)),
         ("sums", "in_int32", (2**31 - 1) // 127**2), ("sums", "saturating", 127), ("sums", "int32", 254),
         ("nf4", "nf4", 4 + 32 / 64), ("nf4", "saved", 0.373046875),  # Dettmers et al. 2023, section 3: 0.373
+        ("mixed", "gap", 2**-10), ("mixed", "least", 2**-24), ("mixed", "bfloat16", 1),
         ("explosion", "blind", math.log(128_256)), ("ternary", "blind", math.log(49_152)),
     ],
 )  # fmt: skip
@@ -75,6 +77,14 @@ def test_the_published_ones_are_as_published() -> None:
     }  # fmt: skip
     assert figures("long-prompt").answer == pytest.approx(20, abs=1)  # "as much as 20 examples", section 4.2
     assert value("size", "ia3") > value("size", "full") > value("size", "ten") > value("size", "hundred")
+
+
+def test_a_weight_walks_as_torch_walks_it() -> None:
+    for name in ("float32", "float16", "bfloat16"):
+        weight, step = (torch.tensor(one, dtype=getattr(torch, name)) for one in (1.0, 0.0001))
+        for _ in range(1000):
+            weight = weight + step
+        assert value("mixed", name) == pytest.approx(float(weight), rel=1e-4)  # torch rounds the step as well
 
 
 def test_one_start_of_three_learns_nothing_and_one_begins_elsewhere() -> None:
