@@ -79,9 +79,7 @@ METHOD = {"int8": "quantized"}
 
 def energy() -> Figures:
     """How many multiplications cost what reading a number from memory costs; bytes of the embedded base, recorded."""
-    bars = tuple(
-        Bar(name, Figure(cost, "pJ", 1), "quantized" if name == "int8" else "base") for name, cost in ENERGY.items()
-    )
+    bars = tuple(Bar(name, Figure(joules, "pJ", 1), METHOD.get(name, "base")) for name, joules in ENERGY.items())
     held = {one["format"]: Figure(one["memory"] / 1e6, "MB") for one in _survey()}
     more = {"held": held["float32"], "held_int8": held["int8_vectorwise"]}
     return Figures(ENERGY["memory"] / ENERGY["float32"], bars, more, origin="published")

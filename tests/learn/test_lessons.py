@@ -4,6 +4,7 @@ Lessons: every file can be read, says the same in every language, and shows only
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,13 @@ def test_it_means_two_sentences_and_has_a_source(lesson_id: str) -> None:
         assert one.meaning.endswith(".")
         assert one.source
         assert len(one.lead) < 170
+
+
+@every_lesson
+def test_a_number_is_not_cut_by_the_end_of_a_line(lesson_id: str) -> None:
+    """12 288 and 0,02 % hold together."""
+    for one in in_every_language(lesson_id):
+        assert [said for said in (*sentences(one), one.title) if re.search(r"\d \d{3}\b|\d %", said)] == []
 
 
 @every_lesson
