@@ -145,7 +145,7 @@ def _parts(path: Path) -> tuple[dict[str, Any], str, str]:
         raise LessonError(f"{path.name}:{line + 2}: {error.problem}") from error
     if not isinstance(found, dict):
         raise LessonError(f"{path.name}:2: names with values")
-    return found, front, " ".join(body.split())
+    return found, front, " ".join(body.strip().split("\n"))
 
 
 def _prediction(given: Any) -> Prediction:

@@ -14,7 +14,6 @@ from playground.learn.lessons import FOLDER, Lesson, LessonError, lesson, read
 from playground.learn.route import FIGURES, LESSONS, figures
 from playground.locales import DEFAULT, LANGUAGES
 from playground.ui.kit import links
-from playground.ui.page import TABS
 
 every_lesson = pytest.mark.parametrize("lesson_id", LESSONS)
 GOOD = """---
@@ -131,7 +130,7 @@ def test_a_number_is_not_cut_by_the_end_of_a_line(lesson_id: str) -> None:
 @every_lesson
 def test_its_link_opens_where_the_page_shows_it(lesson_id: str) -> None:
     link = dict(lesson(lesson_id, DEFAULT).link)
-    assert link["tab"] in TABS
+    assert link["tab"] in links.TABS
     assert links.read(link)["tab"] == link["tab"]
     assert links.read({"tab": "learn", "lesson": lesson_id})["lesson"] == lesson_id
 

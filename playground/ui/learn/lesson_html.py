@@ -15,6 +15,7 @@ from playground.learn.lessons import Lesson, lesson
 from playground.learn.progress import Progress
 from playground.learn.route import LESSONS, ROUTE, figures
 from playground.plots.learn.block import block
+from playground.ui.kit import links
 from playground.ui.kit.html import colour, words
 
 
@@ -204,8 +205,9 @@ def _source(one: Lesson) -> str:
 
 def _lab(one: Lesson, language: str) -> str:
     tab, section = one.link["tab"], one.link.get("section")
-    target = f"?lang={language}&amp;tab={tab}" + (f"&amp;section={section}#section-{section}" if section else "")
-    return f'<a class="pp-way" href="{target}">{words(language, f"learn.open.{tab}")}</a>'
+    query = "&".join(filter(None, (f"lang={language}", links.write(links.read(one.link)))))
+    target = f"?{query}#section-{section}" if section else f"?{query}"
+    return f'<a class="pp-way" href="{escape(target)}">{words(language, f"learn.open.{tab}")}</a>'
 
 
 def _chip(act: str, key: str, language: str) -> str:

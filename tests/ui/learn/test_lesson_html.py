@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import gradio as gr
 import pytest
@@ -14,6 +15,7 @@ from playground.learn.progress import Progress
 from playground.learn.route import LESSONS, figures
 from playground.locales import LANGUAGES, text
 from playground.plots.learn.block import block
+from playground.ui.kit import links
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
@@ -71,7 +73,10 @@ def test_after_the_guess_it_stands_beside_what_is_right(lesson_id: str, language
         assert bar.figure.written(language) in page.texts["pp-lesson-bars"]
     assert one.source in page.texts["pp-source"]
     (way,) = [address for address in page.attributes("href") if address.startswith("?")]
-    assert way.startswith(f"?lang={language}&tab={one.link['tab']}")
+    address, _, place = way.removeprefix("?").partition("#section-")
+    query = dict(parse_qsl(address))
+    assert (query.pop("lang"), links.read(query)["tab"], place) == (language, one.link["tab"], one.link.get("section", ""))
+    assert links.refused(query) == {}
 
 
 def test_a_right_guess_is_both() -> None:
