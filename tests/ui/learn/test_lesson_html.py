@@ -20,6 +20,7 @@ from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.ui.learn import lesson_html, tab
+from playground.ui.page import build_page
 from tests.ui.drawn import Page, assert_laws, both_languages
 
 every_lesson = pytest.mark.parametrize("lesson_id", LESSONS)
@@ -161,6 +162,12 @@ def test_a_guess_is_kept_shown_and_can_be_taken_back(learn: tab.LearnTab) -> Non
 def test_what_no_button_asks_for_changes_nothing(learn: tab.LearnTab, event: Any) -> None:
     kept = at("fifty", 1).kept
     assert learn.act(given(learn, kept), event)[learn.kept] == kept
+
+
+def test_every_section_that_a_lesson_leads_to_is_on_the_page() -> None:
+    places = {block.elem_id for block in build_page().blocks.values()}
+    sections = {one: lesson(one, "en").link.get("section") for one in LESSONS}
+    assert {one: section for one, section in sections.items() if section and f"section-{section}" not in places} == {}
 
 
 @both_languages
