@@ -27,6 +27,10 @@ from playground.errors import PlaygroundError
 from playground.formats.accumulators import OPERANDS, OVERFLOWS
 from playground.formats.format import GRANULARITIES
 from playground.formats.registry import FORMATS
+from playground.learn.families import FAMILIES
+from playground.learn.figures import ORIGINS
+from playground.learn.lessons import lesson
+from playground.learn.route import LESSONS, ROUTE
 from playground.locales import choose, counted, number, percent, scientific, seconds, significant, size, text, words, written
 from playground.lowrank.toy import TARGETS as TOYS
 from playground.plots.quantize.tensor import COLUMNS as TENSOR_COLUMNS
@@ -95,6 +99,7 @@ SAME_IN_BOTH = {"decoding.top",
     "tensor.errors.axis", "tensor.stop.tensor",  # the Spanish word too
     "tensor.worth.one",  # numbers
     "calibration.head.rmse", "calibration.head.sqnr",
+    "learn.group.prompt_tuning", "learn.group.lora",  # terms of art
     "own.prompt",  # a field of every file, too
 }  # fmt: skip
 
@@ -187,6 +192,10 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "wholemodel.column.{}": COLUMNS,
     "wholemodel.column.{}.help": COLUMNS,
     "wholemodel.how.{}": ["loaded", "real", "simulated"],
+    "learn.group.{}": list(ROUTE),
+    "learn.origin.{}": ORIGINS,
+    "learn.family.{}": FAMILIES,
+    "learn.open.{}": {lesson(one, "en").link["tab"] for one in LESSONS},
 }
 OPTIONAL = {
     f"hyperparameters.{parameter.name}.help.{one.id}" for one in METHODS.values() for parameter in one.hyperparameters

@@ -18,6 +18,7 @@ from playground import locales, settings
 from playground.actions import catalogue
 from playground.actions.compare import beside
 from playground.errors import PlaygroundError
+from playground.learn.progress import kept_of
 from playground.ui.api.endpoints import build_api
 from playground.ui.api.quantize import ENDPOINTS
 from playground.ui.api.race import ENDPOINTS as RACE
@@ -35,6 +36,8 @@ from playground.ui.kit.html import header
 from playground.ui.kit.numbers import Numbers
 from playground.ui.kit.visit import Visit, key_of
 from playground.ui.kit.wording import Wording, html
+from playground.ui.learn import tab as learn
+from playground.ui.learn.tab import LearnTab
 from playground.ui.lowrank import tab as lowrank
 from playground.ui.quantize import tab as quantize
 from playground.ui.train import tab as train
@@ -75,6 +78,7 @@ class Shell:
     timer: gr.Timer
     compared: CompareTab
     trained: TrainTab
+    learned: LearnTab
 
     def opened(self, kept: str, request: gr.Request) -> Changes:
         """Everything that depends on who opens the page, and with which address."""
@@ -91,6 +95,7 @@ class Shell:
         if link["tab"] != links.TABS[0]:  # where Compare's notice is not seen
             changes[self.tabs] = gr.Tabs(selected=link["tab"])
             changes[self.base.notice] = "".join(closable(one, language) for one in opens.untaken(language))
+        changes[self.learned.named] = link["lesson"]
         return {self.visit.components["key"]: key, self.visit.components["language"]: language, **changes}
 
     def poll(self, wanted: Wanted) -> Changes:
@@ -139,7 +144,7 @@ def build_page() -> gr.Blocks:
     with page:
         shell = build_shell(wording)
         kept = shell.visit.components  # by the browser, which may send anything
-        page.sound = {kept["key"]._id: key_of, kept["language"]._id: locales.choose}
+        page.sound = {kept["key"]._id: key_of, kept["language"]._id: locales.choose, shell.learned.kept._id: kept_of}
         said = (shell.compared.notice, shell.trained.refused, shell.trained.race.refused)
         page.numbers = Numbers(wording.labels, kept["language"]._id, [one._id for one in said])
         _wire(shell)
@@ -149,7 +154,7 @@ def build_page() -> gr.Blocks:
 
 
 def build_shell(wording: Wording) -> Shell:
-    """The header and the four tabs."""
+    """The header and the tabs."""
     # In the browser, not in gr.State: the server may forget a page's state while the page is open
     visitor = gr.BrowserState("", storage_key="peft-playground-visitor")
     language = gr.BrowserState(locales.DEFAULT, storage_key="peft-playground-language")
@@ -161,7 +166,9 @@ def build_shell(wording: Wording) -> Shell:
     base = choice.used
     visit = Controls(Visit, {"key": visitor, "language": language, "base": base})
     wanted = Controls(Wanted, {**visit.components, "wanted": choice.picked})
-    with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
+    with gr.Tabs(elem_id="tabs", overflow_behavior="wrap", selected=links.TABS[0]) as tabs:
+        with wording.make(gr.Tab, {"label": "tabs.learn"}, id="learn", render_children=True):
+            learned = learn.build(wording, visit)
         with wording.make(gr.Tab, {"label": "tabs.compare"}, id="compare"):
             compared = compare.build(wording, visit, choice)
         with wording.make(gr.Tab, {"label": "tabs.train"}, id="train", render_children=True):
@@ -170,7 +177,8 @@ def build_shell(wording: Wording) -> Shell:
             lowrank.build(wording, lab, visit)
         with wording.make(gr.Tab, {"label": "tabs.quantization"}, id="quantization", render_children=True) as lab:
             quantize.build(wording, lab, visit)
-    return Shell(wording, visit, choice, wanted, top, tabs, gr.Timer(POLL_SECONDS, active=False), compared, trained)
+    timer = gr.Timer(POLL_SECONDS, active=False)
+    return Shell(wording, visit, choice, wanted, top, tabs, timer, compared, trained, learned)
 
 
 def _wire(shell: Shell) -> None:
@@ -219,11 +227,12 @@ def _wire_comparing(shell: Shell) -> None:
 
 
 def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
-    visit, base, compared, trained = shell.visit, shell.base, shell.compared, shell.trained
+    visit, base, compared, trained, learned = shell.visit, shell.base, shell.compared, shell.trained, shell.learned
     visitor, language = visit.components["key"], visit.components["language"]
-    around = [visitor, language, shell.tabs, base.notice, shell.timer]
+    around = [visitor, language, shell.tabs, base.notice, shell.timer, learned.named]
     opened = dict.fromkeys([*around, *shell.wording.components, *compared.own.offered])
     load = page.load(shell.opened, visitor, list(opened), **HIDDEN)
+    load.then(learned.learner.handler(learned.open), learned.learner.inputs, learned.shown, **HIDDEN)
     load.then(compared.seen.handler(compared.attach), compared.seen.inputs, compared.shown, **STREAM)
     load.then(visit.handler(trained.attach), visit.inputs, trained.shown, **STREAM)
     load.then(visit.handler(trained.race.attach), visit.inputs, trained.race.shown, **STREAM)

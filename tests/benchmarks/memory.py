@@ -77,7 +77,7 @@ class Visitor:
         """What only the page does: the labs drawn, two adapters beside each other, activations, a pair, a merge."""
         page = self.page
         open_page(page, f"{self.url}/?lang=en&max_new_tokens=3")
-        for place, press in enumerate((compare, train, lowrank, quantize)):
+        for place, press in enumerate((compare, train, lowrank, quantize), start=1):  # after Learn
             page.get_by_role("tab").nth(place).click()
             press(page)
 

@@ -14,8 +14,9 @@ from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Pag
 from playground.locales import words
 from tests.browser.conftest import open_page, visitor, watch
 
-TABS = ("compare", "train", "lowrank", "quantization")
+TABS = ("learn", "compare", "train", "lowrank", "quantization")
 DRAWN = {  # what is seen once a tab has drawn all that it draws by itself
+    "learn": "#lesson [data-open]",
     "compare": "#panes .pp-pane",
     "train": "#count .pp-figure",
     "lowrank": "#lab-network td",
@@ -192,7 +193,7 @@ def test_bits_have_room_at_every_width(page: Page) -> None:
 
 def test_a_phone_shows_every_tab_and_where_tables_go_on(spanish: Page) -> None:
     tabs = spanish.get_by_role("tab")
-    expect(tabs).to_have_count(4)
+    expect(tabs).to_have_count(5)
     for one in boxes(tabs):
         assert 0 <= one["x"] <= one["x"] + one["width"] <= 375
     assert spanish.evaluate("document.documentElement.scrollWidth") <= 375
@@ -249,10 +250,18 @@ def violations(page: Page) -> list[Any]:
     return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
 
 
+def guess(page: Page) -> None:
+    """Learn shows the most after it."""
+    page.locator("#lesson [data-guess]").first.click()
+    expect(page.locator("#lesson .pp-meaning")).to_be_visible()
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("tab", TABS)
 def test_axe_finds_nothing_in_the_dark_on_a_phone(spanish: Page, tab: str) -> None:
     go(spanish, tab)
+    if tab == "learn":
+        guess(spanish)
     assert violations(spanish) == []
 
 
@@ -266,6 +275,8 @@ def laptop(context: BrowserContext, server: str) -> Iterator[Page]:
 @pytest.mark.parametrize("tab", TABS)
 def test_axe_finds_nothing_on_a_laptop_in_daylight(laptop: Page, tab: str) -> None:
     go(laptop, tab)
+    if tab == "learn":
+        guess(laptop)
     if tab == "compare":
         for chip in ("#decoding-chip", "#add-pane"):
             laptop.locator(chip).click()

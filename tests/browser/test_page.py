@@ -18,6 +18,7 @@ from playground.model.bases import Base
 from playground.settings import MIN_OWN_EXAMPLES
 from tests.browser.conftest import open_page, visitor, watch
 
+TABS = ("compare", "train", "lowrank", "quantization")
 BRIEFLY = "/?max_new_tokens=12"  # a link to answers that are long enough to tell the panes apart
 AT_LENGTH = "/?max_new_tokens=256&prompt=Tell+me+a+long+story."  # to answers that are still written when they are stopped
 
@@ -30,7 +31,7 @@ def brief(context: BrowserContext, server: str) -> Iterator[Page]:
 
 
 def tab(page: Page, place: int) -> None:
-    page.get_by_role("tab").nth(place).click()
+    page.locator(f"[role=tab][data-tab-id={TABS[place]}]").click()
 
 
 def compare(page: Page) -> None:

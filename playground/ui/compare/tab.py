@@ -46,6 +46,8 @@ from playground.ui.kit.html import words
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
+from playground.ui.learn.lesson_html import newcomer
+from playground.ui.learn.tab import NEWCOMER
 from playground.work.jobs import Run
 
 
@@ -213,7 +215,7 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
     """The tab's layout and its own events."""
     make, opening = wording.make, first_frame()
     question = Question.of_frame(opening)
-    make(html, {"value": lambda lang: lead(lang, "compare.lead")})
+    make(html, {"value": lambda lang: lead(lang, "compare.lead", newcomer(lang))}, js_on_load=NEWCOMER)
     prompt, go, stop = _question(wording, opening["prompt"])
     make(html, {"value": english}, elem_classes="pp-english")
     with gr.Row(elem_classes="pp-chips"):

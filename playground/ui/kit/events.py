@@ -22,8 +22,9 @@ def reveal(chip: gr.Button, card: gr.Column) -> None:
     chip.click(lambda now: {shown: not now, card: gr.update(visible=not now)}, shown, [shown, card], **HIDDEN)
 
 
-def lead(language: str, key: str) -> str:
-    return f'<p class="pp-lead">{words(language, key)}</p>'
+def lead(language: str, key: str, more: str = "") -> str:
+    """The quiet sentence at the top of a tab, and HTML after it."""
+    return f'<p class="pp-lead">{words(language, key)}{" " + more if more else ""}</p>'
 
 
 def note(language: str, key: str, **values: object) -> str:

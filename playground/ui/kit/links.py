@@ -17,8 +17,9 @@ from urllib.parse import urlencode
 from playground import locales, settings
 from playground.bounds import Bound
 from playground.compare.job import DECODING
+from playground.learn.route import LESSONS
 
-TABS = ("compare", "train", "lowrank", "quantization")
+TABS = ("compare", "learn", "train", "lowrank", "quantization")  # the first one opens
 # Parameters that others add to an address: Gradio, Spaces, and whoever counts clicks
 THEIRS = re.compile("__.*|utm_.*|view|deep_link|logs|fbclid|gclid")
 TITLE = 40  # characters of an adapter's title that a link carries
@@ -102,6 +103,7 @@ def _language(value: str) -> str:
 
 FIELDS = (
     Field("tab", TABS[0], _one_of(TABS)),
+    Field("lesson", "", _one_of(LESSONS)),
     Field("base", settings.DEFAULT_BASE),
     Field("prompt", ""),
     Field("panes", [], _list, ",".join, _rest),
@@ -111,12 +113,13 @@ FIELDS = (
 )
 
 LANGUAGE = Field("lang", "", _language)  # of the page, which chooses it by the browser's wishes too
-DEFAULTS = {field.name: field.default for field in FIELDS if field.name != "tab"}  # of what makes a question
+PLACE = ("tab", "lesson")  # where a page opens, not what it asks
+DEFAULTS = {field.name: field.default for field in FIELDS if field.name not in PLACE}  # of what makes a question
 # Once another question is asked, which is done in Compare, the address names neither the former one nor another tab: what
 # it named would come back at a reload
 FORGET = f"""() => {{
   const address = new URL(location.href);
-  for (const name of {[*DEFAULTS, "tab"]}) address.searchParams.delete(name);
+  for (const name of {[*DEFAULTS, *PLACE]}) address.searchParams.delete(name);
   history.replaceState(history.state, "", address);
 }}"""
 

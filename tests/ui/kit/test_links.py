@@ -16,6 +16,7 @@ ADAPTER = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-@", min_size=1, max_siz
 STATES = st.fixed_dictionaries(
     {
         "tab": st.sampled_from(["compare", "train"]),
+        "lesson": st.sampled_from(["", "fifty"]),
         "base": st.sampled_from(["smollm2-135m", "smollm2-135m:nf4_double", "bloomz-560m"]),
         "prompt": st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
         "panes": st.lists(ADAPTER, max_size=MAX_PANES, unique=True),

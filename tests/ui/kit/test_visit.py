@@ -11,6 +11,7 @@ import gradio as gr
 import pytest
 
 from playground import locales
+from playground.learn.progress import Progress
 from playground.ui.kit.visit import key_of
 from playground.ui.page import build_page
 
@@ -34,11 +35,11 @@ def test_an_odd_key_is_none(kept: Any) -> None:
 def test_handlers_get_only_what_is_sound() -> None:
     page = build_page()
     kept = [block for block in page.blocks.values() if isinstance(block, gr.BrowserState)]
-    assert len(kept) == 2
+    assert len(kept) == 3
     seen: list[Any] = []
     with page:
         gr.Button().click(lambda *values: seen.append(values), kept, None, api_visibility="private")
     handler = max(page.fns.values(), key=lambda one: one._id)
     for odd in (["es"], {"x": 1}, "locales/../..", 5):
-        asyncio.run(page.process_api(handler, [odd, odd]))
-    assert set(seen) == {("", locales.DEFAULT)}
+        asyncio.run(page.process_api(handler, [odd, odd, odd]))
+    assert seen == 4 * [("", locales.DEFAULT, Progress().kept)]
