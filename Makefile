@@ -24,7 +24,7 @@ coverage: .venv/test.done  ## unit tests, and what of the code they reach
 	$(UNITS) --cov
 
 test-page: .venv/test.done  ## API and browser tests, a server for each of two processes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal tests/api tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/api tests/browser
 
 lint: $(LINT)  ## the four below, which the pre-commit hooks call too
 
