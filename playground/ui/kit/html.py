@@ -70,8 +70,8 @@ def header(status: Values, language: str) -> str:
 
 
 def queued(language: str, position: int, wait: float | None) -> str:
-    """The place in the queue, and about how long that will take, where it is known."""
-    if wait is None:
+    """The place in the queue, and about how long that will take, where it is known and takes a second at least."""
+    if wait is None or wait < 1:
         return text(language, "queue.place", position=number(language, position))
     return text(language, "queue.place_and_time", position=number(language, position), time=seconds(language, wait))
 

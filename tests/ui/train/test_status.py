@@ -103,6 +103,7 @@ def test_few_shot_is_never_called_a_training(language: Any) -> None:
         (training(), "step 12 of 24 · 2.5_s a step · 30_s left"),
         (training(seconds_per_step=None, remaining=None), "step 12 of 24"),
         (training(state="queued", position=3), "Number 3 in the queue"),
+        (training(state="queued", position=1, wait=0.3), "Number 1 in the queue"),
         (
             training(state="queued", position=1, wait=75.0),
             "Number 1 in the queue, about 1_min 15_s",
