@@ -210,7 +210,7 @@ def _score(view: dict[str, Any], event: Any) -> None:
 
 def _ended(view: dict[str, Any], event: Any) -> None:
     state = "diverged" if event.event == "failed" else event.event
-    view |= {"state": state, "elapsed": event.seconds, "error": event.error}
+    view |= {"state": state, "elapsed": event.seconds, "own_seconds": True, "error": event.error}
     if event.kept:
         view["adapter"] = event.adapter.summary()
         view["checkpoints"] = [checkpoint.step for checkpoint in event.adapter.checkpoints]

@@ -55,6 +55,8 @@ class Edit:
             last = layers_of(adapter) - 1
             given = layers if isinstance(layers, list | tuple) else []
             ends = [end for end in given if isinstance(end, int) and not isinstance(end, bool)]
+            if len(ends) == 2 == len(layers) and 0 <= ends[1] < ends[0] <= last:
+                raise PlaygroundError("layers_turned", first=ends[0], last=ends[1])
             if len(ends) != 2 or len(ends) != len(layers) or not 0 <= ends[0] <= ends[1] <= last:
                 raise PlaygroundError("unknown_layers", layers=str(layers)[:60], maximum=last)
             layers = None if ends == [0, last] else (ends[0], ends[1])  # all of them: also what lies outside of layers

@@ -189,7 +189,7 @@ def _wire(shell: Shell) -> None:
     base.picked.input(
         wanted.handler(shell.choose_base), wanted.inputs, [*base.all, shell.timer], trigger_mode="always_last", **STREAM
     )
-    switched = shell.header.select(shell.switch, compared.asked.inputs | compared.seen.inputs, compared.link, **HIDDEN)
+    switched = shell.header.select(shell.switch, compared.asked.inputs | compared.seen.inputs, compared.link, **STREAM)
     switched.success(None, compared.link, None, js=GO)
     done = [compared.go.click, compared.prompt.submit, trained.go.click, *(one.click for one in compared.examples.values())]
     gr.on(done, None, base.notice, base.notice, js=PASS, **HIDDEN)

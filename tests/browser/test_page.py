@@ -228,7 +228,7 @@ def test_a_number_that_its_field_cannot_hold_is_refused_while_it_is_typed_and_wh
             said = seed.evaluate("one => one.validationMessage").replace("\N{NO-BREAK SPACE}", " ")
             assert said == "Un número entero de 0 a 2 147 483 647."
         page.locator("#compare").click()
-        expect(page.locator("#compare-notice")).to_contain_text("Semilla debe ser un número entero de 0 a")
+        expect(page.locator("#compare-notice")).to_contain_text("Semilla: tiene que ser un número entero de 0 a")
         expect(page.locator("#decoding-chip")).to_contain_text("semilla 0")
         seed.fill("3")
         assert seed.evaluate("one => one.validationMessage") == ""

@@ -376,6 +376,7 @@ def test_the_controls_know_what_an_adapter_has(made: Any) -> None:
         (Edit(strength=-1.1), "out_of_range"),
         (Edit(strength=float("nan")), "out_of_range"),
         (Edit(strength=None), "wrong_kind"),
+        (Edit(layers=(1, 0)), "layers_turned"),
         (Edit(layers=(5, 2)), "unknown_layers"),
         (Edit(layers=(0, 2)), "unknown_layers"),
         (Edit(layers=(-1, 1)), "unknown_layers"),

@@ -277,7 +277,7 @@ def test_of_many_examples_the_first_sixteen_count(tiny: Base, get_tiny: GetBase,
     ("variant", "edit", "key"),
     [
         ("lora", Edit(rank=9), "out_of_range"),
-        ("lora", Edit(layers=(1, 0)), "unknown_layers"),
+        ("lora", Edit(layers=(1, 0)), "layers_turned"),
         ("ia3", Edit(rank=1), "no_factors"),
         ("prompt", Edit(), "no_update"),
         ("few_shot", Edit(), "no_update"),

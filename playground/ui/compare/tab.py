@@ -290,7 +290,7 @@ def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -
     )  # fmt: skip
     received = [*tab.offered, *tab.former.all, tab.own.said, tab.notice, tab.zip]
     tab.zip.upload(picked.handler(tab.receive), picked.inputs, received, **STREAM)
-    copied = copy.click(asked.handler(tab.write_link), asked.inputs, tab.link, **HIDDEN).success(
+    copied = copy.click(asked.handler(tab.write_link), asked.inputs, tab.link, **STREAM).success(
         None, tab.link, None, js=sharing.COPY
     )
     copied.success(asked.handler(tab.say_copied), asked.inputs, tab.copied, **HIDDEN)

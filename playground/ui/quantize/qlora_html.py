@@ -74,15 +74,19 @@ def curves(pair: Pair, language: str, before: str = "") -> str:
     lora, qlora = pair.sides
     said = text(language, "qlora.curves.none")
     if lora.held_out and qlora.held_out:
-        last = {side.method: significant(language, side.held_out[-1][1], 3) for side in pair.sides}
+        measured = {side.method: dict(side.held_out) for side in pair.sides}
+        step = max(measured["lora"].keys() & measured["qlora"].keys())
+        last = {method: significant(language, losses[step], 3) for method, losses in measured.items()}
         first = {f"first_{side.method}": significant(language, side.held_out[0][1], 3) for side in pair.sides}
-        said = text(language, "qlora.curves", step=number(language, min(lora.step, qlora.step)), **last, **first)
+        key = "qlora.curves" if step else "qlora.curves.start"
+        said = text(language, key, step=number(language, step), **last, **first)
     chart = plots.curves(_points(lora), _points(qlora), NAMES, pair.steps, said, language)
     legend = words(language, "qlora.curves.legend")
     pace = ""
     if pair.elapsed and lora.step and qlora.step:  # the ready-made ones were not trained together
         times = {side.method: seconds(language, side.seconds / side.step) for side in pair.sides}
-        pace = f" {words(language, 'qlora.pace', **times)}"
+        slower = qlora.seconds / qlora.step > lora.seconds / lora.step
+        pace = f" {words(language, 'qlora.pace.slower' if slower else 'qlora.pace', **times)}"
     said = f'<p class="pp-soft">{escape(said)}{pace}</p>'
     return f'{heading(language, "loss.title")}{said}{chart}<p class="pp-legend">{before}{legend}</p>'
 

@@ -80,7 +80,8 @@ def status_line(view: Values, language: str) -> str:
     if state == "queued":
         return queued(language, view.get("position") or 1, view.get("wait"))
     if state == "finished" and steps:
-        done = counted(language, "status.finished", steps, time=seconds(language, view.get("elapsed") or 0))
+        key = "status.computed" if view.get("own_seconds") else "status.finished"
+        done = counted(language, key, steps, time=seconds(language, view.get("elapsed") or 0))
         return " · ".join([done, *_products(view, language)])
     if state != "running":
         keys = {"finished": "status.ready"}
@@ -88,7 +89,8 @@ def status_line(view: Values, language: str) -> str:
     parts = [text(language, "status.step", **here)]
     if steps and step >= steps:
         return " · ".join([*parts, text(language, "status.measuring"), *_products(view, language)])
-    for key, name in (("status.pace", "seconds_per_step"), ("status.left", "remaining")):
+    left = "status.left" if step else "status.about"  # before the first step it is what a forward pass lets expect
+    for key, name in (("status.pace", "seconds_per_step"), (left, "remaining")):
         if view.get(name) is not None:
             parts.append(text(language, key, time=seconds(language, view[name])))
     return " · ".join([*parts, *_products(view, language)])

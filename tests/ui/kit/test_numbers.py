@@ -55,10 +55,10 @@ def test_what_a_field_holds_passes(page: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (-5, "Semilla debe ser un número entero de 0 a 2_147_483_647, no −5."),
-        (1.5, "Semilla debe ser un número entero de 0 a 2_147_483_647, no 1,5."),
-        (10**20, "Semilla debe ser un número entero de 0 a 2_147_483_647, no 100_000_000_000_000_000_000."),
-        (None, "Semilla está en blanco. Admite un número de 0 a 2_147_483_647."),
+        (-5, "Semilla: tiene que ser un número entero de 0 a 2_147_483_647, no −5."),
+        (1.5, "Semilla: tiene que ser un número entero de 0 a 2_147_483_647, no 1,5."),
+        (10**20, "Semilla: tiene que ser un número entero de 0 a 2_147_483_647, no 100_000_000_000_000_000_000."),
+        (None, "Semilla: falta el número, de 0 a 2_147_483_647."),
     ],
 )
 def test_a_seed_is_neither_rounded_nor_kept(value: float, said: str) -> None:
@@ -133,5 +133,5 @@ def test_what_follows_the_typing_stays_as_it_is(page: Any) -> None:
 
 
 def test_a_button_without_a_place_for_it_refuses_aloud(page: Any) -> None:
-    with pytest.raises(gr.Error, match="Semilla debe ser un número entero"):
+    with pytest.raises(gr.Error, match="Semilla: tiene que ser un número entero"):
         asked(page, "aware-said", "click", "aware-seed", -1)

@@ -4,10 +4,12 @@ import pytest
 
 from playground.actions.quantize import ready_made
 from playground.locales import LANGUAGES, counted, text
+from playground.quantize.qlora import Pair, Side
 from playground.settings import DEFAULT_BASE
 from playground.ui.quantize import qlora_html, wholemodel_html
 from tests.ui.drawn import Page
 
+START = "Before the first step: held-out loss 4.30 with LoRA and 4.76 with QLoRA."
 READ = {"float32": 28.8, "int4": 43.6, "nf4": 33.6, "nf4_double": 33.6, "fp4": 40.5}
 
 
@@ -32,6 +34,34 @@ def test_the_ready_made_curves_say_with_how_many_steps_they_were_trained(languag
     assert pair.steps == 24
     assert text(language, "qlora.curves.ready", steps="24") in drawn.texts["pp-legend"]
     assert text(language, "qlora.curves.ready", steps="24") not in Page(qlora_html.curves(pair, language)).text
+
+
+@pytest.mark.parametrize(
+    ("slow", "ends", "said"),
+    [
+        (
+            1.0,
+            (0, 0),
+            f"{START} A step takes 2.0_s and 1.0_s.",
+        ),
+        (
+            4.0,
+            (1, 0),
+            f"{START} A step takes 2.0_s and 4.0_s: 4-bit weights are read back",
+        ),
+        (4.0, (1, 1), "Step 1: held-out loss 3.30 with LoRA (from 4.30) and 3.76 with QLoRA (from 4.76)."),
+        (4.0, (3, 2), "Step 1: held-out loss 3.30 with LoRA (from 4.30) and 3.76 with QLoRA (from 4.76)."),
+    ],
+)
+def test_a_pair_tells_the_losses_of_the_last_step_at_which_both_were_measured(
+    slow: float, ends: tuple[int, int], said: str
+) -> None:
+    lora, qlora = [
+        Side(method, ((1, 4.0),), tuple((step, begin - step) for step in sorted({0, min(end, 1), end})), seconds)
+        for method, begin, end, seconds in zip(("lora", "qlora"), (4.3, 4.76), ends, (2.0, slow), strict=True)
+    ]
+    drawn = Page(qlora_html.curves(Pair(4, lora, qlora, elapsed=9.0), "en")).text
+    assert said.replace("_", "\N{NO-BREAK SPACE}") in drawn
 
 
 def test_the_ends_of_the_map_are_named_in_the_number_that_they_have() -> None:

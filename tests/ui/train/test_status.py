@@ -109,6 +109,8 @@ def test_few_shot_is_never_called_a_training(language: Any) -> None:
             "Number 1 in the queue, about 1_min 15_s",
         ),
         (training(state="finished", elapsed=65.0), "24 steps in 1_min 5_s"),
+        (training(state="finished", elapsed=65.0, own_seconds=True), "24 steps, 1_min 5_s of computing"),
+        (training(step=0, seconds_per_step=None), "step 0 of 24 · about 30_s of computing"),
         (training(state="finished", steps=0), "ready: nothing had to be trained"),
         (training(state="stopped"), "stopped at step 12 of 24"),
         (training(state="diverged", message="It exploded."), "It exploded."),
