@@ -145,14 +145,19 @@ def axis(low: float, high: float, title: str, language: str) -> str:
     first, last = math.ceil(low / step), math.floor(high / step)
     ticks = "".join(
         below(
-            (place * step - low) / (high - low),
-            figure(language, place * step, 1 if step < 1e-5 else 2),
-            "1.7em",
-            odd(place),
+            (place * step - low) / (high - low), figure(language, place * step, _figures(place, step)), "1.7em", odd(place)
         )
         for place in range(first, last + 1)
     )
     return ticks + below(0.5, title, "3em")
+
+
+def _figures(place: int, step: float) -> int:
+    """How many significant figures tell the multiple of a step from its neighbours: 1.25 and 1.50, not 1.2 and 1.5."""
+    power = math.floor(math.log10(step))
+    own = 1 if math.isclose(step / 10.0**power % 1, 0, abs_tol=1e-9) else 2  # 2.5 has two
+    longer = math.floor(math.log10(abs(place) * step)) - power if place else 0
+    return max(1 if step < 1e-5 else 2, longer + own)
 
 
 # Decibels against bits
