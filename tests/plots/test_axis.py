@@ -9,7 +9,6 @@ import pytest
 
 from playground.plots.quantize.tensor import axis
 
-
 PLAIN = str.maketrans(",−⁻⁰¹²³⁴⁵⁶⁷⁸⁹", ".--0123456789")
 
 
