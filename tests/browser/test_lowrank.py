@@ -165,7 +165,7 @@ def test_the_soft_prompt_is_shown_and_answers_without_a_token(lab: Page, artifac
 @pytest.mark.timeout(400)
 def test_the_checkpoints_of_an_own_run_drive_the_lab(page: Page) -> None:
     start_training(page, 2)
-    expect(page.locator("#status")).to_contain_text("2 steps in")
+    expect(page.locator("#status")).to_contain_text("2 steps, ")
     tab(page, LAB)
     expect(page.locator("#lab-module")).to_contain_text("effective rank")
     choose(page, "#lab-adapter", "LoRA r = 8 · pirate (yours, no. 1)")
