@@ -20,7 +20,6 @@ def _write() -> None:
 @cache
 def _trainings() -> int:
     """How many go on together: on a GPU they take a step in one pass, elsewhere one after the other."""
-
     return settings.TOGETHER if pick_device()[0] == "cuda" else settings.MAX_TRAININGS_TOGETHER
 
 

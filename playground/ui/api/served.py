@@ -78,7 +78,7 @@ class ServedBlocks(gr.Blocks):
         raising gr.Error where it has none; what follows what is typed stays as it is: beside the field it is said already.
         """
         place = next((shown for shown in one.outputs if shown._id in places), None)
-        pressed = any(event not in TYPED for _, event in one.targets)
+        pressed = not any(event in TYPED for _, event in one.targets)
         if pressed and place is None:
             raise gr.Error(wrong, print_exception=False)
         told: list[Any] = [alarm(wrong) if pressed and shown is place else gr.skip() for shown in one.outputs]

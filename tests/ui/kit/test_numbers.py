@@ -132,6 +132,16 @@ def test_what_follows_the_typing_stays_as_it_is(page: Any) -> None:
     assert asked(page, "decoding-chip", "change", "seed", -5) == {"decoding-chip": gr.skip()}
 
 
+def test_what_follows_a_file_as_well_as_the_typing_refuses_nothing_aloud(page: Any) -> None:
+    """What a visitor fills in is kept after each of these events: a number beyond its end is just not kept."""
+    fns = [fn for fn in page.fns.values() if {"input", "clear"} <= {name for _, name in fn.targets}]
+    keeping = [fn for fn in fns if not fn.outputs and any(isinstance(one, gr.Slider) for one in fn.inputs)]
+    assert keeping
+    for fn in keeping:
+        given = [one.maximum + 1 if isinstance(one, gr.Slider) else getattr(one, "value", "") for one in fn.inputs]
+        assert anyio.run(page.process_api, fn, given)["data"] == []
+
+
 def test_a_button_without_a_place_for_it_refuses_aloud(page: Any) -> None:
     with pytest.raises(gr.Error, match="Semilla: tiene que ser un número entero"):
         asked(page, "aware-said", "click", "aware-seed", -1)
