@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,11 @@ class Cards:
     def draw(self, asked: Asked) -> Changes:
         return self.draw_matrices(asked) | self.draw_picture(asked)
 
-    def draw_matrices(self, asked: Asked) -> Changes:
-        """The best factors of a rank; a rank too high for the shape is lowered, and said."""
+    def draw_matrices(self, asked: Asked, turned: bool = False) -> Changes:
+        """
+        The best factors of a rank; a rank too high for the shape is lowered, and said. Once something else is `turned`, any
+        other rank stays: an answer that comes late must not undo what was moved meanwhile.
+        """
         language = asked.language
         try:
             scene = asked.scene()
@@ -87,7 +91,7 @@ class Cards:
         said += [drawn.kept(best, language), drawn.about(asked.kind, rank, scene, language)]
         idle, steps = words(language, "toy.curve.idle"), toy.affordable(rows, columns, rank)
         return {
-            self.rank: gr.update(maximum=highest, value=rank),
+            self.rank: gr.update(maximum=highest) if turned and not lowered else gr.update(maximum=highest, value=rank),
             self.matrices: drawn.sentences(said) + drawn.figures(scene, best.b, best.a, "toy.legend", language),
             self.spectrum: drawn.spectrum(scene.decomposition.s, rank, language),
             self.curve: drawn.curve([], steps, best.error, idle, language),
@@ -165,7 +169,7 @@ def _wire(controls: Controls[Asked], cards: Cards, go: gr.Button) -> None:
     # Before what draws, or a frame under way would come after it
     gr.on([*turned, cards.rank.input, *replaced], None, cancels=training)
     moved: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
-    gr.on(turned, handler(cards.draw_matrices), inputs, [cards.rank, *matrices], **moved)
+    gr.on(turned, handler(partial(cards.draw_matrices, turned=True)), inputs, [cards.rank, *matrices], **moved)
     cards.rank.input(handler(but(cards.rank, cards.draw_matrices)), inputs, matrices, **moved)
     cards.kept.input(handler(but(cards.kept, cards.draw_picture)), inputs, cards.picture, **moved)
     gr.on(replaced, handler(cards.draw), inputs, list(vars(cards).values()), **HIDDEN)
