@@ -42,14 +42,6 @@ class Layout:
             self._rows[key] = torch.tensor(own, dtype=torch.long, device=device)
         return self._rows[key]
 
-    def places(self, variants: tuple[int, ...], device: torch.device) -> torch.Tensor:
-        """For each of their rows, the place of its variant among these."""
-        key = "places", variants, device
-        if key not in self._rows:
-            own = [variants.index(variant) for variant in self.index if variant in variants]
-            self._rows[key] = torch.tensor(own, dtype=torch.long, device=device)
-        return self._rows[key]
-
     def slots(self, variants: tuple[int, ...], some: tuple[int, ...], device: torch.device) -> Slots:
         """Where the rows of `some` of these variants lie, counted among the rows of these."""
         key = variants, some, device

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from playground.adapt.tasks import IGNORE
+from playground.compare.reading import tree_of, virtual_tokens
 from playground.compare.routing import scaled_from
 from playground.model.tokens import context_of
 from playground.train.batches import Encoded
@@ -107,9 +108,8 @@ def packs(model: Any, batch: Sequence[Encoded]) -> bool:
     """
     if len(batch) == 1:
         return False
-    tree = model.get_base_model() if hasattr(model, "get_base_model") else model
-    virtual = model.get_prompt(batch_size=1).shape[1] if hasattr(model, "prompt_encoder") else 0
-    return virtual + sum(len(ids) for ids, _ in batch) <= longest(tree) and not (model.training and drops(tree))
+    tree, tokens = tree_of(model), virtual_tokens(model) + sum(len(ids) for ids, _ in batch)
+    return tokens <= longest(tree) and not (model.training and drops(tree))
 
 
 def longest(tree: Any) -> float:

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 from playground import settings
+from playground.compare.reading import virtual_tokens
 from playground.compare.shared import ApartError
 from playground.model.bases import Base
 from playground.model.kernels import halved
@@ -239,8 +240,7 @@ class _Member:
         except ApartError as error:
             log.info("%s steps alone: %s", type(model).__name__, error)
             return None
-        virtual = model.get_prompt(batch_size=1).shape[1] if hasattr(model, "prompt_encoder") else 0
-        return cls(virtual, packing.drops(tree))
+        return cls(virtual_tokens(model), packing.drops(tree))
 
 
 def _depends_on_others(tree: Any) -> bool:
