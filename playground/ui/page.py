@@ -33,6 +33,7 @@ from playground.ui.kit.base import build as build_base
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, closable
 from playground.ui.kit.html import header
+from playground.ui.kit.lab import Lab
 from playground.ui.kit.numbers import Numbers
 from playground.ui.kit.visit import Visit, key_of
 from playground.ui.kit.wording import Wording, html
@@ -44,6 +45,7 @@ from playground.ui.train import tab as train
 from playground.ui.train.tab import Result, TrainTab
 
 TITLE = "PEFT Playground"
+LABS = {"lowrank": lowrank, "quantization": quantize}
 POLL_SECONDS = 1.0
 CACHE_SECONDS = (3600, 4 * 3600)  # how often gradio looks for old files, and how old they may get
 # A click on another language: the address with everything that a link carries, and the tab that is open
@@ -57,8 +59,10 @@ element.addEventListener("click", event => {
 """
 GO = """
 query => {
-  const tab = document.querySelector("#tabs [role=tab][aria-selected=true]").dataset.tabId;
-  location.assign(location.pathname + "?" + query + (tab === "compare" ? "" : "&tab=" + tab));
+  const open = list => document.querySelector(list + " > .tab-wrapper [role=tab][aria-selected=true]")?.dataset.tabId;
+  const tab = open("#tabs"), section = open(`#${tab}-sections`);
+  const place = (tab === "compare" ? "" : "&tab=" + tab) + (section ? "&section=" + section : "");
+  location.assign(location.pathname + "?" + query + place);
 }
 """
 PASS = 'said => said.includes("pp-close") ? "" : said'  # an alarm has been read once something else is done
@@ -79,6 +83,8 @@ class Shell:
     compared: CompareTab
     trained: TrainTab
     learned: LearnTab
+    labs: Mapping[str, gr.Tabs]  # their lists of sections
+    linked: gr.State  # the parameters of the address
 
     def opened(self, kept: str, request: gr.Request) -> Changes:
         """Everything that depends on who opens the page, and with which address."""
@@ -95,6 +101,9 @@ class Shell:
         if link["tab"] != links.TABS[0]:  # where Compare's notice is not seen
             changes[self.tabs] = gr.Tabs(selected=link["tab"])
             changes[self.base.notice] = "".join(closable(one, language) for one in opens.untaken(language))
+        if section := links.section_of(request.query_params):
+            changes[self.labs[link["tab"]]] = gr.Tabs(selected=section)
+            changes[self.linked] = dict(request.query_params)
         changes[self.learned.named] = link["lesson"]
         return {self.visit.components["key"]: key, self.visit.components["language"]: language, **changes}
 
@@ -166,6 +175,7 @@ def build_shell(wording: Wording) -> Shell:
     base = choice.used
     visit = Controls(Visit, {"key": visitor, "language": language, "base": base})
     wanted = Controls(Wanted, {**visit.components, "wanted": choice.picked})
+    linked = gr.State({})
     with gr.Tabs(elem_id="tabs", overflow_behavior="wrap", selected=links.TABS[0]) as tabs:
         with wording.make(gr.Tab, {"label": "tabs.learn"}, id="learn", render_children=True):
             learned = learn.build(wording, visit)
@@ -173,12 +183,12 @@ def build_shell(wording: Wording) -> Shell:
             compared = compare.build(wording, visit, choice)
         with wording.make(gr.Tab, {"label": "tabs.train"}, id="train", render_children=True):
             trained = train.build(wording, visit)
-        with wording.make(gr.Tab, {"label": "tabs.lowrank"}, id="lowrank", render_children=True) as lab:
-            lowrank.build(wording, lab, visit)
-        with wording.make(gr.Tab, {"label": "tabs.quantization"}, id="quantization", render_children=True) as lab:
-            quantize.build(wording, lab, visit)
+        labs = {}
+        for name, room in LABS.items():
+            with wording.make(gr.Tab, {"label": f"tabs.{name}"}, id=name):
+                labs[name] = room.build(Lab(name, wording, visit, linked))
     timer = gr.Timer(POLL_SECONDS, active=False)
-    return Shell(wording, visit, choice, wanted, top, tabs, timer, compared, trained, learned)
+    return Shell(wording, visit, choice, wanted, top, tabs, timer, compared, trained, learned, labs, linked)
 
 
 def _wire(shell: Shell) -> None:
@@ -229,7 +239,7 @@ def _wire_comparing(shell: Shell) -> None:
 def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
     visit, base, compared, trained, learned = shell.visit, shell.base, shell.compared, shell.trained, shell.learned
     visitor, language = visit.components["key"], visit.components["language"]
-    around = [visitor, language, shell.tabs, base.notice, shell.timer, learned.named]
+    around = [visitor, language, shell.tabs, base.notice, shell.timer, learned.named, shell.linked, *shell.labs.values()]
     opened = dict.fromkeys([*around, *shell.wording.components, *compared.own.offered])
     load = page.load(shell.opened, visitor, list(opened), **HIDDEN)
     load.then(learned.learner.handler(learned.open), learned.learner.inputs, learned.shown, **HIDDEN)

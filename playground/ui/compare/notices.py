@@ -23,8 +23,8 @@ MISSING = re.compile(r'<div data-missing="([^"]*)">.*?</div>', re.DOTALL)
 SHOWN = 60  # characters of a title
 # What a link's parameters are called, besides those of decoding
 LABELS = {
-    "tab": "link.tab", "lesson": "learn.pick", "lang": "header.language", "panes": "link.panes", "own": "link.own",
-    "answers": "link.answers",
+    "tab": "link.tab", "section": "link.section", "lesson": "learn.pick", "lang": "header.language",
+    "panes": "link.panes", "own": "link.own", "answers": "link.answers",
 }  # fmt: skip
 
 

@@ -13,8 +13,6 @@ from playground.ui.kit.events import note, plain
 from playground.ui.kit.visit import Visit
 from playground.work.sessions import SESSIONS
 
-COPY = "query => navigator.clipboard.writeText(location.origin + location.pathname + '?' + query)"
-
 
 def own_titles(visit: Visit, panes: Sequence[str]) -> dict[str, str]:
     """Those of the panes that are adapters of this session alone, with what they are called outside of it."""

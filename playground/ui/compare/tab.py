@@ -291,7 +291,7 @@ def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -
     received = [*tab.offered, *tab.former.all, tab.own.said, tab.notice, tab.zip]
     tab.zip.upload(picked.handler(tab.receive), picked.inputs, received, **STREAM)
     copied = copy.click(asked.handler(tab.write_link), asked.inputs, tab.link, **STREAM).success(
-        None, tab.link, None, js=sharing.COPY
+        None, tab.link, None, js=links.COPY
     )
     copied.success(asked.handler(tab.say_copied), asked.inputs, tab.copied, **HIDDEN)
     done = [*asking, tab.zip.upload, *(one.change for one in controls)]

@@ -20,6 +20,10 @@ from playground.compare.job import DECODING
 from playground.learn.route import LESSONS
 
 TABS = ("compare", "learn", "train", "lowrank", "quantization")  # the first one opens
+SECTIONS = {  # of the labs, in the order of their lists; the first one opens
+    "lowrank": ("toy", "updates", "overlap", "arithmetic"),
+    "quantization": ("number", "tensor", "activations", "aware", "accumulators", "wholemodel", "qlora"),
+}
 # Parameters that others add to an address: Gradio, Spaces, and whoever counts clicks
 THEIRS = re.compile("__.*|utm_.*|view|deep_link|logs|fbclid|gclid")
 TITLE = 40  # characters of an adapter's title that a link carries
@@ -39,16 +43,17 @@ class Field:
     left: Callable[[str], str] = lambda value: ""
 
 
-def _parts(value: str) -> list[str]:
+def parts(value: str) -> list[str]:
+    """The parts of a list as a link has it, none of them twice."""
     return list(dict.fromkeys(part for part in value.split(",") if part))
 
 
 def _list(value: str) -> list[str]:
-    return _parts(value)[: settings.MAX_PANES]
+    return parts(value)[: settings.MAX_PANES]
 
 
 def _rest(value: str) -> str:
-    return ", ".join(_parts(value)[settings.MAX_PANES :])
+    return ", ".join(parts(value)[settings.MAX_PANES :])
 
 
 def short(title: str) -> str:
@@ -64,12 +69,12 @@ def _titles(value: str) -> dict[str, str]:
 
 def _named(value: str) -> list[str]:
     """Those parts that hold an id and a title."""
-    return [part for part in _parts(value) if all(one.strip() for one in part.partition(":"))]
+    return [part for part in parts(value) if all(one.strip() for one in part.partition(":"))]
 
 
 def _untitled(value: str) -> str:
     """Parts that do not, and those that are too many."""
-    return ", ".join(part for part in _parts(value) if part not in _named(value)[: settings.MAX_PANES])
+    return ", ".join(part for part in parts(value) if part not in _named(value)[: settings.MAX_PANES])
 
 
 def _write_titles(titles: Mapping[str, str]) -> str:
@@ -82,8 +87,8 @@ def _number(bound: Bound) -> Field:
     return Field(bound.name, bound.default, lambda value: bound.check(kind(value)))
 
 
-def _one_of(known: Collection[str]) -> Callable[[str], str]:
-    """Takes one of the `known`."""
+def one_of(known: Collection[str]) -> Callable[[str], str]:
+    """A reader that takes one of the `known`."""
 
     def read(value: str) -> str:
         if value not in known:
@@ -102,8 +107,9 @@ def _language(value: str) -> str:
 
 
 FIELDS = (
-    Field("tab", TABS[0], _one_of(TABS)),
-    Field("lesson", "", _one_of(LESSONS)),
+    Field("tab", TABS[0], one_of(TABS)),
+    Field("section", "", one_of([one for tab in SECTIONS.values() for one in tab])),
+    Field("lesson", "", one_of(LESSONS)),
     Field("base", settings.DEFAULT_BASE),
     Field("prompt", ""),
     Field("panes", [], _list, ",".join, _rest),
@@ -113,13 +119,18 @@ FIELDS = (
 )
 
 LANGUAGE = Field("lang", "", _language)  # of the page, which chooses it by the browser's wishes too
-PLACE = ("tab", "lesson")  # where a page opens, not what it asks
+PLACE = ("tab", "section", "lesson")  # where a page opens, not what it asks
+WITHIN = "."  # between a section and its control in a parameter's name, so that it can be nobody else's
 DEFAULTS = {field.name: field.default for field in FIELDS if field.name not in PLACE}  # of what makes a question
+COPY = "query => navigator.clipboard.writeText(location.origin + location.pathname + '?' + query)"
 # Once another question is asked, which is done in Compare, the address names neither the former one nor another tab: what
 # it named would come back at a reload
 FORGET = f"""() => {{
   const address = new URL(location.href);
-  for (const name of {[*DEFAULTS, *PLACE]}) address.searchParams.delete(name);
+  const question = {[*DEFAULTS, *PLACE]};
+  for (const name of [...address.searchParams.keys()]) {{
+    if (question.includes(name) || name.includes("{WITHIN}")) address.searchParams.delete(name);
+  }}
   history.replaceState(history.state, "", address);
 }}"""
 
@@ -136,15 +147,28 @@ def _read(field: Field, value: str | None) -> Any:
         return copy(field.default)
 
 
+def section_of(query: Mapping[str, str]) -> str:
+    """The section of a lab that a query opens; "" without one, and for one that its tab has not."""
+    section = query.get("section", "")
+    return section if section in SECTIONS.get(query.get("tab", ""), ()) else ""
+
+
 def refused(query: Mapping[str, str]) -> dict[str, str]:
-    """What a query gives and `read` does not take, by the names of parameters; those that are nobody's too."""
-    fields = {field.name: field for field in (*FIELDS, LANGUAGE)}
+    """
+    What a query gives and `read` does not take, by the names of parameters; those that are nobody's too. What it gives of
+    the section that it opens is that section's to say (ui/kit/fields).
+    """
+    fields, own = {field.name: field for field in (*FIELDS, LANGUAGE)}, f"{section_of(query)}{WITHIN}"
     given = {name: value for name, value in query.items() if value and not THEIRS.fullmatch(name)}
-    left = {name: _left(fields[name], value) if name in fields else value for name, value in given.items()}
+    given = {name: value for name, value in given.items() if len(own) == 1 or not name.startswith(own)}
+    left = {name: left_of(fields[name], value) if name in fields else value for name, value in given.items()}
+    if "section" in given and not section_of(query):
+        left["section"] = given["section"]
     return {name: value for name, value in left.items() if value}
 
 
-def _left(field: Field, value: str) -> str:
+def left_of(field: Field, value: str) -> str:
+    """What of a text a field does not take."""
     try:
         field.read(value)
     except ValueError:

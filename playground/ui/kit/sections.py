@@ -8,13 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import gradio as gr
-
 from playground.actions.work import expected_wait
 from playground.ui.kit import html, kept
 from playground.ui.kit.controls import Changes, Controls, unchanged
-from playground.ui.kit.events import HIDDEN, STREAM, alarm, note, plain
-from playground.ui.kit.visit import Visit
+from playground.ui.kit.events import alarm, note, plain
 from playground.work.jobs import Run
 
 ANSWER_TOKENS = 40  # long enough to hear a style, short enough to wait for
@@ -28,6 +25,9 @@ class Section:
 
     What a visitor fills in comes back with the page (`kept`): of lists whose choices `draw` gives those that are `offered`;
     text that is another one in another language is `retold`; `moved` are events after which a button has filled in.
+
+    A link to it has what its controls hold. Where a result takes a button, `pressed` is its event and `run` what it does,
+    for a link from somebody who had pressed it.
     """
 
     controls: Controls[Any]
@@ -37,35 +37,8 @@ class Section:
     offered: Sequence[Any] = ()
     retold: Mapping[Any, kept.Retold] = field(default_factory=dict)
     moved: Sequence[Any] = ()
-
-
-def draw_when_opened(tab: gr.Tab, section: Section, visit: Controls[Visit]) -> None:
-    """
-    Draw a section at the first visit, with what was filled in before the page was opened again; later visits keep what the
-    visitor made of it. Follow what runs at every visit.
-    """
-    seen = gr.State(False)
-    filled = kept.keepable(section.controls.inputs - visit.inputs, section.offered)
-    key, language = visit.components["key"], visit.components["language"]
-
-    def opened(given: Mapping[Any, Any]) -> Changes:
-        if given[seen]:
-            return {seen: True}
-        back = kept.find(given[key], given[language], filled, section.retold)
-        return {seen: True, **back, **section.draw(section.controls.value({**given, **back}))}
-
-    def keep(given: Mapping[Any, Any]) -> None:
-        kept.keep(given[key], given[language], {one: given[one] for one in filled})
-
-    shown = list(dict.fromkeys([seen, *filled, *section.shown]))
-    drawn = tab.select(opened, section.controls.inputs | {seen, key, language}, shown, **HIDDEN)
-    by_hand = [getattr(one, event) for one in filled for event in kept.BY_HAND if hasattr(one, event)]
-    if by_hand:
-        gr.on(by_hand, keep, {key, language, *filled}, None, trigger_mode="always_last", **HIDDEN)
-    for event in section.moved:
-        event.then(keep, {key, language, *filled}, None, **HIDDEN)
-    if section.attach:
-        drawn.then(section.controls.handler(section.attach), section.controls.inputs, list(section.shown), **STREAM)
+    pressed: Any = None
+    run: Callable[[Any], Iterator[Changes]] | None = None
 
 
 def watch(run: Run, notice: Any, draw: Callable[[Run], Changes]) -> Iterator[Changes]:
@@ -87,13 +60,6 @@ def follow(run: Run, language: str, notice: Any, shown: Any, draw: Callable[[Any
         return {notice: progress(run, language)} | ({shown: draw(run.events[-1])} if run.events and run.events[-1] else {})
 
     yield from watch(run, notice, changes)
-
-
-def contents(language: str, tab: str, titles: Mapping[str, str]) -> str:
-    """Links to the sections of a tab: id of the section → key of its title. As addresses they keep language and tab."""
-    address = f"?lang={language}&amp;tab={tab}#section-"
-    links = (f'<a href="{address}{room}">{html.words(language, key)}</a>' for room, key in titles.items())
-    return f'<nav class="pp-contents" aria-label="{html.words(language, "lab.contents")}">{"".join(links)}</nav>'
 
 
 def headed(title: str, lead: str) -> dict[str, Callable[[str], str]]:

@@ -227,25 +227,24 @@
   if (document.body) start(); else document.addEventListener("DOMContentLoaded", start);
   system.addEventListener("change", paint);
 
-  // The tab that is open stands in the address, so that a reload opens it again; a place in another tab does not
-  const standIn = tab => {
-    const here = address();
-    if ((here.searchParams.get("tab") || "compare") === tab) return;
-    tab === "compare" ? here.searchParams.delete("tab") : here.searchParams.set("tab", tab);
+  // The tab that is open stands in the address, and the section of a lab, so that a reload opens them again
+  const standIn = (tab, section) => {
+    const here = address(), query = here.searchParams;
+    if ((query.get("tab") || "compare") === tab && query.get("section") === section) return;
+    for (const name of [...query.keys()]) if (name.includes(".")) query.delete(name); // of the section that was open
+    for (const [name, value] of [["tab", tab === "compare" ? null : tab], ["section", section]]) {
+      value ? query.set(name, value) : query.delete(name);
+    }
     here.hash = "";
     history.replaceState(history.state, "", here);
   };
 
   document.addEventListener("click", event => {
     if (event.target.closest("[data-pp-language]")) keepPlace();
-    const tab = event.target.closest("#tabs [role=tab]")?.dataset.tabId;
-    if (tab) standIn(tab);
-    const link = event.target.closest(".pp-contents a");
-    if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
-      event.preventDefault();
-      history.replaceState(history.state, "", link.href);
-      document.getElementById(link.hash.slice(1))?.scrollIntoView();
-    }
+    const pressed = event.target.closest("#tabs [role=tab]"), list = pressed?.closest(".pp-sections");
+    const tab = pressed && (list ? list.id.replace("-sections", "") : pressed.dataset.tabId);
+    const open = tab && document.querySelector(`#${tab}-sections > .tab-wrapper [role=tab][aria-selected=true]`);
+    if (tab) standIn(tab, (list ? pressed : open)?.dataset.tabId ?? null);
     if (event.target.closest(".pp-close")) event.target.closest("[role=alert]").remove();
     if (event.target.closest(".pp-theme")) {
       chosen = wanted() === "dark" ? "light" : "dark";

@@ -1,0 +1,228 @@
+"""
+A lab: a list of sections, one of them open, each with an address and drawn when it is first opened.
+
+Gradio makes what is in a tab when that is first opened, and tells then that it was selected: so a list of tabs inside a
+lab's own draws the section that is open, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+from urllib.parse import urlencode
+
+import gradio as gr
+
+from playground import locales
+from playground.bounds import shown
+from playground.ui.kit import fields, kept, links
+from playground.ui.kit.controls import Changes, Controls
+from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
+from playground.ui.kit.html import words
+from playground.ui.kit.sections import Section
+from playground.ui.kit.visit import Visit
+from playground.ui.kit.wording import Wording, html
+
+RUN = "run"  # of a link's parameters: its sender had pressed the section's button
+# On a phone the list is a select, which presses the tabs
+PICK = """
+const list = () => document.getElementById(element.querySelector("select").dataset.list);
+element.addEventListener("change", ({ target }) => {
+  list().querySelector(`:scope > .tab-wrapper [role=tab][data-tab-id="${target.value}"]`).click();
+});
+new MutationObserver(() => {
+  const open = list()?.querySelector(":scope > .tab-wrapper [role=tab][aria-selected=true]");
+  if (open) element.querySelector("select").value = open.dataset.tabId;
+}).observe(element.parentElement, { subtree: true, childList: true, attributeFilter: ["aria-selected"] });
+"""
+# What was filled in stays in the session, so a link's values, which would come back at a reload, leave the address
+FORGET = f"""(...given) => {{
+  const address = new URL(location.href);
+  for (const name of [...address.searchParams.keys()]) {{
+    if (name.includes("{links.WITHIN}")) address.searchParams.delete(name);
+  }}
+  history.replaceState(history.state, "", address);
+  return given;
+}}"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A section in its lab's list: its tab, and the components of its link."""
+
+    name: str
+    tab: gr.Tab
+    said: gr.HTML  # what of a link is not taken, and that one is copied
+    copy: gr.Button
+    link: gr.Textbox
+
+
+@dataclass(frozen=True)
+class Lab:
+    """`tab` in the page's row, `linked` the parameters of the address with which the page was opened."""
+
+    tab: str
+    wording: Wording
+    visit: Controls[Visit]
+    linked: gr.State
+
+    @contextmanager
+    def listed(self) -> Iterator[gr.Tabs]:
+        """The list; `opened` makes its sections inside, in the order of links.SECTIONS."""
+        self.wording.make(html, {"value": self._select}, js_on_load=PICK)
+        with gr.Tabs(
+            elem_id=f"{self.tab}-sections", elem_classes="pp-sections", overflow_behavior="wrap",
+            selected=links.SECTIONS[self.tab][0],
+        ) as tabs:  # fmt: skip
+            yield tabs
+
+    def _select(self, language: str) -> str:
+        names = links.SECTIONS[self.tab]
+        options = "".join(f'<option value="{one}">{words(language, f"section.{one}")}</option>' for one in names)
+        label = words(language, "lab.sections")
+        return (
+            f'<label class="pp-pick"><span>{label}</span><select data-list="{self.tab}-sections">{options}</select></label>'
+        )
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[Place]:
+        """A section's place in the list; what is made inside is what is seen of it."""
+        make = self.wording.make
+        with make(gr.Tab, {"label": f"section.{name}"}, id=name, elem_id=f"section-{name}") as tab:
+            said = html("", elem_id=f"said-{name}", elem_classes="pp-place-said")
+            copy = make(gr.Button, {"value": "compare.copy"}, size="sm", elem_classes="chip pp-copy", elem_id=f"copy-{name}")
+            yield Place(name, tab, said, copy, gr.Textbox(visible=False))
+
+    def draw(self, section: Section, *places: Place) -> None:
+        """
+        Draw a section when one of its places is first opened: with the values of a link to it, or else with what was filled
+        in before the page was opened again. Later visits keep what the visitor made of it.
+        """
+        drawn = _Drawn(self, section, places, gr.State(False), gr.State(False))
+        seen, keep = drawn.seen, {drawn.key, drawn.language, *drawn.filled}
+        shown = list(dict.fromkeys([seen, *drawn.filled, *section.shown, *(place.said for place in places)]))
+        asked = section.controls.inputs | {seen, drawn.key, drawn.language, self.linked}
+        opened = gr.on([place.tab.select for place in places], drawn.open, asked, shown, **HIDDEN)
+        if section.attach or section.run:
+            opened.then(drawn.follow, asked, list(section.shown), **STREAM)
+        by_hand = [getattr(one, event) for one in drawn.filled for event in kept.BY_HAND if hasattr(one, event)]
+        if by_hand:
+            late: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
+            gr.on(by_hand, drawn.keep, keep, None, js=FORGET, **late)
+        for event in section.moved:
+            event.then(drawn.keep, keep, None, **HIDDEN)
+        if section.pressed:
+            section.pressed(lambda: True, None, drawn.pressed, **HIDDEN)
+        for place in places:
+            write = place.copy.click(partial(drawn.write, place), asked | {drawn.pressed, *self.visit.inputs}, place.link, **HIDDEN)
+            copied = write.success(None, place.link, None, js=links.COPY)
+            copied.success(drawn.copied, drawn.language, place.said, **HIDDEN)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A section in its places, and what happens to it. `seen`: it was drawn; `pressed`: its button was."""
+
+    lab: Lab
+    section: Section
+    places: tuple[Place, ...]
+    seen: gr.State
+    pressed: gr.State
+
+    @property
+    def key(self) -> Any:
+        return self.lab.visit.components["key"]
+
+    @property
+    def language(self) -> Any:
+        return self.lab.visit.components["language"]
+
+    @cached_property
+    def filled(self) -> list[Any]:
+        """The controls that a visitor fills in."""
+        return kept.keepable(self.section.controls.inputs - self.lab.visit.inputs, self.section.offered)
+
+    @cached_property
+    def controls(self) -> dict[str, Any]:
+        """The same by their names, but for files, which no link carries."""
+        named = self.section.controls.components.items()
+        return {name: one for name, one in named if one in self.filled and not isinstance(one, gr.File)}
+
+    @cached_property
+    def fields(self) -> dict[str, links.Field]:
+        return fields.table(self.controls, self.section.offered)
+
+    def open(self, given: Mapping[Any, Any]) -> Changes:
+        """The first drawing."""
+        if given[self.seen]:
+            return {self.seen: True}
+        linked = self._linked(given)
+        if linked is None:
+            back = kept.find(given[self.key], given[self.language], self.filled, self.section.retold)
+            return {self.seen: True, **self._drawn(given, back)}
+        taken, left = fields.read(self.fields, {name: value for name, value in linked.items() if name != RUN})
+        changes = self._drawn(given, {self.controls[name]: value for name, value in taken.items()})
+        used = {name: _value(changes.get(one), given[one]) for name, one in self.controls.items()}
+        left |= {name: linked[name] for name, value in taken.items() if used[name] != value}  # not among what was offered
+        said = self._untaken(left, used, given[self.language]) if left else ""
+        return {self.seen: True, **changes, **{place.said: said for place in self.places}}
+
+    def _drawn(self, given: Mapping[Any, Any], back: Changes) -> Changes:
+        return {**back, **self.section.draw(self.section.controls.value({**given, **back}))}
+
+    def follow(self, given: Mapping[Any, Any]) -> Iterator[Changes]:
+        """What a link's sender had pressed is pressed, or what runs already is followed."""
+        linked = self._linked(given) or {}
+        act = self.section.run if RUN in linked else self.section.attach
+        if act:
+            yield from act(self.section.controls.value(given))
+
+    def keep(self, given: Mapping[Any, Any]) -> None:
+        kept.keep(given[self.key], given[self.language], {one: given[one] for one in self.filled})
+
+    def write(self, place: Place, given: Mapping[Any, Any]) -> str:
+        """The query of a link to what is shown."""
+        lab, visit = self.lab, self.lab.visit.value(given)
+        held = {name: given[one] for name, one in self.controls.items()}
+        own = fields.write(place.name, self.fields, held)
+        run = {f"{place.name}{links.WITHIN}{RUN}": "1"} if given[self.pressed] else {}
+        named = {"tab": lab.tab, "section": place.name, "base": visit.base}
+        return "&".join([f"lang={visit.language}", links.write(named), *filter(None, [urlencode(own | run)])])
+
+    def copied(self, language: str) -> str:
+        return note(language, "lab.copied")
+
+    def _linked(self, given: Mapping[Any, Any]) -> dict[str, str] | None:
+        """What the page's link gives of this section; None for a link that gives nothing of it."""
+        query = given[self.lab.linked]
+        return fields.given(links.section_of(query), query) or None if self._here(query) else None
+
+    def _here(self, query: Mapping[str, str]) -> bool:
+        return links.section_of(query) in [place.name for place in self.places]
+
+    def _untaken(self, left: Mapping[str, str], used: Mapping[str, Any], language: str) -> str:
+        """What of a link is not taken, and what is used instead."""
+        labels = {name: self._label(one, language) for name, one in self.controls.items()}
+        unknown = {name: locales.text(language, "link.unknown", name=shown(name)) for name in left if name not in labels}
+        wrong = "; ".join(unknown.get(name) or f"{labels[name]} = {shown(value)}" for name, value in left.items())
+        instead = ", ".join(f"{labels[name]} = {self._written(name, used, language)}" for name in left if name in labels)
+        said = [locales.text(language, "link.refused", wrong=wrong)]
+        return alarm(" ".join([*said, *([locales.text(language, "link.instead", used=instead)] if instead else [])]))
+
+    def _written(self, name: str, used: Mapping[str, Any], language: str) -> str:
+        value = used[name]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return locales.written(language, value) if number else shown(self.fields[name].write(value))
+
+    def _label(self, control: Any, language: str) -> str:
+        return locales.text(language, self.lab.wording.labels[control._id])
+
+
+def _value(change: Any, held: Any) -> Any:
+    """What a component holds after a change."""
+    if isinstance(change, dict):
+        return change.get("value", held)
+    return held if change is None else change
