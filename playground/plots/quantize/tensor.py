@@ -69,7 +69,8 @@ def overlaid(report: Report, format_ids: Sequence[str], logarithmic: bool, langu
     )
     low, high = found[0].errors.low, found[0].errors.high
     summary = text(language, "tensor.errors.summary", names=", ".join(format_name(language, one) for one in format_ids))
-    legend = "".join(f"<li>{sample(one)}{name(language, one)}</li>" for one in format_ids)
+    rates = {one.statistics.format: decibels(language, one.statistics.sqnr_db) for one in found}
+    legend = "".join(f"<li>{sample(one)}{name(language, one)} · {rates[one]}</li>" for one in format_ids)
     outside = axis(low, high, text(language, "tensor.errors.axis"), language)
     return f'{drawing(summary, ticks, outside, lines)}<ul class="pp-key">{legend}</ul>'
 

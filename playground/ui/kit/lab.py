@@ -69,6 +69,19 @@ class Lab:
     visit: Controls[Visit]
     linked: gr.State
 
+    @property
+    def visitor(self) -> Any:
+        return self.visit.components["key"]
+
+    @property
+    def language(self) -> Any:
+        return self.visit.components["language"]
+
+    @property
+    def base(self) -> Any:
+        """The one in use."""
+        return self.visit.components["base"]
+
     @contextmanager
     def listed(self) -> Iterator[gr.Tabs]:
         """The list; `opened` makes its sections inside, in the order of links.SECTIONS."""
@@ -102,9 +115,9 @@ class Lab:
         in before the page was opened again. Later visits keep what the visitor made of it.
         """
         drawn = _Drawn(self, section, places, gr.State(False), gr.State(False))
-        seen, keep = drawn.seen, {drawn.key, drawn.language, *drawn.filled}
+        seen, keep = drawn.seen, {self.visitor, self.language, *drawn.filled}
         shown = list(dict.fromkeys([seen, *drawn.filled, *section.shown, *(place.said for place in places)]))
-        asked = section.controls.inputs | {seen, drawn.key, drawn.language, self.linked}
+        asked = {*section.controls.inputs, *self.visit.inputs, seen, drawn.pressed, self.linked}
         opened = gr.on([place.tab.select for place in places], drawn.open, asked, shown, **HIDDEN)
         if section.attach or section.run:
             opened.then(drawn.follow, asked, list(section.shown), **STREAM)
@@ -115,11 +128,11 @@ class Lab:
         for event in section.moved:
             event.then(drawn.keep, keep, None, **HIDDEN)
         if section.pressed:
-            section.pressed(lambda: True, None, drawn.pressed, **HIDDEN)
+            gr.on(section.pressed, lambda: True, None, drawn.pressed, **HIDDEN)
         for place in places:
-            write = place.copy.click(partial(drawn.write, place), asked | {drawn.pressed, *self.visit.inputs}, place.link, **HIDDEN)
-            copied = write.success(None, place.link, None, js=links.COPY)
-            copied.success(drawn.copied, drawn.language, place.said, **HIDDEN)
+            written = place.copy.click(partial(drawn.write, place), asked, place.link, **HIDDEN)
+            copied = written.success(None, place.link, None, js=links.COPY)
+            copied.success(_copied, self.language, place.said, **HIDDEN)
 
 
 @dataclass(frozen=True)
@@ -131,14 +144,6 @@ class _Drawn:
     places: tuple[Place, ...]
     seen: gr.State
     pressed: gr.State
-
-    @property
-    def key(self) -> Any:
-        return self.lab.visit.components["key"]
-
-    @property
-    def language(self) -> Any:
-        return self.lab.visit.components["language"]
 
     @cached_property
     def filled(self) -> list[Any]:
@@ -161,13 +166,13 @@ class _Drawn:
             return {self.seen: True}
         linked = self._linked(given)
         if linked is None:
-            back = kept.find(given[self.key], given[self.language], self.filled, self.section.retold)
+            back = kept.find(given[self.lab.visitor], given[self.lab.language], self.filled, self.section.retold)
             return {self.seen: True, **self._drawn(given, back)}
         taken, left = fields.read(self.fields, {name: value for name, value in linked.items() if name != RUN})
         changes = self._drawn(given, {self.controls[name]: value for name, value in taken.items()})
         used = {name: _value(changes.get(one), given[one]) for name, one in self.controls.items()}
         left |= {name: linked[name] for name, value in taken.items() if used[name] != value}  # not among what was offered
-        said = self._untaken(left, used, given[self.language]) if left else ""
+        said = self._untaken(left, used, given[self.lab.language]) if left else ""
         return {self.seen: True, **changes, **{place.said: said for place in self.places}}
 
     def _drawn(self, given: Mapping[Any, Any], back: Changes) -> Changes:
@@ -181,7 +186,7 @@ class _Drawn:
             yield from act(self.section.controls.value(given))
 
     def keep(self, given: Mapping[Any, Any]) -> None:
-        kept.keep(given[self.key], given[self.language], {one: given[one] for one in self.filled})
+        kept.keep(given[self.lab.visitor], given[self.lab.language], {one: given[one] for one in self.filled})
 
     def write(self, place: Place, given: Mapping[Any, Any]) -> str:
         """The query of a link to what is shown."""
@@ -191,9 +196,6 @@ class _Drawn:
         run = {f"{place.name}{links.WITHIN}{RUN}": "1"} if given[self.pressed] else {}
         named = {"tab": lab.tab, "section": place.name, "base": visit.base}
         return "&".join([f"lang={visit.language}", links.write(named), *filter(None, [urlencode(own | run)])])
-
-    def copied(self, language: str) -> str:
-        return note(language, "lab.copied")
 
     def _linked(self, given: Mapping[Any, Any]) -> dict[str, str] | None:
         """What the page's link gives of this section; None for a link that gives nothing of it."""
@@ -219,6 +221,10 @@ class _Drawn:
 
     def _label(self, control: Any, language: str) -> str:
         return locales.text(language, self.lab.wording.labels[control._id])
+
+
+def _copied(language: str) -> str:
+    return note(language, "lab.copied")
 
 
 def _value(change: Any, held: Any) -> Any:

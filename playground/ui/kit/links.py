@@ -22,7 +22,23 @@ from playground.learn.route import LESSONS
 TABS = ("compare", "learn", "train", "lowrank", "quantization")  # the first one opens
 SECTIONS = {  # of the labs, in the order of their lists; the first one opens
     "lowrank": ("toy", "updates", "overlap", "arithmetic"),
-    "quantization": ("number", "tensor", "activations", "aware", "accumulators", "wholemodel", "qlora"),
+    "quantization": (
+        "number",
+        "ruler",
+        "tensor",
+        "calibration",
+        "outliers",
+        "activations",
+        "accumulators",
+        "sums",
+        "aware",
+        "wholemodel",
+        "map",
+        "answers",
+        "qlora",
+        "rivals",
+        "merging",
+    ),
 }
 # Parameters that others add to an address: Gradio, Spaces, and whoever counts clicks
 THEIRS = re.compile("__.*|utm_.*|view|deep_link|logs|fbclid|gclid")

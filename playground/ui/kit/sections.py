@@ -26,7 +26,7 @@ class Section:
     What a visitor fills in comes back with the page (`kept`): of lists whose choices `draw` gives those that are `offered`;
     text that is another one in another language is `retold`; `moved` are events after which a button has filled in.
 
-    A link to it has what its controls hold. Where a result takes a button, `pressed` is its event and `run` what it does,
+    A link to it has what its controls hold. Where a result takes a button, `pressed` are its events and `run` what it does,
     for a link from somebody who had pressed it.
     """
 
@@ -37,7 +37,7 @@ class Section:
     offered: Sequence[Any] = ()
     retold: Mapping[Any, kept.Retold] = field(default_factory=dict)
     moved: Sequence[Any] = ()
-    pressed: Any = None
+    pressed: Sequence[Any] = ()
     run: Callable[[Any], Iterator[Changes]] | None = None
 
 

@@ -1,14 +1,14 @@
 """
-Accumulators of the quantization lab: two codes added bit by bit, dot products of growing length, and what hardware does.
+Accumulators of the quantization lab: two codes added bit by bit, with what hardware does; dot products of growing length.
 
-Controls on the left, drawings on the right. Everything is empty until `Section.draw` is called, so building the page
-computes nothing.
+Two sections: controls on the left, drawings on the right. Everything is empty until `Section.draw` is called, so building
+the page computes nothing.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ from playground.formats import accumulators
 from playground.formats.accumulators import INTEGERS, OPERANDS, OVERFLOWS, PAIRS, DotProduct
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
-from playground.ui.kit.sections import Section
+from playground.ui.kit.lab import Lab
+from playground.ui.kit.sections import Section, soft
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import accumulators_html
 from playground.ui.quantize.pieces import card
@@ -32,50 +33,63 @@ FRAME_SECONDS = 0.4  # a long product shows the pairs that it has so far
 
 
 @dataclass(frozen=True)
-class Asked:
-    """An addition: a, b and what an overflow does; and dot products of 2^power numbers."""
+class Pair:
+    """An addition: a, b and what an overflow does."""
 
     language: str
     a: int
     b: int
     overflow: str
+
+
+@dataclass(frozen=True)
+class Product:
+    """Dot products of 2^power numbers."""
+
+    language: str
     kind: str
     power: int
-    dot_overflow: str
+    overflow: str
     seed: int
 
 
 @dataclass(frozen=True)
-class Sums:
-    """The components that change, and the handlers that change them."""
+class Addition:
+    """Where a sum is shown, and how it follows."""
 
-    addition: gr.HTML
-    dots: gr.HTML
+    shown: gr.HTML
 
-    def draw(self, asked: Asked) -> Changes:
-        *_, dots = self.multiply(asked)
-        return self.add(asked) | dots
-
-    def add(self, asked: Asked) -> Changes:
+    def add(self, asked: Pair) -> Changes:
         """A + B in every integer accumulator, and what became of it."""
         try:
             found = [accumulators.add(asked.a, asked.b, name, asked.overflow) for name in INTEGERS]
         except PlaygroundError as error:
-            return {self.addition: alarm(error.message(asked.language))}
-        return {self.addition: accumulators_html.additions(asked.language, found)}
+            return {self.shown: alarm(error.message(asked.language))}
+        return {self.shown: accumulators_html.additions(asked.language, found)}
 
-    def multiply(self, asked: Asked) -> Iterator[Changes]:
+
+@dataclass(frozen=True)
+class Dots:
+    """Where dot products are shown, and how they follow."""
+
+    shown: gr.HTML
+
+    def draw(self, asked: Product) -> Changes:
+        *_, last = self.multiply(asked)
+        return last
+
+    def multiply(self, asked: Product) -> Iterator[Changes]:
         """The dot products of every pair; of a long one, those that are ready."""
         try:
             ready: list[DotProduct] = []
             shown = time.monotonic()
-            for one in accumulators.dots(asked.kind, _length(asked.power), asked.dot_overflow, asked.seed):
+            for one in accumulators.dots(asked.kind, _length(asked.power), asked.overflow, asked.seed):
                 ready.append(one)
                 if len(ready) == len(PAIRS) or time.monotonic() - shown > FRAME_SECONDS:
-                    yield {self.dots: accumulators_html.dots(asked.language, ready)}
+                    yield {self.shown: accumulators_html.dots(asked.language, ready)}
                     shown = time.monotonic()
         except PlaygroundError as error:
-            yield {self.dots: alarm(error.message(asked.language))}
+            yield {self.shown: alarm(error.message(asked.language))}
 
 
 def _length(power: Any) -> int:
@@ -86,28 +100,34 @@ def _length(power: Any) -> int:
     return 1 << power
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
-    """The three cards and their events."""
-    with card(wording, "accumulators.title", "accumulators.lead"), gr.Row(elem_classes="pp-lab"):
-        pair = _addition_controls(wording)
-        with gr.Column(min_width=0):
-            addition = html("", elem_id="acc-result")
-    with card(wording, "accumulators.dots", "accumulators.dots.lead"), gr.Row(elem_classes="pp-lab"):
-        product = _product_controls(wording)
-        with gr.Column(min_width=0):
-            dots = html("", elem_id="acc-dots")
-    with card(wording, "accumulators.hardware", "accumulators.hardware.lead"):
-        wording.make(html, {"value": accumulators_html.hardware}, elem_id="acc-hardware")
-    controls, sums = Controls(Asked, {"language": language, **pair, **product}), Sums(addition, dots)
-    gr.on(
-        [one.input for one in pair.values()], controls.handler(sums.add), controls.inputs, addition,
-        trigger_mode="always_last", **HIDDEN,
-    )  # fmt: skip
-    gr.on(
-        [one.input for one in product.values()], controls.handler(sums.multiply), controls.inputs, dots,
-        trigger_mode="always_last", **{**STREAM, "concurrency_limit": 2},
-    )  # fmt: skip
-    return Section(controls, [addition, dots], sums.draw)
+def build(lab: Lab) -> None:
+    """Both sections and their events."""
+    wording, language = lab.wording, {"language": lab.language}
+    with lab.opened("accumulators") as place, card(wording, "accumulators.title", "accumulators.lead"):
+        with gr.Row(elem_classes="pp-lab"):
+            pair = Controls(Pair, language | _addition_controls(wording))
+            sum_of = Addition(html("", elem_id="acc-result"))
+        with wording.make(gr.Accordion, {"label": "accumulators.hardware"}, open=False):
+            wording.make(html, {"value": hardware}, elem_id="acc-hardware")
+        _follow(pair, sum_of.add, sum_of.shown, HIDDEN)
+        lab.draw(Section(pair, [sum_of.shown], sum_of.add), place)
+    with lab.opened("sums") as place, card(wording, "accumulators.dots", "accumulators.dots.lead"):
+        with gr.Row(elem_classes="pp-lab"):
+            product = Controls(Product, language | _product_controls(wording))
+            dots = Dots(html("", elem_id="acc-dots"))
+        _follow(product, dots.multiply, dots.shown, {**STREAM, "concurrency_limit": 2})
+        lab.draw(Section(product, [dots.shown], dots.draw), place)
+
+
+def _follow(controls: Controls[Any], act: Callable[[Any], Any], shown: gr.HTML, how: Mapping[str, Any]) -> None:
+    """Whatever is moved is drawn."""
+    moved = [one.input for name, one in controls.components.items() if name != "language"]
+    gr.on(moved, controls.handler(act), controls.inputs, shown, trigger_mode="always_last", **how)
+
+
+def hardware(language: str) -> str:
+    """What chips add in, and the table of them."""
+    return soft(language, "accumulators.hardware.lead") + accumulators_html.hardware(language)
 
 
 def _overflows(language: str) -> list[tuple[str, str]]:
@@ -148,4 +168,4 @@ def _product_controls(wording: Wording) -> dict[str, Any]:
         seed = wording.make(
             gr.Slider, {"label": "accumulators.seed"}, minimum=0, maximum=100, step=1, value=0, elem_id="acc-seed"
         )
-    return {"kind": kind, "power": power, "dot_overflow": overflow, "seed": seed}
+    return {"kind": kind, "power": power, "overflow": overflow, "seed": seed}

@@ -23,6 +23,7 @@ from playground.plots.quantize.names import path_name
 from playground.ui.kit import marks
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import STREAM, alarm, note
+from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section, progress, soft
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import activations_html
@@ -140,10 +141,14 @@ def _marked(result: str, asked: Asked) -> str:
     return marks.marked(result, made_from, marks.changed(asked.language, "calibration.go"))
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
-    """The three cards and their events."""
-    make = wording.make
-    with card(wording, "calibration.title", "calibration.lead"), gr.Row(elem_classes="pp-lab"):
+def build(lab: Lab) -> None:
+    """The three sections and their events: what one reading shows."""
+    wording, make = lab.wording, lab.wording.make
+    with (
+        lab.opened("calibration") as first,
+        card(wording, "calibration.title", "calibration.lead"),
+        gr.Row(elem_classes="pp-lab"),
+    ):
         with gr.Column(min_width=0):
             made = _prompts(wording)
             go = make(
@@ -152,7 +157,11 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
             )  # fmt: skip
         with gr.Column(min_width=0):
             notice, result = html("", elem_id="calibration-notice"), html("", elem_id="calibration-result")
-    with card(wording, "calibration.outliers.title", "calibration.outliers.lead"), gr.Row(elem_classes="pp-lab"):
+    with (
+        lab.opened("outliers") as second,
+        card(wording, "calibration.outliers.title", "calibration.outliers.lead"),
+        gr.Row(elem_classes="pp-lab"),
+    ):
         with gr.Column(min_width=0):
             threshold = make(
                 gr.Slider, {"label": "calibration.threshold", "info": "calibration.threshold.help"},
@@ -161,15 +170,16 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
             make(html, {"value": lambda lang: soft(lang, "calibration.paper")})
         with gr.Column(min_width=0):
             outliers = html("", elem_id="calibration-outliers")
-    with card(wording, "calibration.network.title", "calibration.network.lead"):
+    with lab.opened("activations") as third, card(wording, "calibration.network.title", "calibration.network.lead"):
         network = html("", elem_id="calibration-network")
     read = gr.State("")
-    given = {"key": visitor, "language": language, "base": base, **made, "threshold": threshold, "read": read}
+    given = {"key": lab.visitor, "language": lab.language, "base": lab.base, **made, "threshold": threshold, "read": read}
     controls = Controls(Asked, given)
-    marks.wire([result, outliers, network], base, {"seen": made["seen"], "test": made["test"]})
+    marks.wire([result, outliers, network], lab.base, {"seen": made["seen"], "test": made["test"]})
     shown = Activations(read, notice, made["module"], result, outliers, network)
     _wire(controls, shown, go)
-    return Section(controls, [read, *shown.results], shown.draw, shown.attach)
+    section = Section(controls, [read, *shown.results], shown.draw, shown.attach, offered=[made["module"]])
+    lab.draw(section, first, second, third)
 
 
 def _wire(controls: Controls[Asked], shown: Activations, go: gr.Button) -> None:

@@ -1,20 +1,20 @@
 """
-One number of the quantization lab: what each format keeps of it, bit by bit, and the numbers that each format has.
+One number of the quantization lab: what each format keeps of it, bit by bit, and the ruler of all numbers of a format.
 
-Controls on the left, a row for each format on the right, the rulers below; they are empty until `Section.draw` is called.
-A fold at the end has what each format is.
+Two sections with a number of their own each. They are empty until `Section.draw` is called. A fold has what each format is.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import gradio as gr
 
-from playground.actions.formats import keep_number
+from playground.actions.formats import Kept, keep_number
 from playground.errors import PlaygroundError
 from playground.formats.bits import code_range
 from playground.formats.format import LARGEST, SMALLEST
@@ -22,6 +22,7 @@ from playground.formats.registry import FORMATS
 from playground.locales import written
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, alarm
+from playground.ui.kit.lab import Lab, Place
 from playground.ui.kit.sections import Section
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import bits_html
@@ -56,23 +57,22 @@ class Asked:
 
 @dataclass(frozen=True)
 class Number:
-    """The components that change, and the handlers that change them."""
+    """The components that change, and the handlers that change them; `drawing` makes what is shown of a number."""
 
     value: gr.Textbox
     notice: gr.HTML
-    rows: gr.HTML
-    rulers: gr.HTML
+    shown: gr.HTML
+    drawing: Callable[[str, Sequence[Kept], bool], str]
 
     def draw(self, typed: Typed) -> Changes:
-        """Rows and rulers; while a field holds no number, a sentence in their place: they would be of another number."""
+        """What is shown; while a field holds no number, a sentence in its place: it would be of another number."""
         try:
             asked = read(typed)
             found = keep_number(asked.value, asked.scale, asked.zero_point)
         except PlaygroundError as error:
-            return {self.notice: alarm(error.message(typed.language)), self.rows: "", self.rulers: ""}
+            return {self.notice: alarm(error.message(typed.language)), self.shown: ""}
         scaled = bool(asked.scale) or asked.zero_point is not None
-        rows, rulers = bits_html.rows(typed.language, found), bits_html.rulers(typed.language, found, scaled)
-        return {self.notice: "", self.rows: rows, self.rulers: rulers}
+        return {self.notice: "", self.shown: self.drawing(typed.language, found, scaled)}
 
     def try_it(self, example: float, typed: Typed) -> Changes:
         """An example instead of the value."""
@@ -80,18 +80,26 @@ class Number:
         return {self.value: value} | self.draw(replace(typed, value=value))
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
-    """The card and its events."""
-    with card(wording, "anatomy.title", "anatomy.lead"):
-        with gr.Row(elem_classes="pp-lab"):
-            fields, chips = _fields(wording)
-            with gr.Column(min_width=0):
-                notice, rows = html("", elem_id="number-notice"), html("", elem_id="number-result")
-        rulers = html("", elem_id="number-rulers")
-        with wording.make(gr.Accordion, {"label": "anatomy.formats"}, open=False, elem_id="number-formats"):
-            wording.make(html, {"value": bits_html.records})
-    controls = Controls(Typed, {"language": language, **fields})
-    number, shown = Number(fields["value"], notice, rows, rulers), [notice, rows, rulers]
+def build(lab: Lab) -> None:
+    """Both sections and their events."""
+    with lab.opened("number") as place, card(lab.wording, "anatomy.title", "anatomy.lead"):
+        _section(lab, place, bits_html.rows)
+        with lab.wording.make(gr.Accordion, {"label": "anatomy.formats"}, open=False, elem_id="number-formats"):
+            lab.wording.make(html, {"value": bits_html.records})
+    with lab.opened("ruler") as place, card(lab.wording, "anatomy.rulers", "anatomy.rulers.lead"):
+        _section(lab, place, bits_html.rulers)
+
+
+def _section(lab: Lab, place: Place, drawing: Callable[[str, Sequence[Kept], bool], str]) -> None:
+    """The fields, and what is drawn of the number in them."""
+    fields, chips = _fields(lab.wording, place.name)
+    number = Number(
+        fields["value"], html("", elem_id=f"{place.name}-notice"), html("", elem_id=f"{place.name}-result"), drawing
+    )
+    controls, shown = (
+        Controls(Typed, {"language": lab.language, **fields}),
+        [number.notice, number.shown],
+    )
     changed = [event for one in fields.values() for event in (one.input, one.submit)]
     gr.on(changed, controls.handler(number.draw), controls.inputs, shown, trigger_mode="always_last", **HIDDEN)
     tried = [
@@ -100,32 +108,32 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
         )
         for entry, chip in chips.items()
     ]  # fmt: skip
-    return Section(controls, shown, number.draw, retold=dict.fromkeys(fields.values(), retold), moved=tried)
+    lab.draw(Section(controls, shown, number.draw, retold=dict.fromkeys(fields.values(), retold), moved=tried), place)
 
 
-def _fields(wording: Wording) -> tuple[dict[str, gr.Textbox], dict[float, gr.Button]]:
+def _fields(wording: Wording, name: str) -> tuple[dict[str, gr.Textbox], dict[float, gr.Button]]:
     """The fields by those of `Typed`, and values to try by what they are."""
-    with gr.Column(min_width=0, elem_classes="pp-left"):
+    with gr.Row(elem_classes="pp-fields"):
         value = wording.make(
             gr.Textbox, {"label": "anatomy.value", "value": partial(written, value=VALUE)}, max_length=LONGEST,
-            elem_id="number-value",
+            elem_id=f"{name}-value",
         )  # fmt: skip
-        with gr.Row(elem_classes="pp-chips"):
-            chips = {
-                one: wording.make(
-                    gr.Button, {"value": partial(written, value=one)}, size="sm", elem_classes="chip",
-                    elem_id=f"number-try-{place}",
-                )
-                for place, one in enumerate(EXAMPLES)
-            }  # fmt: skip
-        scale = wording.make(
-            gr.Textbox, {"label": "anatomy.scale", "info": "anatomy.scale.help"}, max_length=LONGEST, elem_id="number-scale"
-        )
-        zero_point = wording.make(
-            gr.Textbox, {"label": "anatomy.zero_point", "info": "anatomy.zero_point.help"}, max_length=LONGEST,
-            elem_id="number-zero-point",
-        )  # fmt: skip
-    return {"value": value, "scale": scale, "zero_point": zero_point}, chips
+        more = {
+            field: wording.make(
+                gr.Textbox, {"label": f"anatomy.{field}", "placeholder": f"anatomy.{field}.help"}, max_length=LONGEST,
+                elem_id=f"{name}-{field.replace('_', '-')}",
+            )
+            for field in ("scale", "zero_point")
+        }  # fmt: skip
+    with gr.Row(elem_classes="pp-chips"):
+        chips = {
+            one: wording.make(
+                gr.Button, {"value": partial(written, value=one)}, size="sm", elem_classes="chip",
+                elem_id=f"{name}-try-{place}",
+            )
+            for place, one in enumerate(EXAMPLES)
+        }  # fmt: skip
+    return {"value": value, **more}, chips
 
 
 # What is typed

@@ -32,10 +32,10 @@ def _names(language: str, row: Kept) -> str:
     return ", ".join(format_name(language, format.id) for format in row.formats)
 
 
-def rows(language: str, found: Sequence[Kept]) -> str:
-    """Where the error is small and large, and a row for formats that keep the number alike."""
+def rows(language: str, found: Sequence[Kept], scaled: bool = False) -> str:
+    """Where the error is small and large, and a row for formats that keep the number alike; a scale changes no word."""
     items = "".join(_item(language, row) for row in found)
-    said = f'<p role="status">{_best(language, found)}</p>'
+    said = f'<p class="pp-conclusion" role="status">{_best(language, found)}</p>'
     return f'{said}{_legend(language)}<ul class="pp-anatomy">{items}</ul>'
 
 
@@ -167,7 +167,7 @@ def rulers(language: str, found: Sequence[Kept], scaled: bool) -> str:
     said = words(language, "anatomy.rulers.see", floats=halves[CROWDED], normal=halves[NORMAL], even=halves[EVEN])
     said += f" {words(language, 'anatomy.rulers.scaled')}" if scaled else ""
     return (
-        f'<h3 class="pp-title pp-rulers-title">{words(language, "anatomy.rulers")}</h3><p class="pp-soft">{said}</p>'
+        f'<p class="pp-conclusion" role="status">{said}</p>'
         f'<div class="pp-rulers">{strips}<span></span>{axis(language)}</div>'
         f'<p class="pp-soft pp-small pp-marks"><i class="pp-value"></i>{words(language, "anatomy.rulers.value")}'
         f'<i class="pp-stored"></i>{words(language, "anatomy.rulers.stored")}'

@@ -16,15 +16,10 @@ from playground.ui.kit.sections import headed
 from playground.ui.kit.wording import Wording, html
 
 
-def place(title: str) -> str:
-    """What a card is called in addresses, by the key of its title: "calibration-outliers"."""
-    return title.removesuffix(".title").replace(".", "-")
-
-
 @contextmanager
 def card(wording: Wording, title: str, lead: str) -> Iterator[None]:
     """A card with its heading and the quiet line below it, by their keys; what is made inside follows them."""
-    with gr.Column(elem_classes="pp-card", elem_id=f"section-{place(title)}"):
+    with gr.Column(elem_classes="pp-card"):
         wording.make(html, headed(title, lead))
         yield
 

@@ -23,6 +23,7 @@ from playground.ui.compare.lab import Answers
 from playground.ui.kit import marks
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, english
+from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import ANSWER_TOKENS, Section
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import merging, qlora_html
@@ -179,10 +180,10 @@ def _question(task_id: str) -> str:
 # Layout
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
-    """The three cards and their events."""
-    make = wording.make
-    with card(wording, "qlora.title", "qlora.lead"), gr.Row(elem_classes="pp-lab"):
+def build(lab: Lab) -> None:
+    """The three sections and their events: both trainings, what they answer, and what merging costs."""
+    wording, make = lab.wording, lab.wording.make
+    with lab.opened("qlora") as first, card(wording, "qlora.title", "qlora.lead"), gr.Row(elem_classes="pp-lab"):
         with gr.Column(min_width=0):
             recipe = _recipe(wording)
             estimate = html("", elem_id="qlora-estimate")
@@ -190,31 +191,37 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
             stop = make(gr.Button, {"value": "qlora.stop"}, visible=False, elem_id="qlora-stop", elem_classes="pp-go")
         with gr.Column(min_width=0):
             results = {name: html("", elem_id=f"qlora-{name}") for name in ("status", "curves", "memory")}
-    with card(wording, "qlora.answers", "qlora.answers.lead"):
-        with gr.Row(elem_classes="pp-ask"):
-            prompt = make(
-                gr.Textbox, {"label": "qlora.prompt"}, value=_question(DEFAULT_TASK), show_label=False, container=False,
-                lines=1, max_lines=4, elem_id="qlora-prompt",
-            )  # fmt: skip
-            ask = make(gr.Button, {"value": "qlora.ask"}, variant="primary", elem_id="qlora-ask", elem_classes="pp-go")
-        make(html, {"value": english})
+    with lab.opened("rivals") as second, card(wording, "qlora.answers", "qlora.answers.lead"):
+        prompt, ask = _question_row(wording)
         notice, panes = html("", elem_id="qlora-notice"), html("", elem_id="qlora-panes")
-    merge, weigh = merging.build(wording)
-    made = {"base": base, **recipe, "prompt": prompt, "adapter": merge.adapter}
-    controls = Controls(Asked, {"key": visitor, "language": language, **made})
+    with lab.opened("merging") as third:
+        merge, weigh = merging.build(wording)
+    made = {"base": lab.base, **recipe, "prompt": prompt, "adapter": merge.adapter}
+    controls = Controls(Asked, {"key": lab.visitor, "language": lab.language, **made})
     trainings = Trainings(
         **results, estimate=estimate, go=go, cancel=stop, prompt=prompt, notice=notice, panes=panes, merge=merge
     )
     _wire(controls, trainings, ask)
     weighing = weigh.click(controls.handler(merge.weigh), controls.inputs, [merge.notice, merge.cost], **STREAM)
-    ANSWERS.wire(panes, base, {"prompt": prompt, "adapter": merge.adapter})
+    ANSWERS.wire(panes, lab.base, {"prompt": prompt, "adapter": merge.adapter})
     merge.adapter.change(None, cancels=weighing)  # before what clears, or an event under way would come after it
     merge.adapter.change(controls.handler(merge.clear), controls.inputs, [merge.notice, merge.cost], **HIDDEN)
-    marks.wire([trainings.curves, trainings.memory], base, recipe)
+    marks.wire([trainings.curves, trainings.memory], lab.base, recipe)
     bases = [trainings.status, trainings.curves, trainings.memory, estimate, merge.adapter]
-    base.change(controls.handler(trainings.choose_base), controls.inputs, bases, **HIDDEN)
+    lab.base.change(controls.handler(trainings.choose_base), controls.inputs, bases, **HIDDEN)
     shown = [estimate, *trainings.trained, notice, panes, merge.cost]
-    return Section(controls, shown, trainings.draw, trainings.attach)
+    lab.draw(Section(controls, shown, trainings.draw, trainings.attach, offered=[merge.adapter]), first, second, third)
+
+
+def _question_row(wording: Wording) -> tuple[gr.Textbox, gr.Button]:
+    with gr.Row(elem_classes="pp-ask"):
+        prompt = wording.make(
+            gr.Textbox, {"label": "qlora.prompt"}, value=_question(DEFAULT_TASK), show_label=False, container=False,
+            lines=1, max_lines=4, elem_id="qlora-prompt",
+        )  # fmt: skip
+        ask = wording.make(gr.Button, {"value": "qlora.ask"}, variant="primary", elem_id="qlora-ask", elem_classes="pp-go")
+    wording.make(html, {"value": english})
+    return prompt, ask
 
 
 def _wire(controls: Controls[Asked], shown: Trainings, ask: gr.Button) -> None:

@@ -22,6 +22,7 @@ from playground.plots.quantize.straight_through import curve
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.html import words
+from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section, soft
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize.pieces import card, choices, said
@@ -95,10 +96,10 @@ def _ended(asked: Asked, step: AwareStep) -> str:
     return words(language, "aware.end", times=times, **values)
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
-    """The card and its event."""
-    make = wording.make
-    with card(wording, "aware.title", "aware.lead"):
+def build(lab: Lab) -> None:
+    """The section and its event."""
+    wording, make = lab.wording, lab.wording.make
+    with lab.opened("aware") as place, card(wording, "aware.title", "aware.lead"):
         with gr.Row(elem_classes="pp-lab"):
             with gr.Column(min_width=0):
                 recipe = _recipe(wording)
@@ -106,12 +107,15 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
             with gr.Column(min_width=0):
                 learning = Learning(html("", elem_id="aware-said"), html("", elem_id="aware-curve"))
         make(html, {"value": lambda lang: soft(lang, "aware.straight") + soft(lang, "aware.bitnet")})
-    controls, shown = Controls(Asked, {"language": language, **recipe}), [learning.said, learning.curve]
+    controls, shown = (
+        Controls(Asked, {"language": lab.language, **recipe}),
+        [learning.said, learning.curve],
+    )
     training = go.click(controls.handler(learning.learn), controls.inputs, shown, **{**STREAM, "concurrency_limit": 2})
     turned = [one.input for one in recipe.values()]
     gr.on(turned, None, cancels=training)  # before what clears, or a step under way would come after it
     gr.on(turned, controls.handler(learning.draw), controls.inputs, shown, trigger_mode="always_last", **HIDDEN)
-    return Section(controls, shown, learning.draw)
+    lab.draw(Section(controls, shown, learning.draw, pressed=[go.click], run=learning.learn), place)
 
 
 def _recipe(wording: Wording) -> dict[str, Any]:

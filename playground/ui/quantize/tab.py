@@ -11,25 +11,15 @@ import gradio as gr
 from playground.ui.kit.events import lead
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.wording import html
-from playground.ui.quantize import accumulators, activations, bits, qlora, straight_through, tensor, wholemodel
+from playground.ui.quantize import accumulators, activations, answers, bits, qlora, straight_through, tensor, wholemodel
 
-SECTIONS = {
-    "number": bits,
-    "tensor": tensor,
-    "activations": activations,
-    "aware": straight_through,
-    "accumulators": accumulators,
-    "wholemodel": wholemodel,
-    "qlora": qlora,
-}
+ROOMS = (bits, tensor, activations, accumulators, straight_through, wholemodel, answers, qlora)
 
 
 def build(lab: Lab) -> gr.Tabs:
     """The tab's layout and its events."""
     lab.wording.make(html, {"value": lambda lang: lead(lang, "quantization.lead")})
-    visitor, language, base = (lab.visit.components[name] for name in ("key", "language", "base"))
     with lab.listed() as sections:
-        for name, room in SECTIONS.items():
-            with lab.opened(name) as place:
-                lab.draw(room.build(lab.wording, visitor, language, base), place)
+        for room in ROOMS:
+            room.build(lab)
     return sections

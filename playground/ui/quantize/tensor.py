@@ -1,8 +1,8 @@
 """
-One tensor of the quantization lab: its weights, what every format makes of them, and what outliers do.
+One tensor of the quantization lab: the errors of every format on its weights, and what outliers do to them.
 
-Controls on the left, drawings on the right; all of them are drawn anew by every control. Everything is empty until
-`Section.draw` is called, so building the page computes nothing.
+One drawing, the controls that matter below it, the rest folded away; all of it is drawn anew by every control. Everything
+is empty until `Section.draw` is called, so building the page computes nothing.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from playground.plots.quantize.names import path_name
 from playground.quantize.tensor import STOPS
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, alarm
+from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section, soft
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import own_numbers, tensor_html
-from playground.ui.quantize.pieces import card, choices
+from playground.ui.quantize.pieces import card, choices, said
 
 SOURCES = (MODULE, *DISTRIBUTIONS, OWN)
 COMPARED, GRID = ["int8", "int4", "nf4", "fp4"], "int4"  # at first: their errors are of one size
@@ -36,17 +37,18 @@ STOP = STOPS.index(64)
 SHARE, SIZE = 0.0, 30.0  # percent, root mean squares
 TYPED = 20_000  # characters; more comes as a file
 ELSEWHERE = ("embedding", "norm")  # what never was in 4 bits
+RESULTS = ("notice", "said", "errors", "worth", "damage", "histogram", "table", "rates")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the controls say. `chosen` is the page's base, `base` the one whose modules are shown: none before a
+    """What the controls say. `chosen` is the page's base, `model` the one whose modules are shown: none before a
     visit."""
 
     language: str
     chosen: str
     source: str  # one of SOURCES
-    base: str | None
+    model: str | None
     module: str | None
     text: str
     file: str | None
@@ -66,21 +68,23 @@ class Tensor:
     """The components that change, and the handlers that change them. `groups`: controls by the source that needs them."""
 
     source: gr.Radio
-    base: gr.Dropdown
+    model: gr.Dropdown
     module: gr.Dropdown
     groups: Mapping[str, gr.Column]
     stops: gr.HTML
     notice: gr.HTML
     said: gr.HTML
-    histogram: gr.HTML
     errors: gr.HTML
+    worth: gr.HTML
+    damage: gr.HTML
+    histogram: gr.HTML
     table: gr.HTML
     rates: gr.HTML
 
     @property
     def results(self) -> list[Any]:
         """What `redraw` changes."""
-        return [self.stops, self.notice, self.said, self.histogram, self.errors, self.table, self.rates]
+        return [self.stops, *(getattr(self, name) for name in RESULTS)]
 
     def draw(self, asked: Asked) -> Changes:
         """When the tab is opened: the base and the module that were looked at, or the page's base and one in its middle."""
@@ -88,22 +92,22 @@ class Tensor:
             plain = split_id(asked.chosen)[0].id
         except PlaygroundError as error:
             return self._refused(error, asked)
-        base = asked.base or plain
-        shown = {self.base: base_choices(plain, base)} | self._needed(asked.source)
-        return shown | self.choose_base(replace(asked, base=base))
+        model = asked.model or plain
+        shown = {self.model: base_choices(plain, model)} | self._needed(asked.source)
+        return shown | self.choose_base(replace(asked, model=model))
 
     def choose_base(self, asked: Asked) -> Changes:
         """Another base: the same module if it has it."""
         try:
-            module = module_of(asked.base or "", asked.module)
-            offered = gr.update(choices=module_choices(asked.base or "", asked.language), value=module)
+            module = module_of(asked.model or "", asked.module)
+            offered = gr.update(choices=module_choices(asked.model or "", asked.language), value=module)
         except PlaygroundError as error:
             return self._refused(error, asked)
         return {self.module: offered} | self.redraw(replace(asked, module=module))
 
     def offer_bases(self, asked: Asked) -> Changes:
         """The page has another base: it can be looked at too."""
-        return {self.base: base_choices(asked.chosen, asked.base)}
+        return {self.model: base_choices(asked.chosen, asked.model)}
 
     def choose_source(self, asked: Asked) -> Changes:
         return self._needed(asked.source) | self.redraw(asked)
@@ -111,7 +115,7 @@ class Tensor:
     def go_to(self, what: str, asked: Asked) -> Changes:
         """Something that never was in 4 bits: one of ELSEWHERE."""
         try:
-            found = (embedding_of if what == "embedding" else norm_of)(asked.base or "")
+            found = (embedding_of if what == "embedding" else norm_of)(asked.model or "")
             asked = replace(asked, source=MODULE, module=found or asked.module)
         except PlaygroundError as error:
             return self._refused(error, asked)
@@ -119,11 +123,11 @@ class Tensor:
 
     def redraw(self, asked: Asked) -> Changes:
         """All drawings; what is wrong is said, and the last ones stay."""
-        if asked.source == MODULE and not asked.base:  # moved before the first drawing, which chooses a base
+        if asked.source == MODULE and not asked.model:  # moved before the first drawing, which chooses a base
             return unchanged(self.notice)
         try:
             comma = asked.language in own_numbers.COMMA
-            taken = take(asked.source, asked.base or "", asked.module, asked.text, asked.file, asked.seed, comma)
+            taken = take(asked.source, asked.model or "", asked.module, asked.text, asked.file, asked.seed, comma)
             outliers = (_share(asked.outliers), asked.size, asked.columns)
             found = report(taken, outliers, asked.formats, asked.grid, asked.stop, asked.zero_point)
         except PlaygroundError as error:
@@ -133,8 +137,10 @@ class Tensor:
             self.stops: tensor_html.stop_names(language, asked.stop),
             self.notice: "",
             self.said: tensor_html.about(found, taken, asked.source, language),
-            self.histogram: tensor_html.histogram(found, asked.grid, asked.logarithmic, language),
             self.errors: tensor_html.errors(found, formats, asked.logarithmic, language),
+            self.worth: tensor_html.worth(found, formats, language),
+            self.damage: said(tensor_html.damage(found, language)),
+            self.histogram: tensor_html.histogram(found, asked.grid, asked.logarithmic, language),
             self.table: tensor_html.table(found, formats, language),
             self.rates: tensor_html.rates(found, formats, language),
         }
@@ -172,36 +178,55 @@ def module_choices(base_id: str, language: str) -> list[tuple[str, str]]:
 # Layout
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
-    """The card and its events."""
-    with card(wording, "tensor.title", "tensor.lead"), gr.Row(elem_classes="pp-lab"):
-        with gr.Column(min_width=0):
+def build(lab: Lab) -> None:
+    """The section and its events."""
+    wording, results = lab.wording, {}
+
+    def shown(*names: str) -> None:
+        results.update({name: html("", elem_id=f"tensor-{name}") for name in names})
+
+    def fold(label: str) -> gr.Accordion:
+        return wording.make(gr.Accordion, {"label": label}, open=False, elem_classes="pp-more")
+
+    with lab.opened("tensor") as place, card(wording, "tensor.title", "tensor.lead"):
+        shown("notice", "said")
+        with fold("tensor.which"):
             sources, groups, chips = _sources(wording)
-            granularity, stops = _granularity(wording)
-            made = {**sources, **granularity, **_outliers(wording), **_formats(wording)}
-        with gr.Column(min_width=0):
-            results = {
-                name: html("", elem_id=f"tensor-{name}")
-                for name in ("notice", "said", "histogram", "errors", "table", "rates")
-            }
-    controls = Controls(Asked, {"language": language, "chosen": base, **made})
-    tensor = Tensor(made["source"], made["base"], made["module"], groups, stops, **results)
-    shown = [tensor.base, tensor.module, *groups.values(), *tensor.results]
-    retold, offered = {made["text"]: own_numbers.retold}, [tensor.base, tensor.module]
-    return Section(controls, shown, tensor.draw, offered=offered, retold=retold, moved=_wire(controls, tensor, chips))
+        shown("errors")
+        formats, (granularity, stops) = _formats(wording), _granularity(wording)
+        shown("worth")
+        with fold("tensor.fold.outliers"):
+            outliers = _outliers(wording)
+            shown("damage")
+        with fold("tensor.fold.grid"):
+            grid = _grid(wording)
+            shown("histogram")
+        with fold("tensor.fold.table"):
+            shown("table")
+        with fold("tensor.fold.rates"):
+            shown("rates")
+    made = {**sources, **granularity, **outliers, **formats, **grid}
+    controls = Controls(Asked, {"language": lab.language, "chosen": lab.base, **made})
+    tensor = Tensor(made["source"], made["model"], made["module"], groups, stops, **results)
+    section = Section(
+        controls, [tensor.model, tensor.module, *groups.values(), *tensor.results], tensor.draw,
+        offered=[tensor.model, tensor.module], retold={made["text"]: own_numbers.retold},
+        moved=_wire(controls, tensor, chips),
+    )  # fmt: skip
+    lab.draw(section, place)
 
 
 def _wire(controls: Controls[Asked], tensor: Tensor, chips: Mapping[str, gr.Button]) -> list[Any]:
     """Returns what the chips do, for whoever goes on from there."""
     given, made, results = controls.inputs, controls.components, tensor.results
     moved: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
-    others = [made[name] for name in made if name not in ("language", "chosen", "source", "base", "file")]
+    others = [made[name] for name in made if name not in ("language", "chosen", "source", "model", "file")]
     gr.on([one.input for one in others], controls.handler(tensor.redraw), given, results, **moved)
     gr.on([made["file"].upload, made["file"].clear], controls.handler(tensor.redraw), given, results, **HIDDEN)
     sourced = [*tensor.groups.values(), *results]
     tensor.source.input(controls.handler(tensor.choose_source), given, sourced, **moved)
-    tensor.base.input(controls.handler(tensor.choose_base), given, [tensor.module, *results], **HIDDEN)
-    made["chosen"].change(controls.handler(tensor.offer_bases), given, tensor.base, **HIDDEN)
+    tensor.model.input(controls.handler(tensor.choose_base), given, [tensor.module, *results], **HIDDEN)
+    made["chosen"].change(controls.handler(tensor.offer_bases), given, tensor.model, **HIDDEN)
     gone = [tensor.source, tensor.module, *sourced]
     return [chip.click(controls.handler(partial(tensor.go_to, what)), given, gone, **HIDDEN) for what, chip in chips.items()]
 
@@ -215,7 +240,7 @@ def _sources(wording: Wording) -> tuple[dict[str, Any], dict[str, gr.Column], di
 
     source = make(gr.Radio, {"label": "tensor.source", "choices": sources}, value=MODULE, elem_id="tensor-source")
     with gr.Column(min_width=0) as modules:
-        base = make(gr.Dropdown, {"label": "tensor.base"}, choices=[], elem_id="tensor-base")
+        model = make(gr.Dropdown, {"label": "tensor.base"}, choices=[], elem_id="tensor-base")
         module = make(
             gr.Dropdown, {"label": "tensor.module", "info": "tensor.module.help"}, choices=[], elem_id="tensor-module"
         )
@@ -239,7 +264,7 @@ def _sources(wording: Wording) -> tuple[dict[str, Any], dict[str, gr.Column], di
         )  # fmt: skip
     with gr.Column(min_width=0, visible=False) as seeds:
         seed = make(gr.Slider, {"label": "tensor.seed"}, minimum=0, maximum=100, step=1, value=0, elem_id="tensor-seed")
-    made = {"source": source, "base": base, "module": module, "text": text, "file": file, "seed": seed}
+    made = {"source": source, "model": model, "module": module, "text": text, "file": file, "seed": seed}
     return made, {"module": modules, "own": own, "seed": seeds}, chips
 
 
@@ -275,12 +300,18 @@ def _outliers(wording: Wording) -> dict[str, Any]:
 
 
 def _formats(wording: Wording) -> dict[str, Any]:
-    """Formats to compare, the one whose grid is drawn, whether counts are logarithmic."""
+    """Formats to compare."""
+    every = partial(choices, formats=FORMATS)
+    formats = wording.make(
+        gr.CheckboxGroup, {"label": "tensor.formats", "choices": every}, value=COMPARED, elem_id="tensor-formats"
+    )
+    return {"formats": formats}
+
+
+def _grid(wording: Wording) -> dict[str, Any]:
+    """The format whose grid is drawn, and whether counts are logarithmic."""
     make, every = wording.make, partial(choices, formats=FORMATS)
     return {
-        "formats": make(
-            gr.CheckboxGroup, {"label": "tensor.formats", "choices": every}, value=COMPARED, elem_id="tensor-formats"
-        ),
         "grid": make(gr.Dropdown, {"label": "tensor.grid", "choices": every}, value=GRID, elem_id="tensor-grid"),
         "logarithmic": make(gr.Checkbox, {"label": "tensor.logarithmic"}, value=True, elem_id="tensor-logarithmic"),
     }

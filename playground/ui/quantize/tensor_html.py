@@ -36,14 +36,18 @@ def histogram(report: Report, grid: str, logarithmic: bool, language: str) -> st
 
 
 def errors(report: Report, formats: Sequence[str], logarithmic: bool, language: str) -> str:
-    """The errors of all formats in one drawing and of each in its own; between them what outliers do."""
-    together = _chart(language, "tensor.errors.title", "", plots.overlaid(report, formats, logarithmic, language))
-    return together + said(damage(report, language)) + plots.multiples(report, formats, language)
+    """The errors of all formats in one drawing."""
+    return _chart(language, "tensor.errors.title", "", plots.overlaid(report, formats, logarithmic, language))
+
+
+def worth(report: Report, formats: Sequence[str], language: str) -> str:
+    """What to see in it."""
+    return f'<p class="pp-conclusion" role="status">{_worth(report, formats, language)}</p>'
 
 
 def table(report: Report, formats: Sequence[str], language: str) -> str:
-    title = _titled(language, "tensor.table.title", _worth(report, formats, language))
-    return title + plots.table(report, formats, language) + _note(report, language)
+    """All figures, and each format's errors in a drawing of its own."""
+    return plots.table(report, formats, language) + _note(report, language) + plots.multiples(report, formats, language)
 
 
 def rates(report: Report, formats: Sequence[str], language: str) -> str:

@@ -1,5 +1,5 @@
 """
-The whole model in the quantization lab: every format's size, errors and reading, a map of the errors, and the answers.
+The whole model in the quantization lab: every format's size, errors and reading, and a map of the errors.
 
 Opens with what was measured when the examples were recorded; a press of the button measures it here.
 """
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from playground.actions.quantize import FORMS_ANSWERS, SURVEY, recorded, start_forms, start_survey
+from playground.actions.quantize import SURVEY, recorded, start_survey
 from playground.errors import PlaygroundError
 from playground.model.catalogue import FORMS
-from playground.ui.compare.lab import Answers
 from playground.ui.kit import marks
 from playground.ui.kit.controls import Changes, Controls, unchanged
-from playground.ui.kit.events import HIDDEN, STREAM, alarm, english, note
-from playground.ui.kit.sections import ANSWER_TOKENS, Section, progress, soft
+from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
+from playground.ui.kit.lab import Lab
+from playground.ui.kit.sections import Section, progress
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import wholemodel_html
 from playground.ui.quantize.pieces import card, choices, machine
@@ -31,10 +31,8 @@ if TYPE_CHECKING:
     from playground.quantize.wholemodel import Survey
 
 
-ANSWERS = Answers(FORMS_ANSWERS, "wholemodel.ask", "lab.elsewhere.forms")
-CHOSEN = ("int8_vectorwise", "nf4", "fp4", "int4", "ternary")  # what is measured and asked unless one chooses
+CHOSEN = ("int8_vectorwise", "nf4", "fp4", "int4", "ternary")  # what is measured unless one chooses
 FIRST = "nf4"  # whose map is shown first
-PROMPT = "What is the capital of France?"
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,6 @@ class Asked:
     base: str
     formats: list[str]
     mapped: str | None
-    prompt: str
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,6 @@ class WholeModel:
     table: gr.HTML
     mapped: gr.Dropdown
     map: gr.HTML
-    said: gr.HTML
-    panes: gr.HTML
     halt: gr.Button  # there while something goes on
 
     @property
@@ -105,21 +100,15 @@ class WholeModel:
         yield from self._watch(run, asked)
 
     def stop(self, asked: Asked) -> None:
-        for place in (SURVEY, FORMS_ANSWERS):
-            SESSIONS.stop(asked.key, place)
+        SESSIONS.stop(asked.key, SURVEY)
 
     def _stoppable(self, asked: Asked) -> Changes:
         """The button is there while there is something to stop."""
-        runs = SESSIONS.get(asked.key).runs
-        going = any(place in runs and not runs[place].ended for place in (SURVEY, FORMS_ANSWERS))
-        return {self.halt: gr.update(visible=going)}
+        run = SESSIONS.get(asked.key).runs.get(SURVEY)
+        return {self.halt: gr.update(visible=run is not None and not run.ended)}
 
     def _watch(self, run: Run, asked: Asked) -> Iterator[Changes]:
         for changes in self._seen(run, asked.language):
-            yield changes | self._stoppable(asked)
-
-    def _answers(self, run: Run, asked: Asked) -> Iterator[Changes]:
-        for changes in ANSWERS.follow(run, asked.key, asked.language, self.said, self.panes):
             yield changes | self._stoppable(asked)
 
     def _seen(self, run: Run, language: str) -> Iterator[Changes]:
@@ -138,28 +127,12 @@ class WholeModel:
                 yield {self.notice: _standing(run, seen, language)} | self._drawn(asdict(seen), None, language)
             before = modules
 
-    def answer(self, asked: Asked) -> Iterator[Changes]:
-        """The base and its forms answering the same prompt."""
-        yield {self.said: note(asked.language, "wholemodel.preparing")}
-        try:
-            run = start_forms(asked.key, asked.base, asked.formats, asked.prompt, {"max_new_tokens": ANSWER_TOKENS})
-        except PlaygroundError as error:
-            yield {self.said: alarm(error.message(asked.language))}
-            return
-        ANSWERS.remember(asked.key, {"prompt": asked.prompt, "formats": asked.formats})
-        yield from self._answers(run, asked)
-
     def attach(self, asked: Asked) -> Iterator[Changes]:
-        """Follow what still runs, or runs again after a reload; answers that are there do not wait for the survey."""
-        runs = SESSIONS.get(asked.key).runs
-        surveying, answering = runs.get(SURVEY), runs.get(FORMS_ANSWERS)
+        """Follow what still runs, or runs again after a reload."""
         yield unchanged(self.notice)
-        if answering:
-            yield next(self._answers(answering, asked))
+        surveying = SESSIONS.get(asked.key).runs.get(SURVEY)
         if surveying:
             yield from self._watch(surveying, asked)
-        if answering:
-            yield from self._answers(answering, asked)
 
 
 def latest(key: str) -> dict[str, Any]:
@@ -184,14 +157,11 @@ def _standing(run: Run, seen: Survey, language: str) -> str:
 # Layout
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
-    """The three cards and their events."""
-    make = wording.make
-    with card(wording, "wholemodel.title", "wholemodel.lead"):
-        formats = make(
-            gr.CheckboxGroup, {"label": "wholemodel.formats", "choices": partial(choices, formats=FORMS)},
-            value=list(CHOSEN), elem_id="wholemodel-formats",
-        )  # fmt: skip
+def build(lab: Lab) -> None:
+    """The three sections and their events: one survey, its map, and the answers of what was chosen."""
+    wording, make = lab.wording, lab.wording.make
+    with lab.opened("wholemodel") as first, card(wording, "wholemodel.title", "wholemodel.lead"):
+        formats = _formats(wording, "wholemodel-formats")
         with gr.Row(elem_classes="pp-chips"):
             go = make(gr.Button, {"value": "wholemodel.go"}, variant="primary", size="sm", elem_id="wholemodel-go")
             stop = make(
@@ -199,28 +169,21 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
                 elem_id="wholemodel-stop",
             )  # fmt: skip
         notice, table = html("", elem_id="wholemodel-notice"), html("", elem_id="wholemodel-table")
-    with card(wording, "wholemodel.map.title", "wholemodel.map.lead"):
+    with lab.opened("map") as second, card(wording, "wholemodel.map.title", "wholemodel.map.lead"):
         mapped = make(gr.Dropdown, {"label": "wholemodel.map.format"}, choices=[], elem_id="wholemodel-shown")
         where = html("", elem_id="wholemodel-map")
-    with card(wording, "wholemodel.answers.title", "wholemodel.answers.lead"):
-        with gr.Row(elem_classes="pp-ask"):
-            prompt = make(
-                gr.Textbox, {"label": "compare.prompt", "placeholder": "compare.placeholder"}, value=PROMPT,
-                show_label=False, container=False, max_lines=4, elem_id="wholemodel-prompt",
-            )  # fmt: skip
-            ask = make(gr.Button, {"value": "wholemodel.ask"}, elem_id="wholemodel-ask", elem_classes="pp-go")
-        make(html, {"value": english})
-        said = html("", elem_id="wholemodel-said")
-        panes = make(html, {"value": lambda lang: soft(lang, "wholemodel.answers.empty")}, elem_id="wholemodel-answers")
+    whole = WholeModel(notice, table, mapped, where, stop)
+    made = {"base": lab.base, "formats": formats, "mapped": mapped}
+    controls = Controls(Asked, {"key": lab.visitor, "language": lab.language, **made})
+    marks.wire([table, where], lab.base)
+    go.click(controls.handler(whole.measure), controls.inputs, whole.measured, **STREAM)
+    stop.click(controls.handler(whole.stop), controls.inputs, None, **HIDDEN)
+    mapped.input(controls.handler(whole.draw_map), controls.inputs, where, **HIDDEN)
+    lab.draw(Section(controls, whole.measured, whole.draw, whole.attach, offered=[mapped]), first, second)
 
-    made = {"base": base, "formats": formats, "mapped": mapped, "prompt": prompt}
-    controls = Controls(Asked, {"key": visitor, "language": language, **made})
-    whole = WholeModel(notice, table, mapped, where, said, panes, stop)
-    marks.wire([table, where], base)
-    ANSWERS.wire(panes, base, {"prompt": prompt, "formats": formats})
-    given, answered = controls.inputs, [said, panes, stop]
-    go.click(controls.handler(whole.measure), given, whole.measured, **STREAM)
-    stop.click(controls.handler(whole.stop), given, None, **HIDDEN)
-    mapped.input(controls.handler(whole.draw_map), given, where, **HIDDEN)
-    gr.on([ask.click, prompt.submit], controls.handler(whole.answer), given, answered, **STREAM)
-    return Section(controls, [*whole.measured, *answered], whole.draw, whole.attach)
+
+def _formats(wording: Wording, elem_id: str) -> gr.CheckboxGroup:
+    return wording.make(
+        gr.CheckboxGroup, {"label": "wholemodel.formats", "choices": partial(choices, formats=FORMS)},
+        value=list(CHOSEN), elem_id=elem_id,
+    )  # fmt: skip
