@@ -30,6 +30,8 @@ def _field(name: str, control: Any, offered: bool) -> Field:
         return Field(name, control.value, partial(_number, control), _plain)
     if isinstance(control, gr.Checkbox):
         return Field(name, control.value, lambda value: SWITCH[one_of(SWITCH)(value)], lambda value: str(int(value)))
+    if isinstance(control, gr.CheckboxGroup | gr.Dropdown) and offered and isinstance(control.value, list):
+        return Field(name, control.value, _any, lambda value: ",".join(map(_plain, value)))
     if isinstance(control, gr.CheckboxGroup):
         known = [str(value) for _, value in control.choices]
         left = partial(_others, known)
@@ -55,6 +57,10 @@ def _number(control: gr.Slider | gr.Number, value: str) -> int | float:
 
 def _several(known: Collection[str], value: str) -> list[str]:
     return [one for one in known if one in parts(value)]
+
+
+def _any(value: str) -> list[str | int]:
+    return [int(one) if one.isdecimal() else one for one in parts(value)]
 
 
 def _others(known: Collection[str], value: str) -> str:

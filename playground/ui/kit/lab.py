@@ -109,18 +109,20 @@ class Lab:
             copy = make(gr.Button, {"value": "compare.copy"}, size="sm", elem_classes="chip pp-copy", elem_id=f"copy-{name}")
             yield Place(name, tab, said, copy, gr.Textbox(visible=False))
 
-    def draw(self, section: Section, *places: Place) -> None:
+    def draw(self, section: Section, *places: Place) -> Any:
         """
         Draw a section when one of its places is first opened: with the values of a link to it, or else with what was filled
-        in before the page was opened again. Later visits keep what the visitor made of it.
+        in before the page was opened again. Later visits keep what the visitor made of it. Gives the event of a visit, for
+        what comes after it.
         """
-        drawn = _Drawn(self, section, places, gr.State(False), gr.State(False))
+        with places[0].tab:  # gradio counts whatever else is between its tabs as one of them
+            drawn = _Drawn(self, section, places, gr.State(False), gr.State(False))
         seen, keep = drawn.seen, {self.visitor, self.language, *drawn.filled}
         shown = list(dict.fromkeys([seen, *drawn.filled, *section.shown, *(place.said for place in places)]))
         asked = {*section.controls.inputs, *self.visit.inputs, seen, drawn.pressed, self.linked}
         opened = gr.on([place.tab.select for place in places], drawn.open, asked, shown, **HIDDEN)
         if section.attach or section.run:
-            opened.then(drawn.follow, asked, list(section.shown), **STREAM)
+            opened = opened.then(drawn.follow, asked, list(section.shown), **STREAM)
         by_hand = [getattr(one, event) for one in drawn.filled for event in kept.BY_HAND if hasattr(one, event)]
         if by_hand:
             late: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
@@ -133,6 +135,7 @@ class Lab:
             written = place.copy.click(partial(drawn.write, place), asked, place.link, **HIDDEN)
             copied = written.success(None, place.link, None, js=links.COPY)
             copied.success(_copied, self.language, place.said, **HIDDEN)
+        return opened
 
 
 @dataclass(frozen=True)
@@ -169,14 +172,17 @@ class _Drawn:
             back = kept.find(given[self.lab.visitor], given[self.lab.language], self.filled, self.section.retold)
             return {self.seen: True, **self._drawn(given, back)}
         taken, left = fields.read(self.fields, {name: value for name, value in linked.items() if name != RUN})
-        changes = self._drawn(given, {self.controls[name]: value for name, value in taken.items()})
+        changes = self._drawn(given, {self.controls[name]: value for name, value in taken.items()}, linked | taken)
         used = {name: _value(changes.get(one), given[one]) for name, one in self.controls.items()}
         left |= {name: linked[name] for name, value in taken.items() if used[name] != value}  # not among what was offered
         said = self._untaken(left, used, given[self.lab.language]) if left else ""
         return {self.seen: True, **changes, **{place.said: said for place in self.places}}
 
-    def _drawn(self, given: Mapping[Any, Any], back: Changes) -> Changes:
-        return {**back, **self.section.draw(self.section.controls.value({**given, **back}))}
+    def _drawn(self, given: Mapping[Any, Any], back: Changes, linked: Mapping[str, Any] | None = None) -> Changes:
+        """Of a list that is offered its choices, gradio takes no value before it has them."""
+        value, restore = self.section.controls.value({**given, **back}), self.section.restore
+        drawn = self.section.draw(value) if linked is None or restore is None else restore(value, linked)
+        return {one: held for one, held in back.items() if one not in self.section.offered} | drawn
 
     def follow(self, given: Mapping[Any, Any]) -> Iterator[Changes]:
         """What a link's sender had pressed is pressed, or what runs already is followed."""
@@ -193,9 +199,10 @@ class _Drawn:
         lab, visit = self.lab, self.lab.visit.value(given)
         held = {name: given[one] for name, one in self.controls.items()}
         own = fields.write(place.name, self.fields, held)
-        run = {f"{place.name}{links.WITHIN}{RUN}": "1"} if given[self.pressed] else {}
+        more = {**self.section.more(self.section.controls.value(given)), **({RUN: "1"} if given[self.pressed] else {})}
+        extra = {f"{place.name}{links.WITHIN}{name}": value for name, value in more.items()}
         named = {"tab": lab.tab, "section": place.name, "base": visit.base}
-        return "&".join([f"lang={visit.language}", links.write(named), *filter(None, [urlencode(own | run)])])
+        return "&".join([f"lang={visit.language}", links.write(named), *filter(None, [urlencode(own | extra)])])
 
     def _linked(self, given: Mapping[Any, Any]) -> dict[str, str] | None:
         """What the page's link gives of this section; None for a link that gives nothing of it."""

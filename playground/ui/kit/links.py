@@ -21,7 +21,17 @@ from playground.learn.route import LESSONS
 
 TABS = ("compare", "learn", "train", "lowrank", "quantization")  # the first one opens
 SECTIONS = {  # of the labs, in the order of their lists; the first one opens
-    "lowrank": ("toy", "updates", "overlap", "arithmetic"),
+    "lowrank": (
+        "toy",
+        "picture",
+        "updates",
+        "module",
+        "edits",
+        "sweep",
+        "overlap",
+        "softprompt",
+        "arithmetic",
+    ),
     "quantization": (
         "number",
         "ruler",

@@ -29,6 +29,7 @@ from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import words
+from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section
 from playground.ui.kit.wording import Wording, html
 from playground.ui.lowrank import cost_html as drawn
@@ -151,10 +152,10 @@ def _counted(asked: Asked, used: str, cost: Cost) -> Iterator[str]:
         yield sections.soft(asked.language, "arithmetic.not_measured", reason=error.message(asked.language))
 
 
-def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState, base: gr.Dropdown) -> Section:
-    """The card and its events."""
-    make = wording.make
-    with gr.Column(elem_classes="pp-card", elem_id="arithmetic"):
+def build(lab: Lab) -> None:
+    """The section and its events."""
+    wording, make, base = lab.wording, lab.wording.make, lab.base
+    with lab.opened("arithmetic") as place, gr.Column(elem_classes="pp-card", elem_id="arithmetic"):
         make(html, sections.headed("arithmetic.title", "arithmetic.lead"))
         with gr.Row(elem_classes="pp-chips"):
             make(html, {"value": _papers})
@@ -168,7 +169,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
                 measured = html("", elem_id="arithmetic-measured")
                 make(html, {"value": drawn.claim}, elem_id="arithmetic-claim")
     cards = Cards({name: asking[name] for name in ("targets", "rank", "virtual_tokens")}, shown, measured)
-    controls = Controls(Asked, {"key": visitor, "language": language, "base": base, **asking})
+    controls = Controls(Asked, {"key": lab.visitor, "language": lab.language, "base": base, **asking})
     inputs, changes = controls.inputs, [component.change for component in (base, *asking.values())]
     gr.on(changes, controls.handler(cards.draw), inputs, shown, trigger_mode="always_last", **HIDDEN)
     gr.on(changes, controls.handler(cards.measure), inputs, measured, trigger_mode="always_last", **STREAM)
@@ -177,7 +178,7 @@ def build(wording: Wording, visitor: gr.BrowserState, language: gr.BrowserState,
     for one, button in chips.items():
         question = {asking[name]: value for name, value in asdict(PAPERS[one]).items()}
         filled.append(button.click(lambda question=question: question, None, list(question), **HIDDEN))
-    return Section(controls, [shown], cards.draw, moved=filled)
+    lab.draw(Section(controls, [shown], cards.draw, moved=filled), place)
 
 
 def _papers(language: str) -> str:

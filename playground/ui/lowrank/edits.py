@@ -22,7 +22,8 @@ from playground.errors import PlaygroundError
 from playground.ui.compare.lab import Answers
 from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes
-from playground.ui.kit.events import HIDDEN, STREAM, alarm
+from playground.ui.kit.events import HIDDEN, STREAM, alarm, english
+from playground.ui.kit.lab import Lab, Place
 from playground.ui.kit.wording import Wording, html
 from playground.ui.lowrank.pieces import chip
 from playground.ui.lowrank.shared import Chosen, Shared
@@ -93,6 +94,20 @@ class Knobs:
             self.last: gr.update(value=last, maximum=last),
             self.kinds: gr.update(choices=kinds, value=kinds),
         }
+
+    def set(self, adapter: Adapter, wanted: Mapping[str, Any]) -> Changes:
+        """So that all of an adapter is left, but for what is `wanted` of it and lies in its ranges."""
+        changes = self.leave_all(adapter)
+        for name in ("rank", "first", "last"):
+            change = changes[getattr(self, name)]
+            if 0 <= wanted.get(name, -1) <= change.get("maximum", -1):
+                change["value"] = wanted[name]
+        if "strength" in wanted:
+            changes[self.strength] = wanted["strength"]
+        if "kinds" in wanted:
+            known = changes[self.kinds]["choices"]
+            changes[self.kinds]["value"] = [one for one in known if one in wanted["kinds"]]
+        return changes
 
     def leave(self, adapter: Adapter, asked: Mapping[str, Any]) -> Changes:
         """Set for an adapter as they were when it was `asked` (ASKED); so that all of it is left if that is nothing."""
@@ -182,33 +197,59 @@ def knobs(wording: Wording) -> Knobs:
     )
 
 
-def build(wording: Wording, shared: Shared, knobs: Knobs, go: gr.Button) -> dict[str, Any]:
-    """Two cards, the answers and the sweeps, and what fills them. Gives the event that shows what was asked before."""
-    make = wording.make
-    with gr.Column(elem_classes="pp-card"):
+@dataclass(frozen=True)
+class Less:
+    """The components of both sections: `columns` are for an adapter that changes weights."""
+
+    places: tuple[Place, Place]
+    columns: tuple[gr.Column, gr.Column]
+    prompt: gr.Textbox
+    knobs: Knobs
+    go: gr.Button
+    buttons: Mapping[str, gr.Button]  # of the sweeps
+    cards: Cards
+
+
+def build(lab: Lab) -> Less:
+    """Two sections, the answers and the sweeps; `wire` says what they do."""
+    wording, make = lab.wording, lab.wording.make
+    with lab.opened("edits") as first, gr.Column(elem_classes="pp-card"):
         make(html, sections.headed("edits.answers.title", "edits.answers.lead"))
-        notice = html("", elem_id="lab-notice")
-        panes = make(html, {"value": lambda lang: sections.soft(lang, "edits.answers.empty")}, elem_id="lab-panes")
-    with gr.Column(elem_classes="pp-card"):
+        with gr.Column() as cut, gr.Row(elem_classes="pp-lab"):
+            with gr.Column(min_width=0):
+                left = knobs(wording)
+                go = make(gr.Button, {"value": "edits.go"}, variant="primary", elem_id="lab-answer", elem_classes="pp-go")
+            with gr.Column(min_width=0):
+                prompt = make(gr.Textbox, {"label": "compare.prompt"}, value="", max_lines=4, elem_id="lab-prompt")
+                make(html, {"value": english})
+                notice = html("", elem_id="lab-notice")
+                empty = {"value": lambda lang: sections.soft(lang, "edits.answers.empty")}
+                panes = make(html, empty, elem_id="lab-panes")
+    with lab.opened("sweep") as second, gr.Column(elem_classes="pp-card"):
         make(html, sections.headed("edits.sweep.title", "edits.sweep.lead"))
-        with gr.Row(elem_classes="pp-chips"):
-            buttons = {name: chip(wording, f"edits.sweep.{name}", f"sweep-{name}") for name in SWEEPS}
-            stop = chip(wording, "edits.stop", "lab-stop", visible=False, elem_classes="chip pp-push")
-        measured = html("", elem_id="sweep-notice")
-        swept = html("", elem_id="sweep")
-    cards = Cards(notice, panes, measured, swept, stop)
+        with gr.Column() as swept:
+            with gr.Row(elem_classes="pp-chips"):
+                buttons = {name: chip(wording, f"edits.sweep.{name}", f"sweep-{name}") for name in SWEEPS}
+                stop = chip(wording, "edits.stop", "lab-stop", visible=False, elem_classes="chip pp-push")
+            cards = Cards(notice, panes, html("", elem_id="sweep-notice"), html("", elem_id="sweep"), stop)
+    return Less((first, second), (cut, swept), prompt, left, go, buttons, cards)
+
+
+def wire(shared: Shared, less: Less) -> dict[str, Any]:
+    """What the controls do. Gives the event that shows what was asked before."""
+    cards, knobs = less.cards, less.knobs
     left, chosen = shared.controls(Left, **vars(knobs)), shared.controls(Chosen)
     gr.on(
-        [go.click, shared.prompt.submit, *(one.input for one in vars(knobs).values())],
-        left.handler(cards.answers), left.inputs, [notice, panes, stop], trigger_mode="multiple", **STREAM,
+        [less.go.click, shared.prompt.submit, *(one.input for one in vars(knobs).values())],
+        left.handler(cards.answers), left.inputs, [cards.notice, cards.panes, cards.stop], trigger_mode="multiple", **STREAM,
     )  # fmt: skip
-    for name, button in buttons.items():
-        button.click(chosen.handler(partial(cards.sweep, name)), chosen.inputs, [measured, swept, stop], **STREAM)
+    for name, button in less.buttons.items():
+        swept = [cards.measured, cards.swept, cards.stop]
+        button.click(chosen.handler(partial(cards.sweep, name)), chosen.inputs, swept, **STREAM)
     for place in (CUT, SWEEP):
-        stop.click(lambda key, place=place: SESSIONS.stop(key, place), shared.key, None, **HIDDEN)
-    ANSWERS.wire(panes, shared.base, {"prompt": shared.prompt, **vars(knobs)})
-    shown = list(vars(cards).values())
-    return {"fn": chosen.handler(cards.attach), "inputs": chosen.inputs, "outputs": shown, **STREAM}
+        cards.stop.click(lambda key, place=place: SESSIONS.stop(key, place), shared.key, None, **HIDDEN)
+    ANSWERS.wire(cards.panes, shared.base, {"prompt": shared.prompt, **vars(knobs)})
+    return {"fn": chosen.handler(cards.attach), "inputs": chosen.inputs, "outputs": list(vars(cards).values()), **STREAM}
 
 
 def label(edit: Mapping[str, Any], language: str) -> str:

@@ -20,10 +20,10 @@ from playground.ui.compare.panes import pane_title
 from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes
 from playground.ui.kit.events import HIDDEN, alarm
-from playground.ui.kit.wording import Wording, html
-from playground.ui.lowrank.adapter import choices, ready_made
+from playground.ui.kit.lab import Lab, Place
+from playground.ui.kit.wording import html
 from playground.ui.lowrank.pieces import chip
-from playground.ui.lowrank.shared import Chosen, Shared
+from playground.ui.lowrank.shared import Chosen, Shared, choices, ready_made
 
 if TYPE_CHECKING:
     from playground.adapt.adapters import Adapter, Record
@@ -48,6 +48,9 @@ class Cards:
     """A sentence and one of the two figures, each drawn when asked for."""
 
     other: gr.Dropdown
+    side: gr.Radio
+    go: gr.Button
+    turn: gr.Button
     said: gr.HTML
     figure: gr.Plot
 
@@ -89,10 +92,10 @@ class Cards:
         return self.clear() | {self.said: alarm(error.message(language))}
 
 
-def build(wording: Wording, shared: Shared) -> None:
+def build(lab: Lab) -> tuple[Cards, Place]:
     """A card with two figures, each drawn when asked for."""
-    make = wording.make
-    with gr.Column(elem_classes="pp-card"):
+    wording, make = lab.wording, lab.wording.make
+    with lab.opened("overlap") as place, gr.Column(elem_classes="pp-card"):
         make(html, sections.headed("overlap.title", "overlap.lead"))
         with gr.Row():
             other = make(
@@ -104,12 +107,17 @@ def build(wording: Wording, shared: Shared) -> None:
             turn = chip(wording, "overlap.directions", "directions-go")
         said = html("", elem_id="overlap-said")
         figure = gr.Plot(visible=False, show_label=False, container=False, elem_id="overlap")
-    cards, drawn = Cards(other, said, figure), [said, figure]
+    return Cards(other, side, go, turn, said, figure), place
+
+
+def wire(cards: Cards, shared: Shared) -> None:
+    """What the controls do."""
+    other, side, drawn = cards.other, cards.side, [cards.said, cards.figure]
     pair, chosen = shared.controls(Pair, other=other, side=side), shared.controls(Chosen)
     other.focus(pair.handler(cards.offer), pair.inputs, other, **HIDDEN)
-    gr.on([go.click, other.input, side.input], pair.handler(cards.overlap), pair.inputs, drawn, **HIDDEN)
+    gr.on([cards.go.click, other.input, side.input], pair.handler(cards.overlap), pair.inputs, drawn, **HIDDEN)
     gr.on([shared.chosen.change, shared.module.change], cards.clear, None, drawn, **HIDDEN)
-    turn.click(chosen.handler(cards.directions), chosen.inputs, drawn, **HIDDEN)
+    cards.turn.click(chosen.handler(cards.directions), chosen.inputs, drawn, **HIDDEN)
 
 
 def sides(language: str) -> list[tuple[str, str]]:

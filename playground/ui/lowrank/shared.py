@@ -11,8 +11,11 @@ from typing import Any
 
 import gradio as gr
 
-from playground.adapt.adapters import STEP_MARK
+from playground.actions.adapters import list_adapters
+from playground.adapt.adapters import STEP_MARK, Adapter
+from playground.ui.compare.panes import pane_title
 from playground.ui.kit.controls import Controls, Value
+from playground.work.sessions import SESSIONS
 
 
 @dataclass(frozen=True)
@@ -47,3 +50,19 @@ class Shared:
         """The controls of a section: for everything that `kind` takes the component of that name, of these or its own."""
         known = {**vars(self), **own}
         return Controls(kind, {name: known[name] for name in inspect.signature(kind).parameters})
+
+
+def known(key: str, adapter_id: str) -> Adapter | None:
+    library = SESSIONS.get(key).library
+    return library.get(adapter_id) if library.knows(adapter_id) else None
+
+
+def choices(key: str, language: str, base_id: str | None) -> list[tuple[str, str]]:
+    """Adapters that something can be seen of: all but few-shot."""
+    listed = [one for one in list_adapters(key, base_id) if one["method"] != "few_shot"]
+    return [(pane_title(one, language), one["id"]) for one in listed]
+
+
+def ready_made(language: str) -> list[tuple[str, str]]:
+    """What everybody can choose."""
+    return choices("", language, None)

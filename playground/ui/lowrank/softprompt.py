@@ -1,7 +1,7 @@
 """
 The soft-prompt view of the low-rank lab: what the virtual tokens of a prompt-tuning adapter became.
 
-Which adapter, at which checkpoint, is chosen above; `Cards.draw` shows it, and hides the section for every other method.
+Which adapter, at which checkpoint, is chosen above; `Cards.draw` shows it, and says so for every other method.
 Handlers turn the core's reports into HTML; runs and their places belong to the session.
 """
 
@@ -23,7 +23,8 @@ from playground.ui.compare.lab import Answers
 from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
-from playground.ui.kit.wording import Wording, html
+from playground.ui.kit.lab import Lab, Place
+from playground.ui.kit.wording import html
 from playground.ui.lowrank import softprompt_html as drawn
 from playground.ui.lowrank.pieces import chip
 from playground.ui.lowrank.shared import Chosen, Shared
@@ -46,13 +47,15 @@ class Asked(Chosen):
 
 @dataclass(frozen=True)
 class Cards:
-    """The section, hidden for every adapter that is no soft prompt."""
+    """The section; for an adapter that is no soft prompt a sentence is all of it."""
 
     column: gr.Column
+    none: gr.HTML
     table: gr.HTML
     plane: gr.HTML
     plot: gr.Plot
     left_out: gr.Dropdown
+    answer: gr.Button
     notice: gr.HTML
     panes: gr.HTML
     measured: gr.HTML
@@ -67,7 +70,7 @@ class Cards:
         """
         library = SESSIONS.get(asked.key).library
         if not library.knows(asked.chosen) or library.get(asked.chosen).record.method != METHOD:
-            return {self.column: gr.update(visible=False)}
+            return {self.column: gr.update(visible=False), self.none: sections.soft(asked.language, "softprompt.none")}
         from playground.lowrank import softprompt
         from playground.plots.lowrank.softprompt import projection_figure
 
@@ -77,7 +80,7 @@ class Cards:
             base, adapter = examined(asked.key, asked.chosen)
             found, points = softprompt.report(base, adapter), softprompt.projection(base, adapter)
         except PlaygroundError as error:
-            told = {self.table: alarm(error.message(language)), self.plane: "", self.plot: None}
+            told = {self.table: alarm(error.message(language)), self.plane: "", self.plot: None, self.none: ""}
             return {self.column: gr.update(visible=True)} | told
         choices = [(drawn.choice(token), token.position) for token in found.tokens]
         before = ANSWERS.asked(asked.key) if run_about(asked.key, LEFT_OUT, asked.chosen) else {}
@@ -85,6 +88,7 @@ class Cards:
         kept = [position for position in wanted if position <= len(choices)]
         return {
             self.column: gr.update(visible=True),
+            self.none: "",
             self.table: drawn.tokens(found, language),
             self.plane: drawn.plane(points, language),
             self.plot: projection_figure(points, language),
@@ -166,41 +170,47 @@ def named(positions: Sequence[int], language: str) -> str:
     return text(language, "softprompt.without_many", count=number(language, len(positions)))
 
 
-def build(wording: Wording, shared: Shared) -> None:
-    """The section's layout and its events."""
-    make = wording.make
-    with gr.Column(visible=False, elem_id="softprompt") as column:
-        with gr.Column(elem_classes="pp-card"):
-            make(html, sections.headed("softprompt.title", "softprompt.lead"))
+def build(lab: Lab) -> tuple[Cards, Place]:
+    """The section's layout."""
+    wording, make = lab.wording, lab.wording.make
+
+    def fold(title: str) -> gr.Accordion:
+        return make(gr.Accordion, {"label": title}, open=False, elem_classes="pp-more")
+
+    with lab.opened("softprompt") as place, gr.Column(elem_classes="pp-card"):
+        make(html, sections.headed("softprompt.title", "softprompt.lead"))
+        none = html("", elem_id="softprompt-none")
+        with gr.Column(visible=False, elem_id="softprompt") as column:
             table = html("", elem_id="softprompt-tokens")
-        with gr.Column(elem_classes="pp-card"):
-            plane = html("", elem_id="softprompt-plane")
-            plot = gr.Plot(show_label=False, container=False, elem_id="softprompt-plot")
-        with gr.Column(elem_classes="pp-card"):
-            make(html, sections.headed("softprompt.less", "softprompt.less_lead"))
-            with gr.Row(elem_classes="pp-leave-out"):
-                left_out = make(
-                    gr.Dropdown, {"label": "softprompt.leave_out"}, choices=[], multiselect=True,
-                    elem_id="softprompt-leave-out",
-                )  # fmt: skip
-                answer = chip(wording, "softprompt.answer", "softprompt-answer")
-            notice = html("", elem_id="softprompt-notice")
-            panes = html("", elem_id="softprompt-panes")
-        with gr.Column(elem_classes="pp-card"):
-            make(html, sections.headed("softprompt.importance", "softprompt.importance_lead"))
-            with gr.Row(elem_classes="pp-chips"):
-                measure = chip(wording, "softprompt.measure", "softprompt-measure")
-                stop = chip(wording, "compare.stop", "softprompt-stop", visible=False)
-            measured = html("", elem_id="softprompt-importance-notice")
-            bars = html("", elem_id="softprompt-importance")
-    cards = Cards(column, table, plane, plot, left_out, notice, panes, measured, bars, measure, stop)
-    _wire(cards, shared, answer)
+            with fold("softprompt.plane.title"):
+                plane = html("", elem_id="softprompt-plane")
+                plot = gr.Plot(show_label=False, container=False, elem_id="softprompt-plot")
+            with fold("softprompt.less"):
+                make(html, {"value": lambda lang: sections.soft(lang, "softprompt.less_lead")})
+                with gr.Row(elem_classes="pp-leave-out"):
+                    left_out = make(
+                        gr.Dropdown, {"label": "softprompt.leave_out"}, choices=[], multiselect=True,
+                        elem_id="softprompt-leave-out",
+                    )  # fmt: skip
+                    answer = chip(wording, "softprompt.answer", "softprompt-answer")
+                notice = html("", elem_id="softprompt-notice")
+                panes = html("", elem_id="softprompt-panes")
+            with fold("softprompt.importance"):
+                make(html, {"value": lambda lang: sections.soft(lang, "softprompt.importance_lead")})
+                with gr.Row(elem_classes="pp-chips"):
+                    measure = chip(wording, "softprompt.measure", "softprompt-measure")
+                    stop = chip(wording, "compare.stop", "softprompt-stop", visible=False)
+                measured = html("", elem_id="softprompt-importance-notice")
+                bars = html("", elem_id="softprompt-importance")
+    cards = Cards(column, none, table, plane, plot, left_out, answer, notice, panes, measured, bars, measure, stop)
+    return cards, place
 
 
-def _wire(cards: Cards, shared: Shared, answer: gr.Button) -> None:
+def wire(cards: Cards, shared: Shared) -> None:
+    """What the controls do."""
     asked, chosen = shared.controls(Asked, left_out=cards.left_out), shared.controls(Chosen)
     importance = [cards.measured, cards.bars, cards.measure, cards.stop]
-    answer.click(asked.handler(cards.answers), asked.inputs, [cards.notice, cards.panes], **STREAM)
+    cards.answer.click(asked.handler(cards.answers), asked.inputs, [cards.notice, cards.panes], **STREAM)
     ANSWERS.wire(cards.panes, shared.base, {"prompt": shared.prompt, "left_out": cards.left_out})
     cards.measure.click(chosen.handler(cards.measure_all), chosen.inputs, importance, **STREAM)
     cards.stop.click(lambda key: SESSIONS.stop(key, IMPORTANCE), shared.key, None, **HIDDEN)

@@ -24,6 +24,7 @@ from playground.plots.kit.matrix import MOST
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.html import words
+from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section, headed
 from playground.ui.kit.wording import Wording, html
 from playground.ui.lowrank import toy_html as drawn
@@ -138,9 +139,10 @@ class Cards:
         }
 
 
-def build(wording: Wording, language: gr.BrowserState) -> Section:
-    """Both cards and their events."""
-    with gr.Column(elem_classes="pp-card"):
+def build(lab: Lab) -> None:
+    """Both sections and their events."""
+    wording = lab.wording
+    with lab.opened("toy") as first, gr.Column(elem_classes="pp-card"):
         wording.make(html, headed("toy.title", "toy.lead"))
         with gr.Row(elem_classes="pp-lab"):
             shape, go = _controls(wording)
@@ -149,16 +151,17 @@ def build(wording: Wording, language: gr.BrowserState) -> Section:
                 with gr.Row(elem_classes="pp-charts"):
                     spectrum = html("", elem_id="toy-spectrum")
                     curve = html("", elem_id="toy-curve")
-    with gr.Column(elem_classes="pp-card", elem_id="section-picture"):
+    with lab.opened("picture") as second, gr.Column(elem_classes="pp-card"):
         wording.make(html, headed("toy.picture.title", "toy.picture.lead"))
         with gr.Row(elem_classes="pp-lab"):
             file, kept = _picture_controls(wording)
             with gr.Column(min_width=0):
                 picture = html("", elem_id="toy-picture")
     cards = Cards(shape["rank"], matrices, spectrum, curve, kept, picture)
-    controls = Controls(Asked, {"language": language, **shape, "file": file, "kept": kept})
+    controls = Controls(Asked, {"language": lab.language, **shape, "file": file, "kept": kept})
     _wire(controls, cards, go)
-    return Section(controls, list(vars(cards).values()), cards.draw)
+    shown = list(vars(cards).values())
+    lab.draw(Section(controls, shown, cards.draw, pressed=[go.click], run=cards.grow), first, second)
 
 
 def _wire(controls: Controls[Asked], cards: Cards, go: gr.Button) -> None:

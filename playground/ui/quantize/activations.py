@@ -71,7 +71,9 @@ class Activations:
         return [self.notice, self.module, self.result, self.outside, self.network]
 
     def draw(self, asked: Asked) -> Changes:
-        return {self.notice: note(asked.language, "calibration.opening")}
+        chosen = [(path_name(asked.language, asked.module), asked.module)] if asked.module else []
+        offered = {self.module: gr.update(choices=chosen, value=asked.module)} if chosen else {}
+        return offered | {self.notice: note(asked.language, "calibration.opening")}
 
     def attach(self, asked: Asked) -> Iterator[Changes]:
         """At a visit: read with the page's base, unless that was done; other changes wait for a button."""
@@ -171,8 +173,7 @@ def build(lab: Lab) -> None:
         with gr.Column(min_width=0):
             outliers = html("", elem_id="calibration-outliers")
     with lab.opened("activations") as third, card(wording, "calibration.network.title", "calibration.network.lead"):
-        network = html("", elem_id="calibration-network")
-    read = gr.State("")
+        network, read = html("", elem_id="calibration-network"), gr.State("")
     given = {"key": lab.visitor, "language": lab.language, "base": lab.base, **made, "threshold": threshold, "read": read}
     controls = Controls(Asked, given)
     marks.wire([result, outliers, network], lab.base, {"seen": made["seen"], "test": made["test"]})

@@ -63,7 +63,9 @@ class Merge:
         found = [one for one in list_adapters(asked.key, asked.base) if one["method"] in METHODS]
         found.sort(key=lambda one: one["method"] != "qlora")
         choices = [(pane_title(one, asked.language), one["id"]) for one in found]
-        return {self.adapter: gr.update(choices=choices, value=choices[0][1] if choices else None)}
+        ids = [one for _, one in choices]
+        chosen = asked.adapter if asked.adapter in ids else next(iter(ids), None)
+        return {self.adapter: gr.update(choices=choices, value=chosen)}
 
     def weigh(self, asked: Asked) -> Iterator[Changes]:
         """What the chosen adapter loses."""
