@@ -51,13 +51,15 @@ FORGET = f"""(...given) => {{
 
 @dataclass(frozen=True)
 class Place:
-    """A section in its lab's list: its tab, and the components of its link."""
+    """A section in its lab's list: its tab, the components of its link, and what is known of it."""
 
     name: str
     tab: gr.Tab
     said: gr.HTML  # what of a link is not taken, and that one is copied
     copy: gr.Button
     link: gr.Textbox
+    seen: gr.State  # it was drawn
+    pressed: gr.State  # its button was
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,12 @@ class Lab:
 
     @contextmanager
     def opened(self, name: str) -> Iterator[Place]:
-        """A section's place in the list; what is made inside is what is seen of it."""
+        """A section's place in the list; whatever is made goes inside: gradio counts what stands between tabs as a tab."""
         make = self.wording.make
         with make(gr.Tab, {"label": f"section.{name}"}, id=name, elem_id=f"section-{name}") as tab:
             said = html("", elem_id=f"said-{name}", elem_classes="pp-place-said")
             copy = make(gr.Button, {"value": "compare.copy"}, size="sm", elem_classes="chip pp-copy", elem_id=f"copy-{name}")
-            yield Place(name, tab, said, copy, gr.Textbox(visible=False))
+            yield Place(name, tab, said, copy, gr.Textbox(visible=False), gr.State(False), gr.State(False))
 
     def draw(self, section: Section, *places: Place) -> Any:
         """
@@ -115,8 +117,7 @@ class Lab:
         in before the page was opened again. Later visits keep what the visitor made of it. Gives the event of a visit, for
         what comes after it.
         """
-        with places[0].tab:  # gradio counts whatever else is between its tabs as one of them
-            drawn = _Drawn(self, section, places, gr.State(False), gr.State(False))
+        drawn = _Drawn(self, section, places)
         seen, keep = drawn.seen, {self.visitor, self.language, *drawn.filled}
         shown = list(dict.fromkeys([seen, *drawn.filled, *section.shown, *(place.said for place in places)]))
         asked = {*section.controls.inputs, *self.visit.inputs, seen, drawn.pressed, self.linked}
@@ -140,13 +141,19 @@ class Lab:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A section in its places, and what happens to it. `seen`: it was drawn; `pressed`: its button was."""
+    """A section in its places, and what happens to it; the first of them knows of all whether it was drawn and pressed."""
 
     lab: Lab
     section: Section
     places: tuple[Place, ...]
-    seen: gr.State
-    pressed: gr.State
+
+    @property
+    def seen(self) -> gr.State:
+        return self.places[0].seen
+
+    @property
+    def pressed(self) -> gr.State:
+        return self.places[0].pressed
 
     @cached_property
     def filled(self) -> list[Any]:

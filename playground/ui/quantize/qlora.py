@@ -7,7 +7,7 @@ A training belongs to a place of the session, so that a page that is opened late
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -114,7 +114,9 @@ class Trainings:
         status = qlora_html.status(run, pair, asked.language)
         shown = self._of(pair, run.job, asked.language) if pair else self._empty(asked)
         buttons = {self.go: gr.update(interactive=run.ended), self.cancel: gr.update(visible=not run.ended)}
-        return shown | {self.status: status} | buttons | (self.merge.offer(asked) if run.ended else {})
+        return (
+            shown | {self.status: status} | buttons | (self.merge.offer(replace(asked, adapter=None)) if run.ended else {})
+        )
 
     def _of(self, pair: Pair, job: PairJob, language: str) -> Changes:
         """A pair with the recipe that it was trained by."""

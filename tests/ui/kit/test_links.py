@@ -17,6 +17,7 @@ STATES = st.fixed_dictionaries(
     {
         "tab": st.sampled_from(["compare", "train"]),
         "lesson": st.sampled_from(["", "fifty"]),
+        "section": st.just(""),  # of a lab's tab
         "base": st.sampled_from(["smollm2-135m", "smollm2-135m:nf4_double", "bloomz-560m"]),
         "prompt": st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
         "panes": st.lists(ADAPTER, max_size=MAX_PANES, unique=True),

@@ -11,7 +11,7 @@ import pytest
 from playground.actions.lowrank import CUT, SWEEP, run_about
 from playground.ui.kit.controls import unchanged
 from playground.ui.lowrank import edits
-from playground.ui.lowrank.adapter import Cards, Looked
+from playground.ui.lowrank.looked import Cards, Looked
 from playground.ui.lowrank.shared import Chosen
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
@@ -19,7 +19,19 @@ from tests.ui.lowrank.conftest import STEPS
 
 KNOBS = edits.Knobs(gr.Slider(), gr.Slider(), gr.Slider(), gr.Slider(), gr.CheckboxGroup())
 CARDS = Cards(
-    gr.Dropdown(), gr.Slider(), gr.State(), gr.State(), gr.HTML(), gr.Column(), gr.Dropdown(), KNOBS, gr.Textbox(), gr.HTML()
+    gr.Dropdown(),
+    gr.Slider(),
+    gr.HTML(),
+    gr.State(),
+    gr.State(),
+    gr.HTML(),
+    (gr.Column(), gr.Column()),
+    gr.Dropdown(),
+    gr.Slider(),
+    KNOBS,
+    gr.Textbox(),
+    gr.Dropdown(),
+    gr.HTML(),
 )
 SET_ANEW = {KNOBS.rank, KNOBS.strength, KNOBS.first, KNOBS.last, KNOBS.kinds, CARDS.prompt}
 
@@ -120,7 +132,7 @@ def test_on_a_page_that_is_opened_again_the_controls_stand_as_they_did_for_the_a
 def test_a_soft_prompt_has_no_weights_but_its_question(own: Any) -> None:
     key, _, soft = own
     changes = CARDS.look(looked(key, soft.id, settled=""))
-    assert changes[CARDS.weights]["visible"] is False
+    assert [changes[one]["visible"] for one in CARDS.weights] == [False, False]
     assert changes[CARDS.prompt] == soft.record.questions[0]
     assert CARDS.draw(looked(key, soft.id)) == unchanged(CARDS.inside)
     assert CARDS.prompt not in CARDS.look(looked(key, soft.id, chosen=f"{soft.id}@1"))
@@ -129,8 +141,8 @@ def test_a_soft_prompt_has_no_weights_but_its_question(own: Any) -> None:
 def test_an_adapter_that_has_gone_is_a_sentence_and_the_next_one_is_set_anew(own: Any) -> None:
     key, *_ = own
     changes = CARDS.look(looked(key, "gone"))
-    assert "pp-error" in changes[CARDS.where]
-    assert changes[CARDS.weights]["visible"] is False
+    assert "pp-error" in changes[CARDS.told]
+    assert [changes[one]["visible"] for one in CARDS.weights] == [False, False]
     assert changes[CARDS.settled] == ""
     assert "pp-error" in CARDS.draw(looked(key, "gone"))[CARDS.inside]
     assert "pp-error" in CARDS.frame(looked(key, "gone"))[CARDS.where]
@@ -146,4 +158,4 @@ def test_opening_the_tab_goes_on_with_what_was_chosen_or_takes_what_there_is(own
     assert other[CARDS.chosen] == other[CARDS.adapter]["value"] == soft.id  # the newest
     none = CARDS.opened(looked("", "pirate-lora"))
     assert (none[CARDS.adapter]["value"], none[CARDS.chosen]) == (None, "")
-    assert "no adapter" in none[CARDS.where]
+    assert "no adapter" in none[CARDS.told]

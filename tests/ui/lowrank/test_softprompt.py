@@ -15,8 +15,8 @@ from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 
 CARDS = Cards(
-    gr.Column(), gr.HTML(), gr.HTML(), gr.Plot(), gr.Dropdown(), gr.HTML(), gr.HTML(), gr.HTML(), gr.HTML(), gr.Button(),
-    gr.Button(),
+    gr.Column(), gr.HTML(), gr.HTML(), gr.HTML(), gr.Plot(), gr.Dropdown(), gr.Button(), gr.HTML(), gr.HTML(), gr.HTML(),
+    gr.HTML(), gr.Button(), gr.Button(),
 )  # fmt: skip
 
 
@@ -24,9 +24,12 @@ def asked(key: str, adapter: Adapter, left_out: list[int], base: str = "tiny") -
     return Asked(key, "en", adapter.id, base, "Hello", left_out)
 
 
-def test_it_is_hidden_for_an_adapter_of_another_method(own: Any) -> None:
+def test_it_is_a_sentence_for_an_adapter_of_another_method(own: Any) -> None:
     key, lora, _ = own
-    assert CARDS.draw(asked(key, lora, [])) == {CARDS.column: gr.update(visible=False)}
+    changes = CARDS.draw(asked(key, lora, []))
+    assert changes.pop(CARDS.column) == gr.update(visible=False)
+    assert "no virtual tokens" in changes.pop(CARDS.none)
+    assert changes == {}
 
 
 def test_of_what_was_left_out_stays_what_the_adapter_has(own: Any) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import gradio as gr
 import pytest
 
-from playground.ui.kit.wording import Wording
 from playground.ui.lowrank import toy
+from tests.ui.labs import built
 
 
 @pytest.fixture(scope="module")
 def cards() -> toy.Cards:
-    with gr.Blocks():
-        draw: Any = toy.build(Wording(), gr.BrowserState("en")).draw
+    draw: Any = built("lowrank", toy)[1].sections["toy"].draw
     found: toy.Cards = draw.__self__
     return found
 

@@ -20,17 +20,15 @@ LANGUAGES = ("en", "es")
 law = settings(max_examples=40, deadline=None)
 
 
-SUMS = page.Sums("addition", "dots")  # its components by their names
-ASKED = page.Asked("en", 127, 127, "wrap", "ones", 12, "wrap", 0)
+SUM, DOTS = page.Addition("addition"), page.Dots("dots")  # their components by their names
 
 
 def draw_addition(language: Any, a: Any, b: Any, overflow: Any) -> Any:
-    return SUMS.add(replace(ASKED, language=language, a=a, b=b, overflow=overflow))["addition"]
+    return SUM.add(page.Pair(language, a, b, overflow))["addition"]
 
 
 def grow(language: Any, kind: Any, power: Any, overflow: Any, seed: Any) -> Any:
-    asked = replace(ASKED, language=language, kind=kind, power=power, dot_overflow=overflow, seed=seed)
-    return (changes["dots"] for changes in SUMS.multiply(asked))
+    return (changes["dots"] for changes in DOTS.multiply(page.Product(language, kind, power, overflow, seed)))
 
 
 def cells(row: Any) -> Any:

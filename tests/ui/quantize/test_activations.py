@@ -35,7 +35,7 @@ ACTIVATIONS = page.Activations("read", "notice", "module", "result", "outside", 
 ASKED = page.Asked("", "en", "tiny", SEEN, TEST, None, "int8", 6.0, "")
 GROUPS: dict[str, Any] = {"module": "modules", "own": "own", "seed": "seeds"}
 TENSOR = tensor_page.Tensor(
-    "source", "base", "module", GROUPS, "stops", "notice", "said", "histogram", "errors", "table", "rates",
+    "source", "model", "module", GROUPS, "stops", *tensor_page.RESULTS,
 )  # fmt: skip
 
 
@@ -184,7 +184,7 @@ CONTROLS = tensor_page.Asked(
 
 def test_a_slider_that_is_moved_before_the_first_drawing_waits_for_it(tiny_here: Any) -> None:
     assert TENSOR.redraw(CONTROLS) == unchanged("notice")
-    drawn = TENSOR.redraw(replace(CONTROLS, base="tiny"))
+    drawn = TENSOR.redraw(replace(CONTROLS, model="tiny"))
     default = sources.default_module(tiny_here)
     assert path_name("en", default) in drawn["said"]
 
@@ -202,7 +202,7 @@ def test_the_last_norm_is_a_norm_where_the_output_head_is_a_weight_of_its_own(ti
     )  # fmt: skip
     loaded(replace(tiny, model=LlamaForCausalLM(config)))
     chosen = {
-        what: TENSOR.go_to(what, replace(CONTROLS, base="tiny", module="model.layers.0.mlp.down_proj"))["module"]
+        what: TENSOR.go_to(what, replace(CONTROLS, model="tiny", module="model.layers.0.mlp.down_proj"))["module"]
         for what in ("norm", "embedding")
     }
     assert chosen == {"norm": "model.norm", "embedding": "model.embed_tokens"}

@@ -14,17 +14,20 @@ from playground.formats.registry import FORMATS
 from playground.locales import written
 from playground.plots.quantize.bits import axis, cells, ruler, share
 from playground.ui.quantize import bits as page
+from playground.ui.quantize import bits_html
 from playground.ui.quantize.bits_html import RECORD, records
 
 LANGUAGES = ("en", "es")
 law = settings(max_examples=80, deadline=None)
 
 
-NUMBER = page.Number("value", "notice", "rows", "rulers")  # its components by their names
+NUMBER = page.Number("value", "notice", "rows", bits_html.rows)  # their components by their names
+RULER = page.Number("value", "notice", "rulers", bits_html.rulers)
 
 
 def draw(*fields: Any) -> Any:
-    return NUMBER.draw(page.Typed(*fields))
+    """Both sections of one number."""
+    return NUMBER.draw(page.Typed(*fields)) | RULER.draw(page.Typed(*fields))
 
 
 def rows(language: Any, value: Any, scale: Any = "", zero_point: Any = "") -> Any:
@@ -178,7 +181,7 @@ def plain(said: str) -> str:
 @pytest.mark.parametrize("value", [value for value in page.EXAMPLES if value != "70000"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_examples_draw_well_formed_pieces_in_both_languages(language: str, value: Any) -> None:
-    drawn = NUMBER.try_it(value, page.Typed(language, "", "", ""))
+    drawn = NUMBER.try_it(value, page.Typed(language, "", "", "")) | RULER.try_it(value, page.Typed(language, "", "", ""))
     assert page.read(page.Typed(language, drawn["value"], "", "")).value == float(value)
     assert drawn["notice"] == ""
     ElementTree.fromstring(f"<div>{drawn['rows']}</div>")

@@ -15,10 +15,11 @@ from playground.adapt import tasks
 from playground.locales import LANGUAGES, text
 from playground.quantize.qlora import Pair, PairJob
 from playground.settings import DEFAULT_BASE
-from playground.ui.kit.wording import Wording
+from playground.ui.kit.sections import Section
 from playground.ui.quantize import activations, qlora, wholemodel
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
+from tests.ui import labs
 from tests.ui.drawn import Page, made_from
 
 KEY = "marks".ljust(32, "a")
@@ -30,10 +31,10 @@ MARKED = {
 RECIPE = {"task": "pirate", "rank": 4, "rate": 1e-3, "steps": 3, "seed": 7, "double": False}
 
 
-def built(room: Any) -> tuple[gr.Blocks, Any]:
-    with gr.Blocks() as page:
-        visitor, language = gr.BrowserState(""), gr.BrowserState("en")
-        return page, room.build(Wording(), visitor, language, gr.Dropdown([DEFAULT_BASE], value=DEFAULT_BASE))
+def built(room: Any) -> tuple[gr.Blocks, Section]:
+    """The page and the first section of a room."""
+    page, lab = labs.built("quantization", room)
+    return page, next(iter(lab.sections.values()))
 
 
 def trained() -> tuple[Pair, PairJob]:

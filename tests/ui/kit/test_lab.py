@@ -1,0 +1,143 @@
+"""A lab's list, and the links to its sections: what a link says is what is seen, and what it cannot have is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from types import ModuleType
+from typing import Any
+from urllib.parse import parse_qsl
+
+import gradio as gr
+import pytest
+
+from playground.locales import LANGUAGES, text
+from playground.ui.kit import fields, links
+from playground.ui.kit.lab import _Drawn
+from playground.ui.kit.links import SECTIONS
+from playground.ui.lowrank import tab as lowrank
+from playground.ui.quantize import tab as quantize
+from tests.ui.labs import Built, built
+
+LABS: dict[str, ModuleType] = {"lowrank": lowrank, "quantization": quantize}
+EVERY = [(tab, name) for tab, names in SECTIONS.items() for name in names]
+
+
+@cache
+def lab_of(tab: str) -> Built:
+    return built(tab, LABS[tab])[1]
+
+
+def drawn(tab: str, name: str, draw: Any = None) -> _Drawn:
+    """A section with its controls, `draw` in place of its own drawing."""
+    lab = lab_of(tab)
+    section = replace(lab.sections[name], draw=draw or (lambda value: {}), restore=None)
+    return _Drawn(lab, section, (lab.places[name],))
+
+
+def opened(one: _Drawn, query: dict[str, str], language: str = "en") -> Any:
+    lab = one.lab
+    given = {component: component.value for component in one.section.controls.inputs}
+    given |= {one.seen: False, one.pressed: False, lab.linked: query, lab.visitor: "", lab.language: language}
+    return one.open(given | {lab.base: lab.base.value})
+
+
+@pytest.mark.parametrize("tab", LABS)
+def test_the_list_has_every_section_in_its_order_and_nothing_else(tab: str) -> None:
+    page, _ = built(tab, LABS[tab])
+    (tabs,) = [one for one in page.blocks.values() if isinstance(one, gr.Tabs)]
+    children = [(type(one), getattr(one, "id", None)) for one in tabs.children]
+    assert children == [(gr.Tab, name) for name in SECTIONS[tab]]  # gradio counts whatever stands between as a tab
+
+
+@pytest.mark.parametrize(("tab", "name"), EVERY)
+def test_a_link_brings_back_every_control_as_it_was(tab: str, name: str) -> None:
+    one = drawn(tab, name)
+    held = {key: other_value(control) for key, control in one.controls.items()}
+    given = {component: component.value for component in one.section.controls.inputs}
+    given |= {one.controls[key]: value for key, value in held.items()}
+    visit = {one.lab.visitor: "", one.lab.language: "es", one.lab.base: one.lab.base.value}
+    query = dict(parse_qsl(one.write(one.places[0], given | visit | {one.pressed: False}), keep_blank_values=True))
+    assert links.refused(query) == {}
+    assert (query["lang"], links.read(query)["tab"], links.section_of(query)) == ("es", tab, name)
+    taken, left = fields.read(one.fields, fields.given(name, query))
+    assert left == {}
+    assert taken == {key: value for key, value in held.items() if value is not None}
+
+
+def other_value(control: Any) -> Any:
+    """What a visitor might have chosen instead of what stands there."""
+    if isinstance(control, gr.Slider):
+        return control.maximum
+    if isinstance(control, gr.Checkbox):
+        return not control.value
+    if isinstance(control, gr.CheckboxGroup):
+        return [value for _, value in control.choices][-1:]
+    if isinstance(control, gr.Radio) or (isinstance(control, gr.Dropdown) and control.choices):
+        return control.choices[-1][1]
+    return "a & b = c, d\nñ" if isinstance(control, gr.Textbox) and not control.max_length else control.value
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("tab", "name"), EVERY)
+def test_what_a_link_cannot_have_is_said_with_what_is_used_instead(tab: str, name: str, language: str) -> None:
+    one = drawn(tab, name)
+    for key, control in one.controls.items():
+        for wrong in wrong_values(control, control in one.section.offered):
+            changes = opened(one, {"tab": tab, "section": name, f"{name}.{key}": wrong}, language)
+            said = changes[one.places[0].said]
+            label = text(language, one.lab.wording.labels[control._id])
+            assert text(language, "link.refused", wrong=label).partition(label)[0] in said, (key, wrong)
+            assert control not in changes
+
+
+def wrong_values(control: Any, offered: bool) -> list[str]:
+    if isinstance(control, gr.Slider):
+        return [str(control.minimum - 1), str(control.maximum + 1), "many", "nan", "inf"]
+    if isinstance(control, gr.Checkbox):
+        return ["perhaps"]
+    if isinstance(control, gr.Radio | gr.CheckboxGroup | gr.Dropdown) and not offered:
+        return ["nothing of the kind"]
+    return []
+
+
+def test_a_setting_that_there_is_not_is_said_and_a_list_without_the_choice_too() -> None:
+    one = drawn("quantization", "aware")
+    changes = opened(one, {"tab": "quantization", "section": "aware", "aware.stepps": "3"})
+    assert "stepps (no such setting)" in changes[one.places[0].said]
+    tensor = drawn("quantization", "tensor")
+    module = tensor.controls["module"]
+    tensor = drawn("quantization", "tensor", lambda value: {module: gr.update(choices=["b"], value="b")})
+    changes = opened(tensor, {"tab": "quantization", "section": "tensor", "tensor.module": "a"})
+    assert changes[module]["value"] == "b"
+    assert "Module = a. Used instead: Module = b" in changes[tensor.places[0].said]
+
+
+def test_a_section_is_drawn_once_and_a_link_to_another_one_is_nothing_to_it() -> None:
+    one = drawn("quantization", "aware")
+    steps = one.controls["steps"]
+    query = {"tab": "quantization", "section": "sums", "aware.steps": "40"}
+    assert steps not in opened(one, query)
+    assert opened(one, {**query, "section": "aware"})[steps] == 40
+    given = {component: component.value for component in one.section.controls.inputs}
+    assert one.open(given | {one.seen: True}) == {one.seen: True}
+
+
+def test_a_sender_who_pressed_the_button_sends_the_press_along() -> None:
+    lab, asked = lab_of("quantization"), []
+
+    def run(value: Any) -> Any:
+        asked.append(value.steps)
+        yield {}
+
+    section = replace(lab.sections["aware"], run=run)
+    one = _Drawn(lab, section, (lab.places["aware"],))
+    given = {component: component.value for component in section.controls.inputs}
+    given |= {lab.visitor: "", lab.language: "en", lab.base: lab.base.value, one.pressed: True, lab.linked: {}}
+    query = dict(parse_qsl(one.write(one.places[0], given), keep_blank_values=True))
+    assert query["aware.run"] == "1"
+    list(one.follow(given))
+    assert asked == []
+    list(one.follow(given | {lab.linked: query}))
+    assert asked == [given[one.controls["steps"]]]
+    assert one.places[0].said not in opened(one, query) or opened(one, query)[one.places[0].said] == ""
