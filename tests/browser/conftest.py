@@ -80,6 +80,16 @@ def watch(page: Page) -> list[str]:
     return wrong
 
 
+def section(page: Page, name: str) -> None:
+    """Open a section of the lab that is open; on a phone its list is a select."""
+    tab = page.locator(f".pp-sections > .tab-wrapper [role=tab][data-tab-id={name}]")
+    if tab.is_visible():
+        tab.click()
+    else:
+        page.locator(".pp-pick:visible select").select_option(name)
+    expect(page.locator(f"#copy-{name}")).to_be_visible()
+
+
 def open_page(page: Page, url: str) -> None:
     """Open it and wait until the load handlers have spoken: the visitor's key is stored by them."""
     page.goto(url)

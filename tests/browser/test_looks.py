@@ -12,15 +12,16 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, Route, expect
 
 from playground.locales import words
-from tests.browser.conftest import open_page, visitor, watch
+from playground.ui.kit.links import SECTIONS
+from tests.browser.conftest import open_page, section, visitor, watch
 
 TABS = ("learn", "compare", "train", "lowrank", "quantization")
 DRAWN = {  # what is seen once a tab has drawn all that it draws by itself
     "learn": "#lesson [data-open]",
     "compare": "#panes .pp-pane",
     "train": "#count .pp-figure",
-    "lowrank": "#lab-network td",
-    "quantization": "#calibration-network td",
+    "lowrank": "#toy-matrices img",
+    "quantization": "#number-result li",
 }
 POST = "**/run/predict**"
 
@@ -72,24 +73,17 @@ def test_another_language_keeps_question_tab_panes_and_place(context: BrowserCon
     with visitor(context, f"{server}/?panes=base%2Cpirate-ia3&max_new_tokens=12") as page:
         page.locator("#prompt textarea").fill("Is 5 > 3 & why?")
         go(page, "quantization")
-        page.locator(".pp-contents:visible").get_by_text("Accumulators").click()
-        assert top(page, "section-accumulators") == pytest.approx(0, abs=2)
-        assert page.url.endswith("?lang=en&tab=quantization#section-accumulators")
+        section(page, "accumulators")
+        page.wait_for_url("**&tab=quantization&section=accumulators")
         page.evaluate("document.querySelector('.pp-languages a[lang=es]').click()")
         page.wait_for_url("**lang=es**")
-        expect(page.locator(DRAWN["quantization"]).first).to_be_visible()
-        expect(page.locator("[role=tab][aria-selected=true]")).to_have_text("Cuantización")
+        expect(page.locator("#acc-result")).to_contain_text("127 + 127 = 254")
+        expect(page.locator("#tabs > .tab-wrapper [aria-selected=true]")).to_have_text("Cuantización")
         expect(page.locator("#prompt textarea")).to_have_value("Is 5 > 3 & why?")
-        page.wait_for_function("Math.abs(document.getElementById('section-accumulators').getBoundingClientRect().top) < 3")
         page.locator("[role=tab][data-tab-id=compare]").click()
         page.locator("#add-pane").click()
         expect(page.locator("#panes-chosen .token")).to_have_count(2)
         expect(page.locator("#decoding-chip")).to_contain_text("12 tokens")
-
-
-def top(page: Page, element: str) -> float:
-    found: float = page.evaluate("id => document.getElementById(id).getBoundingClientRect().top", element)
-    return found
 
 
 def test_gradio_s_own_words_are_spanish_too(spanish: Page) -> None:
@@ -154,6 +148,7 @@ def test_no_question_stays_in_the_browser(page: Page) -> None:
 
 def test_figures_fit_their_card_however_it_was_resized(page: Page) -> None:
     go(page, "lowrank")
+    section(page, "overlap")
     page.locator("#overlap-go").click()
     expect(page.locator("#overlap .js-plotly-plot")).to_be_visible()
     fits = """() => [...document.querySelectorAll("#overlap .js-plotly-plot")].every(plot =>
@@ -192,12 +187,14 @@ def test_bits_have_room_at_every_width(page: Page) -> None:
 
 
 def test_a_phone_shows_every_tab_and_where_tables_go_on(spanish: Page) -> None:
-    tabs = spanish.get_by_role("tab")
+    tabs = spanish.locator("#tabs > .tab-wrapper").get_by_role("tab")
     expect(tabs).to_have_count(5)
     for one in boxes(tabs):
         assert 0 <= one["x"] <= one["x"] + one["width"] <= 375
     assert spanish.evaluate("document.documentElement.scrollWidth") <= 375
     go(spanish, "quantization")
+    section(spanish, "tensor")
+    spanish.locator(".pp-more:visible .label-wrap", has_text="Todas las cifras").click()
     table = spanish.locator("#tensor-table .pp-scroll")
     expect(table).to_have_class("pp-scroll pp-wide pp-more")
     assert spanish.evaluate("one => getComputedStyle(one).maskImage", table.element_handle()).startswith("linear-gradient")
@@ -244,9 +241,9 @@ def test_a_list_that_tab_leaves_closes(page: Page) -> None:
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"]
 
 
-def violations(page: Page) -> list[Any]:
+def violations(page: Page, within: str | None = None) -> list[Any]:
     """What axe finds, every rule that it has but those for level AAA: none is left out."""
-    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}}).response["violations"]
+    found = Axe().run(page, within, options={"runOnly": {"type": "tag", "values": RULES}}).response["violations"]
     return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
 
 
@@ -263,6 +260,9 @@ def test_axe_finds_nothing_in_the_dark_on_a_phone(spanish: Page, tab: str) -> No
     if tab == "learn":
         guess(spanish)
     assert violations(spanish) == []
+    for name in SECTIONS.get(tab, ()):
+        section(spanish, name)
+        assert (name, violations(spanish, ".pp-sections")) == (name, [])
 
 
 @pytest.fixture(scope="module")
@@ -285,6 +285,9 @@ def test_axe_finds_nothing_on_a_laptop_in_daylight(laptop: Page, tab: str) -> No
         laptop.locator("#more .label-wrap").click()
         expect(laptop.locator("#train-seed")).to_be_visible()
     assert violations(laptop) == []
+    for name in SECTIONS.get(tab, ()):
+        section(laptop, name)
+        assert (name, violations(laptop, ".pp-sections")) == (name, [])
 
 
 def test_a_name_of_two_lines_moves_all_lists_of_first_tokens(page: Page) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import open_page, watch
+from tests.browser.conftest import open_page, section, watch
 from tests.browser.test_page import set_slider, start_training, tab
 
 LAB = 2
@@ -20,6 +20,7 @@ LAB = 2
 def lab(page: Page) -> Page:
     """The lab, opened and drawn."""
     tab(page, LAB)
+    section(page, "module")
     expect(page.locator("#lab-module")).to_contain_text("effective rank")
     return page
 
@@ -36,6 +37,7 @@ def figure(page: Page, name: str) -> Callable[[], float]:
 
 
 def test_toy_picture_and_costs_follow_their_sliders(lab: Page) -> None:
+    section(lab, "toy")
     toy = lab.locator("#toy-matrices")
     expect(toy).to_contain_text("200 parameters instead of 2,500: 92\N{NO-BREAK SPACE}% fewer")
     lab.locator("#toy-train").click()
@@ -59,8 +61,10 @@ def test_toy_picture_and_costs_follow_their_sliders(lab: Page) -> None:
     expect(toy).to_contain_text("instead of 5,000")
     set_slider(lab, "#toy-rank", 5)
     expect(toy).to_contain_text("750 parameters instead of 5,000")
+    section(lab, "picture")
     set_slider(lab, "#toy-picture-rank", 2)
     expect(lab.locator("#toy-picture")).to_contain_text("512 numbers instead")
+    section(lab, "arithmetic")
     expect(lab.locator("#arithmetic-result")).to_contain_text("18,874,368")
     set_slider(lab, "#arithmetic-rank", 8)
     expect(lab.locator("#arithmetic-result")).to_contain_text("37,748,736")
@@ -76,9 +80,11 @@ def test_toy_picture_and_costs_follow_their_sliders(lab: Page) -> None:
 def test_cutting_the_rank_changes_the_figures_and_the_answer(lab: Page, artifacts: Path) -> None:
     kept = figure(lab, "energy kept")
     assert kept() == 100
-    set_slider(lab, "#lab-rank", 1)
+    set_slider(lab, "#lab-kept", 1)
     expect(lab.locator("#lab-module .pp-cut")).to_have_count(7)
     assert 20 < kept() < 100
+    section(lab, "edits")
+    set_slider(lab, "#lab-rank", 1)
     panes = lab.locator("#lab-panes .pp-pane")
     expect(panes).to_have_count(3)
     expect(panes.nth(2)).to_contain_text("rank 1")
@@ -121,6 +127,7 @@ def test_cutting_the_rank_changes_the_figures_and_the_answer(lab: Page, artifact
 
 @pytest.mark.timeout(400)
 def test_a_sweep_measures_what_each_kind_carries(lab: Page) -> None:
+    section(lab, "sweep")
     lab.locator("#sweep-kinds").click()
     expect(lab.locator("#sweep-notice")).to_contain_text("Done")
     expect(lab.locator("#lab-stop")).to_be_hidden()
@@ -131,15 +138,20 @@ def test_a_sweep_measures_what_each_kind_carries(lab: Page) -> None:
 
 
 def test_another_module_and_another_adapter_are_drawn_and_two_are_compared(lab: Page) -> None:
+    section(lab, "overlap")
     lab.locator("#overlap-go").click()
     expect(lab.locator("#overlap-said")).to_contain_text("φ(1, 1)")
     expect(lab.locator("#overlap .js-plotly-plot")).to_be_visible()
+    section(lab, "module")
     choose(lab, "#lab-module-picker", "layer 7 · q_proj")
     expect(lab.locator("#lab-module h2")).to_have_text("layer 7 · q_proj")
+    section(lab, "updates")
     expect(lab.locator("#lab-network .pp-chosen")).to_have_count(1)
     choose(lab, "#lab-adapter", "IA3 · pirate")
+    section(lab, "module")
     expect(lab.locator("#lab-module")).to_contain_text("l − 1")
-    expect(lab.locator("#lab-rank")).to_be_hidden()
+    expect(lab.locator("#lab-kept")).to_be_hidden()
+    section(lab, "overlap")
     lab.locator("#overlap-go").click()
     expect(lab.locator("#overlap-said [role=alert]")).to_contain_text("has no factors")
 
@@ -147,9 +159,13 @@ def test_another_module_and_another_adapter_are_drawn_and_two_are_compared(lab: 
 @pytest.mark.timeout(400)
 def test_the_soft_prompt_is_shown_and_answers_without_a_token(lab: Page, artifacts: Path) -> None:
     choose(lab, "#lab-adapter", "Prompt tuning · pirate")
-    expect(lab.locator("#softprompt-tokens tbody tr")).to_have_count(20)
-    expect(lab.locator("#softprompt-plot .js-plotly-plot")).to_be_visible()
+    expect(lab.locator("#lab-told")).to_contain_text("Virtual tokens")
     expect(lab.locator("#lab-module")).to_be_hidden()
+    section(lab, "softprompt")
+    expect(lab.locator("#softprompt-tokens tbody tr")).to_have_count(20)
+    for title in ("plane", "missing"):
+        lab.locator(".pp-more:visible .label-wrap", has_text=title).click()
+    expect(lab.locator("#softprompt-plot .js-plotly-plot")).to_be_visible()
     lab.locator("#softprompt-leave-out input").click()
     lab.get_by_role("option").first.click()
     lab.locator("#softprompt-answer").click()
@@ -157,8 +173,6 @@ def test_the_soft_prompt_is_shown_and_answers_without_a_token(lab: Page, artifac
     expect(lab.locator("#softprompt-notice")).to_contain_text("Done")
     former = lab.locator("#softprompt-panes[data-former]")
     expect(former).to_have_count(0)
-    lab.locator("#lab-prompt textarea").fill("Who are you?")
-    expect(former).to_have_count(1)
     lab.screenshot(path=artifacts / "lowrank-softprompt.png", full_page=True)
 
 
@@ -167,7 +181,8 @@ def test_the_checkpoints_of_an_own_run_drive_the_lab(page: Page) -> None:
     start_training(page, 2)
     expect(page.locator("#status")).to_contain_text("2 steps, ")
     tab(page, LAB)
-    expect(page.locator("#lab-module")).to_contain_text("effective rank")
+    section(page, "updates")
+    expect(page.locator("#lab-network td")).not_to_have_count(0)
     choose(page, "#lab-adapter", "LoRA r = 8 · pirate (yours, no. 1)")
     expect(page.locator("#lab-step")).to_be_visible()
     expect(page.locator("#lab-network")).to_contain_text("Most changed")
@@ -184,7 +199,7 @@ def test_a_link_opens_the_lab_in_spanish_and_nothing_overflows(
     with browser.new_context(locale="es-ES", color_scheme=scheme, viewport={"width": width, "height": 812}) as context:
         page = context.new_page()
         wrong = watch(page)
-        open_page(page, f"{server}/?tab=lowrank")
+        open_page(page, f"{server}/?tab=lowrank&section=module")
         expect(page.locator("#lab-module")).to_contain_text("rango efectivo")
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         page.screenshot(path=artifacts / f"lowrank-{width}-{scheme}.png", full_page=True)

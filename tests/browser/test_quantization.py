@@ -11,16 +11,23 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.browser.conftest import open_page, visitor, watch
+from tests.browser.conftest import open_page, section, visitor, watch
 from tests.browser.test_page import set_slider
 
 
 @pytest.fixture(scope="module")
 def lab(context: BrowserContext, server: str) -> Iterator[Page]:
-    """The lab, opened and drawn once: every test here has a section of its own. At the end nothing went wrong."""
+    """The lab, opened once: every test here has a section of its own. At the end nothing went wrong."""
     with visitor(context, f"{server}/?tab=quantization") as page:
-        expect(page.locator("#tensor-table tbody tr")).not_to_have_count(0)
         yield page
+
+
+def unfold(lab: Page, *titles: str) -> None:
+    """Open folds of the section that is open, where they are closed."""
+    for title in titles:
+        fold = lab.locator(".pp-more:visible .label-wrap", has_text=title)
+        if "open" not in (fold.get_attribute("class") or "").split():
+            fold.click()
 
 
 def sqnr(lab: Page, name: str) -> float:
@@ -30,6 +37,8 @@ def sqnr(lab: Page, name: str) -> float:
 
 
 def test_the_histogram_follows_its_sliders(lab: Page, artifacts: Path) -> None:
+    section(lab, "tensor")
+    unfold(lab, "Which numbers", "outliers", "grid", "figures")
     histogram, table = lab.locator("#tensor-histogram"), lab.locator("#tensor-table")
     expect(histogram.get_by_role("img").first).to_be_visible()
     expect(lab.locator("#tensor-said")).to_contain_text("Q4_1")
@@ -50,6 +59,8 @@ def test_the_histogram_follows_its_sliders(lab: Page, artifacts: Path) -> None:
 
 
 def test_own_numbers_are_drawn_and_bad_ones_answered_in_words(lab: Page) -> None:
+    section(lab, "tensor")
+    unfold(lab, "Which numbers", "figures")
     table = lab.locator("#tensor-table")
     lab.locator("#tensor-source").get_by_text("your own").click()
     numbers = lab.locator("#tensor-numbers textarea")
@@ -64,6 +75,8 @@ def test_own_numbers_are_drawn_and_bad_ones_answered_in_words(lab: Page) -> None
 
 @pytest.mark.parametrize("way", ["paste", "fill", "erase"])
 def test_numbers_count_however_they_come_into_their_field_and_a_bad_one_greys_what_was_there(lab: Page, way: str) -> None:
+    section(lab, "tensor")
+    unfold(lab, "Which numbers", "figures")
     lab.locator("#tensor-source").get_by_text("your own").click()
     field, said = lab.locator("#tensor-numbers textarea"), lab.locator("#tensor-said")
     field.fill("1 2 3 4 x")
@@ -95,23 +108,50 @@ def test_what_was_filled_in_comes_back_after_a_reload_and_in_the_other_language(
         value, numbers = page.locator("#number-value textarea"), page.locator("#tensor-numbers textarea")
         result, said = page.locator("#number-result [role=status]"), page.locator("#tensor-said")
         expect(result).to_contain_text("0.622")
-        expect(said).to_contain_text("Q4_1")
         page.locator("#number-try-4").click()
         expect(result).to_contain_text("70,000")
-        set_slider(page, "#acc-a", 100)
-        expect(page.locator("#acc-result")).to_contain_text("100 + 127 = 227")
+        section(page, "tensor")
+        expect(said).to_contain_text("Q4_1")
+        unfold(page, "Which numbers")
         page.locator("#tensor-source").get_by_text("your own").click()
         numbers.fill("1 2 3 4")
         expect(said).to_contain_text("your own, 4:")
-        page.reload()
-        expect(value).to_have_value("70,000")
+        page.reload()  # at the section that was open
         expect(said).to_contain_text("your own, 4:")
+        unfold(page, "Which numbers")
         expect(numbers).to_have_value("1 2 3 4")
-        expect(page.locator("#acc-result")).to_contain_text("100 + 127 = 227")
+        section(page, "number")
+        expect(value).to_have_value("70,000")
         page.locator(".pp-languages a[lang=es]").click()
         expect(value).to_have_value("70\N{NO-BREAK SPACE}000")
         expect(result).to_contain_text("es exacto en float32")
+        section(page, "tensor")
         expect(said).to_contain_text("los tuyos, 4:")
+
+
+def test_a_link_opens_its_section_as_it_was_sent_and_nothing_else(lab: Page, browser: Browser) -> None:
+    section(lab, "accumulators")
+    set_slider(lab, "#acc-a", 100)
+    expect(lab.locator("#acc-result")).to_contain_text("100 + 127 = 227")
+    lab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    lab.locator("#copy-accumulators").click()
+    expect(lab.locator("#said-accumulators")).to_contain_text("Link copied")
+    link = lab.evaluate("navigator.clipboard.readText()")
+    set_slider(lab, "#acc-a", 127)
+    with browser.new_context(locale="es-ES") as context:  # another reader, whose browser wishes for another language
+        page = context.new_page()
+        page.goto(link)
+        expect(page.locator("#acc-result")).to_contain_text("100 + 127 = 227")
+        expect(page.locator(".pp-sections [aria-selected=true]")).to_have_text("Accumulators: 127 + 127")
+        expect(page.locator("#said-accumulators")).to_be_empty()
+        assert page.locator("#number-result, #tensor-said, #calibration-notice").count() == 0
+        set_slider(page, "#acc-a", 90)  # what is filled in comes back at a reload, not the link
+        expect(page.locator("#acc-result")).to_contain_text("90 + 127 = 217")
+        page.wait_for_function("!location.search.includes('accumulators.a')")
+        page.goto(link.replace("accumulators.a=100", "accumulators.a=300"))
+        expect(page.locator("#said-accumulators")).to_contain_text(
+            "Not taken from this link: a = 300. Used instead: a = 127."
+        )
 
 
 def addition(lab: Page, accumulator: str) -> Locator:
@@ -119,6 +159,7 @@ def addition(lab: Page, accumulator: str) -> Locator:
 
 
 def test_127_and_127_overflow_an_int8_and_no_int32(lab: Page) -> None:
+    section(lab, "accumulators")
     result = lab.locator("#acc-result")
     expect(result).to_contain_text("254")
     expect(addition(lab, "int8")).to_contain_text("−2")
@@ -127,6 +168,7 @@ def test_127_and_127_overflow_an_int8_and_no_int32(lab: Page) -> None:
     expect(addition(lab, "int8")).to_contain_text("= 127")
     set_slider(lab, "#acc-b", -127)
     expect(result).to_contain_text("127 + (−127) = 0")
+    section(lab, "sums")
     dots = lab.locator("#acc-dots")
     expect(dots).to_contain_text("float16 → float16 at 2,048")
     lab.locator("#acc-kind").get_by_text("127 · 127").click()
@@ -135,6 +177,7 @@ def test_127_and_127_overflow_an_int8_and_no_int32(lab: Page) -> None:
 
 
 def test_one_number_bit_by_bit(lab: Page) -> None:
+    section(lab, "number")
     rows = lab.locator("#number-result li")
     expect(rows.filter(has_text="int4")).to_contain_text("0.571428")
     value = lab.locator("#number-value textarea")
@@ -147,8 +190,12 @@ def test_one_number_bit_by_bit(lab: Page) -> None:
 
 
 def test_activations_are_read_and_a_layer_is_trained_rounded(lab: Page) -> None:
-    expect(lab.locator("#calibration-result")).to_contain_text("RMSE")
+    section(lab, "outliers")
     expect(lab.locator("#calibration-outliers")).to_contain_text("6.0")
+    section(lab, "activations")
+    expect(lab.locator("#calibration-network td")).not_to_have_count(0)
+    section(lab, "calibration")
+    expect(lab.locator("#calibration-result")).to_contain_text("RMSE")
     former, last = lab.locator("[id^=calibration-][data-former]"), lab.locator("#calibration-test textarea")
     expect(former).to_have_count(0)
     read = last.input_value()
@@ -158,6 +205,7 @@ def test_activations_are_read_and_a_layer_is_trained_rounded(lab: Page) -> None:
     expect(lab.locator("#calibration-network .pp-result")).to_have_css("filter", "grayscale(1)")
     last.fill(read)
     expect(former).to_have_count(0)
+    section(lab, "aware")
     lab.locator("#aware-go").click()
     expect(lab.locator("#aware-said")).to_contain_text("200")
     set_slider(lab, "#aware-seed", 1)  # what was learned from other data is not shown under this seed
@@ -166,6 +214,7 @@ def test_activations_are_read_and_a_layer_is_trained_rounded(lab: Page) -> None:
 
 @pytest.mark.timeout(400)
 def test_the_model_is_measured_and_answers_in_fewer_bits(lab: Page, artifacts: Path) -> None:
+    section(lab, "wholemodel")
     expect(lab.locator("#wholemodel-notice")).to_contain_text("Measured beforehand")
     expect(lab.locator("#wholemodel-table tbody tr")).to_have_count(13)
     formats = lab.locator("#wholemodel-formats")
@@ -174,20 +223,26 @@ def test_the_model_is_measured_and_answers_in_fewer_bits(lab: Page, artifacts: P
     lab.locator("#wholemodel-go").click()
     expect(lab.locator("#wholemodel-table tbody tr")).to_have_count(2)
     expect(lab.locator("#wholemodel-notice")).to_contain_text("Done")
+    section(lab, "map")
     expect(lab.locator("#wholemodel-map td")).not_to_have_count(0)
+    section(lab, "answers")
+    for name in ("int8 vector-wise", "FP4", "int4", "ternary"):
+        lab.locator("#answers-formats").get_by_label(name, exact=True).click()
     lab.locator("#wholemodel-ask").click()
     panes = lab.locator("#wholemodel-answers .pp-pane")
     expect(panes).to_have_count(2)
     expect(panes.nth(1)).to_contain_text("4.5 bits per weight · bitsandbytes")
     expect(lab.locator("#wholemodel-said")).to_contain_text("Done")
     lab.reload()  # what was measured and answered is found again
-    expect(lab.locator("#wholemodel-table tbody tr")).to_have_count(2)
     expect(panes).to_have_count(2)
+    section(lab, "wholemodel")
+    expect(lab.locator("#wholemodel-table tbody tr")).to_have_count(2)
     lab.screenshot(path=artifacts / "quantization-model.png", full_page=True)
 
 
 @pytest.mark.timeout(400)
 def test_lora_and_qlora_train_side_by_side_and_survive_a_reload(lab: Page, artifacts: Path) -> None:
+    section(lab, "qlora")
     expect(lab.locator("#qlora-curves")).to_contain_text("Trained beforehand")
     set_slider(lab, "#qlora-steps", 1)
     lab.locator("#qlora-go").click()
@@ -213,8 +268,9 @@ def test_a_link_opens_the_lab_in_spanish_and_nothing_overflows(
         wrong = watch(page)
         open_page(page, f"{server}/?tab=quantization")
         expect(page.locator("#number-result")).to_contain_text("vecinos")
-        expect(page.locator("#tensor-table tbody tr")).not_to_have_count(0)
-        expect(page.locator("#calibration-result")).to_contain_text("RMSE")
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        for name, seen in (("tensor", "#tensor-errors svg"), ("calibration", "#calibration-result table")):
+            section(page, name)
+            expect(page.locator(seen).first).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         page.screenshot(path=artifacts / f"quantization-{width}-{scheme}.png", full_page=True)
         assert wrong == []
