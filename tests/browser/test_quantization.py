@@ -150,7 +150,7 @@ def test_a_link_opens_its_section_as_it_was_sent_and_nothing_else(lab: Page, bro
         page.wait_for_function("!location.search.includes('accumulators.a')")
         page.goto(link.replace("accumulators.a=100", "accumulators.a=300"))
         expect(page.locator("#said-accumulators")).to_contain_text(
-            "Not taken from this link: a = 300. Used instead: a = 127."
+            "Not taken from this link: A, an int8 code = 300. Used instead: A, an int8 code = 127."
         )
 
 

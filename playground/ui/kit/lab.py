@@ -193,10 +193,12 @@ class _Drawn:
 
     def follow(self, given: Mapping[Any, Any]) -> Iterator[Changes]:
         """What a link's sender had pressed is pressed, or what runs already is followed."""
-        linked = self._linked(given) or {}
-        act = self.section.run if RUN in linked else self.section.attach
-        if act:
-            yield from act(self.section.controls.value(given))
+        linked, section = self._linked(given) or {}, self.section
+        value = section.controls.value(given)
+        if RUN in linked and section.run:
+            yield from section.run(value, linked)
+        elif section.attach:
+            yield from section.attach(value)
 
     def keep(self, given: Mapping[Any, Any]) -> None:
         kept.keep(given[self.lab.visitor], given[self.lab.language], {one: given[one] for one in self.filled})

@@ -27,8 +27,8 @@ class Section:
     text that is another one in another language is `retold`; `moved` are events after which a button has filled in.
 
     A link to it has what its controls hold. Where a result takes a button, `pressed` are its events and `run` what it does,
-    for a link from somebody who had pressed it. `restore` draws instead of `draw` what a link's values, by their names, are
-    to become where drawing would set controls itself; `more` is what a link says besides.
+    for a link (its parameters by name) from somebody who had pressed it. `restore` draws, instead of `draw`, what a link's
+    values by their names are to become, where drawing would set controls itself; `more` is what a link says besides.
     """
 
     controls: Controls[Any]
@@ -39,7 +39,7 @@ class Section:
     retold: Mapping[Any, kept.Retold] = field(default_factory=dict)
     moved: Sequence[Any] = ()
     pressed: Sequence[Any] = ()
-    run: Callable[[Any], Iterator[Changes]] | None = None
+    run: Callable[[Any, Mapping[str, str]], Iterator[Changes]] | None = None
     restore: Callable[[Any, Mapping[str, Any]], Changes] | None = None
     more: Callable[[Any], Mapping[str, str]] = lambda value: {}
 

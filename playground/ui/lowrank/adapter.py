@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -19,7 +20,8 @@ from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section
 from playground.ui.kit.wording import Wording, html
 from playground.ui.lowrank import edits, overlap, softprompt
-from playground.ui.lowrank.looked import FIRST, Cards, Linked, Looked, Picked, more
+from playground.ui.lowrank.linked import Linked, more, restore, run
+from playground.ui.lowrank.looked import FIRST, Cards, Looked, Picked
 from playground.ui.lowrank.shared import Shared, ready_made
 
 if TYPE_CHECKING:
@@ -67,7 +69,8 @@ def build(lab: Lab, above: Mapping[str, Any]) -> None:
     controls = shared.controls(Linked, **{**vars(cards), **vars(pair), **vars(cards.knobs)})
     section = Section(
         controls, [*cards.all, pair.other, pair.side], lambda linked: {}, cards.follow,
-        offered=[cards.adapter, module, cards.knobs.kinds, prompt.left_out], restore=cards.restore, more=more,
+        offered=[cards.adapter, module, cards.knobs.kinds, prompt.left_out],
+        run=partial(run, cards), restore=partial(restore, cards), more=more,
     )  # fmt: skip
     _wire(lab.draw(section, first, second, *less.places, other, tokens), shared, cards, attach)
 

@@ -24,7 +24,9 @@ from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, english
 from playground.ui.kit.lab import Lab, Place
-from playground.ui.kit.wording import Wording, html
+from playground.ui.kit.wording import html
+from playground.ui.lowrank import knobs
+from playground.ui.lowrank.knobs import FACTORS, Knobs
 from playground.ui.lowrank.pieces import chip
 from playground.ui.lowrank.shared import Chosen, Shared
 from playground.work.sessions import SESSIONS
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from playground.work.jobs import Run
 
 
-FACTORS = ("lora", "qlora")
 SWEEPS = ("rank", "strength", "layers", "kinds")
 STRENGTHS = tuple(step / 2 for step in range(-2, 5))
 BLOCKS = 6  # pieces that the layers are cut into
@@ -70,54 +71,6 @@ class Left(Chosen):
 
 
 @dataclass(frozen=True)
-class Knobs:
-    """The controls that leave less of an adapter."""
-
-    rank: gr.Slider
-    strength: gr.Slider
-    first: gr.Slider
-    last: gr.Slider
-    kinds: gr.CheckboxGroup
-
-    def leave_all(self, adapter: Adapter) -> Changes:
-        """Set for an adapter, so that all of it is left."""
-        from playground.lowrank import updates
-
-        # Without factors the slider keeps its range: gradio refuses a value that was sent before the range shrank
-        factors = adapter.record.method in FACTORS
-        most = updates.rank_of(adapter) if factors else 0
-        last, kinds = updates.layers_of(adapter) - 1, list(updates.kinds_of(adapter))
-        return {
-            self.rank: gr.update(visible=True, maximum=most, value=most) if factors else gr.update(visible=False),
-            self.strength: 1.0,
-            self.first: gr.update(value=0, maximum=last),
-            self.last: gr.update(value=last, maximum=last),
-            self.kinds: gr.update(choices=kinds, value=kinds),
-        }
-
-    def set(self, adapter: Adapter, wanted: Mapping[str, Any]) -> Changes:
-        """So that all of an adapter is left, but for what is `wanted` of it and lies in its ranges."""
-        changes = self.leave_all(adapter)
-        for name in ("rank", "first", "last"):
-            change = changes[getattr(self, name)]
-            if 0 <= wanted.get(name, -1) <= change.get("maximum", -1):
-                change["value"] = wanted[name]
-        if "strength" in wanted:
-            changes[self.strength] = wanted["strength"]
-        if "kinds" in wanted:
-            known = changes[self.kinds]["choices"]
-            changes[self.kinds]["value"] = [one for one in known if one in wanted["kinds"]]
-        return changes
-
-    def leave(self, adapter: Adapter, asked: Mapping[str, Any]) -> Changes:
-        """Set for an adapter as they were when it was `asked` (ASKED); so that all of it is left if that is nothing."""
-        changes = self.leave_all(adapter) | ({self.strength: asked["strength"]} if asked else {})
-        for name in ("rank", "first", "last", "kinds") if asked else ():
-            changes[getattr(self, name)] |= {"value": asked[name]}
-        return changes
-
-
-@dataclass(frozen=True)
 class Cards:
     """The answers and the sweep."""
 
@@ -130,15 +83,7 @@ class Cards:
     def answers(self, left: Left) -> Iterator[Changes]:
         """The base, the whole adapter and what the controls leave of it, answering the same prompt."""
         try:
-            _, adapter = examined(left.key, left.chosen)
-            edit = left.edit(adapter)
-
-            def names(language: str) -> tuple[str, str]:
-                return locales.text(language, "edits.whole"), label(edit, language)
-
-            decoding = {"max_new_tokens": sections.ANSWER_TOKENS}
-            run = start_edited(left.key, CUT, left.chosen, edit, left.prompt, decoding, names(left.language))
-            ANSWERS.remember(left.key, {name: getattr(left, name) for name in ASKED}, names)
+            run = ask(left)
         except PlaygroundError as error:
             yield {self.notice: alarm(error.message(left.language))}
             return
@@ -147,8 +92,7 @@ class Cards:
     def sweep(self, name: str, asked: Chosen) -> Iterator[Changes]:
         """Measure the adapter under every edit of one row of them."""
         try:
-            _, adapter = examined(asked.key, asked.chosen)
-            run = start_sweep(asked.key, asked.chosen, plan(adapter, name), SWEEP)
+            run = measure(asked, name)
         except PlaygroundError as error:
             yield {self.measured: alarm(error.message(asked.language))}
             return
@@ -178,25 +122,6 @@ class Cards:
         return {self.stop: gr.update(visible=any(place in runs and not runs[place].ended for place in (CUT, SWEEP)))}
 
 
-def knobs(wording: Wording) -> Knobs:
-    make = wording.make
-    rank = make(
-        gr.Slider, {"label": "edits.rank", "info": "edits.rank.help"}, minimum=0, maximum=8, step=1, value=8,
-        elem_id="lab-rank",
-    )  # fmt: skip
-    strength = make(
-        gr.Slider, {"label": "edits.strength", "info": "edits.strength.help"}, minimum=-1.0, maximum=2.0, step=0.25,
-        value=1.0, elem_id="lab-strength",
-    )  # fmt: skip
-    first, last = (
-        make(gr.Slider, {"label": f"edits.{name}"}, minimum=0, maximum=29, step=1, value=value, elem_id=f"lab-{name}")
-        for name, value in (("first", 0), ("last", 29))
-    )
-    return Knobs(
-        rank, strength, first, last, make(gr.CheckboxGroup, {"label": "edits.kinds"}, choices=[], elem_id="lab-kinds")
-    )
-
-
 @dataclass(frozen=True)
 class Less:
     """The components of both sections: `columns` are for an adapter that changes weights."""
@@ -217,7 +142,7 @@ def build(lab: Lab) -> Less:
         make(html, sections.headed("edits.answers.title", "edits.answers.lead"))
         with gr.Column() as cut, gr.Row(elem_classes="pp-lab"):
             with gr.Column(min_width=0):
-                left = knobs(wording)
+                left = knobs.build(wording)
                 go = make(gr.Button, {"value": "edits.go"}, variant="primary", elem_id="lab-answer", elem_classes="pp-go")
             with gr.Column(min_width=0):
                 prompt = make(gr.Textbox, {"label": "compare.prompt"}, value="", max_lines=4, elem_id="lab-prompt")
@@ -250,6 +175,28 @@ def wire(shared: Shared, less: Less) -> dict[str, Any]:
         cards.stop.click(lambda key, place=place: SESSIONS.stop(key, place), shared.key, None, **HIDDEN)
     ANSWERS.wire(cards.panes, shared.base, {"prompt": shared.prompt, **vars(knobs)})
     return {"fn": chosen.handler(cards.attach), "inputs": chosen.inputs, "outputs": list(vars(cards).values()), **STREAM}
+
+
+def ask(left: Left) -> Run:
+    """Queue the base, the whole adapter and what is left of it. Raises PlaygroundError."""
+    _, adapter = examined(left.key, left.chosen)
+    edit = left.edit(adapter)
+
+    def names(language: str) -> tuple[str, str]:
+        return locales.text(language, "edits.whole"), label(edit, language)
+
+    decoding = {"max_new_tokens": sections.ANSWER_TOKENS}
+    run = start_edited(left.key, CUT, left.chosen, edit, left.prompt, decoding, names(left.language))
+    ANSWERS.remember(left.key, {name: getattr(left, name) for name in ASKED}, names)
+    return run
+
+
+def measure(asked: Chosen, name: str) -> Run:
+    """Queue one of SWEEPS. Raises PlaygroundError."""
+    _, adapter = examined(asked.key, asked.chosen)
+    run = start_sweep(asked.key, asked.chosen, plan(adapter, name), SWEEP)
+    SESSIONS.get(asked.key).forms[SWEEP] = name
+    return run
 
 
 def label(edit: Mapping[str, Any], language: str) -> str:

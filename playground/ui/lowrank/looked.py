@@ -6,22 +6,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from playground import locales
-from playground.actions.adapters import examined, list_adapters
-from playground.actions.lowrank import looked_at, run_about, turn_to
+from playground.actions.adapters import examined
+from playground.actions.lowrank import (
+    looked_at,
+    run_about,
+    turn_to,
+)  # fmt: skip
 from playground.adapt.adapters import STEP_MARK
 from playground.errors import PlaygroundError
 from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes, unchanged
 from playground.ui.kit.events import alarm
 from playground.ui.lowrank import edits, softprompt
-from playground.ui.lowrank.shared import Chosen, choices, known, ready_made
+from playground.ui.lowrank.knobs import FACTORS, Knobs
+from playground.ui.lowrank.shared import Chosen, choices, known
 
 if TYPE_CHECKING:
     from playground.adapt.adapters import Adapter
@@ -29,7 +33,6 @@ if TYPE_CHECKING:
 
 
 FIRST = "pirate-lora"  # what the lab opens with
-LIKE = "like"  # of a link: a ready-made adapter like the one that it names
 WEIGHTLESS = ("prompt_tuning",)  # changes no weight
 
 
@@ -57,21 +60,6 @@ class Looked(Picked):
 
 
 @dataclass(frozen=True)
-class Linked(Looked):
-    """All that a link to one of the sections carries."""
-
-    prompt: str
-    rank: int | None
-    strength: float | None
-    first: int | None
-    last: int | None
-    kinds: list[str]
-    other: str | None
-    side: str
-    left_out: list[int]
-
-
-@dataclass(frozen=True)
 class Cards:
     """Everything that depends on the chosen adapter alone, and how it follows."""
 
@@ -84,7 +72,7 @@ class Cards:
     weights: tuple[gr.Column, ...]  # for an adapter that changes weights
     module: gr.Dropdown
     kept: gr.Slider
-    knobs: edits.Knobs
+    knobs: Knobs
     prompt: gr.Textbox
     left_out: gr.Dropdown
     inside: gr.HTML
@@ -99,37 +87,11 @@ class Cards:
         """At every visit, in the queue."""
         yield self.opened(looked)
 
-    def restore(self, linked: Linked, given: Mapping[str, Any]) -> Changes:
-        """The adapter of a link at its checkpoint, and what is left of it; a reader who lacks it sees one like it."""
-        from playground.lowrank.updates import split
-
-        offered = choices(linked.key, linked.language, linked.base)
-        ids = [one for _, one in offered]
-        nearest = next((one for one in (given.get("adapter"), given.get(LIKE), FIRST, *ids) if one in ids), None)
-        adapter = known(linked.key, nearest or "")
-        if adapter is None:
-            return {}
-        step = given.get("step", adapter.record.steps)
-        steps = [one.step for one in adapter.checkpoints if one.step == step]
-        at = f"{nearest}{STEP_MARK}{step}" if steps else f"{nearest}"
-        changes = {self.adapter: gr.update(choices=offered, value=nearest), **self._at(adapter, at)}
-        changes |= {self.chosen: "", self.settled: nearest}  # `opened` turns to it, in the queue
-        changes[self.prompt] = given.get("prompt") or next(iter(adapter.record.questions), "")
-        if nearest != given.get("adapter"):
-            return changes
-        if adapter.record.method in WEIGHTLESS:
-            count = adapter.record.hyperparameters["virtual_tokens"]
-            left = [one for one in given.get("left_out", []) if one in range(1, count + 1)]
-            return changes | {self.left_out: gr.update(choices=list(range(1, count + 1)), value=left)}
-        if given.get("module") in map(itemgetter(0), map(split, adapter.tensors)):
-            changes[self.module] = gr.update(choices=[given["module"]], value=given["module"])
-        return changes | self._ranges(adapter, given) | self.knobs.set(adapter, given)
-
-    def _ranges(self, adapter: Adapter, given: Mapping[str, Any] = MappingProxyType({})) -> Changes:
+    def ranges(self, adapter: Adapter, given: Mapping[str, Any] = MappingProxyType({})) -> Changes:
         """As many directions to keep as the adapter has, or those `given` of them."""
         from playground.lowrank import updates
 
-        if adapter.record.method not in edits.FACTORS:
+        if adapter.record.method not in FACTORS:
             return {self.kept: gr.update(visible=False)}
         most = updates.rank_of(adapter)
         kept = given.get("kept", most)
@@ -145,7 +107,7 @@ class Cards:
         before = "" if looked.settled else looked_at(looked.key)
         whole = before.partition(STEP_MARK)[0]
         if whole in ids:
-            looked, back = replace(looked, adapter=whole, chosen=before), self._at(known(looked.key, whole), before)
+            looked, back = replace(looked, adapter=whole, chosen=before), self.at(known(looked.key, whole), before)
         adapter_id = looked.adapter if looked.adapter in ids else next(iter(ids), None)
         changes = {self.adapter: gr.update(choices=offered, value=adapter_id), **back}
         if adapter_id is None:
@@ -162,9 +124,9 @@ class Cards:
         """Another adapter, as it was at the end of its run: what runs about the former one stops."""
         adapter_id = picked.adapter or ""
         turn_to(picked.key, adapter_id)
-        return self._at(known(picked.key, adapter_id), adapter_id)
+        return self.at(known(picked.key, adapter_id), adapter_id)
 
-    def _at(self, adapter: Adapter | None, chosen: str) -> Changes:
+    def at(self, adapter: Adapter | None, chosen: str) -> Changes:
         """An adapter is chosen, with the scrubber at its checkpoint, at its end without one."""
         steps = [one.step for one in adapter.checkpoints] if adapter else []
         scrubber, step = gr.update(visible=False), chosen.partition(STEP_MARK)[2]
@@ -217,7 +179,7 @@ class Cards:
         changes |= {self.told: "", self.where: where(base, adapter, module, language)}
         changes[self.module] = gr.update(choices=modules, value=module)
         if looked.fresh:
-            changes |= self._ranges(adapter) | self.knobs.leave(adapter, asked_before(looked))
+            changes |= self.ranges(adapter) | self.knobs.leave(adapter, asked_before(looked))
         return changes
 
     def hidden(self, said: str) -> Changes:
@@ -249,16 +211,6 @@ class Cards:
             return {self.inside: module_card(base, adapter, module, looked.kept, looked.language)}
         except PlaygroundError as error:
             return {self.inside: alarm(error.message(looked.language))}
-
-
-def more(linked: Linked) -> dict[str, str]:
-    """For a reader who lacks the visitor's own adapter: what it is called, and the ready-made one that is most like it."""
-    adapter = known(linked.key, linked.adapter or "")
-    if adapter is None or linked.adapter in [one for _, one in ready_made(linked.language)]:
-        return {}
-    alike = [one for one in list_adapters("", linked.base) if one["method"] == adapter.record.method]
-    alike.sort(key=lambda one: one["task"] != adapter.record.task)
-    return {LIKE: alike[0]["id"]} if alike else {}
 
 
 def asked_before(looked: Looked) -> dict[str, Any]:

@@ -111,15 +111,8 @@ class Cards:
 
     def answers(self, asked: Asked) -> Iterator[Changes]:
         """The base, the whole prompt, and what is left of it answer the same question."""
-
-        def names(language: str) -> tuple[str, str]:
-            return text(language, "softprompt.whole_name"), named(asked.left_out, language)
-
         try:
-            decoding = {"max_new_tokens": sections.ANSWER_TOKENS}
-            titles = names(asked.language)
-            run = start_without(asked.key, LEFT_OUT, asked.chosen, asked.left_out, asked.prompt, decoding, titles)
-            ANSWERS.remember(asked.key, {"prompt": asked.prompt, "left_out": asked.left_out}, names)
+            run = ask(asked)
         except PlaygroundError as error:
             yield {self.notice: alarm(error.message(asked.language))}
             return
@@ -135,11 +128,13 @@ class Cards:
         yield from self._follow(run, asked.language)
 
     def attach(self, asked: Chosen) -> Iterator[Changes]:
-        """When an adapter is chosen again whose measurement still runs: follow it."""
+        """When an adapter is chosen again that still answers or is measured: follow it."""
         yield unchanged(self.measured)  # a generator that yields nothing would empty its outputs
-        run = run_about(asked.key, IMPORTANCE, asked.chosen)
-        if run and not run.ended:
-            yield from self._follow(run, asked.language)
+        answered, measured = (run_about(asked.key, place, asked.chosen) for place in (LEFT_OUT, IMPORTANCE))
+        if answered and not answered.ended:
+            yield from ANSWERS.follow(answered, asked.key, asked.language, self.notice, self.panes)
+        if measured and not measured.ended:
+            yield from self._follow(measured, asked.language)
 
     def _follow(self, run: Run, language: str) -> Iterator[Changes]:
         for changes in sections.follow(
@@ -151,6 +146,18 @@ class Cards:
         """One of the two, by whether something is measured."""
         idle = run is None or run.ended
         return {self.measure: gr.update(visible=idle), self.stop: gr.update(visible=not idle)}
+
+
+def ask(asked: Asked) -> Run:
+    """Queue the base, the whole prompt, and what is left of it. Raises PlaygroundError."""
+
+    def names(language: str) -> tuple[str, str]:
+        return text(language, "softprompt.whole_name"), named(asked.left_out, language)
+
+    decoding, titles = {"max_new_tokens": sections.ANSWER_TOKENS}, names(asked.language)
+    run = start_without(asked.key, LEFT_OUT, asked.chosen, asked.left_out, asked.prompt, decoding, titles)
+    ANSWERS.remember(asked.key, {"prompt": asked.prompt, "left_out": asked.left_out}, names)
+    return run
 
 
 def latest(run: Run | None, language: str, notice: Any, shown: Any, draw: Callable[[Any], str]) -> Changes:
@@ -210,9 +217,10 @@ def wire(cards: Cards, shared: Shared) -> None:
     """What the controls do."""
     asked, chosen = shared.controls(Asked, left_out=cards.left_out), shared.controls(Chosen)
     importance = [cards.measured, cards.bars, cards.measure, cards.stop]
+    followed = [cards.notice, cards.panes, *importance]
     cards.answer.click(asked.handler(cards.answers), asked.inputs, [cards.notice, cards.panes], **STREAM)
     ANSWERS.wire(cards.panes, shared.base, {"prompt": shared.prompt, "left_out": cards.left_out})
     cards.measure.click(chosen.handler(cards.measure_all), chosen.inputs, importance, **STREAM)
     cards.stop.click(lambda key: SESSIONS.stop(key, IMPORTANCE), shared.key, None, **HIDDEN)
-    shared.chosen.change(chosen.handler(cards.attach), chosen.inputs, importance, **STREAM)
+    shared.chosen.change(chosen.handler(cards.attach), chosen.inputs, followed, **STREAM)
     shared.chosen.change(asked.handler(cards.draw), asked.inputs, list(vars(cards).values()), **HIDDEN)

@@ -161,7 +161,8 @@ def build(lab: Lab) -> None:
     controls = Controls(Asked, {"language": lab.language, **shape, "file": file, "kept": kept})
     _wire(controls, cards, go)
     shown = list(vars(cards).values())
-    lab.draw(Section(controls, shown, cards.draw, pressed=[go.click], run=cards.grow), first, second)
+    section = Section(controls, shown, cards.draw, pressed=[go.click], run=lambda asked, linked: cards.grow(asked))
+    lab.draw(section, first, second)
 
 
 def _wire(controls: Controls[Asked], cards: Cards, go: gr.Button) -> None:

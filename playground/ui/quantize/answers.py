@@ -101,4 +101,7 @@ def build(lab: Lab) -> None:
     shown, asked = [forms.said, forms.panes, stop], [ask.click, prompt.submit]
     gr.on(asked, controls.handler(forms.answer), controls.inputs, shown, **STREAM)
     stop.click(controls.handler(forms.stop), controls.inputs, None, **HIDDEN)
-    lab.draw(Section(controls, shown, forms.draw, forms.attach, pressed=asked, run=forms.answer), place)
+    section = Section(
+        controls, shown, forms.draw, forms.attach, pressed=asked, run=lambda asked, linked: forms.answer(asked)
+    )
+    lab.draw(section, place)

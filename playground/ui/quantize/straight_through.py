@@ -115,7 +115,8 @@ def build(lab: Lab) -> None:
     turned = [one.input for one in recipe.values()]
     gr.on(turned, None, cancels=training)  # before what clears, or a step under way would come after it
     gr.on(turned, controls.handler(learning.draw), controls.inputs, shown, trigger_mode="always_last", **HIDDEN)
-    lab.draw(Section(controls, shown, learning.draw, pressed=[go.click], run=learning.learn), place)
+    section = Section(controls, shown, learning.draw, pressed=[go.click], run=lambda asked, linked: learning.learn(asked))
+    lab.draw(section, place)
 
 
 def _recipe(wording: Wording) -> dict[str, Any]:

@@ -126,7 +126,8 @@ def test_a_section_is_drawn_once_and_a_link_to_another_one_is_nothing_to_it() ->
 def test_a_sender_who_pressed_the_button_sends_the_press_along() -> None:
     lab, asked = lab_of("quantization"), []
 
-    def run(value: Any) -> Any:
+    def run(value: Any, linked: Any) -> Any:
+        assert linked["run"] == "1"
         asked.append(value.steps)
         yield {}
 

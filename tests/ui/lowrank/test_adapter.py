@@ -11,13 +11,14 @@ import pytest
 from playground.actions.lowrank import CUT, SWEEP, run_about
 from playground.ui.kit.controls import unchanged
 from playground.ui.lowrank import edits
+from playground.ui.lowrank.knobs import Knobs
 from playground.ui.lowrank.looked import Cards, Looked
 from playground.ui.lowrank.shared import Chosen
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 from tests.ui.lowrank.conftest import STEPS
 
-KNOBS = edits.Knobs(gr.Slider(), gr.Slider(), gr.Slider(), gr.Slider(), gr.CheckboxGroup())
+KNOBS = Knobs(gr.Slider(), gr.Slider(), gr.Slider(), gr.Slider(), gr.CheckboxGroup())
 CARDS = Cards(
     gr.Dropdown(),
     gr.Slider(),
