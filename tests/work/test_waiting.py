@@ -17,10 +17,9 @@ FACTOR, SLACK = 2.0, 1.5  # and seconds that nobody counts
 
 
 class Told(NamedTuple):
-    """An event that says how far the run is, as a training's steps do."""
+    """An event that says which share of the run's work is left, as a training's do."""
 
-    elapsed: float
-    remaining: float
+    left: float
 
 
 @dataclass
@@ -93,6 +92,8 @@ def _right(wait: float, true: float) -> bool:
 
 def training(steps: int, cost: float, look: int = 3, until: int | None = None) -> Any:
     """Looks in pauses, then steps that tell; looks now and then. Ends after step `until` where it diverges."""
+    looks = 1 + sum(step % max(1, steps // 4) == 0 for step in range(1, steps + 1))
+    whole = cost * (steps + looks * look / 2)
 
     def work(world: World, stop: Callable[[], bool]) -> Iterator[Any]:
         def looking() -> Iterator[None]:
@@ -100,19 +101,20 @@ def training(steps: int, cost: float, look: int = 3, until: int | None = None) -
                 world.pass_by(cost / 2)
                 yield None
 
-        yield "started"
+        yield Told(1.0)
         yield from looking()
-        start = world.now
+        done = cost * look / 2
         for step in range(1, steps + 1):
             if stop():
                 return
             world.pass_by(cost)
-            elapsed = world.now - start
-            yield Told(elapsed, elapsed / step * (steps - step))
+            done += cost
+            yield Told(1 - done / whole)
             if step == until:
                 return
             if step % max(1, steps // 4) == 0:
                 yield from looking()
+                done += cost * look / 2
 
     return work
 
@@ -170,7 +172,7 @@ def test_company_that_comes_slows_down_whoever_was_alone() -> None:
 def test_what_is_done_in_common_takes_hardly_longer_for_many(per_row: float) -> None:
     """As comparisons are written: one batch, a token of each in a turn."""
     world = World()
-    lane = Lane("batch", width=6, step=lambda: world.pass_by(0.1))
+    lane = Lane("batch", width=6, step=lambda seconds: world.pass_by(0.1))
 
     def begin() -> None:
         for tokens in (38, 42, 40, 37, 43) * 6:

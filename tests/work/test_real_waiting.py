@@ -1,0 +1,108 @@
+"""
+What is said about waiting while real runs go on: trainings with their looks, and comparisons, of a tiny model, by the lanes
+that the page has. The clock counts what the model reads, so every machine sees the same.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.modules.module import register_module_forward_hook
+
+from playground.actions.lanes import COMPARE, TRAIN
+from playground.actions.train import learning, length_of, size_of
+from playground.adapt.tasks import Example, Task
+from playground.compare.comparison import compare
+from playground.compare.job import CompareJob, Decoding
+from playground.model.bases import BASES, Base
+from playground.train.job import TrainingJob
+from tests.conftest import variants
+from tests.work.test_waiting import World
+
+FLOOR = 0.2  # of the time that all of it takes: what is left then is not judged
+RIGHT = 0.8  # of what is said before is within a factor of two
+READ, PASS, BACK = 1e-3, 70e-3, 2.5  # seconds: a token, and a pass besides; times as long with going back
+OFTEN = 0.5  # seconds from one look at the page to the next
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Whose clock moves when a model reads, for all that ask for the time."""
+    found, passed = World(), [0.0]
+
+    def reads(module: torch.nn.Module, given: Any, result: Any) -> None:
+        if isinstance(module, torch.nn.Embedding) and module.num_embeddings > 200:
+            passed[0] += (PASS + READ * given[0].numel()) * (BACK if torch.is_grad_enabled() else 1)
+            if passed[0] > OFTEN:
+                found.pass_by(passed[0])
+                passed[0] = 0.0
+
+    monkeypatch.setattr(time, "perf_counter", lambda: found.now + passed[0])
+    monkeypatch.setattr(found.jobs, "_clock", time.perf_counter)
+    handle = register_module_forward_hook(reads)
+    yield found
+    handle.remove()
+
+
+@pytest.fixture
+def words() -> Task:
+    """Examples enough to be looked at in two batches."""
+    said = [Example(f"say {number}", f"{number} it is, and that is all about it") for number in range(28)]
+    return Task("pirate", tuple(said[:16]), tuple(said[16:]))
+
+
+def judged(world: World) -> tuple[int, int, int]:
+    """How often something was said while more than the floor was left, how often nothing, and how often it was right."""
+    floor = FLOOR * max(world.began.values())
+    true = [(wait, world.began[run] - now) for now, run, wait in world.said]
+    asked = [(wait, left) for wait, left in true if left > floor]
+    told = [(wait, left) for wait, left in asked if wait is not None]
+    for now, run, wait in world.said: print(round(now,1), world.waiting.index(run), None if wait is None else round(wait,1), round(world.began[run]-now,1))
+    return len(told), len(asked) - len(told), sum(0.5 <= wait / left <= 2 for wait, left in told)
+
+
+EQUAL = [("lora", 4)] * 12
+UNEQUAL = [("lora", 3), ("ia3", 8), ("prompt_tuning", 5), ("lora", 12), ("few_shot", None)] * 3
+
+
+@pytest.mark.parametrize("asked", [EQUAL, UNEQUAL], ids=["equal", "unequal"])
+def test_trainings_with_their_looks(
+    world: World, tiny: Base, words: Task, loaded: Callable[[Base], Base], asked: Sequence[tuple[str, int | None]]
+) -> None:
+    loaded(tiny)
+
+    def begin() -> None:
+        for seed, (method, steps) in enumerate(asked):
+            job = TrainingJob(tiny.id, method, words, {}, steps, seed).checked()
+            events: Any = lambda world, stop, job=job: learning(uuid.uuid4().hex, job, stop)
+            world.submit(TRAIN, events, size=size_of(1000), length=length_of(job))
+
+    world.run(begin)
+    told, silent, right = judged(world)
+    print(told, silent, right)
+    assert right >= RIGHT * told > 0
+    assert told > silent
+
+
+def test_comparisons(world: World, tiny: Base, loaded: Callable[[Base], Base]) -> None:
+    from dataclasses import replace
+    from playground.compare.pool import SHARED
+    loaded(tiny)
+    lane = replace(COMPARE, width=4)
+
+    def begin() -> None:
+        for number in range(14):
+            job = CompareJob(tiny.id, "What is a ship? " * (1 + number % 3), variants(tiny.id, None), Decoding(max_new_tokens=(24, 8, 40)[number % 3]))
+            events: Any = lambda world, stop, job=job: compare(job, BASES.get, SHARED)
+            world.submit(lane, events, length=job.decoding.max_new_tokens)
+
+    world.run(begin)
+    told, silent, right = judged(world)
+    print(told, silent, right)
+    assert right >= RIGHT * told > 0
+    assert told > silent
