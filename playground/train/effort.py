@@ -6,7 +6,6 @@ Roughly, from what it was asked alone: what matters is how its parts compare. Im
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
 
@@ -18,6 +17,7 @@ ANSWERED = 3  # every so many of them the sample questions are answered as well,
 STEP = 3  # times as long as reading forward: going back costs about twice as much again
 LETTERS = 3.5  # of a token, about
 CHAT = 25  # tokens of the chat format, about
+WRITERS = 3  # runs whose answers are written in one pass, about, while somebody waits
 PASS = 50, 5000  # tokens' time of a pass on a CPU, where it fetches the weights, and on a GPU, where it starts kernels
 
 
@@ -42,7 +42,7 @@ class Effort:
             job.steps or 0,
             STEP * (start + values.get("batch_size", 0) * (before + mean(train))),
             read + start * math.ceil(len(held_out) / BATCH),
-            sum(asked) + SAMPLE_TOKENS * (start + len(asked)),
+            sum(asked) + SAMPLE_TOKENS * (start / WRITERS + len(asked)),
         )
 
     @property

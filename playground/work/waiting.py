@@ -58,6 +58,11 @@ class Pace:
     past: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST))  # seconds a unit of length
     turned_at: float | None = None
 
+    @property
+    def turn_takes(self) -> float:
+        """Seconds of a turn."""
+        return mean(own for _, own in self.turns) if self.turns else 0.0
+
     def turn(self, began: float, ended: float) -> None:
         """A turn has ended."""
         if self.turned_at is not None:
@@ -96,14 +101,15 @@ def begins_in(
     typical = pace.typical(going)
     if typical is None:
         return None
-    active = [(one, _left(one, typical)) for one in going]
+    ending = pace.turn_takes / len(going)  # one in which it does no more than end, while the others work
+    active = [(one, _left(one, typical) + ending) for one in going]
     now = 0.0
     for one in (*ahead, run):
         while active and not fits([*(other for other, _ in active), one]):
             least = min(left for _, left in active)
             now += least * len(active)
             active = [(other, left - least) for other, left in active if left > least]
-        active.append((one, typical * one.length))
+        active.append((one, typical * one.length + ending))
     return now * pace.stretched
 
 

@@ -13,7 +13,7 @@ import pytest
 from playground.work.jobs import Jobs, Lane, Run, Size
 
 BOUND = 20.0  # real seconds after which a test has failed; none waits for it when all is well
-FACTOR, SLACK = 2.0, 1.5  # and seconds that nobody counts
+FACTOR, SLACK = 2.0, 0.05  # and the share of all the time that nobody counts
 
 
 class Told(NamedTuple):
@@ -74,17 +74,16 @@ class World:
         found = []
         for now, run, wait in self.said:
             true = self.began.get(run, self.now) - now
-            if now >= since and wait is not None and not _right(wait, true):
+            if now >= since and wait is not None and not self.right(wait, true):
                 found.append(f"at {now:.1f} s: {wait:.1f} s were said, {true:.1f} s it was")
         return found
+
+    def right(self, wait: float, true: float) -> bool:
+        return abs(wait - true) <= SLACK * self.now or 1 / FACTOR <= wait / true <= FACTOR
 
     def silent(self) -> float:
         """Until when nothing was said to somebody who waited."""
         return max((now for now, _, wait in self.said if wait is None), default=0.0)
-
-
-def _right(wait: float, true: float) -> bool:
-    return abs(wait - true) <= SLACK or (true > 0 and 1 / FACTOR <= wait / true <= FACTOR)
 
 
 # Kinds of work
@@ -232,7 +231,7 @@ def test_what_ends_early_is_seen_at_once_and_ones_that_mostly_do_are_expected_to
     spoken = [(now, wait) for now, run, wait in world.said if run is last and settled <= now < ends[-3]]
     true = world.began[last]
     assert spoken
-    assert all(wait is not None and _right(wait, true - now) for now, wait in spoken)
+    assert all(wait is not None and world.right(wait, true - now) for now, wait in spoken)
 
 
 def test_a_run_that_is_stopped_makes_way_in_what_is_said_too() -> None:
