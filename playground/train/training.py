@@ -145,16 +145,15 @@ class _Run:
     @torch.no_grad()
     def _estimate(self) -> float:
         """Seconds that the run will take, from one forward pass now."""
-        batch = self.train_set[: self.values["batch_size"]]
-        part, _ = shares(batch)[0]
+        part = shares(self.train_set[: self.values["batch_size"]])[0][0]
         self.model.eval()
         begin = time.perf_counter()
         with halved(self.halves):
             response_logits(self.model, part, self.base.tokenizer.pad_token_id)
-        return (time.perf_counter() - begin) * len(batch) / len(part) * STEP * self.whole / self.effort.step
+        return (time.perf_counter() - begin) * self.values["batch_size"] / len(part) * STEP * self.whole / self.effort.step
 
     def _step(self, started: float, worked: float) -> Iterator[Event]:
-        """One optimizer step on one batch; the first `started` after so much was `worked`. Raises Stopped as `_gradients`."""
+        """One optimizer step on a batch; the first `started` after so much was `worked`. Raises Stopped as `_gradients`."""
         step, before = self.done + 1, self.progress.seconds
         requests = self.asked = self.asked or self._requests()
         value = yield from self._gradients(requests)
@@ -170,7 +169,6 @@ class _Run:
         now = time.perf_counter()
         self._spend(now - begin)
         elapsed = now - started
-        self.worked += self.effort.step
         self.asked = self._requests() if self.company and self.done < self.steps else []  # answered while this is told
         yield Step(
             step=step,
@@ -179,8 +177,8 @@ class _Run:
             gradient_norm=norm,
             tokens_per_second=sum(len(ids) for one in requests for ids, _ in one.batch) / (self.progress.seconds - before),
             elapsed=elapsed,
+            left=self._left_after(self.effort.step),
             remaining=elapsed * (self.whole - self.worked) / (self.worked - worked),
-            left=self._left,
         )
 
     def _requests(self) -> list[Request]:
@@ -216,7 +214,6 @@ class _Run:
 
     def _look(self) -> Iterator[Event]:
         """Held-out loss, a checkpoint, now and then the sample answers, as the model is now. Raises Stopped in between."""
-        begins_as_base = not self.done and self.starts_as_base
         known = None if self.done else self.known
         loss = known.held_out_loss if known else (yield from self._held_out_loss())
         self.progress.held_out.append((self.done, loss))
@@ -225,16 +222,14 @@ class _Run:
             tensors = self._tensors()
             self.best = (self.done, tensors) if best else self.best
             self.progress.checkpoints += [Checkpoint(self.done, tensors)] if self.keeps_checkpoints else []
-        self.worked += 0 if known else self.effort.held_out
-        yield Evaluation(self.done, loss, self._left)
+        yield Evaluation(self.done, loss, self._left_after(0 if known else self.effort.held_out))
         if not self.effort.is_answered(self.done):
             return
         written = known.answers if known else (yield from self._answers())
-        if begins_as_base and not known:
+        if self.starts_as_base and not (self.done or known):
             looks.keep(self.base, self.job.task, Look(loss, written))
         self.progress.samples.append({"step": self.done, "answers": list(written)})
-        self.worked += 0 if known else self.effort.answers
-        yield Sample(self.done, written, self._left)
+        yield Sample(self.done, written, self._left_after(0 if known else self.effort.answers))
 
     def _held_out_loss(self) -> Generator[Event, None, float]:
         halves = self.halves if self.done else {}  # what the base is measured with does not depend on the machine
@@ -252,9 +247,9 @@ class _Run:
         writing = sample_answers(self.model, self.base, self.questions, pool=self.pool, spent=self._spend)
         return tuple((yield from pausing(writing, self.done, self.stop)) if self.pool else finished(writing))
 
-    @property
-    def _left(self) -> float:
-        """The share of the run's work that is left."""
+    def _left_after(self, effort: float) -> float:
+        """The share of the run's work that is left when this is done as well."""
+        self.worked += effort
         return max(0.0, 1 - self.worked / self.whole)
 
     def _spend(self, seconds: float) -> None:

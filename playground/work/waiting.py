@@ -1,9 +1,9 @@
 """
 How long a run that waits still has to: from what the runs of its lane have taken, and from what those that go on tell.
 
-A run's seconds are the worker's: those of its own parts of the turns, and its share of what the runs do in common. Those that
-go on together share the lane's time, and all of it takes longer while other lanes have their turns. Knows nothing about
-threads.
+A run's seconds are the worker's: those of its own parts of the turns, and its share of what the runs do in common. Those
+that go on together share the lane's time, and all of it takes longer while other lanes have their turns. Knows nothing
+about threads.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Spent:
     last: tuple[float, float] | None = None
 
     def add(self, seconds: float, event: Any) -> None:
-        """What a turn took, and its event. Where the share grows again, other work has begun, of which that before is no measure."""
+        """What a turn took, and its event. Where the share grows again, other work has begun: that before is no measure."""
         self.seconds += seconds
         left = getattr(event, "left", None)
         if left is not None:

@@ -70,7 +70,7 @@ def check(world: World) -> None:
 
 
 EQUAL = [("lora", 4)] * 10
-UNEQUAL = [("lora", 3), ("ia3", 8), ("prompt_tuning", 5), ("few_shot", None)] * 3
+UNEQUAL = [("lora", 3), ("ia3", 8), ("prompt_tuning", 5), ("lora", 12)] * 3
 
 
 @pytest.mark.parametrize("asked", [EQUAL, UNEQUAL], ids=["equal", "unequal"])
