@@ -74,7 +74,7 @@ MAX_QUEUE = 100
 MAX_COMPARISONS_TOGETHER = TOGETHER  # whose answers are written in one batch
 MAX_COMPARING_BYTES = 1_000_000_000  # of their forms of the base, and of the keys and values of all their rows
 MAX_TRAININGS_TOGETHER = min(8, TOGETHER)  # a step each in turn; on a GPU all TOGETHER in one pass
-LOOKING_SECONDS = 0.25  # of a turn of the trainings, in which their answers are written: less than a step on two cores
+LOOKING_SECONDS = 0.25  # at least, of a turn of the trainings, in which their answers are written
 MAX_TRAINING_BYTES = 500_000_000  # of what all of them hold; a larger one goes on alone
 MAX_SESSION_JOBS = 8  # of one session, running or waiting
 

@@ -11,7 +11,8 @@ from playground.model.bases import pick_device
 from playground.work.jobs import Lane
 
 
-def _write() -> None:
+def _write(seconds: float) -> None:
+    """A token of each answer."""
     from playground.compare.pool import SHARED
 
     SHARED.step()
@@ -23,12 +24,13 @@ def _trainings() -> int:
     return settings.TOGETHER if pick_device()[0] == "cuda" else settings.MAX_TRAININGS_TOGETHER
 
 
-def _train() -> None:
+def _train(seconds: float) -> None:
+    """Those that step together do; those that write answers have as long for it as the longest of the others' steps."""
     from playground.compare.pool import LOOKS
     from playground.train.together import SHARED
 
     SHARED.step()
-    LOOKS.step(settings.LOOKING_SECONDS)
+    LOOKS.step(max(seconds, settings.LOOKING_SECONDS))
 
 
 TRAIN = Lane(

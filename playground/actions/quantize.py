@@ -18,6 +18,7 @@ from playground.actions import catalogue
 from playground.actions.adapters import held_out_task
 from playground.actions.compare import start_answers
 from playground.actions.lanes import LAB, MEASURE, TRAIN
+from playground.actions.train import length_of
 from playground.adapt import tasks
 from playground.adapt.library import examples
 from playground.adapt.variant import Variant
@@ -222,7 +223,7 @@ def start_pair(key: str, base_id: str, task_id: str, values: Mapping[str, Any], 
                     kept.add(side.method)
             yield pair.outline()
 
-    return SESSIONS.submit(key, TRAIN, events, job, PAIR)
+    return SESSIONS.submit(key, TRAIN, events, job, PAIR, length=sum(map(length_of, job.trainings())))
 
 
 def ready_made(base_id: str) -> Pair | None:

@@ -6,7 +6,7 @@ it learns what it would learn alone; the lane lets them go on together.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from playground.actions.catalogue import count_parameters
@@ -25,7 +25,7 @@ from playground.work.sessions import SESSIONS
 LEAST, MOST = 2, 6  # racers
 TRAINED = tuple(one.id for one in METHODS.values() if one.steps)  # who can race
 USUAL = ("prompt_tuning", "ia3", "lora")
-AFTER_STEPS = 10  # as many as answering and scoring take, about
+AFTER = 0.25  # of a racer's work, about: its answers and their score
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def start_race(
         if any(job == former for former, _ in jobs[:number]):
             raise PlaygroundError("race_twice", method=job.method)
     SESSIONS.check_room(key, sum(kept_bytes(trainable) for _, trainable in jobs))
-    works = [(_racing(key, job), job, size_of(trained), length_of(job) + AFTER_STEPS) for job, trained in jobs]
+    works = [(_racing(key, job), job, size_of(trained), length_of(job) / (1 - AFTER)) for job, trained in jobs]
     return SESSIONS.submit_together(key, TRAIN, works)
 
 
@@ -82,7 +82,7 @@ def _racing(key: str, job: TrainingJob) -> Callable[[Callable[[], bool]], Iterat
         for event in learning(key, job, stop):
             if isinstance(event, Ended) and event.event == "finished":
                 yield from scored(SESSIONS.get(key).library.get(event.adapter.id), job.task, BASES.get, stop, LOOKS)
-            yield event
+            yield replace(event, left=AFTER + (1 - AFTER) * event.left) if hasattr(event, "left") else event
 
     return events
 

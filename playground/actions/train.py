@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from playground.actions.adapters import list_adapters
-from playground.actions.catalogue import architecture, count_parameters, have
+from playground.actions.catalogue import architecture, count_parameters, have, parameters
 from playground.actions.lanes import TRAIN
 from playground.actions.work import expected_wait
 from playground.adapt import tables, tasks
@@ -19,6 +19,7 @@ from playground.adapt.methods import method
 from playground.bounds import finite
 from playground.model.bases import BASES
 from playground.train import recipe
+from playground.train.effort import Effort
 from playground.train.job import Ended, TrainingJob, Working, kept_bytes
 from playground.work.jobs import Run, Size
 from playground.work.sessions import SESSIONS
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from playground.train.job import Event, Started
 
 ENDED = ("finished", "stopped", "diverged", "failed")  # states of a view of a training
-BEFORE_STEPS = 10  # as many as looking, loading and keeping take, about
 
 
 def own_table(rows: Sequence[Sequence[Any]], path: str | None, pasted: str = "") -> Table:
@@ -101,8 +101,8 @@ def size_of(trainable: int) -> Size:
 
 
 def length_of(job: TrainingJob) -> float:
-    """How long a training is, in steps."""
-    return BEFORE_STEPS + (job.steps or 0)
+    """How much work a training is, beside others: tokens that are read, times the parameters that read them."""
+    return Effort.of(job).whole(first_look=not job.steps) * max(1, parameters(job.base))
 
 
 def keep(key: str, ended: Ended) -> Ended:

@@ -73,6 +73,7 @@ class Side:
     state: str = "running"
     adapter: Adapter | None = None
     error: PlaygroundError | None = None
+    left: float = 1.0  # the share of its work
 
     @property
     def step(self) -> int:
@@ -96,6 +97,11 @@ class Pair:
         """The same without the adapters' tensors."""
         lora, qlora = (replace(one, adapter=one.adapter.outline() if one.adapter else None) for one in self.sides)
         return replace(self, lora=lora, qlora=qlora)
+
+    @property
+    def left(self) -> float:
+        """The share of the work that is left."""
+        return sum(side.left for side in self.sides) / len(self.sides)
 
     @property
     def ended(self) -> bool:
@@ -133,6 +139,7 @@ def train_pair(job: PairJob, get_base: Callable[[str], Base], stop: Callable[[],
 
 
 def _advanced(side: Side, event: Event, seconds: float, get_base: Callable[[str], Base], base_id: str) -> Side:
+    side = replace(side, left=getattr(event, "left", 0.0 if isinstance(event, Ended) else side.left))
     if isinstance(event, Started):
         base = get_base(base_id)
         return replace(side, memory=memory(side.method, base, event.bytes), unquantized=unquantized(base))

@@ -29,9 +29,8 @@ from playground.model.bases import Base
 from playground.train import packing
 from playground.train.batches import BATCH, Encoded, by_length
 from playground.train.job import SAMPLE_TOKENS as SAMPLE_TOKENS
+from playground.train.job import SAMPLES as SAMPLES
 from playground.train.pauses import finished, timed
-
-SAMPLES = 2  # held-out questions that a run answers as it goes
 
 
 def check_lengths(base: Base, examples: Sequence[Example], encoded: Sequence[Encoded], before: int) -> None:

@@ -15,6 +15,7 @@ from playground.adapt.adapters import Adapter
 from playground.adapt.methods import METHODS
 from playground.compare.pool import AnyPool
 from playground.model.bases import Base
+from playground.train.effort import Effort
 from playground.train.evaluation import held_out_losses, questions, sample_answers
 from playground.train.job import Ended, Evaluation, Event, Sample, Started, TrainingJob
 from playground.train.pauses import Stopped, pausing, timed
@@ -37,10 +38,11 @@ def few_shot(job: TrainingJob, base: Base, stop: Callable[[], bool], pool: AnyPo
         reading = timed(held_out_losses(base.model, encoded, base.tokenizer.pad_token_id), spent.append)
         loss = yield from pausing(reading, 0, stop)
         losses.append((0, loss))
-        yield Evaluation(0, loss)
+        effort = Effort.of(job, base.device.type == "cuda")
+        yield Evaluation(0, loss, left=effort.answers / effort.whole(first_look=True))
         written = yield from pausing(sample_answers(base.model, base, asked, shots, pool, spent.append), 0, stop)
         samples.append({"step": 0, "answers": written})
-        yield Sample(0, tuple(written))
+        yield Sample(0, tuple(written), left=0.0)
     except Stopped:
         event = "stopped"
     seconds = sum(spent)

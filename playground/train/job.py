@@ -16,6 +16,7 @@ from playground.bounds import SEED, Bound
 from playground.errors import PlaygroundError
 
 STEPS = Bound("steps", 24, 1, settings.MAX_STEPS)
+SAMPLES = 2  # held-out questions that a run answers as it goes
 SAMPLE_TOKENS = 20  # how far a run answers its held-out questions as it goes
 
 
@@ -56,6 +57,7 @@ class Started:
     questions: tuple[str, ...]
     estimated_seconds: float = 0.0
     precision: str = "float32"  # of the products of frozen layers; what is trained is float32
+    left: float = 1.0  # the share of the run's work that is left, here and in what follows
     event: str = "started"
     step: int = 0
 
@@ -70,7 +72,7 @@ class Working:
 
 @dataclass(frozen=True)
 class Step:
-    """One optimizer step. Seconds are wall time; `tokens_per_second` counts the tokens read."""
+    """One optimizer step. Seconds are wall time from the first step on; `tokens_per_second` counts the tokens read."""
 
     step: int
     loss: float
@@ -79,6 +81,7 @@ class Step:
     tokens_per_second: float
     elapsed: float
     remaining: float
+    left: float
     event: str = "step"
 
 
@@ -86,6 +89,7 @@ class Step:
 class Evaluation:
     step: int
     held_out_loss: float
+    left: float
     event: str = "evaluation"
 
 
@@ -93,6 +97,7 @@ class Evaluation:
 class Sample:
     step: int
     answers: tuple[str, ...]
+    left: float
     event: str = "sample"
 
 

@@ -29,6 +29,7 @@ from playground.model.bases import Base
 from playground.model.kernels import halved
 from playground.train import looks
 from playground.train.batches import by_length, shares, shuffled
+from playground.train.effort import STEP, Effort
 from playground.train.evaluation import check_lengths, held_out_losses, questions, response_logits, sample_answers
 from playground.train.few_shot import few_shot
 from playground.train.job import Ended, Evaluation, Event, Sample, Started, Step, TrainingJob, Working, checkpoint_bytes
@@ -40,8 +41,6 @@ from playground.train.schedule import rate_factor
 from playground.train.together import Company, Request
 from playground.train.trainable import wrap
 
-EVALUATIONS = 3, 11  # at least and at most, besides the one before the first step
-ANSWERED = 3  # every so many of them the sample questions are answered as well, and at the end: writing takes longer
 CLIP = 1.0
 
 
@@ -110,24 +109,25 @@ class _Run:
         self.starts_as_base = self.config is not None and not hasattr(self.model, "prompt_encoder")
         self.halves, self.precision = products_of(base if self.starts_as_base else None)
         self.keeps_checkpoints = checkpoint_bytes(self.trainable) > 0
-        least, most = EVALUATIONS
-        self.every = math.ceil(self.steps / min(most, max(least, self.steps // 8)))
+        self.known = looks.known(base, job.task) if self.starts_as_base else None
+        self.effort = Effort.of(job, base.device.type == "cuda")
+        self.whole, self.worked = self.effort.whole(first_look=not self.known), 0.0
 
     def events(self) -> Iterator[Event]:
         asked, seconds = tuple(self.questions), self._estimate()
         yield Started(**self.counts, steps=self.steps, questions=asked, estimated_seconds=seconds, precision=self.precision)
         try:
             yield from self._look()
-            started = time.perf_counter()
+            started, before = time.perf_counter(), self.worked
             while self.done < self.steps:
                 if self.stop():
                     yield from self._last_look()
                     raise Stopped
-                yield from self._step(started)
+                yield from self._step(started, before)
                 if self._diverged():
                     yield self._failed()
                     return
-                if self.done % self.every == 0 or self.done == self.steps:
+                if self.effort.looks(self.done):
                     yield from self._look()
                     if not math.isfinite(self.progress.held_out[-1][1]):
                         yield self._failed()
@@ -144,19 +144,16 @@ class _Run:
 
     @torch.no_grad()
     def _estimate(self) -> float:
-        """Seconds that the run will take, from one forward pass now: going back costs about twice as much again."""
-        batch = self.train_set[: self.values["batch_size"]]
-        part, _ = shares(batch)[0]
+        """Seconds that the run will take, from one forward pass now."""
+        part = shares(self.train_set[: self.values["batch_size"]])[0][0]
         self.model.eval()
         begin = time.perf_counter()
         with halved(self.halves):
             response_logits(self.model, part, self.base.tokenizer.pad_token_id)
-        example = (time.perf_counter() - begin) / len(part)
-        looks = 1 + math.ceil(self.steps / self.every)
-        return example * (3 * self.steps * len(batch) + looks * 1.5 * len(self.held_out_set))
+        return (time.perf_counter() - begin) * self.values["batch_size"] / len(part) * STEP * self.whole / self.effort.step
 
-    def _step(self, started: float) -> Iterator[Event]:
-        """One optimizer step on one batch. Raises Stopped as `_gradients`."""
+    def _step(self, started: float, worked: float) -> Iterator[Event]:
+        """One optimizer step on a batch; the first `started` after so much was `worked`. Raises Stopped as `_gradients`."""
         step, before = self.done + 1, self.progress.seconds
         requests = self.asked = self.asked or self._requests()
         value = yield from self._gradients(requests)
@@ -180,7 +177,8 @@ class _Run:
             gradient_norm=norm,
             tokens_per_second=sum(len(ids) for one in requests for ids, _ in one.batch) / (self.progress.seconds - before),
             elapsed=elapsed,
-            remaining=elapsed / step * (self.steps - step),
+            left=self._left_after(self.effort.step),
+            remaining=elapsed * (self.whole - self.worked) / (self.worked - worked),
         )
 
     def _requests(self) -> list[Request]:
@@ -216,8 +214,7 @@ class _Run:
 
     def _look(self) -> Iterator[Event]:
         """Held-out loss, a checkpoint, now and then the sample answers, as the model is now. Raises Stopped in between."""
-        begins_as_base = not self.done and self.starts_as_base
-        known = looks.known(self.base, self.job.task) if begins_as_base else None
+        known = None if self.done else self.known
         loss = known.held_out_loss if known else (yield from self._held_out_loss())
         self.progress.held_out.append((self.done, loss))
         best = loss <= min(value for _, value in self.progress.held_out)
@@ -225,14 +222,14 @@ class _Run:
             tensors = self._tensors()
             self.best = (self.done, tensors) if best else self.best
             self.progress.checkpoints += [Checkpoint(self.done, tensors)] if self.keeps_checkpoints else []
-        yield Evaluation(self.done, loss)
-        if self.done % (ANSWERED * self.every) and self.done != self.steps:
+        yield Evaluation(self.done, loss, self._left_after(0 if known else self.effort.held_out))
+        if not self.effort.is_answered(self.done):
             return
         written = known.answers if known else (yield from self._answers())
-        if begins_as_base and not known:
+        if self.starts_as_base and not (self.done or known):
             looks.keep(self.base, self.job.task, Look(loss, written))
         self.progress.samples.append({"step": self.done, "answers": list(written)})
-        yield Sample(self.done, written)
+        yield Sample(self.done, written, self._left_after(0 if known else self.effort.answers))
 
     def _held_out_loss(self) -> Generator[Event, None, float]:
         halves = self.halves if self.done else {}  # what the base is measured with does not depend on the machine
@@ -249,6 +246,11 @@ class _Run:
         self.base.pack()
         writing = sample_answers(self.model, self.base, self.questions, pool=self.pool, spent=self._spend)
         return tuple((yield from pausing(writing, self.done, self.stop)) if self.pool else finished(writing))
+
+    def _left_after(self, effort: float) -> float:
+        """The share of the run's work that is left when this is done as well."""
+        self.worked += effort
+        return max(0.0, 1 - self.worked / self.whole)
 
     def _spend(self, seconds: float) -> None:
         """What is counted as the run's own: what it does in its turns, and in full the passes and steps that it shares."""

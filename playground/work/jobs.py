@@ -57,7 +57,7 @@ class Lane:
     and ends by itself, and all its events stay; of any other only the latest event stays, and it is closed.
 
     Up to `width` jobs (or as many as it says then) go on together, as long as what they hold is within `room` bytes; `step`,
-    if there is one, ends each turn with what they do in common.
+    if there is one, ends each turn with what they do in common. It is told the seconds that the longest part of one took.
     """
 
     id: str
@@ -66,7 +66,7 @@ class Lane:
     keeps: bool = False
     width: int | Callable[[], int] = 1
     room: float = math.inf
-    step: Callable[[], None] | None = None
+    step: Callable[[float], None] | None = None
 
     def takes(self, runs: Sequence[Run]) -> bool:
         """Whether these can go on together; one always can."""
@@ -133,9 +133,16 @@ class Run:
             self._version += 1
             self._changed.notify_all()
 
-    def _advance(self, clock: Callable[[], float]) -> None:
-        """Run the job up to its next event; whatever it raises becomes the run's error."""
-        began, event = clock(), None
+    def _advance(self, clock: Callable[[], float]) -> float:
+        """Run the job up to its next event; whatever it raises becomes the run's error. Returns the seconds that took."""
+        began = clock()
+        event = self._next()
+        took = clock() - began
+        self.spent.add(took, event)
+        return took
+
+    def _next(self) -> Any:
+        """Its next event, if there is one."""
         try:
             if self._iterator is None:
                 assert self._start is not None
@@ -143,7 +150,7 @@ class Run:
             if self._stop.is_set() and not self.lane.keeps:
                 self._iterator.close()  # type: ignore[attr-defined]
                 self._update(state="stopped")
-                return
+                return None
             event = next(self._iterator)
         except StopIteration:
             self._update(state="stopped" if self._stop.is_set() else "finished")
@@ -154,8 +161,8 @@ class Run:
         else:
             if event is not None or not self.lane.keeps:  # None: a pause, in which others have their turn
                 self._update(events=[*self.events, event] if self.lane.keeps else [event])
-        finally:
-            self.spent.add(clock() - began, event)
+            return event
+        return None
 
 
 class Jobs:
@@ -241,16 +248,14 @@ class Jobs:
                 lane = min((one for one, runs in self._lanes.items() if runs), key=self._spent.__getitem__)
                 going = self._begin(lane)
             begin = self._clock()
-            for run in going:
-                run._advance(self._clock)
-            owned = self._clock() - begin
+            longest = max(run._advance(self._clock) for run in going)
             if lane.step:
-                self._step_together(lane.step, going)
+                self._step_together(lane.step, longest, going)
             ended = [run for run in going if run.ended]
             with self._work:
                 now, pace = self._clock(), self._paces[lane]
                 self._spent[lane] += (now - begin) / lane.share
-                pace.turn(begin, now, owned)
+                pace.turn(begin, now)
                 for run in ended:
                     self._lanes[lane].remove(run)
                     pace.end(run, idle=not self._lanes[lane])
@@ -260,12 +265,15 @@ class Jobs:
                     gc.collect()  # gradients and their functions hold each other in circles
                 give_back()
 
-    def _step_together(self, step: Callable[[], None], going: Sequence[Run]) -> None:
+    def _step_together(self, step: Callable[[float], None], longest: float, going: Sequence[Run]) -> None:
         """What a lane's runs do in common; if it raises, all of them have failed, and the worker goes on."""
+        begin = self._clock()
         try:
-            step()
+            step(longest)
         except Exception as error:
             log.exception("what jobs do in common failed")
             for run in going:
                 if not run.ended:
                     run._update(state="failed", error=unexpected(error))
+        for run in going:
+            run.spent.seconds += (self._clock() - begin) / len(going)

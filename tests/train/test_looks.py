@@ -46,7 +46,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def first_look(events: list[Any]) -> list[Any]:
-    return [event for event in events if isinstance(event, Evaluation | Sample) and event.step == 0]
+    return [replace(event, left=0.0) for event in events if isinstance(event, Evaluation | Sample) and event.step == 0]
 
 
 @pytest.mark.parametrize("method", ["lora", "ia3"])

@@ -361,7 +361,7 @@ class Steps:
         self.runs: list[Run] = []
         self.seen: list[list[int]] = []
 
-    def __call__(self) -> None:
+    def __call__(self, longest: float) -> None:
         self.seen.append([run.events[-1] for run in self.runs if run.state == "running"])
 
 
@@ -412,7 +412,7 @@ def test_what_one_of_them_raises_is_its_own(jobs: Jobs, gated: Gated) -> None:
 
 
 def test_what_their_common_step_raises_ends_them_and_the_worker_goes_on(jobs: Jobs, gated: Gated) -> None:
-    def step() -> None:
+    def step(longest: float) -> None:
         raise MemoryError
 
     runs = held(jobs, gated, Lane("wide", width=2, step=step), (endless, NOTHING), (endless, NOTHING))

@@ -13,14 +13,13 @@ import pytest
 from playground.work.jobs import Jobs, Lane, Run, Size
 
 BOUND = 20.0  # real seconds after which a test has failed; none waits for it when all is well
-FACTOR, SLACK = 2.0, 1.5  # and seconds that nobody counts
+FACTOR, SLACK = 2.0, 0.05  # and the share of all the time that nobody counts
 
 
 class Told(NamedTuple):
-    """An event that says how far the run is, as a training's steps do."""
+    """An event that says which share of the run's work is left, as a training's do."""
 
-    elapsed: float
-    remaining: float
+    left: float
 
 
 @dataclass
@@ -75,17 +74,16 @@ class World:
         found = []
         for now, run, wait in self.said:
             true = self.began.get(run, self.now) - now
-            if now >= since and wait is not None and not _right(wait, true):
+            if now >= since and wait is not None and not self.right(wait, true):
                 found.append(f"at {now:.1f} s: {wait:.1f} s were said, {true:.1f} s it was")
         return found
+
+    def right(self, wait: float, true: float) -> bool:
+        return abs(wait - true) <= SLACK * self.now or 1 / FACTOR <= wait / true <= FACTOR
 
     def silent(self) -> float:
         """Until when nothing was said to somebody who waited."""
         return max((now for now, _, wait in self.said if wait is None), default=0.0)
-
-
-def _right(wait: float, true: float) -> bool:
-    return abs(wait - true) <= SLACK or (true > 0 and 1 / FACTOR <= wait / true <= FACTOR)
 
 
 # Kinds of work
@@ -93,6 +91,8 @@ def _right(wait: float, true: float) -> bool:
 
 def training(steps: int, cost: float, look: int = 3, until: int | None = None) -> Any:
     """Looks in pauses, then steps that tell; looks now and then. Ends after step `until` where it diverges."""
+    looks = 1 + sum(step % max(1, steps // 4) == 0 for step in range(1, steps + 1))
+    whole = cost * (steps + looks * look / 2)
 
     def work(world: World, stop: Callable[[], bool]) -> Iterator[Any]:
         def looking() -> Iterator[None]:
@@ -100,19 +100,20 @@ def training(steps: int, cost: float, look: int = 3, until: int | None = None) -
                 world.pass_by(cost / 2)
                 yield None
 
-        yield "started"
+        yield Told(1.0)
         yield from looking()
-        start = world.now
+        done = cost * look / 2
         for step in range(1, steps + 1):
             if stop():
                 return
             world.pass_by(cost)
-            elapsed = world.now - start
-            yield Told(elapsed, elapsed / step * (steps - step))
+            done += cost
+            yield Told(1 - done / whole)
             if step == until:
                 return
             if step % max(1, steps // 4) == 0:
                 yield from looking()
+                done += cost * look / 2
 
     return work
 
@@ -170,7 +171,7 @@ def test_company_that_comes_slows_down_whoever_was_alone() -> None:
 def test_what_is_done_in_common_takes_hardly_longer_for_many(per_row: float) -> None:
     """As comparisons are written: one batch, a token of each in a turn."""
     world = World()
-    lane = Lane("batch", width=6, step=lambda: world.pass_by(0.1))
+    lane = Lane("batch", width=6, step=lambda seconds: world.pass_by(0.1))
 
     def begin() -> None:
         for tokens in (38, 42, 40, 37, 43) * 6:
@@ -230,7 +231,7 @@ def test_what_ends_early_is_seen_at_once_and_ones_that_mostly_do_are_expected_to
     spoken = [(now, wait) for now, run, wait in world.said if run is last and settled <= now < ends[-3]]
     true = world.began[last]
     assert spoken
-    assert all(wait is not None and _right(wait, true - now) for now, wait in spoken)
+    assert all(wait is not None and world.right(wait, true - now) for now, wait in spoken)
 
 
 def test_a_run_that_is_stopped_makes_way_in_what_is_said_too() -> None:

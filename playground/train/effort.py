@@ -1,0 +1,70 @@
+"""
+How much work a training is, part by part, in tokens that are read forward once; of it a run tells which share is left.
+Roughly, from what it was asked alone: what matters is how its parts compare. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import mean
+
+from playground.train.batches import BATCH
+from playground.train.job import SAMPLE_TOKENS, SAMPLES, TrainingJob
+
+EVALUATIONS = 3, 11  # at least and at most, besides the one before the first step
+ANSWERED = 3  # every so many of them the sample questions are answered as well, and at the end: writing takes longer
+STEP = 3  # times as long as reading forward: going back costs about twice as much again
+LETTERS = 3.5  # of a token, about
+CHAT = 25  # tokens of the chat format, about
+WRITERS = 3  # runs whose answers are written in one pass, about, while somebody waits
+PASS = 50, 5000  # tokens' time of a pass on a CPU, where it fetches the weights, and on a GPU, where it starts kernels
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Of a run of so many steps: what a step, a held-out loss and the sample answers cost."""
+
+    steps: int
+    step: float
+    held_out: float
+    answers: float
+
+    @classmethod
+    def of(cls, job: TrainingJob, gpu: bool = False) -> Effort:
+        """Of a checked job."""
+        train, held_out = [_tokens(one.prompt + one.response) for one in job.task.train], job.task.held_out
+        values, start = job.hyperparameters, PASS[gpu]
+        before = values.get("virtual_tokens", 0) + values.get("examples", 0) * mean(train)  # of every prompt
+        read = sum(before + _tokens(one.prompt + one.response) for one in held_out)
+        asked = [start + before + _tokens(one.prompt) for one in held_out[:SAMPLES]]
+        return cls(
+            job.steps or 0,
+            STEP * (start + values.get("batch_size", 0) * (before + mean(train))),
+            read + start * math.ceil(len(held_out) / BATCH),
+            sum(asked) + SAMPLE_TOKENS * (start / WRITERS + len(asked)),
+        )
+
+    @property
+    def every(self) -> int:
+        """How many steps lie between two looks."""
+        least, most = EVALUATIONS
+        return math.ceil(self.steps / min(most, max(least, self.steps // 8)))
+
+    def looks(self, step: int) -> bool:
+        """Whether the held-out loss is measured after this step."""
+        return step == self.steps or step % self.every == 0
+
+    def is_answered(self, step: int) -> bool:
+        """Whether the sample questions are answered as well."""
+        return step == self.steps or step % (ANSWERED * self.every) == 0
+
+    def whole(self, first_look: bool) -> float:
+        """Of the run, with the look before the first step or without."""
+        steps = range(0 if first_look else 1, self.steps + 1)
+        looks, answers = sum(map(self.looks, steps)), sum(map(self.is_answered, steps))
+        return self.steps * self.step + looks * self.held_out + answers * self.answers
+
+
+def _tokens(text: str) -> float:
+    return CHAT + len(text) / LETTERS
