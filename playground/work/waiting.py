@@ -101,7 +101,7 @@ def begins_in(
     typical = pace.typical(going)
     if typical is None:
         return None
-    ending = pace.turn_takes / len(going)  # one in which it does no more than end, while the others work
+    ending = pace.turn_takes / max(1, len(going))  # one in which it does no more than end, while the others work
     active = [(one, _left(one, typical) + ending) for one in going]
     now = 0.0
     for one in (*ahead, run):

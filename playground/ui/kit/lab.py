@@ -19,7 +19,7 @@ import gradio as gr
 from playground import locales
 from playground.bounds import shown
 from playground.ui.kit import fields, kept, links
-from playground.ui.kit.controls import Changes, Controls
+from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import words
 from playground.ui.kit.sections import Section
@@ -199,6 +199,8 @@ class _Drawn:
             yield from section.run(value, linked)
         elif section.attach:
             yield from section.attach(value)
+        else:  # a generator that yields nothing would empty its outputs
+            yield unchanged(section.shown[0])
 
     def keep(self, given: Mapping[Any, Any]) -> None:
         kept.keep(given[self.lab.visitor], given[self.lab.language], {one: given[one] for one in self.filled})

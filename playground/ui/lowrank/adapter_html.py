@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from playground import locales
 from playground.lowrank import findings
 from playground.plots.lowrank import adapter as plots
-from playground.ui.kit.html import alike, colour, heading
+from playground.ui.kit.html import alike, colour
 from playground.ui.kit.sections import soft
 from playground.ui.lowrank.module import vectors
 
@@ -25,7 +25,7 @@ def where(base: Base, adapter: Adapter, module: str, language: str) -> str:
     """The map over the whole network with one module framed, and for IA3 its vectors by kind of module."""
     cells = findings.network(base, adapter)
     plain = [asdict(cell) for cell in cells]
-    drawn = heading(language, "updates.where.title") + plots.network(plain, module, language) + in_words(cells, language)
+    drawn = plots.network(plain, module, language) + in_words(cells, language)
     drawn += beside(adapter, language)
     return f"<div {colour(adapter.record.method)}>{drawn}{vectors(findings.vectors(base, adapter), language)}</div>"
 

@@ -186,7 +186,7 @@ def build(lab: Lab) -> tuple[Cards, Place]:
 
     with lab.opened("softprompt") as place, gr.Column(elem_classes="pp-card"):
         make(html, sections.headed("softprompt.title", "softprompt.lead"))
-        none = html("", elem_id="softprompt-none")
+        none = make(html, {"value": lambda lang: sections.soft(lang, "softprompt.none")}, elem_id="softprompt-none")
         with gr.Column(visible=False, elem_id="softprompt") as column:
             table = html("", elem_id="softprompt-tokens")
             with fold("softprompt.plane.title"):
