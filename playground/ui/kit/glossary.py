@@ -1,5 +1,5 @@
 """
-The glossary: all terms in one list, where glossary.js finds what it marks in the page's sentences.
+The glossary: all terms in one list, seen below Learn, where glossary.js finds what it marks in the page's sentences.
 
 A term in a sentence is a word with a dotted line that opens its entry. The list is the only place that holds the entries, so
 they are in the language of the page.

@@ -13,7 +13,6 @@ import gradio as gr
 from playground.learn.progress import Progress
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, lead
-from playground.ui.kit.glossary import fold
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
 from playground.ui.learn import lesson_html
@@ -124,7 +123,6 @@ def build(wording: Wording, visit: Controls[Visit]) -> LearnTab:
     named = gr.State("")
     wording.make(html, {"value": lambda lang: lead(lang, "learn.lead")})
     lesson = html("", elem_id="lesson", js_on_load=SCRIPT)
-    wording.make(html, {"value": fold}, elem_id="glossary")
     learner = Controls(Learner, {"language": visit.components["language"], "kept": kept, "named": named})
     tab = LearnTab(learner, kept, named, lesson)
     lesson.select(tab.act, learner.inputs, tab.shown, **HIDDEN)
