@@ -330,7 +330,7 @@ def test_a_term_opens_its_entry_by_touch_and_by_key(spanish: Page, laptop: Page)
     spanish.locator("h1").tap()
     expect(entry).to_be_hidden()
 
-    go(laptop, "lowrank")
+    go(laptop, "compare")
     term, entry = laptop.locator(".pp-term:visible").first, laptop.locator("#pp-entry")
     for key in ("Enter", "Space"):
         term.focus()
