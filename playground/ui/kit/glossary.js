@@ -6,7 +6,7 @@
   const SENTENCES = [
     "p.pp-lead", "p.pp-soft:not([role=status])", "p.pp-legend", "p.pp-caption", "p.pp-measured", "p.pp-meaning", "p.pp-outcome",
     ".pp-said > p", ".pp-lesson > p", ".pp-claim > p", ".pp-facts dt", "thead th",
-    ".info-text:not(.checkbox-container ~ *)", // a finger would hit the box
+    ".info-text:not(.checkbox-container ~ *, .head *)", // right below a box or a slider a finger would hit that
   ].join();
   const SPARED = "a, b, button, code, summary, svg, [aria-hidden=true], .pp-glossary";
   const MOST = 2;
