@@ -32,6 +32,7 @@ from playground.ui.kit.base import BaseChoice, Wanted
 from playground.ui.kit.base import build as build_base
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, closable
+from playground.ui.kit.glossary import fold
 from playground.ui.kit.html import header
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.numbers import Numbers
@@ -187,6 +188,7 @@ def build_shell(wording: Wording) -> Shell:
         for name, room in LABS.items():
             with wording.make(gr.Tab, {"label": f"tabs.{name}"}, id=name):
                 labs[name] = room.build(Lab(name, wording, visit, linked))
+    wording.make(html, {"value": fold}, elem_id="glossary")  # not in its tab: a tab is not there before it is opened
     timer = gr.Timer(POLL_SECONDS, active=False)
     return Shell(wording, visit, choice, wanted, top, tabs, timer, compared, trained, learned, labs, linked)
 

@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, Route, expect
 
 from playground.locales import words
+from playground.locales.glossary import entries
 from playground.ui.kit.links import SECTIONS
 from tests.browser.conftest import open_page, section, visitor, watch
 
@@ -35,7 +36,8 @@ def go(page: Page, tab: str) -> None:
 @pytest.fixture(scope="module")
 def spanish(browser: Browser, server: str) -> Iterator[Page]:
     """The page as a Spanish phone shows it in the evening, with all tabs drawn."""
-    with browser.new_context(locale="es-ES", color_scheme="dark", viewport={"width": 375, "height": 812}) as context:
+    size = {"width": 375, "height": 812}
+    with browser.new_context(locale="es-ES", color_scheme="dark", viewport=size, has_touch=True) as context:
         page = context.new_page()
         wrong = watch(page)
         open_page(page, server)
@@ -241,9 +243,9 @@ def test_a_list_that_tab_leaves_closes(page: Page) -> None:
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"]
 
 
-def violations(page: Page, within: str | None = None) -> list[Any]:
-    """What axe finds, every rule that it has but those for level AAA: none is left out."""
-    found = Axe().run(page, within, options={"runOnly": {"type": "tag", "values": RULES}}).response["violations"]
+def violations(page: Page, part: str | None = None) -> list[Any]:
+    """What axe finds in the page or in a part of it, every rule that it has but those for level AAA: none is left out."""
+    found = Axe().run(page, part, options={"runOnly": {"type": "tag", "values": RULES}}).response["violations"]
     return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
 
 
@@ -288,6 +290,60 @@ def test_axe_finds_nothing_on_a_laptop_in_daylight(laptop: Page, tab: str) -> No
     for name in SECTIONS.get(tab, ()):
         section(laptop, name)
         assert (name, violations(laptop, ".pp-sections")) == (name, [])
+
+
+# Terms
+
+
+MARKED = """async paragraphs => {
+  const card = document.createElement("div");
+  card.className = "pp-card";
+  card.innerHTML = paragraphs.map(one => `<p class="pp-soft">${one}</p>`).join("");
+  document.body.append(card);
+  await null; // whoever observes the page has been told
+  const found = [...card.children].map(one => one.innerHTML.replace(/<button[^>]*>(.*?)<\\/button>/g, "[$1]"));
+  card.remove();
+  return found;
+}"""
+
+
+def test_terms_are_marked_as_whole_words_twice_in_a_sentence_and_once_in_a_card(laptop: Page, spanish: Page) -> None:
+    elsewhere = '<a href="#">rank</a> <b>rank</b> <code title="rank">rank</code> <i title="rank">ranks</i>'
+    assert laptop.evaluate(MARKED, [elsewhere, "rank"]) == [elsewhere.replace("ranks", "[ranks]"), "rank"]
+    english = ["Frank's prank is low-rank; a RANK is not a rank", "tokens, loss, logits and nats", "On a log scale a scale"]
+    assert laptop.evaluate(MARKED, english) == [
+        "Frank's prank is low-rank; a [RANK] is not a rank", "tokens, loss, [logits] and [nats]", "On a log scale a [scale]",
+    ]  # fmt: skip
+    assert laptop.evaluate(MARKED, ["quantization, doubled: double quantization &lt; it"]) == [
+        "[quantization], doubled: [double quantization] &lt; it"
+    ]
+    assert spanish.evaluate(MARKED, ["El árango, los rangoñ y la pérdida: ¿qué rango?"]) == [
+        "El árango, los rangoñ y la [pérdida]: ¿qué [rango]?"
+    ]
+
+
+def test_a_term_opens_its_entry_by_touch_and_by_key(spanish: Page, laptop: Page) -> None:
+    go(spanish, "learn")
+    term, entry = spanish.locator("#lesson .pp-term").first, spanish.locator("#pp-entry")
+    term.tap()
+    expect(entry).to_contain_text(entries("es")[term.get_attribute("data-term")].says)
+    box = entry.bounding_box()
+    assert 0 <= box["x"] <= box["x"] + box["width"] <= 375
+    assert violations(spanish, "#pp-entry") == []
+    spanish.locator("h1").tap()
+    expect(entry).to_be_hidden()
+
+    go(laptop, "compare")
+    term, entry = laptop.locator(".pp-term:visible").first, laptop.locator("#pp-entry")
+    for key in ("Enter", "Space"):
+        term.focus()
+        laptop.keyboard.press(key)
+        expect(entry).to_be_focused()
+        assert term.inner_text() in entries("en")[term.get_attribute("data-term")].forms
+        expect(entry).to_contain_text(entries("en")[term.get_attribute("data-term")].says)
+        laptop.keyboard.press("Escape")
+        expect(entry).to_be_hidden()
+        expect(term).to_be_focused()
 
 
 def test_a_name_of_two_lines_moves_all_lists_of_first_tokens(page: Page) -> None:

@@ -147,7 +147,7 @@
   const seekPlace = () => {
     let place = null;
     try { place = JSON.parse(sessionStorage.getItem(PLACE)); sessionStorage.removeItem(PLACE); } catch {}
-    if (!place && location.hash.startsWith("#section-")) place = { id: location.hash.slice(1), below: 0 };
+    if (!place && /^#(section-|glossary$)/.test(location.hash)) place = { id: location.hash.slice(1), below: 0 };
     if (!place) return;
     const go = () => {
       const from = place.id ? document.getElementById(place.id) : root;

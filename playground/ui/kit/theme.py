@@ -141,7 +141,7 @@ OURS = ("number.whole", "number.any", "table.more")  # what the script says itse
 
 
 def build_head() -> str:
-    """The script beside this file, with what it has to know of colours, languages and words."""
+    """The scripts beside this file; theme.js is told what it has to know of colours, languages and words."""
     fixed = [key for key in words(DEFAULT) if key.startswith(FIXED)]
     spoken = {code: [[words(DEFAULT)[key], words(code)[key]] for key in fixed] for code in LANGUAGES if code != DEFAULT}
     ours = {code: {key: words(code)[key] for key in OURS} for code in LANGUAGES}
@@ -152,9 +152,13 @@ def build_head() -> str:
         "LIGHT": PAGE["light"],
         "DARK": PAGE["dark"],
     }
-    script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-    code = re.sub(r"\b(LANGUAGES|WORDS|OURS|LIGHT|DARK)\b", lambda name: filled[name[0]], script.partition("*/")[2])
-    return f"<script>{code}</script>"
+    code = re.sub(r"\b(LANGUAGES|WORDS|OURS|LIGHT|DARK)\b", lambda name: filled[name[0]], _script("theme.js"))
+    return f"<script>{code}</script><script>{_script('glossary.js')}</script>"
+
+
+def _script(name: str) -> str:
+    """A script of this folder, without the comment at its head."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8").partition("*/")[2]
 
 
 def build_words() -> gr.I18n:
