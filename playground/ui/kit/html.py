@@ -24,6 +24,11 @@ def words(language: str, key: str, **values: object) -> str:
     return escape(text(language, key, **values))
 
 
+def folded(language: str, key: str, inside: str) -> str:
+    """What opens with a press on its title; nothing of nothing."""
+    return f'<details class="pp-claim"><summary>{words(language, key)}</summary>{inside}</details>' if inside else ""
+
+
 def counted(language: str, key: str, count: int, **values: object) -> str:
     """The sentence `key` about one or several, escaped."""
     return escape(locales.counted(language, key, count, **values))

@@ -15,7 +15,7 @@ from playground.plots.kit.figures import signed
 from playground.plots.quantize.accumulators import addition, both_signs, partial_sums
 from playground.plots.quantize.names import format_name
 from playground.plots.quantize.pieces import columns, table
-from playground.ui.kit.html import counted, words
+from playground.ui.kit.html import counted, folded, words
 from playground.ui.quantize.pieces import said
 
 # An addition
@@ -56,7 +56,8 @@ def dots(language: str, found: Sequence[DotProduct]) -> str:
     legend = "accumulators.dots.legend_even" if both_signs(found[0]) else "accumulators.dots.legend"
     return (
         f'{said(_happened(language, found))}<div class="pp-sums">{charts}</div>'
-        f'<p class="pp-soft pp-small">{words(language, legend)}</p>{_table(language, found)}'
+        f'<p class="pp-soft pp-small">{words(language, legend)}</p>'
+        f"{folded(language, 'tensor.fold.table', _table(language, found))}"
     )
 
 

@@ -189,22 +189,24 @@ def build(lab: Lab) -> None:
         return wording.make(gr.Accordion, {"label": label}, open=False, elem_classes="pp-more")
 
     with lab.opened("tensor") as place, card(wording, "tensor.title", "tensor.lead"):
-        shown("notice", "said")
+        shown("notice")
         with fold("tensor.which"):
+            shown("said")
             sources, groups, chips = _sources(wording)
         shown("errors")
         formats, (granularity, stops) = _formats(wording), _granularity(wording)
         shown("worth")
-        with fold("tensor.fold.outliers"):
-            outliers = _outliers(wording)
-            shown("damage")
-        with fold("tensor.fold.grid"):
-            grid = _grid(wording)
-            shown("histogram")
-        with fold("tensor.fold.table"):
-            shown("table")
-        with fold("tensor.fold.rates"):
-            shown("rates")
+        with gr.Row(elem_classes="pp-folds"):
+            with fold("tensor.fold.table"):
+                shown("table")
+            with fold("tensor.fold.rates"):
+                shown("rates")
+            with fold("tensor.fold.outliers"):
+                outliers = _outliers(wording)
+                shown("damage")
+            with fold("tensor.fold.grid"):
+                grid = _grid(wording)
+                shown("histogram")
     made = {**sources, **granularity, **outliers, **formats, **grid}
     controls = Controls(Asked, {"language": lab.language, "chosen": lab.base, **made})
     tensor = Tensor(made["source"], made["model"], made["module"], groups, stops, **results)

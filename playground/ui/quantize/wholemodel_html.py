@@ -17,7 +17,7 @@ from playground.plots.quantize import wholemodel as plots
 from playground.plots.quantize.names import format_name, module_name
 from playground.plots.quantize.wholemodel import network
 from playground.ui.kit.events import note
-from playground.ui.kit.html import alike, counted
+from playground.ui.kit.html import alike, counted, folded
 from playground.ui.kit.sections import soft
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def working(measured: Measured, fraction: float, language: str) -> str:
 def table(seen: Mapping[str, Any], language: str) -> str:
     """The base's name, its formats, what to see in the numbers, and how they were measured."""
     name = f'<h3 class="pp-name">{escape(split_id(seen["base"])[0].name)}</h3>'
-    said = "".join([*_compared(seen, language), *_method(seen, language)])
-    return f'{name}{plots.table(seen, language)}<div class="pp-read">{said}</div>'
+    said, how = "".join(_compared(seen, language)), folded(language, "lab.how", "".join(_method(seen, language)))
+    return f'{name}{plots.table(seen, language)}<div class="pp-read">{said}{how}</div>'
 
 
 def _readings(seen: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
