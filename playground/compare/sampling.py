@@ -40,7 +40,7 @@ def many(job: ManyJob, get_base: GetBase, pool: AnyPool | None = None) -> Iterat
         for seeds in _waves(job, base.architecture):
             rows = [row for place in group for row in shown.rows(place, used[place], seeds)]
             for place in group:
-                _read(shown.of(place, seeds))
+                read_once(shown.of(place, seeds))
                 yield shown.frame()
             for _ in write(rows, pool):
                 yield shown.frame()
@@ -52,7 +52,7 @@ def many(job: ManyJob, get_base: GetBase, pool: AnyPool | None = None) -> Iterat
 def held_bytes(job: ManyJob, architecture: Architecture) -> tuple[int, dict[str, int]]:
     """About what it holds while it runs, as `comparison.held_bytes`: the rows that are written at once, not all of them."""
     each, forms = comparison.held_bytes(job.once, architecture)
-    return each * min(job.times, _at_once(each)), forms
+    return each * len(_waves(job, architecture)[0]), forms
 
 
 def waves(job: ManyJob, architecture: Architecture) -> int:
@@ -62,17 +62,11 @@ def waves(job: ManyJob, architecture: Architecture) -> int:
 
 def _waves(job: ManyJob, architecture: Architecture) -> list[range]:
     """The seeds that are written at once."""
-    each, _ = comparison.held_bytes(job.once, architecture)
-    most = _at_once(each)
+    most = max(1, settings.MAX_ANSWERS_BYTES // comparison.row_bytes(job.once, architecture))
     return [job.seeds[start : start + most] for start in range(0, job.times, most)]
 
 
-def _at_once(each: int) -> int:
-    """How many answers of every pane, of so many bytes, are in memory together."""
-    return max(1, settings.MAX_ANSWERS_BYTES // each)
-
-
-def _read(rows: list[Row]) -> None:
+def read_once(rows: list[Row]) -> None:
     """Read the prompt of a pane, once for all of its rows where they can share it, and choose their first tokens."""
     first, *others = rows
     found = first.reading()

@@ -59,9 +59,10 @@ def summary(language: str, decoding: Mapping[str, Any], times: int = 1) -> str:
             how.append(text(language, "decoding.top", top_p=written(language, decoding["top_p"])))
     if decoding["repetition_penalty"] != REPETITION_PENALTY.default:
         how.append(text(language, "decoding.penalty", penalty=written(language, decoding["repetition_penalty"])))
-    first, last = decoding["seed"], decoding["seed"] + times - 1
-    seed = text(language, "decoding.seeds", first=first, last=last) if times > 1 else text(language, "many.seed", seed=first)
-    return counted(language, "decoding.summary", decoding["max_new_tokens"], how=" · ".join(how), seed=seed)
+    said = {"how": " · ".join(how), "seed": decoding["seed"]}
+    if times > 1:
+        return counted(language, "decoding.seeds", decoding["max_new_tokens"], **said, last=decoding["seed"] + times - 1)
+    return counted(language, "decoding.summary", decoding["max_new_tokens"], **said)
 
 
 def resets(former: Manner, now: Mapping[str, Any]) -> str:

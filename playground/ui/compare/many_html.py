@@ -116,7 +116,8 @@ def _answers(pane: Values, frame: Values, language: str) -> str:
 def _stands(answer: Values, frame: Values, language: str) -> str:
     """seed 3 · right."""
     if answer["score"] is None:
-        value = counted(language, "many.tokens", answer["tokens"])
+        count = number(language, answer["tokens"])
+        value = text(language, "pane.tokens_one") if answer["tokens"] == 1 else text(language, "pane.tokens", count=count)
     elif right_or_wrong(frame):
         value = text(language, "many.right" if answer["score"] else "many.wrong")
     else:
@@ -139,15 +140,16 @@ def how(frame: Values, language: str) -> str:
     }
     said = [words(language, "many.how.test", **drawn)]
     if len(frame["verdicts"]) > 1:
-        said.append(escape(counted(language, "many.how.holm", len(frame["verdicts"]))))
+        said.append(words(language, "many.how.holm", count=number(language, len(frame["verdicts"]))))
     said += [words(language, "many.how.seeds"), words(language, "many.how.question")]
     return "".join(f"<p>{sentence}</p>" for sentence in said) + _table(frame, language)
 
 
 def _table(frame: Values, language: str) -> str:
     titles = [escape(pane_title(pane, language)) for pane in frame["panes"]]
-    names = ("pair", "difference", "p", "corrected")
-    head = "".join(f'<th scope="col">{words(language, f"many.column.{name}")}</th>' for name in names)
+    pair, difference = words(language, "many.column.pair"), words(language, "many.column.difference")
+    names = (pair, difference, "p", words(language, "many.column.corrected"))
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
     body = "".join(
         f"<tr><td>{titles[one['one']]} · {titles[one['other']]}</td><td>{_difference(one, frame, language)}</td>"
         f"<td>{escape(probability(one['p'], language))}</td><td>{escape(probability(one['corrected'], language))}</td></tr>"

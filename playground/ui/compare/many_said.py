@@ -89,7 +89,7 @@ def _against(frame: Values, titles: Sequence[str], base: int, language: str) -> 
     if not apart:
         return text(language, "many.said.none", times=number(language, frame["times"]))
     said = [counted(language, "many.said.apart", len(apart), titles=listed(language, apart))]
-    said += [counted(language, "many.said.inside", len(inside), titles=listed(language, inside))] if inside else []
+    said += [text(language, "many.said.inside", titles=listed(language, inside))] if inside else []
     return " ".join(said)
 
 
