@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from playground.compare.decoding import Row
 from playground.compare.job import CompareJob, Decoding
 from playground.compare.many import TIMES, ManyFrame, ManyJob, held_out
 from playground.compare.pool import write
+from playground.compare.reading import Opening, Read, read
 from playground.compare.sampling import many, read_once
 from playground.compare.verdict import verdicts
 from playground.errors import PlaygroundError
@@ -43,9 +44,14 @@ def job(tiny_forms: GetBase) -> ManyJob:
 @pytest.fixture(scope="module")
 def asked_many(job: ManyJob, tiny_forms: GetBase) -> tuple[list[ManyFrame], int]:
     """Its frames, scored by SCORE, and how often a prompt was read."""
-    read, readings = decoding.read, []
+    readings: list[int] = []
+
+    def counting(model: Any, ids: list[int], opening: Opening | None) -> Read:
+        readings.append(len(ids))
+        return read(model, ids, opening)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoding, "read", lambda *given: readings.append(given) or read(*given))
+        patch.setattr(decoding, "read", counting)
         patch.setattr(tasks, "SCORES", SCORE)
         return list(many(job, tiny_forms)), len(readings)
 
@@ -99,7 +105,12 @@ def test_what_memory_does_not_hold_at_once_is_written_in_turns_and_what_has_no_r
     each, forms = sampling.held_bytes(dataclasses.replace(few, times=2), tiny.architecture)
     monkeypatch.setattr(settings, "MAX_ANSWERS_BYTES", each)
     written: list[int] = []
-    monkeypatch.setattr(sampling, "write", lambda rows, pool: written.append(len(rows)) or write(rows, pool))
+
+    def counting(rows: list[Row], pool: Any) -> Iterator[None]:
+        written.append(len(rows))
+        yield from write(rows, pool)
+
+    monkeypatch.setattr(sampling, "write", counting)
     monkeypatch.setattr(tasks, "SCORES", {})
     *_, last = many(few, get_tiny)
     assert written == [4, 2]
