@@ -65,7 +65,8 @@ def _row(frame: Values, place: int, base: int | None, language: str) -> str:
     pane = frame["panes"][place]
     title, value = pane_title(pane, language), summed(pane, frame, language)
     found = between(frame, base, place) if base is not None else None
-    against = escape(verdict(found, language)) if found else ""
+    soft = [] if frame["task"] or not value else [counted(language, "many.different", pane["different"])]
+    against = escape(" · ".join([*soft, *([verdict(found, language)] if found else [])]))
     return (
         f'<li {pane_colour(pane)}><h3 class="pp-name">{escape(title)}</h3>{_dots(pane, frame, f"{title}: {value}")}'
         f'<span><b>{escape(value)}</b> <span class="pp-soft">{against}</span></span></li>'
@@ -156,7 +157,7 @@ def _table(frame: Values, language: str) -> str:
         for one in frame["verdicts"]
     )
     table = f'<table class="pp-entries pp-even"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div class="pp-scroll" tabindex="0" role="group" aria-label="{words(language, "many.how")}">{table}</div>'
+    return f'<div class="pp-scroll" role="region" tabindex="0" aria-label="{words(language, "many.how")}">{table}</div>'
 
 
 def _difference(found: Values, frame: Values, language: str) -> str:

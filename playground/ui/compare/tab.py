@@ -242,9 +242,9 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
     former = former_panes.build(wording)
     with gr.Column(elem_id="answered"):
         answers = make(html, {"value": lambda lang: panes.answers(opening, question, lang)}, elem_id="panes")
-        asked = {**visit.components, "prompt": prompt, "panes": chosen, **how}
-        repeated = many.build(wording, {**asked, "times": times})
         tokens = make(html, {"value": lambda lang: panes.first_tokens(opening, lang)}, elem_id="first-tokens")
+    asked = {**visit.components, "prompt": prompt, "panes": chosen, **how}
+    repeated = many.build(wording, {**asked, "times": times})
     tab = CompareTab(
         visit=visit, base=base,
         manner=Controls(Manner.of, {**visit.components, **how}),

@@ -147,6 +147,7 @@ def test_what_is_compared_is_said_with_every_answer_and_what_was_cut() -> None:
     assert "No score: only the held-out questions" in plain
     assert "1 answer was cut at the limit of 64 tokens." in plain
     assert "seed 0 · 64 tokens" in plain
+    assert "33.5 tokens on average (3 to 64) 2 different ones" in plain
 
 
 @pytest.fixture
