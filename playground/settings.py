@@ -34,6 +34,7 @@ MAX_PROMPT_CHARACTERS = 2000
 MAX_PROMPT_TOKENS = 2048  # of a question in its chat format, few-shot examples included
 MAX_NEW_TOKENS = 256
 MAX_PANES = 6
+MAX_ANSWERS = 16  # of one pane to one question
 TOP_TOKENS = 5
 
 # Training
@@ -73,6 +74,7 @@ SESSION_IDLE_SECONDS = 2 * 3600
 MAX_QUEUE = 100
 MAX_COMPARISONS_TOGETHER = TOGETHER  # whose answers are written in one batch
 MAX_COMPARING_BYTES = 1_000_000_000  # of their forms of the base, and of the keys and values of all their rows
+MAX_ANSWERS_BYTES = 500_000_000  # of the keys and values of those that one comparison writes at once
 MAX_TRAININGS_TOGETHER = min(8, TOGETHER)  # a step each in turn; on a GPU all TOGETHER in one pass
 LOOKING_SECONDS = 0.25  # at least, of a turn of the trainings, in which their answers are written
 MAX_TRAINING_BYTES = 500_000_000  # of what all of them hold; a larger one goes on alone

@@ -23,6 +23,7 @@ from playground.adapt.methods import METHODS
 from playground.adapt.tables import CUTS
 from playground.bounds import RATES
 from playground.compare.job import DECODING
+from playground.compare.many import TIMES
 from playground.errors import PlaygroundError
 from playground.formats.accumulators import OPERANDS, OVERFLOWS
 from playground.formats.format import GRANULARITIES
@@ -143,8 +144,8 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "tasks.{}.name": [*tasks.TASK_IDS, tasks.OWN],
     "tasks.{}.title": [*tasks.TASK_IDS, tasks.OWN],
     "compare.try.{}": list(recorded()),
-    "decoding.{}": [bound.name for bound in DECODING],
-    "decoding.{}.help": [bound.name for bound in DECODING],
+    "decoding.{}": [bound.name for bound in (*DECODING, TIMES)],
+    "decoding.{}.help": [bound.name for bound in (*DECODING, TIMES)],
     "hyperparameters.{}": list(PARAMETERS),
     "header.{}": ["preparing", "loading"],
     "status.{}": ["idle", "preparing", "stopped", "diverged", "failed"],

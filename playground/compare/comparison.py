@@ -69,14 +69,19 @@ def check_lengths(job: CompareJob, base: Base) -> None:
 def held_bytes(job: CompareJob, architecture: Architecture) -> tuple[int, dict[str, int]]:
     """
     About what a comparison holds while it runs: keys and values of its rows, and by their ids the forms of the base that
-    panes run on. A token of a prompt has three letters or more, mostly.
+    panes run on.
     """
+    spec, _ = split_id(job.base)
+    forms = {one.base: expected_bytes(spec, one.form, architecture) for one in job.variants if one.form}
+    return row_bytes(job, architecture), forms
+
+
+def row_bytes(job: CompareJob, architecture: Architecture) -> int:
+    """About the keys and values of its rows. A token of a prompt has three letters or more, mostly."""
     shots = [shot for one in job.variants if one.adapter for shot in one.adapter.record.shots]
     read = (len(job.variants) + 1) * len(job.prompt) + sum(len(text) for shot in shots for text in shot)
     written = (len(job.variants) + 1) * job.decoding.max_new_tokens
-    spec, _ = split_id(job.base)
-    forms = {one.base: expected_bytes(spec, one.form, architecture) for one in job.variants if one.form}
-    return (read // 3 + written) * 4 * cache_entries(architecture), forms
+    return (read // 3 + written) * 4 * cache_entries(architecture)
 
 
 def groups(job: CompareJob, base: Base) -> list[list[int]]:

@@ -22,7 +22,7 @@ from playground.adapt.attach import attached
 from playground.adapt.variant import Variant
 from playground.compare import divergence
 from playground.compare.overflow import OVERFLOW
-from playground.compare.reading import KeptOpening, Opening, common, read, tree_of
+from playground.compare.reading import KeptOpening, Opening, Read, common, read, tree_of
 from playground.model.bases import Base
 from playground.model.tokens import context_of
 
@@ -94,17 +94,21 @@ class Row:
 
     def prefill(self) -> None:
         """Read the prompt, behind the virtual tokens if there are any, and choose the first token."""
-        self.logits, overflows = self.read_all()
-        self.choose(self.logits, overflows)
+        self.begin(self.reading())
 
-    def read_all(self) -> tuple[torch.Tensor, bool]:
-        """
-        Read the prompt and what is written, but for the last token, into a new cache: logits (vocabulary,) on the CPU, and
-        whether numbers overflow.
-        """
-        found = read(self.model, self.prompt + self.tokens[:-1], self.opening)
+    def reading(self) -> Read:
+        """What the model reads of the prompt and of what is written, but for the last token, into a new cache."""
+        return read(self.model, self.prompt + self.tokens[:-1], self.opening)
+
+    def begin(self, found: Read) -> None:
+        """Choose the first token after the prompt, which was read by this row or by another one of its model."""
+        self.go_on(found)
+        self.logits = found.logits
+        self.choose(found.logits, found.overflows)
+
+    def go_on(self, found: Read) -> None:
+        """Write behind what was read."""
         self.cache, self.length = found.cache, found.length
-        return found.logits, found.overflows
 
     def choose(self, logits: torch.Tensor, overflows: bool = False, likeliest: int | None = None) -> None:
         """Append the next token, chosen from `logits` (vocabulary,), or finish. Whoever knows the `likeliest` may say so."""

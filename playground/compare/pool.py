@@ -230,7 +230,7 @@ def _joinable(row: Row) -> bool:
 def _alone(row: Row, spent: float) -> list[_Batch]:
     """A batch of one row, whose cache is read again, one step further; none where that raises."""
     try:
-        row.read_all()
+        row.go_on(row.reading())
     except Exception as error:  # noqa: BLE001  as above
         row.error = error
         return []

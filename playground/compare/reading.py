@@ -182,6 +182,11 @@ def _lent(cache: Any) -> Any:
     return own
 
 
+def shared(found: Read) -> Read | None:
+    """The same for one more to go on from; None where its cache would change for all of them."""
+    return replace(found, cache=_lent(found.cache)) if is_plain(found.cache) else None
+
+
 def is_plain(cache: Any) -> bool:
     """Whether a cache is keys and values alone."""
     layers = getattr(cache, "layers", [None])

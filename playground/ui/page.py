@@ -20,6 +20,7 @@ from playground.actions.compare import beside
 from playground.errors import PlaygroundError
 from playground.learn.progress import kept_of
 from playground.ui.api.endpoints import build_api
+from playground.ui.api.many import ENDPOINTS as MANY
 from playground.ui.api.quantize import ENDPOINTS
 from playground.ui.api.race import ENDPOINTS as RACE
 from playground.ui.api.served import ServedBlocks
@@ -155,11 +156,11 @@ def build_page() -> gr.Blocks:
         shell = build_shell(wording)
         kept = shell.visit.components  # by the browser, which may send anything
         page.sound = {kept["key"]._id: key_of, kept["language"]._id: locales.choose, shell.learned.kept._id: kept_of}
-        said = (shell.compared.notice, shell.trained.refused, shell.trained.race.refused)
+        said = (shell.compared.notice, shell.compared.many.notice, shell.trained.refused, shell.trained.race.refused)
         page.numbers = Numbers(wording.labels, kept["language"]._id, [one._id for one in said])
         _wire(shell)
         _wire_opening(page, shell)
-        build_api({**RACE, **ENDPOINTS})
+        build_api({**RACE, **MANY, **ENDPOINTS})
     return page
 
 
@@ -246,6 +247,8 @@ def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
     load = page.load(shell.opened, visitor, list(opened), **HIDDEN)
     load.then(learned.learner.handler(learned.open), learned.learner.inputs, learned.shown, **HIDDEN)
     load.then(compared.seen.handler(compared.attach), compared.seen.inputs, compared.shown, **STREAM)
+    many = compared.many
+    load.then(many.repeat.handler(many.attach), many.repeat.inputs, many.shown, **STREAM)
     load.then(visit.handler(trained.attach), visit.inputs, trained.shown, **STREAM)
     load.then(visit.handler(trained.race.attach), visit.inputs, trained.race.shown, **STREAM)
     picked = trained.picked

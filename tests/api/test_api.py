@@ -30,7 +30,7 @@ def test_the_design_s_endpoints_and_no_others_are_public(client: Client) -> None
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
         "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
-        "/survey", "/stop", "/race",
+        "/survey", "/stop", "/race", "/answers",
     }  # fmt: skip
 
 
@@ -155,6 +155,17 @@ def test_an_adapter_that_overflows_says_so_and_spoils_nobody_s_answer(client: Cl
     json.dumps([last, cut, found], allow_nan=False)
 
 
+def test_many_answers_are_those_of_comparisons_with_their_seeds(client: Client) -> None:
+    asked = (BASE, "What is the capital of France?", ["base", "pirate-ia3"])
+    *frames, last = client.submit(*asked, 2, 6, seed=3, api_name="/answers")
+    *_, once = client.submit(*asked, 6, 0.7, 4, api_name="/compare")
+    assert [[one["seed"] for one in pane["answers"]] for pane in last["panes"]] == [[3, 4], [3, 4]]
+    assert [pane["answers"][1]["text"] for pane in last["panes"]] == [pane["text"] for pane in once["panes"]]
+    assert (last["task"], last["finished"], len(last["verdicts"])) == ("pirate", True, 1)
+    written = [sum(len(pane["answers"]) for pane in frame["panes"]) for frame in frames]
+    assert written == sorted(set(written)) or written[-2:] == [4, 4]
+
+
 def test_a_soft_prompt_in_numbers(client: Client) -> None:
     found = client.predict("pirate-prompt_tuning", 2, api_name="/soft_prompt")
     assert [token["position"] for token in found["tokens"]] == list(range(1, 21))
@@ -169,6 +180,7 @@ def test_a_soft_prompt_in_numbers(client: Client) -> None:
         ((BASE, "Hi", [], 8, 0.0, 0), "/compare", "between 1 and 6 panes"),
         ((BASE, "Hi", ["base"], 100_000, 0.0, 0), "/compare", "max_new_tokens must be between 1 and 256"),
         ((BASE, "Hi", ["nobody"], 8, 0.0, 0), "/compare", "no adapter “nobody”"),
+        ((BASE, "Hi", ["base"], 8, 6, 0.0), "/answers", "At temperature 0 all 8 answers would be the same"),
         (("gpt-9", "Hi", ["base"], 8, 0.0, 0), "/compare", "no base model “gpt-9”"),
         ((BASE, "lora", "pirate", {"rank": 1000}, 2, 0), "/train", "rank must be between 1 and 64"),
         ((BASE, "lora", "pirate", {"speed": 1}, 2, 0), "/train", "no hyperparameter speed"),

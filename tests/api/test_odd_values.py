@@ -14,6 +14,7 @@ import pytest
 from playground import locales
 from playground.model.bases import Base
 from playground.ui.api.endpoints import build_api
+from playground.ui.api.many import ENDPOINTS as MANY
 from playground.ui.api.quantize import ENDPOINTS as MORE
 from playground.ui.api.served import ServedBlocks
 
@@ -22,6 +23,7 @@ SOUND: dict[str, dict[str, Any]] = {  # values of all endpoints that have no def
     "count_parameters": {"base": BASE, "method": "lora"},
     "train": {"base": BASE, "method": "lora", "task": "pirate"},
     "compare": {"base": BASE, "prompt": "Hello?", "adapters": ["base"]},
+    "answers": {"base": BASE, "prompt": "Hello?", "adapters": ["base"]},
     "low_rank": {"adapter": "pirate-lora"},
     "truncate": {"adapter": "pirate-lora", "prompt": "Hello?"},
     "soft_prompt": {"adapter": "pirate-prompt_tuning"},
@@ -56,11 +58,13 @@ MEANT_TOO = {
 NOT_MEANT = {
     ("compare", "adapters"): {"list"},
     ("compare", "temperature"): {"number"},
+    ("answers", "adapters"): {"list"},
+    ("answers", "temperature"): {"number"},
 }
 
 
 with ServedBlocks() as PAGE:  # the endpoints alone
-    build_api(MORE)
+    build_api({**MANY, **MORE})
 ENDPOINTS = {str(one.api_name): one for one in PAGE.fns.values() if one.api_visibility == "public"}
 
 

@@ -283,6 +283,14 @@ def test_axe_finds_nothing_on_a_laptop_in_daylight(laptop: Page, tab: str) -> No
         for chip in ("#decoding-chip", "#add-pane"):
             laptop.locator(chip).click()
         expect(laptop.locator("#panes-chosen")).to_be_visible()
+        for name, value in (("times", "2"), ("max_new_tokens", "4")):
+            laptop.locator(f"#{name} input[type=number]").fill(value)
+            laptop.locator(f"#{name} input[type=number]").press("Tab")
+        expect(laptop.locator("#many")).to_contain_text("Answer 2 times")
+        laptop.locator("#many").click()
+        expect(laptop.locator("#many-result .pp-verdict")).to_be_visible()
+        for fold in laptop.locator("#many-result summary").all():
+            fold.click()
     if tab == "train":
         laptop.locator("#more .label-wrap").click()
         expect(laptop.locator("#train-seed")).to_be_visible()

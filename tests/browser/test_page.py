@@ -486,6 +486,20 @@ def test_a_question_that_is_changed_while_answers_are_written_names_the_button_t
         expect(page.locator(".pp-former")).to_contain_text("press Compare to have it answered", use_inner_text=True)
 
 
-def test_enter_in_the_prompt_compares(brief: Page) -> None:
+def test_enter_in_the_prompt_compares_and_below_the_panes_the_same_is_answered_many_times(brief: Page) -> None:
     brief.locator("#prompt textarea").press("Enter")
     expect(brief.locator("#compare-notice")).to_contain_text("Done")
+    brief.locator("#decoding-chip").click()
+    set_slider(brief, "#times", 2)
+    expect(brief.locator("#many")).to_have_text("Answer 2 times, at temperature 0.7 instead of greedy")
+    brief.locator("#many").click()
+    said, former = brief.locator("#many-result .pp-verdict"), brief.locator("#many-result[data-former]")
+    expect(said).to_contain_text("inside the noise")  # two answers each can be nothing else
+    expect(brief.locator("#many-result .pp-ring")).to_have_count(8)
+    expect(former).to_have_count(0)
+    brief.locator("#prompt textarea").fill("Who?")
+    expect(former).to_have_count(1)
+    expect(brief.locator("#many-result .pp-former")).to_be_visible()
+    brief.reload()
+    expect(said).to_be_visible()
+    expect(former).to_have_count(1)  # eight times again, says the slider

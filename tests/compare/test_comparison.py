@@ -76,13 +76,18 @@ def trained(
     return list(train(TrainingJob(base_id, method, task, values, steps), get_base))[-1].adapter
 
 
+@cache
+def trained_once(variant: str, get_base: GetBase) -> Adapter:
+    return trained("tiny", *VARIANTS[variant], get_base)
+
+
 AnyModel = PreTrainedModel | PeftModel
 
 
 @pytest.fixture(scope="module")
 def adapter(tiny_forms: GetBase) -> Callable[[str | None], Adapter | None]:
     """The adapter of a variant, trained once; None gives None."""
-    return cache(lambda variant: trained("tiny", *VARIANTS[variant], tiny_forms) if variant else None)
+    return lambda variant: trained_once(variant, tiny_forms) if variant else None
 
 
 def peft_model(base: PreTrainedModel, adapter: Adapter, folder: Path) -> AnyModel:

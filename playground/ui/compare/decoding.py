@@ -12,12 +12,14 @@ import gradio as gr
 
 from playground.bounds import Bound
 from playground.compare.job import DECODING, REPETITION_PENALTY, TOP_P
+from playground.compare.many import TIMES
 from playground.locales import counted, text, written
 from playground.ui.kit.events import note
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 
-SLIDER_STEPS = {"max_new_tokens": 1, "temperature": 0.1, "top_p": 0.05, "repetition_penalty": 0.05}  # a seed is typed
+SLIDER_STEPS = {"max_new_tokens": 1, "temperature": 0.1, "top_p": 0.05, "repetition_penalty": 0.05, "times": 1}
+# a seed is typed
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,12 @@ class Manner(Visit):
         return cls(decoding={bound.name: given.pop(bound.name) for bound in DECODING}, **given)
 
 
-def card(wording: Wording) -> tuple[gr.Column, dict[str, Any]]:
-    """The card, hidden at first, and its controls by the names of what they set."""
+def card(wording: Wording) -> tuple[gr.Column, dict[str, Any], gr.Slider]:
+    """The card, hidden at first, its controls by the names of what they set, and how often panes answer below (many.py)."""
     with gr.Column(elem_classes="pp-card", visible=False, elem_id="decoding") as column, gr.Row():
         controls = {bound.name: _control(wording, bound) for bound in DECODING}
-    return column, controls
+        times = _control(wording, TIMES)
+    return column, controls, times
 
 
 def _control(wording: Wording, bound: Bound) -> Any:
@@ -47,8 +50,8 @@ def _control(wording: Wording, bound: Bound) -> Any:
     return wording.make(gr.Number, said, precision=0, elem_id=bound.name, **limits)
 
 
-def summary(language: str, decoding: Mapping[str, Any]) -> str:
-    """greedy · 64 tokens · seed 0; what else decides the answers where it is not as usual."""
+def summary(language: str, decoding: Mapping[str, Any], times: int = 1) -> str:
+    """greedy · 64 tokens · seed 0; what else decides the answers where it is not as usual. Several `times`: seeds 0 to 7."""
     how = [text(language, "decoding.greedy")]
     if decoding["temperature"]:
         how = [text(language, "decoding.sampled", temperature=written(language, decoding["temperature"]))]
@@ -56,7 +59,10 @@ def summary(language: str, decoding: Mapping[str, Any]) -> str:
             how.append(text(language, "decoding.top", top_p=written(language, decoding["top_p"])))
     if decoding["repetition_penalty"] != REPETITION_PENALTY.default:
         how.append(text(language, "decoding.penalty", penalty=written(language, decoding["repetition_penalty"])))
-    return counted(language, "decoding.summary", decoding["max_new_tokens"], how=" · ".join(how), seed=decoding["seed"])
+    said = {"how": " · ".join(how), "seed": decoding["seed"]}
+    if times > 1:
+        return counted(language, "decoding.seeds", decoding["max_new_tokens"], **said, last=decoding["seed"] + times - 1)
+    return counted(language, "decoding.summary", decoding["max_new_tokens"], **said)
 
 
 def resets(former: Manner, now: Mapping[str, Any]) -> str:

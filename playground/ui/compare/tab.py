@@ -29,15 +29,18 @@ from playground.actions.compare import (
 )  # fmt: skip
 from playground.compare.job import DEFAULTS
 from playground.errors import PlaygroundError
-from playground.ui.compare import decoding, notices, own, panes, picker, sharing
+from playground.ui.compare import decoding, many, notices, own, panes, picker, sharing
 from playground.ui.compare import former as former_panes
+from playground.ui.compare import question as question_row
 from playground.ui.compare.asked import COMPARE, Seen
 from playground.ui.compare.decoding import Manner
 from playground.ui.compare.former import Former
+from playground.ui.compare.many import Many
 from playground.ui.compare.opening import Opening
 from playground.ui.compare.own import OwnAdapters
 from playground.ui.compare.picker import Picked, pane_update
 from playground.ui.compare.progress import progress
+from playground.ui.compare.question import chip
 from playground.ui.kit import links
 from playground.ui.kit.base import BaseChoice
 from playground.ui.kit.controls import Changes, Controls, unchanged
@@ -87,6 +90,7 @@ class CompareTab:
     copied: gr.HTML  # what is said of the link, until anything else is done
     notice: gr.HTML
     answers: gr.HTML
+    many: Many
     tokens: gr.HTML
 
     @property
@@ -203,6 +207,7 @@ class CompareTab:
             self.prompt: {"value": question.prompt},
             self.panes: pane_update(replace(visit, base=question.base), question.panes),
             self.summary: {"value": decoding.chip(language, question.decoding)},
+            self.many.go: {"value": many.label(language, question.decoding)},
             **{control: {"value": question.decoding[name]} for name, control in self.decoding.items()},
             **{
                 component: value if isinstance(value, dict) else {"value": value}
@@ -216,20 +221,20 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
     make, opening = wording.make, first_frame()
     question = Question.of_frame(opening)
     make(html, {"value": lambda lang: lead(lang, "compare.lead", newcomer(lang))}, js_on_load=NEWCOMER)
-    prompt, go, stop = _question(wording, opening["prompt"])
+    prompt, go, stop = question_row.build(wording, opening["prompt"])
     make(html, {"value": english}, elem_classes="pp-english")
     with gr.Row(elem_classes="pp-chips"):
         make(html, {"value": lambda lang: f'<span class="pp-soft pp-small">{words(lang, "compare.try")}</span>'})
-        examples = {task: _chip(wording, f"compare.try.{task}", f"try-{task}") for task in recorded()}
+        examples = {task: chip(wording, f"compare.try.{task}", f"try-{task}") for task in recorded()}
         with gr.Row(elem_classes=["pp-chips", "pp-push"]):  # they stay together where the line is too short
             summary = make(
                 gr.Button, {"value": lambda lang: decoding.chip(lang, DEFAULTS)},
                 size="sm", elem_classes="chip", elem_id="decoding-chip",
             )  # fmt: skip
-            add = _chip(wording, "compare.add", "add-pane")
-            copy = _chip(wording, "compare.copy", "copy-link")
+            add = chip(wording, "compare.add", "add-pane")
+            copy = chip(wording, "compare.copy", "copy-link")
     copied = html("", elem_id="copied-notice")
-    decoding_card, how = decoding.card(wording)
+    decoding_card, how, times = decoding.card(wording)
     panes_card, chosen, brought = picker.card(wording, pane_ids(opening))
     with panes_card:
         mine = own.build(wording, visit, chosen)
@@ -238,37 +243,22 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
     with gr.Column(elem_id="answered"):
         answers = make(html, {"value": lambda lang: panes.answers(opening, question, lang)}, elem_id="panes")
         tokens = make(html, {"value": lambda lang: panes.first_tokens(opening, lang)}, elem_id="first-tokens")
+    asked = {**visit.components, "prompt": prompt, "panes": chosen, **how}
+    repeated = many.build(wording, {**asked, "times": times})
     tab = CompareTab(
         visit=visit, base=base,
         manner=Controls(Manner.of, {**visit.components, **how}),
-        asked=Controls(Asked.of, {**visit.components, "prompt": prompt, "panes": chosen, **how}),
+        asked=Controls(Asked.of, asked),
         seen=Controls(Seen, {**visit.components, "answers": answers}),
         picked=Controls(Picked, {**visit.components, "panes": chosen, "zip": brought, "notice": notice}),
         prompt=prompt, panes=chosen, own=mine, zip=brought, former=former, decoding=how,
         summary=summary, examples=examples, go=go, stop=stop,
-        link=gr.Textbox(visible=False), copied=copied, notice=notice, answers=answers, tokens=tokens,
+        link=gr.Textbox(visible=False), copied=copied, notice=notice, answers=answers, many=repeated, tokens=tokens,
     )  # fmt: skip
     for button, card in ((summary, decoding_card), (add, panes_card)):
         reveal(button, card)
     _wire(tab, examples, copy)
     return tab
-
-
-def _question(wording: Wording, prompt: str) -> tuple[gr.Textbox, gr.Button, gr.Button]:
-    """The prompt, and the two buttons that take turns beside it."""
-    make = wording.make
-    with gr.Row(elem_classes="pp-ask"):
-        box = make(
-            gr.Textbox, {"label": "compare.prompt", "placeholder": "compare.placeholder"}, value=prompt,
-            show_label=False, container=False, lines=1, max_lines=6, elem_id="prompt",
-        )  # fmt: skip
-        go = make(gr.Button, {"value": "compare.go"}, variant="primary", elem_id="compare", elem_classes="pp-go")
-        stop = make(gr.Button, {"value": "compare.stop"}, visible=False, elem_id="stop-compare", elem_classes="pp-go")
-    return box, go, stop
-
-
-def _chip(wording: Wording, key: str, element: str) -> gr.Button:
-    return wording.make(gr.Button, {"value": key}, size="sm", elem_classes="chip", elem_id=element)
 
 
 def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -> None:
@@ -280,9 +270,11 @@ def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -
     gr.on([one.change for one in (tab.answers, *controls)], None, [tab.answers, *controls], None, js=COMPARE, **HIDDEN)
     tab.stop.click(visit.handler(tab.halt), visit.inputs, [tab.go, tab.stop], **HIDDEN)
     example = [*controls, *tab.base.all, tab.notice, tab.answers, tab.tokens, *tab.former.all]
-    for task, chip in examples.items():
-        chip.click(asked.handler(partial(tab.example, task)), asked.inputs, list(dict.fromkeys(example)), **HIDDEN)
+    for task, button in examples.items():
+        button.click(asked.handler(partial(tab.example, task)), asked.inputs, list(dict.fromkeys(example)), **HIDDEN)
     former_panes.wire(tab.former, visit, tab.base, tab.panes)
+    many.wire(tab.many, visit, tab.decoding)
+    tab.own.renamed.then(tab.many.repeat.handler(tab.many.attach), tab.many.repeat.inputs, tab.many.shown, **STREAM)
     tab.own.renamed.then(tab.seen.handler(tab.retitle), tab.seen.inputs, [tab.answers, tab.tokens], **HIDDEN)
     gr.on(
         [control.change for control in tab.decoding.values()],
