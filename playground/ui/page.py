@@ -22,10 +22,13 @@ from playground.learn.progress import kept_of
 from playground.ui.api.endpoints import build_api
 from playground.ui.api.quantize import ENDPOINTS
 from playground.ui.api.race import ENDPOINTS as RACE
+from playground.ui.api.score import ENDPOINTS as SCORE
 from playground.ui.api.served import ServedBlocks
+from playground.ui.compare import scores
 from playground.ui.compare import tab as compare
 from playground.ui.compare.opening import opening
 from playground.ui.compare.picker import pane_update
+from playground.ui.compare.scores import Scores
 from playground.ui.compare.tab import Asked, CompareTab
 from playground.ui.kit import links
 from playground.ui.kit.base import BaseChoice, Wanted
@@ -77,6 +80,7 @@ class Shell:
     tabs: gr.Tabs
     timer: gr.Timer
     compared: CompareTab
+    scored: Scores
     trained: TrainTab
     learned: LearnTab
 
@@ -149,7 +153,7 @@ def build_page() -> gr.Blocks:
         page.numbers = Numbers(wording.labels, kept["language"]._id, [one._id for one in said])
         _wire(shell)
         _wire_opening(page, shell)
-        build_api({**RACE, **ENDPOINTS})
+        build_api({**RACE, **SCORE, **ENDPOINTS})
     return page
 
 
@@ -171,6 +175,7 @@ def build_shell(wording: Wording) -> Shell:
             learned = learn.build(wording, visit)
         with wording.make(gr.Tab, {"label": "tabs.compare"}, id="compare"):
             compared = compare.build(wording, visit, choice)
+            scored = scores.build(wording, visit, compared.panes, compared.prompt)
         with wording.make(gr.Tab, {"label": "tabs.train"}, id="train", render_children=True):
             trained = train.build(wording, visit)
         with wording.make(gr.Tab, {"label": "tabs.lowrank"}, id="lowrank", render_children=True) as lab:
@@ -178,7 +183,7 @@ def build_shell(wording: Wording) -> Shell:
         with wording.make(gr.Tab, {"label": "tabs.quantization"}, id="quantization", render_children=True) as lab:
             quantize.build(wording, lab, visit)
     timer = gr.Timer(POLL_SECONDS, active=False)
-    return Shell(wording, visit, choice, wanted, top, tabs, timer, compared, trained, learned)
+    return Shell(wording, visit, choice, wanted, top, tabs, timer, compared, scored, trained, learned)
 
 
 def _wire(shell: Shell) -> None:
@@ -201,6 +206,7 @@ def _wire(shell: Shell) -> None:
         shown = event.then(trained.visit.handler(trained.attach), trained.visit.inputs, trained.shown, **STREAM)
         shown.then(trained.result.handler(trained.pack), trained.result.inputs, trained.packed, **HIDDEN)
         event.then(trained.visit.handler(trained.race.again), trained.visit.inputs, trained.race.shown, **STREAM)
+        event.then(trained.visit.handler(trained.runs.show), trained.visit.inputs, trained.runs.shown, **HIDDEN)
     trained.race.begun.then(offered, picked.inputs, compared.offered, **HIDDEN)
     _wire_comparing(shell)
 
@@ -234,8 +240,11 @@ def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
     load = page.load(shell.opened, visitor, list(opened), **HIDDEN)
     load.then(learned.learner.handler(learned.open), learned.learner.inputs, learned.shown, **HIDDEN)
     load.then(compared.seen.handler(compared.attach), compared.seen.inputs, compared.shown, **STREAM)
-    load.then(visit.handler(trained.attach), visit.inputs, trained.shown, **STREAM)
-    load.then(visit.handler(trained.race.attach), visit.inputs, trained.race.shown, **STREAM)
+    load.then(visit.handler(shell.scored.attach), visit.inputs, shell.scored.shown, **STREAM)
+    load.then(visit.handler(trained.runs.show), visit.inputs, trained.runs.shown, **HIDDEN)
+    for attach, shown in ((trained.attach, trained.shown), (trained.race.attach, trained.race.shown)):
+        followed = load.then(visit.handler(attach), visit.inputs, shown, **STREAM)
+        followed.then(visit.handler(trained.runs.show), visit.inputs, trained.runs.shown, **HIDDEN)
     picked = trained.picked
     load.then(visit.handler(picked.restore), visit.inputs, picked.restored, **HIDDEN)
     load.then(visit.handler(base.arrive), visit.inputs, base.all, **STREAM)
