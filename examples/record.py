@@ -20,11 +20,10 @@ from playground import settings
 from playground.actions.quantize import recording
 from playground.adapt import tasks
 from playground.adapt.adapters import read, save
-from playground.adapt.tasks import Task
 from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob
-from playground.model.bases import BASES, Base
+from playground.model.bases import BASES
 from playground.model.catalogue import FORMS
 from playground.quantize.wholemodel import WholeJob, survey
 from playground.train import looks, scoring
@@ -118,20 +117,12 @@ def score() -> None:
     for task_id in tasks.TASK_IDS:
         task = tasks.task(task_id)
         shown = Variant(base.id), Variant(base.id, reference(base.id, base.architecture, task))
-        made[task_id] = {one.method: worth(base, one, task) for one in shown}
+        made[task_id] = {one.method: scoring.recorded(base, one, task) for one in shown}
         print(task_id, {name: one["held_out_loss"] for name, one in made[task_id].items()}, flush=True)
     found = {"base": base.id, "checksum": base.loaded_checksum, "tokens": scoring.TOKENS, "dtype": base.dtype}
     measured_with = {"hardware": hardware(base), "versions": versions()}
     content = json.dumps(found | measured_with | {"tasks": made}, ensure_ascii=False, indent=1)
     scoring.FILE.write_text(content + "\n", encoding="utf-8")
-
-
-def worth(base: Base, variant: Variant, task: Task) -> dict[str, Any]:
-    """A variant's loss and answers, and the examples before its questions, where it has any."""
-    *_, scored = scoring.scored(variant, task, base)
-    shots = {"shots": variant.adapter.record.shots} if variant.adapter else {}
-    answers = [one.answer for one in scored.examples]  # type: ignore[union-attr]  # the last event
-    return {"held_out_loss": finished(scoring.held_out_loss(base, variant, task)), "answers": answers, **shots}
 
 
 def main() -> None:

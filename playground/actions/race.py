@@ -6,7 +6,7 @@ it learns what it would learn alone; the lane lets them go on together.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from playground.actions import runs
@@ -79,13 +79,16 @@ def _racing(key: str, job: TrainingJob) -> Callable[[Callable[[], bool]], Iterat
 
     def events(stop: Callable[[], bool]) -> Iterator[Any]:
         from playground.compare.pool import LOOKS
-        from playground.train.scoring import Scored, scored
+        from playground.train.scoring import Scored, keep, scored
 
         for event in learning(key, job, stop):
             if isinstance(event, Ended) and event.event == "finished":
                 variant = Variant.of(job.base, SESSIONS.get(key).library.get(event.adapter.id))
-                for told in scored(variant, job.task, BASES.get(variant.base), stop, LOOKS):
+                base, loss = BASES.get(variant.base), event.adapter.record.held_out[-1][1]
+                for told in scored(variant, job.task, base, stop, LOOKS):
                     if isinstance(told, Scored):
+                        told = replace(told, held_out_loss=loss)
+                        keep(base, variant, job.task, told)
                         runs.mark(key, job.task, told)
                     yield told
             yield event

@@ -125,13 +125,13 @@ def held_out_of(prompt: str) -> str:
     return next((one for one in tasks.TASK_IDS if any(asked == held.prompt for held in tasks.task(one).held_out)), "")
 
 
-def score_adapter(key: str, adapter_id: str) -> Run:
+def score_adapter(key: str, adapter_id: str, task: Task | None = None) -> Run:
     """
-    Queue the scoring of one of the session's adapters on its own task, with the base that it was asked for and few-shot
-    beside it; the loss is that which its run has measured last. Raises PlaygroundError.
+    Queue the scoring of one of the session's adapters on the task that it has learned, with the base that it was asked for
+    and few-shot beside it; the loss is that which its run has measured last. Raises PlaygroundError.
     """
     adapter = SESSIONS.get(key).library.get(adapter_id)
-    task, record = held_out_task(adapter), adapter.record
+    task, record = task or held_out_task(adapter), adapter.record
     if task is None:
         raise PlaygroundError("no_held_out")
     measured = dict([(adapter.id, loss) for step, loss in record.held_out if step == record.steps][-1:])

@@ -85,7 +85,7 @@ def _then_scored(key: str, job: TrainingJob, stop: Callable[[], bool]) -> Iterat
     for event in learning(key, job, stop):
         if isinstance(event, Ended) and event.event == "finished":
             with suppress(PlaygroundError):  # it can be asked for again
-                score_adapter(key, event.adapter.id)
+                score_adapter(key, event.adapter.id, job.task)
         yield event
 
 

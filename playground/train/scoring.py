@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from playground.errors import PlaygroundError
 from playground.model.memory import STORE
 from playground.train.batches import Encoded
 from playground.train.evaluation import SAMPLES, held_out_losses, rows_of, written
-from playground.train.pauses import Stopped
+from playground.train.pauses import Stopped, finished
 
 if TYPE_CHECKING:
     from playground.compare.decoding import Row
@@ -115,19 +116,29 @@ def score(
 def _worth(
     job: ScoreJob, variant: Variant, base: Base, stop: Callable[[], bool], pool: AnyPool | None
 ) -> Generator[None, None, Scored]:
-    """What is known, or measured now, of a variant. Raises Stopped, and PlaygroundError as `tasks.encode`."""
+    """What is known of a variant, or measured now. Raises Stopped, and PlaygroundError as `tasks.encode`."""
     found = known(base, variant, job.task)
     if found is None:
-        loss = job.losses.get(variant.id)
-        if loss is None:
-            loss = yield from _stoppable(held_out_loss(base, variant, job.task), stop)
-        found = Scored(_step(variant), None, 0, loss, pane=variant.id)
-        for event in scored(variant, job.task, base, stop, pool) if job.task.id in tasks.SCORES else ():
-            yield
+        found = yield from _measured(job, variant, base, stop, pool)
+        keep(base, variant, job.task, found)
+    return found
+
+
+def _measured(
+    job: ScoreJob, variant: Variant, base: Base, stop: Callable[[], bool], pool: AnyPool | None
+) -> Generator[None, None, Scored]:
+    loss = job.losses.get(variant.id)
+    if loss is None:
+        loss = yield from _stoppable(held_out_loss(base, variant, job.task), stop)
+    found = Scored(_step(variant), None, 0, loss, pane=variant.id)
+    if job.task.id not in tasks.SCORES:
+        return found
+    with closing(scored(variant, job.task, base, lambda: False, pool)) as events:
+        for event in events:
             if stop():
                 raise Stopped
+            yield
             found = replace(event, held_out_loss=loss) if isinstance(event, Scored) else found
-        keep(base, variant, job.task, found)
     return found
 
 
@@ -149,7 +160,7 @@ def scored(
     base: Base,
     stop: Callable[[], bool] = lambda: False,
     pool: AnyPool | None = None,
-) -> Iterator[Answers | Scored]:
+) -> Generator[Answers | Scored, None, None]:
     """
     Greedy answers to the first QUESTIONS held-out questions as they grow, then their score (`tasks.SCORES`). A visitor's own
     task has no rule: then only the first SAMPLES are answered, and no score follows; nor does one after a stop. In a `pool`
@@ -226,10 +237,18 @@ def _shipped(base: Base, variant: Variant, task: Task) -> Scored | None:
     same = (made["checksum"], made["tokens"]) == (base.loaded_checksum, TOKENS)
     if not same or variant.method not in (BASE, FEW_SHOT) or task.id not in tasks.TASK_IDS or task != tasks.task(task.id):
         return None
-    one = made["tasks"][task.id][variant.method]
-    if [list(shot) for shot in variant.adapter.record.shots] != one["shots"] if variant.adapter else False:
+    one = made["tasks"].get(task.id, {}).get(variant.method)
+    if one is None or [Example(*shot) for shot in one.get("shots", [])] != _shots(variant):
         return None
     return replace(_marked(task, one["answers"], 0, variant.id), held_out_loss=one["held_out_loss"])
+
+
+def recorded(base: Base, variant: Variant, task: Task) -> dict[str, Any]:
+    """What `examples/scores.json` holds of the base, or of few-shot, on a task."""
+    shots = {"shots": [list(shot) for shot in variant.adapter.record.shots]} if variant.adapter else {}
+    loss = finished(held_out_loss(base, variant, task))
+    *_, last = scored(variant, task, base)
+    return {"held_out_loss": loss, "answers": [one.answer for one in last.examples], **shots}  # type: ignore[union-attr]
 
 
 @cache
