@@ -71,7 +71,8 @@ def start_scoring(
         raise PlaygroundError("already_scoring")
     parameters = catalogue.parameters(base_id)
     subject = Subject(base_id, learned.id, tuple(one.summary(parameters) for one in variants))
-    job = ScoreJob(learned, variants, losses or {})
+    known_first = tuple(sorted(variants, key=lambda one: one.id not in (BASE, FEW_SHOT)))
+    job = ScoreJob(learned, known_first, losses or {})
     return SESSIONS.submit(key, TRAIN, _scoring(key, job), subject, place, NOTHING, LENGTH * len(variants))
 
 
@@ -152,7 +153,7 @@ def stop_scoring(key: str, place: Place) -> None:
 def score_view(key: str, run: Run, language: str) -> dict[str, Any]:
     """What is shown of a scoring: a row for each pane, with the name that it has by now."""
     found = {event.pane: event for event in run.events}
-    rows = [{**one, **row_of(found.get(one["id"]), language)} for one in run.job.panes]
+    rows = [{**one, **row_of(found.get(one["id"]), run.ended, language)} for one in run.job.panes]
     return {
         "base": run.job.base,
         "task": run.job.task,
@@ -164,14 +165,16 @@ def score_view(key: str, run: Run, language: str) -> dict[str, Any]:
     }
 
 
-def row_of(found: Scored | Unscored | None, language: str) -> dict[str, Any]:
-    """What is known of a pane: nothing yet, why it has no score, or its numbers with the answers behind them."""
+def row_of(found: Scored | Unscored | None, ended: bool, language: str) -> dict[str, Any]:
+    """
+    What is known of a pane: nothing, why it has no score, or its numbers with the answers behind them; whether more may come.
+    """
     nothing: dict[str, Any] = dict.fromkeys(("held_out_loss", "score", "right")) | {"questions": 0, "examples": []}
     if found is None:
-        return nothing | {"scored": False, "message": ""}
+        return nothing | {"waits": not ended, "message": ""}
     if found.event == "unscored":
-        return nothing | {"scored": True, "message": found.error.message(language)}  # type: ignore[union-attr]
-    return score_json(found) | {"scored": True, "message": ""}  # type: ignore[arg-type]
+        return nothing | {"waits": False, "message": found.error.message(language)}  # type: ignore[union-attr]
+    return score_json(found) | {"waits": False, "message": ""}  # type: ignore[arg-type]
 
 
 def score_json(found: Scored) -> dict[str, Any]:

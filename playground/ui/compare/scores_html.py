@@ -47,7 +47,7 @@ def status(view: Values, language: str) -> str:
     if state == "queued":
         said = queued(language, view["position"] or 1, view["wait"])
     else:
-        done = sum(one["scored"] for one in view["rows"])
+        done = sum(not one["waits"] for one in view["rows"])
         said = text(language, f"score.{state}", done=number(language, done), count=number(language, len(view["rows"])))
     return f'<p class="pp-soft" role="status">{escape(said)}</p>'
 
@@ -66,7 +66,7 @@ def standings(view: Values, language: str) -> str:
 
 
 def _row(one: Values, figures: int, language: str) -> str:
-    blank = NO_VALUE if one["scored"] else "…"
+    blank = "…" if one["waits"] else NO_VALUE
     why = f"<small>{escape(one['message'])}</small>" if one["message"] else ""
     cells = "".join(f"<td>{cell or blank}</td>" for cell in numbers(one, language)[:figures])
     return f'<tr {pane_colour(one)}><th scope="row">{escape(pane_title(one, language))}{why}</th>{cells}</tr>'

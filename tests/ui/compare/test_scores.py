@@ -29,7 +29,7 @@ def row(pane: str, method: str, loss: float | None, marks: tuple[float, ...], **
         "hyperparameters": {"rank": 8} if method == "lora" else {}, "steps": 24, "own": method == "lora", "number": 1,
         "held_out_loss": loss, "score": sum(marks) / len(marks) if marks else None,
         "right": sum(one == 1 for one in marks) if marks else None, "questions": len(marks), "examples": examples,
-        "scored": True, "message": "",
+        "waits": False, "message": "",
     }  # fmt: skip
     return plain | changed
 
@@ -66,7 +66,7 @@ def test_hostile_text_is_shown_as_text_and_never_obeyed(place: Any, language: An
 
 
 def test_every_state_is_sound_and_said_in_both_languages() -> None:
-    waiting = row("mine", "lora", None, (), scored=False)
+    waiting = row("mine", "lora", None, (), waits=True)
     states = [view(waiting, state=state, position=2) for state in ("queued", "running", "stopped", "failed")]
     assert_laws(lambda language: [scores_html.drawn(one, language) for one in (*states, view(), view(*ROWS, ROWS[2]))])
 
@@ -104,7 +104,7 @@ def test_own_examples_show_the_loss_and_why_there_is_no_score() -> None:
 
 
 def test_a_pane_that_waits_is_open_and_one_that_cannot_be_scored_says_why() -> None:
-    told = Page(scores_html.drawn(view(row("a", "lora", None, (), scored=False), state="running"), "en")).text
+    told = Page(scores_html.drawn(view(row("a", "lora", None, (), waits=True), state="running"), "en")).text
     assert "…" in told
     told = Page(scores_html.drawn(view(row("a", "lora", None, (), message="Too long.")), "en")).text
     assert "Too long." in told
