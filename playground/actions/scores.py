@@ -167,7 +167,8 @@ def score_view(key: str, run: Run, language: str) -> dict[str, Any]:
 
 def row_of(found: Scored | Unscored | None, ended: bool, language: str) -> dict[str, Any]:
     """
-    What is known of a pane: nothing, why it has no score, or its numbers with the answers behind them; whether more may come.
+    What is known of a pane: nothing, why it has no score, or its numbers with the answers behind them; whether more may
+    come.
     """
     nothing: dict[str, Any] = dict.fromkeys(("held_out_loss", "score", "right")) | {"questions": 0, "examples": []}
     if found is None:

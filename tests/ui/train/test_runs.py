@@ -150,13 +150,15 @@ def test_programs_ask_for_the_score_and_hear_it_after_the_adapter(
 ) -> None:
     monkeypatch.setattr(endpoints, "key_of", lambda request: key)
     monkeypatch.setattr("playground.adapt.tasks.task", lambda task_id: small_task)
-    told: Any = list(endpoints.train("tiny", "ia3", "pirate", None, steps=1, score=True))  # type: ignore[arg-type]
+    request: Any = None
+    told: Any = list(endpoints.train("tiny", "ia3", "pirate", request, steps=1, score=True))
     names = [one["event"] for one in told]
     assert names[names.index("finished") :] == ["finished", "score", "score", "score"]
     assert [one["pane"] for one in told[-3:]] == ["base", "few_shot", told[-4]["adapter"]["id"]]
     assert set(told[-1]["examples"][0]) == {"prompt", "expected", "answer", "score"}
     json.dumps(told, allow_nan=False)
-    assert list(endpoints.train("tiny", "ia3", "pirate", None, steps=1))[-1]["event"] == "finished"  # type: ignore[arg-type]
+    last: Any = list(endpoints.train("tiny", "ia3", "pirate", request, steps=1))[-1]
+    assert last["event"] == "finished"
 
 
 def group(**changed: Any) -> dict[str, Any]:
