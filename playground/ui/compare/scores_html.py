@@ -113,11 +113,13 @@ def _of_one(one: Values, references: list[Values], language: str) -> list[str]:
 
 def _sentence(key: str, one: Values, value: str, beside: list[str], language: str) -> str:
     plain = text(language, key, title=pane_title(one, language), value=value)
-    return text(language, "score.said.beside", said=plain, beside=listed(language, beside)) if beside else f"{plain}."
+    return f"{plain} ({listed(language, beside)})." if beside else f"{plain}."
 
 
 def _beside(one: Values, value: str, language: str) -> str:
-    return text(language, "score.beside", name=text(language, f"score.{one['method']}"), value=value)
+    """A reference's value: base 4.30."""
+    name = text(language, f"score.reference.{one['method']}")
+    return f"{name} {value}"
 
 
 def _first(rows: list[Values], language: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from playground.actions.runs import runs_csv, runs_view
-from playground.locales import DEFAULT, number, text
+from playground.locales import number, text
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.sections import soft
 from playground.ui.kit.visit import Visit
@@ -34,21 +34,21 @@ class Runs:
     def show(self, visit: Visit) -> Changes:
         """The runs as they are now; nothing as long as there is none."""
         groups = runs_view(visit.key)
-        count = number(visit.language, sum(len(one["rows"]) for one in groups))
+        title = text(visit.language, "runs.title", count=number(visit.language, sum(len(one["rows"]) for one in groups)))
         return {
             self.card: gr.update(visible=bool(groups)),
-            self.panel: gr.update(label=text(visit.language, "runs.title", count=count)),
+            self.panel: gr.update(label=title),
             self.result: runs_html.drawn(groups, runs_csv(visit.key), visit.language) if groups else "",
         }
 
 
 def build(wording: Wording, visit: Controls[Visit]) -> Runs:
     """One closed line, not there before the first run has ended."""
-    title = text(DEFAULT, "runs.title", count=0)  # said anew whenever it is shown
+    make, title = wording.make, {"label": lambda lang: text(lang, "runs.title", count=0)}  # said anew whenever it is shown
     with (
         gr.Column(elem_classes="pp-card", visible=False, elem_id="runs") as card,
-        gr.Accordion(title, open=False, elem_id="runs-panel") as panel,
+        make(gr.Accordion, title, open=False, elem_id="runs-panel") as panel,
     ):
-        wording.make(html, {"value": lambda lang: soft(lang, "runs.lead")})
+        make(html, {"value": lambda lang: soft(lang, "runs.lead")})
         result = html("", elem_id="runs-result")
     return Runs(visit, card, panel, result)
