@@ -68,6 +68,7 @@ MAX_SWEEP_TOKENS = 2048  # of their responses: the base's whole distribution is 
 MAX_SESSIONS = 100
 MAX_PAGES = 300  # open pages whose small component values gradio remembers
 MAX_SESSION_ADAPTERS = 12
+MAX_SESSION_RUNS = 40  # that its table shows; a few kilobytes each
 MAX_SESSION_BYTES = 700_000_000  # a full fine-tuning of the embedded base, and many small adapters
 MAX_ALL_SESSIONS_BYTES = 3_000_000_000
 SESSION_IDLE_SECONDS = 2 * 3600

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import playground
 from playground import locales
 from playground.actions.compare import recorded
+from playground.actions.runs import REFERENCES
 from playground.adapt import tasks
 from playground.adapt.methods import METHODS
 from playground.adapt.tables import CUTS
@@ -90,6 +91,7 @@ def test_values_are_filled_in_by_name_and_plainly(language: Any) -> None:
 SAME_IN_BOTH = {"decoding.top",
     "header.title",  # the name
     "methods.prompt_tuning.name", "methods.lora.name", "methods.ia3.name", "methods.qlora.name", "methods.few_shot.name",
+    "score.reference.few_shot",
     "hyperparameters.dora", "pane.dora", "hyperparameters.dropout", "decoding.top_p", "tasks.json.name",  # terms of art
     "pane.tokens_one", "pane.tokens", "pane.speed",  # "token" is the Spanish word too
     "tokens.below", "module.delta",  # signs
@@ -153,6 +155,11 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "race.{}": ["running", "answering", "finished", "stopped"],
     "race.column.{}": ["racer", "parameters", "loss", "score", "seconds", "adapter"],
     "race.rule.{}": tasks.TASK_IDS,
+    "score.{}": ["running", "stopped", "failed"],
+    "score.column.{}": ["variant", "loss", "score", "right"],
+    "score.reference.{}": REFERENCES,
+    "runs.{}": ["stopped", "diverged"],
+    "runs.column.{}": ["run", "parameters", "steps", "seed", "loss", "score", "right", "seconds"],
     "hyperparameters.{}.{}": CHOICES,
     "samples.{}": ["question", "first", "start", "now"],
     "loss.{}": ["training", "held_out"],

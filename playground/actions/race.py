@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from playground.actions import runs
 from playground.actions.catalogue import count_parameters
 from playground.actions.lanes import TRAIN
 from playground.actions.train import ENDED, event_json, learning, length_of, served, session_view, size_of
 from playground.adapt import tasks
 from playground.adapt.methods import METHODS, method
+from playground.adapt.variant import Variant
 from playground.bounds import finite, shown
 from playground.errors import PlaygroundError
 from playground.locales import DEFAULT
@@ -77,11 +79,18 @@ def _racing(key: str, job: TrainingJob) -> Callable[[Callable[[], bool]], Iterat
 
     def events(stop: Callable[[], bool]) -> Iterator[Any]:
         from playground.compare.pool import LOOKS
-        from playground.train.scoring import scored
+        from playground.train.scoring import Scored, keep, scored
 
         for event in learning(key, job, stop):
             if isinstance(event, Ended) and event.event == "finished":
-                yield from scored(SESSIONS.get(key).library.get(event.adapter.id), job.task, BASES.get, stop, LOOKS)
+                variant = Variant.of(job.base, SESSIONS.get(key).library.get(event.adapter.id))
+                base, loss = BASES.get(variant.base), event.adapter.record.held_out[-1][1]
+                for told in scored(variant, job.task, base, stop, LOOKS):
+                    if isinstance(told, Scored):
+                        told = replace(told, held_out_loss=loss)
+                        keep(base, variant, job.task, told)
+                        runs.mark(key, job.task, told)
+                    yield told
             yield replace(event, left=AFTER + (1 - AFTER) * event.left) if hasattr(event, "left") else event
 
     return events

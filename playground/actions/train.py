@@ -6,17 +6,22 @@ for the page, and the Python that does it again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from playground.actions.adapters import list_adapters
 from playground.actions.catalogue import architecture, count_parameters, have, parameters
 from playground.actions.lanes import TRAIN
+from playground.actions.runs import remember
+from playground.actions.scores import AFTER, score_adapter, score_json, stop_scoring
 from playground.actions.work import expected_wait
 from playground.adapt import tables, tasks
 from playground.adapt.fitting import check_fits
 from playground.adapt.methods import method
 from playground.bounds import finite
+from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.train import recipe
 from playground.train.effort import Effort
@@ -59,15 +64,29 @@ def start_training(
     *,
     steps: int | None = None,
     seed: int = 0,
+    scored: bool = False,
 ) -> Run:
     """
     Queue a training for a session. `task` is the id of a teaching task or an `own_task`; `values` and `steps` take the
-    method's defaults where they are left out. Raises PlaygroundError at once if it cannot be served.
+    method's defaults where they are left out. To be `scored`, it queues that too as soon as it has made all its steps
+    (`scores.AFTER`). Raises PlaygroundError at once if it cannot be served.
     """
     job, trainable = served(base_id, method_id, task, values, steps=steps, seed=seed)
     SESSIONS.check_room(key, kept_bytes(trainable))
     size, length = size_of(trainable), length_of(job)
-    return SESSIONS.submit(key, TRAIN, lambda stop: learning(key, job, stop), job, size=size, length=length)
+    begin = partial(_then_scored if scored else learning, key, job)
+    run = SESSIONS.submit(key, TRAIN, begin, job, size=size, length=length)
+    stop_scoring(key, AFTER)  # of the training before
+    return run
+
+
+def _then_scored(key: str, job: TrainingJob, stop: Callable[[], bool]) -> Iterator[Event | None]:
+    """The same; whoever hears that it has finished finds the scoring queued, unless there is no room for it."""
+    for event in learning(key, job, stop):
+        if isinstance(event, Ended) and event.event == "finished":
+            with suppress(PlaygroundError):  # it can be asked for again
+                score_adapter(key, event.adapter.id, job.task)
+        yield event
 
 
 def served(
@@ -92,7 +111,10 @@ def learning(key: str, job: TrainingJob, stop: Callable[[], bool]) -> Iterator[E
         if isinstance(event, Working):
             yield None  # nothing to tell
             continue
-        yield keep(key, event) if isinstance(event, Ended) else event
+        if isinstance(event, Ended):
+            event = keep(key, event)
+            remember(key, job, event)
+        yield event
 
 
 def size_of(trainable: int) -> Size:
@@ -130,6 +152,10 @@ def event_json(event: Event) -> dict[str, Any]:
     that overflowed is None.
     """
     plain = {name: value for name, value in vars(event).items() if name not in ("adapter", "error", "kept")}
+    if plain["event"] == "score":
+        plain |= score_json(event)  # type: ignore[arg-type]
+    if plain["event"] == "unscored":
+        plain |= {"error": str(event.error)}  # type: ignore[union-attr]
     if plain["event"] in ("finished", "stopped", "failed"):
         ended: Any = event
         adapter = ended.adapter.summary() if ended.kept else None

@@ -15,14 +15,21 @@ from playground.locales import text
 from playground.plots.kit.svg import EMPTY_TOP, axis_top, curve, finite, spread, x_axis, y_axis
 from playground.plots.quantize.pieces import stretched
 
-SHADES = 100, 62, 38, 24, 14, 8  # percent of a method's colour in that of its first, second, … racer; the rest is ink
+SHADES = (
+    100,
+    62,
+    38,
+    24,
+    14,
+    8,
+)  # percent of a method's colour in that of its first, second, … racer; the rest is ink; then again
 
 
 def colours(methods: Sequence[str]) -> list[str]:
     """The style of each racer: its method's colours, darker (lighter on dark) for a second of one method."""
     styles = []
     for place, method in enumerate(methods):
-        share = SHADES[methods[:place].count(method)]
+        share = SHADES[methods[:place].count(method) % len(SHADES)]
         mixed = ";".join(
             f"--m{part}:color-mix(in srgb,var(--m-{method}{part}) {share}%,var(--pp-ink))" for part in ("", "-text")
         )

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from playground.adapt import tasks
-from playground.adapt.adapters import Adapter
+from playground.adapt.adapters import Adapter, Record
 from playground.adapt.methods import METHODS
+from playground.adapt.tasks import Example, Task
 from playground.compare.pool import AnyPool
+from playground.model.architecture import Architecture
 from playground.model.bases import Base
 from playground.train.effort import Effort
 from playground.train.evaluation import held_out_losses, questions, sample_answers
@@ -22,12 +24,26 @@ from playground.train.pauses import Stopped, pausing, timed
 from playground.train.record import new_id, record
 
 
+def reference(base_id: str, architecture: Architecture, task: Task) -> Adapter:
+    """Few-shot as it is usually prepared, for whoever is held beside it: the usual number of examples, seed 0."""
+    chosen = METHODS["few_shot"]
+    usual = chosen.complete({})
+    shots = [(shot.prompt, shot.response) for shot in choose(task, usual["examples"], seed=0)]
+    counts = chosen.counts(architecture, usual)
+    return Adapter("few_shot", Record(base_id, chosen.id, task.id, usual, seed=0, steps=0, **counts, shots=shots))
+
+
+def choose(task: Task, count: int, seed: int) -> list[Example]:
+    """So many of the training examples, or all where there are fewer."""
+    return random.Random(seed).sample(task.train, min(count, len(task.train)))
+
+
 def few_shot(job: TrainingJob, base: Base, stop: Callable[[], bool], pool: AnyPool | None = None) -> Iterator[Event]:
     """
     The examples are chosen by the seed of a checked job. `stop` is asked between two batches: the prompt is kept, as far
     as it has been measured. Raises PlaygroundError before the first event if it is too long. `pool` as in `train`.
     """
-    shots = random.Random(job.seed).sample(job.task.train, min(job.hyperparameters["examples"], len(job.task.train)))
+    shots = choose(job.task, job.hyperparameters["examples"], job.seed)
     asked = questions(job.task)
     counts = METHODS[job.method].counts(base.architecture, job.hyperparameters)
     encoded = [tasks.encode(base.tokenizer, example, shots) for example in job.task.held_out]

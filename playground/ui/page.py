@@ -23,10 +23,13 @@ from playground.ui.api.endpoints import build_api
 from playground.ui.api.many import ENDPOINTS as MANY
 from playground.ui.api.quantize import ENDPOINTS
 from playground.ui.api.race import ENDPOINTS as RACE
+from playground.ui.api.score import ENDPOINTS as SCORE
 from playground.ui.api.served import ServedBlocks
+from playground.ui.compare import scores
 from playground.ui.compare import tab as compare
 from playground.ui.compare.opening import opening
 from playground.ui.compare.picker import pane_update
+from playground.ui.compare.scores import Scores
 from playground.ui.compare.tab import Asked, CompareTab
 from playground.ui.kit import links
 from playground.ui.kit.base import BaseChoice, Wanted
@@ -83,6 +86,7 @@ class Shell:
     tabs: gr.Tabs
     timer: gr.Timer
     compared: CompareTab
+    scored: Scores
     trained: TrainTab
     learned: LearnTab
     labs: Mapping[str, gr.Tabs]  # their lists of sections
@@ -160,7 +164,7 @@ def build_page() -> gr.Blocks:
         page.numbers = Numbers(wording.labels, kept["language"]._id, [one._id for one in said])
         _wire(shell)
         _wire_opening(page, shell)
-        build_api({**RACE, **MANY, **ENDPOINTS})
+        build_api({**RACE, **MANY, **SCORE, **ENDPOINTS})
     return page
 
 
@@ -183,6 +187,7 @@ def build_shell(wording: Wording) -> Shell:
             learned = learn.build(wording, visit)
         with wording.make(gr.Tab, {"label": "tabs.compare"}, id="compare"):
             compared = compare.build(wording, visit, choice)
+            scored = scores.build(wording, visit, compared.panes, compared.prompt)
         with wording.make(gr.Tab, {"label": "tabs.train"}, id="train", render_children=True):
             trained = train.build(wording, visit)
         labs = {}
@@ -191,7 +196,7 @@ def build_shell(wording: Wording) -> Shell:
                 labs[name] = room.build(Lab(name, wording, visit, linked))
     wording.make(html, {"value": fold}, elem_id="glossary")  # not in its tab: a tab is not there before it is opened
     timer = gr.Timer(POLL_SECONDS, active=False)
-    return Shell(wording, visit, choice, wanted, top, tabs, timer, compared, trained, learned, labs, linked)
+    return Shell(wording, visit, choice, wanted, top, tabs, timer, compared, scored, trained, learned, labs, linked)
 
 
 def _wire(shell: Shell) -> None:
@@ -214,6 +219,7 @@ def _wire(shell: Shell) -> None:
         shown = event.then(trained.visit.handler(trained.attach), trained.visit.inputs, trained.shown, **STREAM)
         shown.then(trained.result.handler(trained.pack), trained.result.inputs, trained.packed, **HIDDEN)
         event.then(trained.visit.handler(trained.race.again), trained.visit.inputs, trained.race.shown, **STREAM)
+        event.then(trained.visit.handler(trained.runs.show), trained.visit.inputs, trained.runs.shown, **HIDDEN)
     trained.race.begun.then(offered, picked.inputs, compared.offered, **HIDDEN)
     _wire_comparing(shell)
 
@@ -249,8 +255,11 @@ def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
     load.then(compared.seen.handler(compared.attach), compared.seen.inputs, compared.shown, **STREAM)
     many = compared.many
     load.then(many.repeat.handler(many.attach), many.repeat.inputs, many.shown, **STREAM)
-    load.then(visit.handler(trained.attach), visit.inputs, trained.shown, **STREAM)
-    load.then(visit.handler(trained.race.attach), visit.inputs, trained.race.shown, **STREAM)
+    load.then(visit.handler(shell.scored.attach), visit.inputs, shell.scored.shown, **STREAM)
+    load.then(visit.handler(trained.runs.show), visit.inputs, trained.runs.shown, **HIDDEN)
+    for attach, shown in ((trained.attach, trained.shown), (trained.race.attach, trained.race.shown)):
+        followed = load.then(visit.handler(attach), visit.inputs, shown, **STREAM)
+        followed.then(visit.handler(trained.runs.show), visit.inputs, trained.runs.shown, **HIDDEN)
     picked = trained.picked
     load.then(visit.handler(picked.restore), visit.inputs, picked.restored, **HIDDEN)
     load.then(visit.handler(base.arrive), visit.inputs, base.all, **STREAM)

@@ -30,6 +30,7 @@ class Session:
         self.library = Library()
         self.runs: dict[Place, Run] = {}
         self.forms: dict[str, Any] = {}  # as they were filled in last, by what they ask for
+        self.past: list[Any] = []  # what its trainings came to, the oldest first
         self.seen = time.monotonic()
 
     def places(self, place: Place) -> list[tuple[Place, int]]:

@@ -30,7 +30,7 @@ def test_the_design_s_endpoints_and_no_others_are_public(client: Client) -> None
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
         "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
-        "/survey", "/stop", "/race", "/answers",
+        "/survey", "/stop", "/race", "/answers", "/score",
     }  # fmt: skip
 
 
@@ -173,6 +173,16 @@ def test_a_soft_prompt_in_numbers(client: Client) -> None:
     assert all(token["start_nearest"][0]["cosine"] == pytest.approx(1, abs=1e-5) for token in found["tokens"])
 
 
+def test_a_pane_has_its_score_with_the_answers_behind_it(client: Client) -> None:
+    found = {one: client.predict(BASE, one, "json", api_name="/score") for one in ("base", "few_shot")}
+    for pane, one in found.items():
+        assert (one["pane"], one["task"], one["questions"]) == (pane, "json", 16)
+        assert one["score"] == pytest.approx(sum(each["score"] for each in one["examples"]) / 16)
+        assert one["right"] == sum(each["score"] == 1 for each in one["examples"])
+    assert found["few_shot"]["score"] > found["base"]["score"]
+    assert found["few_shot"]["held_out_loss"] < found["base"]["held_out_loss"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "endpoint", "said"),
     [
@@ -195,6 +205,9 @@ def test_a_soft_prompt_in_numbers(client: Client) -> None:
         ((BASE, "pirate", ["lora", 7]), "/race", "not “7”"),
         ((BASE, "pirate", ["lora", "few_shot"]), "/race", "trains nothing"),
         ((BASE, "pirate", ["lora", "ia3"], 1000), "/race", "steps must be between 1 and 300"),
+        ((BASE, "nobody", "pirate"), "/score", "no adapter “nobody”"),
+        ((BASE, "base", "juggling"), "/score", "no task “juggling”"),
+        ((BASE, "base", "own"), "/score", "your own examples"),
         (("nobody",), "/download_adapter", "no adapter “nobody”"),
         (("pirate-prompt_tuning",), "/low_rank", "changes no weight"),
         (("pirate-ia3",), "/low_rank", "has no factors"),

@@ -96,6 +96,11 @@ def test_a_visitor_compares_trains_stops_compares_again_and_downloads(
     page.screenshot(path=artifacts / "train-running.png")
     stop_training(page)
     expect(page.locator("#samples")).to_contain_text("What is the capital of France?")
+    expect(page.locator("#score-result")).to_contain_text("has not been scored")  # who has stopped it waits for nothing more
+    page.locator("#score-go").click()
+    expect(page.locator("#score-result tr", has_text="Few-shot")).to_contain_text("of 16")
+    page.locator("#score-stop").click()
+    expect(page.locator("#score-go")).to_be_visible()
     page.screenshot(path=artifacts / "train-stopped.png")
 
     with page.expect_download() as waiting:

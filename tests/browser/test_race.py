@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -29,12 +30,29 @@ def test_two_racers_run_and_one_of_them_opens_in_compare(context: BrowserContext
         expect(rows.nth(0)).to_contain_text("57,600")
         expect(rows.nth(1)).to_contain_text("460,800")
         expect(page.locator("#race-result .pp-outcome")).to_contain_text("held-out loss")
+        page.locator("#runs-panel .label-wrap").click()
         assert violations(page) == []
         page.screenshot(path=artifacts / "race.png", full_page=True)
 
         page.reload()
         tab(page, 1)
         expect(rows).to_have_count(2)  # opened again, as it was
+        expect(page.locator("#runs-panel")).to_contain_text("This session’s runs (2)")
+        page.locator("#runs-panel .label-wrap").click()
+        runs = page.locator("#runs-result .pp-runs tbody tr")
+        expect(runs).to_have_count(4)  # and base and few-shot
+        with page.expect_download() as saved:
+            page.locator("#runs-result a[download]").click()
+        table = list(csv.DictReader(saved.value.path().read_text(encoding="utf-8").splitlines()))
+        for shown, row in zip(runs.all(), [*table[2:], *table[:2]], strict=True):
+            expect(shown).to_contain_text(f"{row['right']} of {row['questions']}")
+
         rows.nth(0).get_by_role("button").click()
         expect(page.locator("#compare-notice")).to_contain_text("Done")
         expect(page.locator("#panes .pp-name", has_text="IA3 · sentiment (yours")).to_be_visible()
+        page.locator("#scores .label-wrap").click()
+        expect(page.locator("#scores-task input")).to_have_value("Tell good reviews from bad ones")  # that of the question
+        page.locator("#scores-go").click()
+        expect(page.locator("#scores-result tr", has_text="Few-shot")).to_contain_text("of 16")  # it is known
+        page.locator("#scores-stop").click()
+        expect(page.locator("#scores-result [role=status]")).to_contain_text("Stopped")

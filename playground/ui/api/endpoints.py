@@ -17,6 +17,7 @@ from playground.actions import adapters as library
 from playground.actions import catalogue, lowrank
 from playground.actions.compare import start_comparison
 from playground.actions.lowrank import effects, start_edited
+from playground.actions.scores import AFTER, scoring_of
 from playground.actions.train import event_json, start_training
 from playground.actions.work import check_ended, own_place, stop, stop_all
 from playground.compare.job import Decoding
@@ -102,9 +103,11 @@ def train(  # type: ignore[misc]
     hyperparameters: dict[str, Any] = {},  # noqa: B006
     steps: int = 0,
     seed: int = 0,
+    score: bool = False,
 ) -> dict[str, Any]:
     """
-    Train an adapter and watch: a stream of events, the last one with the adapter's summary.
+    Train an adapter and watch: a stream of events, the last one with the adapter's summary; with `score`, the scores of the
+    base, of few-shot and of the adapter follow it.
 
     Args:
         base: a base id
@@ -113,8 +116,18 @@ def train(  # type: ignore[misc]
         hyperparameters: what differs from the method's defaults
         steps: optimizer steps; 0 takes the method's default
         seed: decides initialization and order; the same seed gives the same adapter
+        score: whether the adapter is scored on the task's held-out examples, once it has made all its steps
     """
-    run = start_training(key_of(request), base, method, task, hyperparameters, steps=steps or None, seed=seed)
+    key = key_of(request)
+    run = start_training(key, base, method, task, hyperparameters, steps=steps or None, seed=seed, scored=score)
+    yield from events(run)
+    scoring = scoring_of(key, AFTER) if score and run.state == "finished" and not gone() else None
+    if scoring:
+        yield from events(scoring)
+
+
+def events(run: Run) -> Iterator[dict[str, Any]]:
+    """All events of a run that keeps them, as they come; it stops with whoever follows. Raises the run's error."""
     sent = 0
     try:
         for _ in changes(run):

@@ -7,11 +7,14 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from playground.actions.catalogue import count_parameters
 from playground.actions.train import ENDED
+from playground.errors import PlaygroundError
 from playground.locales import counted, number, percent, seconds, size, text
 from playground.train.job import SAMPLE_TOKENS
 from playground.ui.compare.panes import pane_title, plain_title
 from playground.ui.kit.base import base_name
+from playground.ui.kit.events import alarm
 from playground.ui.kit.html import card, colour, queued, words
 
 if TYPE_CHECKING:
@@ -23,6 +26,14 @@ PREPARING = {
     "finished": "prepare.finished", "stopped": "prepare.stopped", "failed": "prepare.failed",
 }  # fmt: skip
 STARTS_AS_BASE = ("lora", "ia3", "full_fine_tuning")  # the others begin with a prompt or with rounded weights
+
+
+def cost(base_id: str, method_id: str, values: Values, language: str) -> str:
+    """What would be trained, and what that takes."""
+    try:
+        return parameter_card(count_parameters(base_id, method_id, values), method_id, language)
+    except PlaygroundError as error:
+        return alarm(error.message(language))
 
 
 def parameter_card(count: Values, method: str, language: str) -> str:

@@ -14,7 +14,6 @@ import gradio as gr
 
 from playground import locales, settings
 from playground.actions.adapters import described, download, download_examples
-from playground.actions.catalogue import count_parameters
 from playground.actions.lanes import TRAIN
 from playground.actions.train import (
     ENDED,
@@ -36,14 +35,17 @@ from playground.ui.kit.html import heading
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train import form, pickers, race, status
+from playground.ui.train import form, pickers, race, runs, scores, status
 from playground.ui.train.form import Order, Recipe
 from playground.ui.train.pickers import METHOD, Pickers
 from playground.ui.train.race import Race
+from playground.ui.train.runs import Runs
+from playground.ui.train.scores import Scores
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 
 IDLE = training_view(None, locales.DEFAULT)
+CHIP: dict[str, Any] = {"size": "sm", "elem_classes": "chip"}
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ class TrainTab:
     python: gr.Button
     code: gr.Code
     code_open: gr.State
+    scores: Scores
     race: Race
+    runs: Runs
 
     @property
     def shown(self) -> list[Any]:
@@ -115,7 +119,7 @@ class TrainTab:
         """What the button will do, and what that takes."""
         verb = locales.text(recipe.language, "prepare.go" if recipe.method == status.PREPARES else "train.go")
         return {
-            self.count: cost(recipe.base, recipe.method, recipe.settings, recipe.language),
+            self.count: status.cost(recipe.base, recipe.method, recipe.settings, recipe.language),
             self.go: gr.update(value=verb),
         }
 
@@ -124,7 +128,7 @@ class TrainTab:
         try:
             task = own_task(order.rows, order.file, order.pasted) if order.task == OWN else order.task
             run = start_training(
-                order.key, order.base, order.method, task, order.settings, steps=order.steps, seed=order.seed
+                order.key, order.base, order.method, task, order.settings, steps=order.steps, seed=order.seed, scored=True
             )
         except PlaygroundError as error:
             yield {self.refused: alarm(error.message(order.language))}
@@ -212,14 +216,6 @@ class TrainTab:
         return {self.code: gr.update(value=code, visible=True), self.code_open: True}
 
 
-def cost(base_id: str, method_id: str, values: Mapping[str, Any], language: str) -> str:
-    """What would be trained, and what that takes."""
-    try:
-        return status.parameter_card(count_parameters(base_id, method_id, values), method_id, language)
-    except PlaygroundError as error:
-        return alarm(error.message(language))
-
-
 def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
     """The tab's layout and its events."""
     make = wording.make
@@ -228,18 +224,20 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
         with gr.Column(elem_classes="pp-left", min_width=0):
             picked = pickers.build(wording, visit)
             with gr.Column(elem_classes="pp-card"):
-                count = make(html, {"value": lambda lang: cost(settings.DEFAULT_BASE, METHOD, {}, lang)}, elem_id="count")
+                count = make(
+                    html, {"value": lambda lang: status.cost(settings.DEFAULT_BASE, METHOD, {}, lang)}, elem_id="count"
+                )
             go = make(gr.Button, {"value": "train.go"}, variant="primary", elem_id="train", elem_classes="pp-go")
             refused = html("", elem_id="train-refused")
         with gr.Column(min_width=0):
-            seen = _progress(wording) | _results(wording)
-    raced = race.build(wording, visit, picked.order)
-    adapter, code_open = seen["adapter"], seen["code_open"]
+            adapter = gr.State("")
+            seen = _progress(wording) | {"scores": scores.build(wording, visit, adapter)} | _results(wording)
+    raced, done, code_open = race.build(wording, visit, picked.order), runs.build(wording, visit), seen["code_open"]
     tab = TrainTab(
         visit=visit,
         result=Controls(Result, {**visit.components, "adapter": adapter, "code_open": code_open}),
         moment=Controls(Moment, {**visit.components, "step": seen["scrubber"]}),
-        picked=picked, count=count, go=go, refused=refused, race=raced, **seen,
+        picked=picked, count=count, go=go, refused=refused, adapter=adapter, race=raced, runs=done, **seen,
     )  # fmt: skip
     _wire(tab)
     return tab
@@ -254,9 +252,7 @@ def _progress(wording: Wording) -> dict[str, Any]:
             line = make(
                 html, {"value": lambda lang: status.training_status(IDLE, lang)}, elem_id="status", elem_classes="pp-grow"
             )
-            stop = make(
-                gr.Button, {"value": "train.stop"}, size="sm", elem_classes="chip", visible=False, elem_id="stop-train"
-            )
+            stop = make(gr.Button, {"value": "train.stop"}, visible=False, elem_id="stop-train", **CHIP)
         loss = make(html, {"value": lambda lang: loss_curve(IDLE, lang)}, elem_id="loss")
     samples = make(html, {"value": lambda lang: status.samples(IDLE, lang)}, elem_id="samples")
     return {"status": line, "stop": stop, "loss": loss, "samples": samples}
@@ -269,17 +265,16 @@ def _results(wording: Wording) -> dict[str, Any]:
         gr.Radio, {"label": "train.scrub", "info": "train.scrub.help"}, choices=[], visible=False, elem_id="scrubber",
         elem_classes="pp-steps",
     )  # fmt: skip
-    chip: dict[str, Any] = {"size": "sm", "elem_classes": "chip"}
     with gr.Row(elem_classes="pp-chips", visible=False, elem_id="after") as after:
-        compare = make(gr.Button, {"value": "train.compare"}, elem_id="compare-it", **chip)
-        save = make(gr.DownloadButton, {"label": "train.download"}, elem_id="download", **chip)
-        python = make(gr.Button, {"value": "train.python"}, elem_id="python", **chip)
-        own = make(gr.DownloadButton, {"label": "train.examples"}, visible=False, elem_id="download-examples", **chip)
+        compare = make(gr.Button, {"value": "train.compare"}, elem_id="compare-it", **CHIP)
+        save = make(gr.DownloadButton, {"label": "train.download"}, elem_id="download", **CHIP)
+        python = make(gr.Button, {"value": "train.python"}, elem_id="python", **CHIP)
+        own = make(gr.DownloadButton, {"label": "train.examples"}, visible=False, elem_id="download-examples", **CHIP)
     code = make(
         gr.Code, {"label": "train.python"}, language="python", visible=False, interactive=False, elem_id="code"
     )  # fmt: skip
     buttons = {"after": after, "compare": compare, "download": save, "python": python, "examples": own}
-    return {"scrubber": scrubber, **buttons, "code": code, "adapter": gr.State(""), "code_open": gr.State(False)}
+    return {"scrubber": scrubber, **buttons, "code": code, "code_open": gr.State(False)}
 
 
 def _wire(tab: TrainTab) -> None:
@@ -291,7 +286,9 @@ def _wire(tab: TrainTab) -> None:
     recipe.components["method"].change(
         recipe.handler(tab.wait), recipe.inputs, [tab.status, tab.loss, tab.samples], **HIDDEN
     )
-    tab.go.click(order.handler(tab.start), order.inputs, tab.shown, **STREAM)
+    trained = tab.go.click(order.handler(tab.start), order.inputs, tab.shown, **STREAM)
+    for event in (trained, *tab.scores.told, tab.race.begun):
+        event.then(visit.handler(tab.runs.show), visit.inputs, tab.runs.shown, **HIDDEN)
     changed = [one.change for name, one in order.components.items() if name not in ("key", "language")]
     gr.on(changed, None, None, tab.refused, js="() => ''", **HIDDEN)
     tab.stop.click(visit.handler(tab.halt), visit.inputs, None, **HIDDEN)

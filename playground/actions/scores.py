@@ -1,0 +1,199 @@
+"""
+Asking what variants are worth on a task: held-out loss, score and the answers behind it, with the base and few-shot beside
+them; and what comes of it in plain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from playground.actions import catalogue, runs
+from playground.actions.adapters import held_out_task
+from playground.actions.catalogue import have
+from playground.actions.compare import pane, renamed
+from playground.actions.lanes import TRAIN
+from playground.actions.work import expected_wait
+from playground.adapt import tasks
+from playground.adapt.variant import BASE, Variant
+from playground.bounds import finite
+from playground.errors import PlaygroundError
+from playground.model.bases import BASES
+from playground.work.jobs import NOTHING, Run
+from playground.work.sessions import SESSIONS
+
+if TYPE_CHECKING:
+    from playground.adapt.tasks import Task
+    from playground.train.scoring import Scored, ScoreJob, Unscored
+    from playground.work.sessions import Place
+
+AFTER, PANES = "score", "score-panes"  # places of the session's runs: after a training, and of the panes of Compare
+FEW_SHOT = "few_shot"  # the id of few-shot as it is usually prepared
+LENGTH = 10  # of scoring a variant, in steps of a training, about
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a scoring is about, for whoever shows it. Holds no tensors."""
+
+    base: str
+    task: str
+    panes: tuple[dict[str, Any], ...]  # what `Variant.summary` says of each
+
+    @property
+    def ids(self) -> list[str]:
+        return [one["id"] for one in self.panes]
+
+
+def start_scoring(
+    key: str,
+    base_id: str,
+    task: str | Task,
+    panes: Sequence[str],
+    place: Place,
+    losses: Mapping[str, float] | None = None,
+) -> Run:
+    """
+    Queue the scoring of panes (see `entrant`) on a task: an id, or the examples themselves. `losses` of theirs that are
+    known, by their ids. Raises PlaygroundError at once if it cannot be served.
+    """
+    from playground.train.scoring import ScoreJob
+
+    learned = task if isinstance(task, tasks.Task) else task_of(key, task, panes)
+    if not panes:
+        raise PlaygroundError("no_panes")
+    variants = tuple(entrant(key, base_id, one, learned) for one in dict.fromkeys(panes))
+    for needed in dict.fromkeys(one.base for one in variants):
+        have(needed)
+    running = SESSIONS.get(key).runs.get(place)
+    if running and not running.ended:
+        raise PlaygroundError("already_scoring")
+    parameters = catalogue.parameters(base_id)
+    subject = Subject(base_id, learned.id, tuple(one.summary(parameters) for one in variants))
+    known_first = tuple(sorted(variants, key=lambda one: one.id not in (BASE, FEW_SHOT)))
+    job = ScoreJob(learned, known_first, losses or {})
+    return SESSIONS.submit(key, TRAIN, _scoring(key, job), subject, place, NOTHING, LENGTH * len(variants))
+
+
+def _scoring(key: str, job: ScoreJob) -> Callable[[Callable[[], bool]], Iterator[Any]]:
+    """The events of a scoring; the session's table of runs is told what they say."""
+
+    def events(stop: Callable[[], bool]) -> Iterator[Any]:
+        from playground.compare.pool import LOOKS
+        from playground.train.scoring import Scored, score
+
+        for event in score(job, BASES.get, stop, LOOKS):
+            if isinstance(event, Scored):
+                runs.mark(key, job.task, event)
+            yield event
+
+    return events
+
+
+def with_references(panes: Sequence[str]) -> list[str]:
+    """The panes, and the base and few-shot after them where they are not among them."""
+    return list(dict.fromkeys([*panes, BASE, FEW_SHOT]))
+
+
+def entrant(key: str, base_id: str, pane_id: str, task: Task) -> Variant:
+    """A pane as `compare.pane` has it, or FEW_SHOT: usual few-shot with the task's own examples. Raises PlaygroundError."""
+    from playground.train.few_shot import reference
+
+    if pane_id == FEW_SHOT:
+        return Variant(base_id, reference(base_id, catalogue.architecture(base_id), task))
+    return pane(key, base_id, pane_id)
+
+
+def task_of(key: str, task_id: str, panes: Sequence[str]) -> Task:
+    """
+    A task by its id; `tasks.OWN` is that of the first pane that was trained on a visitor's own examples here. Raises
+    PlaygroundError if there is none.
+    """
+    if task_id != tasks.OWN:
+        return tasks.task(task_id)
+    library = SESSIONS.get(key).library
+    own = [library.get(one).examples for one in panes if library.knows(one)]
+    found = next((one for one in own if one), None)
+    if found is None:
+        raise PlaygroundError("no_own_examples")
+    return found
+
+
+def held_out_of(prompt: str) -> str:
+    """The ready-made task that holds this question out; "" if none does."""
+    asked = prompt.strip()
+    return next((one for one in tasks.TASK_IDS if any(asked == held.prompt for held in tasks.task(one).held_out)), "")
+
+
+def score_adapter(key: str, adapter_id: str, task: Task | None = None) -> Run:
+    """
+    Queue the scoring of one of the session's adapters on the task that it has learned, with the base that it was asked for
+    and few-shot beside it; the loss is that which its run has measured last. Raises PlaygroundError.
+    """
+    adapter = SESSIONS.get(key).library.get(adapter_id)
+    task, record = task or held_out_task(adapter), adapter.record
+    if task is None:
+        raise PlaygroundError("no_held_out")
+    measured = dict([(adapter.id, loss) for step, loss in record.held_out if step == record.steps][-1:])
+    panes = [BASE, *([FEW_SHOT] if record.method != FEW_SHOT else []), adapter.id]
+    return start_scoring(key, record.base, task, panes, AFTER, measured)
+
+
+def scoring_of(key: str, place: Place) -> Run | None:
+    """The session's latest scoring of a place."""
+    return SESSIONS.get(key).runs.get(place)
+
+
+def stop_scoring(key: str, place: Place) -> None:
+    """Stop it; what was scored by then stays."""
+    SESSIONS.stop(key, place)
+
+
+def score_view(key: str, run: Run, language: str) -> dict[str, Any]:
+    """What is shown of a scoring: a row for each pane, with the name that it has by now."""
+    found = {event.pane: event for event in run.events}
+    rows = [{**one, **row_of(found.get(one["id"]), run.ended, language)} for one in run.job.panes]
+    return {
+        "base": run.job.base,
+        "task": run.job.task,
+        "state": run.state,
+        "position": run.position,
+        "wait": expected_wait(run),
+        "message": run.error.message(language) if run.error else "",
+        "rows": renamed(key, {"panes": rows})["panes"],
+    }
+
+
+def row_of(found: Scored | Unscored | None, ended: bool, language: str) -> dict[str, Any]:
+    """
+    What is known of a pane: nothing, why it has no score, or its numbers with the answers behind them; whether more may
+    come.
+    """
+    nothing: dict[str, Any] = dict.fromkeys(("held_out_loss", "score", "right")) | {"questions": 0, "examples": []}
+    if found is None:
+        return nothing | {"waits": not ended, "message": ""}
+    if found.event == "unscored":
+        return nothing | {"waits": False, "message": found.error.message(language)}  # type: ignore[union-attr]
+    return score_json(found) | {"waits": False, "message": ""}  # type: ignore[arg-type]
+
+
+def score_json(found: Scored) -> dict[str, Any]:
+    """A score as the API gives it; None where numbers overflowed or the task has no rule."""
+    return finite(  # type: ignore[no-any-return]
+        {
+            "held_out_loss": found.held_out_loss,
+            "score": found.score,
+            "right": found.right if found.score is not None else None,
+            "questions": found.questions,
+            "examples": [dict(vars(one)) for one in found.examples],
+        }
+    )
+
+
+def answer_json(run: Run) -> dict[str, Any]:
+    """The only score of a scoring that has ended. Raises the PlaygroundError that says why there is none."""
+    (found,) = [event for event in run.events if event]
+    if found.event == "unscored":
+        raise found.error
+    return {"pane": found.pane, "task": run.job.task, "base": run.job.base, **score_json(found)}

@@ -1,0 +1,37 @@
+"""
+The named endpoint for what a pane is worth on a task.
+"""
+
+# No postponed annotations here: gradio reads the types of the endpoints from them.
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from playground.actions.scores import answer_json, start_scoring
+from playground.actions.work import check_ended, own_place
+from playground.ui.api.endpoints import key_of
+from playground.ui.api.served import changes, gone
+
+
+def score(base: str, pane: str, task: str, request: gr.Request) -> dict[str, Any]:
+    """
+    What a pane is worth on the held-out examples of a task: mean loss on the responses in nats, and the mean score of its
+    greedy answers by the task's own rule (null for your own examples, which have none), with the answers behind it.
+
+    Args:
+        base: a base id
+        pane: "base", "base:nf4" and so on, "few_shot" (four examples, seed 0), an adapter id, or "id@step"
+        task: a task id; "own" is that of an adapter that was trained on your own examples
+    """
+    with own_place(key_of(request)) as place:
+        run = start_scoring(key_of(request), base, task, [pane], place)
+        for _ in changes(run):
+            pass
+        if gone():
+            return {}
+        check_ended(run)
+        return answer_json(run)
+
+
+ENDPOINTS: dict[str, Callable[..., Any]] = {"score": score}
