@@ -195,6 +195,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "learn.group.{}": list(ROUTE),
     "learn.origin.{}": ORIGINS,
     "learn.family.{}": FAMILIES,
+    "breakeven.{}": ["requests", "examples", "steps", "counts", "rule", "left_out"],
     "learn.open.{}": {lesson(one, "en").link["tab"] for one in LESSONS},
 }
 OPTIONAL = {
