@@ -54,7 +54,7 @@ def calculator(language: str) -> str:
     found = at({"lang": language})
     sliders = "".join(_slider(bound, found[bound.name], language) for bound in (REQUESTS, SHOTS, STEPS))
     return (
-        f'<section class="pp-calculator" lang="{language}"><h3>{words(language, "breakeven.title")}</h3>'
+        f'<section class="pp-calculator pp-more-of-it" lang="{language}"><h3>{words(language, "breakeven.title")}</h3>'
         f'<div class="pp-sliders">{sliders}</div>'
         f'<div class="pp-calculated" role="status">{found["drawn"]}</div>{_formula(lengths, language)}</section>'
     )
