@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
@@ -32,9 +31,10 @@ Multiply = Callable[[], object]
 @dataclass(frozen=True)
 class Product:
     """
-    The product of `tokens` with the layer's weight in one of KINDS: the median of its `seconds`, None where this machine has
-    no such product; operations; and the bytes that it has to move: weights as they are held (and, where they are turned back
-    into float32, that copy written and read), what goes in and what comes out.
+    The product of `tokens` with the layer's weight in one of KINDS: `seconds`, the shortest of several times (what disturbs
+    only adds to one, as the documentation of `timeit` says), None where this machine has no such product; operations; and
+    the bytes that it has to move: weights as they are held (and, where they are turned back into float32, that copy written
+    and read), what goes in and what comes out.
     """
 
     kind: str
@@ -69,11 +69,11 @@ def products(device: str = "cpu") -> Iterator[Product]:
             width = 1 if kind == "int8" else 2 if kind in ("bfloat16", "float16") else 4
             out = 4 if kind == "int8" else width  # int32 sums
             moved = held + tokens * (inputs * width + outputs * out)
-            yield Product(kind, tokens, _median(multiply, device), 2 * tokens * inputs * outputs, moved)
+            yield Product(kind, tokens, _shortest(multiply, device), 2 * tokens * inputs * outputs, moved)
 
 
-def _median(multiply: Multiply, device: str) -> float | None:
-    """Seconds of one product; None where there is none for this machine."""
+def _shortest(multiply: Multiply, device: str) -> float | None:
+    """Seconds of one product, undisturbed as far as that can be had; None where there is none for this machine."""
     import torch
 
     spent: list[float] = []
@@ -87,7 +87,7 @@ def _median(multiply: Multiply, device: str) -> float | None:
             spent.append(time.perf_counter() - began)
     except (RuntimeError, NotImplementedError):  # torch's for a type or a size without a kernel
         return None
-    return median(spent)
+    return min(spent)
 
 
 def _floats(name: str) -> Callable[[torch.Tensor, torch.Tensor], tuple[int, Multiply]]:

@@ -62,5 +62,10 @@ def test_a_lesson_is_opened_by_link_guessed_by_keyboard_and_kept_in_the_other_la
         press(page, "ArrowRight", 4)  # twice as many: half as many answers
         expect(even).to_have_text("pagado tras 36")
         expect(page.locator("[name=examples] + output")).to_have_text("8")
+        page.locator(".pp-pick select").select_option("energy")
+        page.locator("[data-guess]").first.click()
+        expect(page.locator(".pp-timed")).to_contain_text("Grabado en otra máquina")
+        page.locator("[data-time]").click()
+        expect(page.locator(".pp-timed")).to_contain_text("Medido ahora mismo en esta máquina")
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
         page.set_viewport_size({"width": 1280, "height": 900})

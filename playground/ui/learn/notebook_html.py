@@ -44,12 +44,13 @@ def counts(names: Iterable[str], language: str) -> str:
     for name in names:
         stored, here = NOTEBOOKS[name].stored, recorded_of(name)
         if stored is not None:
-            counted, total = notebooks.counted(name, stored.model)
-            cells = [
-                (stored.trainable, stored.total), (counted, total), (here["trainable"], here["total"]),
-            ]  # fmt: skip
-            said = [_of(*cell, language) for cell in cells]
-            rows.append([f"{_name(name, language)}, {CATALOGUE[stored.model].name}", *said])
+            pairs = (
+                (stored.trainable, stored.total),
+                notebooks.counted(name, stored.model),
+                (here["trainable"], here["total"]),
+            )
+            model = CATALOGUE[stored.model].name.removesuffix("-Instruct")  # of the same shape
+            rows.append([f"{_name(name, language)}, {model}", *(_of(*pair, language) for pair in pairs)])
     return table(_heads(["stored", "counted", "on_this"], language), rows)
 
 
