@@ -50,7 +50,7 @@ def counts(names: Iterable[str], language: str) -> str:
                 (here["trainable"], here["total"]),
             )
             model = CATALOGUE[stored.model].name.removesuffix("-Instruct")  # of the same shape
-            rows.append([f"{_name(name, language)}, {model}", *(_of(*pair, language) for pair in pairs)])
+            rows.append([f"{_name(name, language)}, {model}", *(_of(trained, total, language) for trained, total in pairs)])
     return table(_heads(["stored", "counted", "on_this"], language), rows)
 
 
