@@ -48,7 +48,7 @@ def _name(way: str, language: str) -> str:
 def _cells(steps: list[PrecisionStep], language: str) -> list[str]:
     """The last loss, the share of zeros, the largest gradient with the scale taken out again, and the steps left out."""
     last = steps[-1]
-    broken = text(language, "mixed.nan", step=number(language, last.step))
+    broken = text(language, "mixed.nan", step=number(language, last.step - 1))
     return [
         number(language, last.loss, 3) if math.isfinite(last.loss) else broken,
         percent(language, 100 * zeros(steps)),

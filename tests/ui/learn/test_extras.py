@@ -77,7 +77,7 @@ def timed(**seconds: float | None) -> list[Product]:
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
-        ({"int8": 0.25, "nf4": 2.0}, "With 1 token int8, summed in int32 is the fastest, 4.0 times as fast as float32."),
+        ({"int8": 0.25, "nf4": 2.0}, "With 1 token int8 (sums in int32) is the fastest, 4.0 times as fast as float32."),
         ({"int8": 0.25, "nf4": 2.0}, "NF4 turned back into float32 is slower than float32 in spite of fewer bits."),
         ({"float16": 3.0, "nf4": 2.0}, "float16 and NF4 turned back into float32 are slower"),
         ({}, "With 64 tokens nothing is faster than float32."),
