@@ -5,6 +5,7 @@ One run in several precisions, as recorded: the losses as curves, and what becam
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from html import escape
 from statistics import fmean
 
@@ -16,6 +17,7 @@ from playground.ui.kit import html
 from playground.ui.kit.html import words
 from playground.ui.learn.tables import table
 
+Runs = dict[str, list[PrecisionStep]]
 COLOURS = dict(zip(WAYS, ("--m-base", "--m-lora", "--m-full_fine_tuning", "--m-ia3", "--m-prompt_tuning"), strict=True))
 DASHED = {"float16", "float16_scaled"}  # they lie over each other
 MORE = 2.0  # so many times as far from float32 as bfloat16, which loses fewer gradients, is no longer rounding alone
@@ -24,21 +26,34 @@ MORE = 2.0  # so many times as far from float32 as bfloat16, which loses fewer g
 def mixed(language: str) -> str:
     """The curves, a row for each way, and the sentence that follows from them."""
     runs = mixed_precision.recorded()
-    lines = [
-        Line(_name(way, language), COLOURS[way], [(one.step, one.loss) for one in steps], way in DASHED)
-        for way, steps in runs.items()
-    ]
+    losses = _lines(runs, lambda one: one.loss, language)
+    lost = _lines(runs, lambda one: 100 * one.zeros, language)
     said = text(language, "mixed.curves", steps=number(language, len(runs["float32"])))
+    share = text(language, "mixed.share")
     machine = text(language, "mixed.machine", machine=html.machine(language, mixed_precision.machine()))
     rows = [[_name(way, language), *_cells(steps, language)] for way, steps in runs.items()]
     heads = [text(language, f"mixed.head.{one}") for one in ("loss", "zeros", "largest", "skipped")]
     ways = "".join(f"<p>{words(language, f'mixed.way.{one}')}</p>" for one in ("mixed", "scaled", "pure", "zeros"))
     return (
-        f'<section class="pp-more-of-it"><h3>{words(language, "mixed.title")}</h3>{curves(lines, said, language)}'
-        f'<p class="pp-soft pp-small">{escape(said)} {escape(machine)}</p>{table(heads, rows)}'
+        f'<section class="pp-more-of-it"><h3>{words(language, "mixed.title")}</h3>{curves(losses, said, language)}'
+        f'<p class="pp-soft pp-small">{escape(said)} {escape(machine)}</p>{curves(lost, share, language)}'
+        f'<p class="pp-soft pp-small">{escape(share)}</p>{table(heads, rows)}'
         f'<p class="pp-meaning">{escape(concluded(runs, language))}</p>'
         f"<details><summary>{words(language, 'mixed.how')}</summary>{ways}</details></section>"
     )
+
+
+def _lines(runs: Runs, value: Callable[[PrecisionStep], float], language: str) -> list[Line]:
+    """A line for each way, as long as its loss is a number."""
+    return [
+        Line(
+            _name(way, language),
+            COLOURS[way],
+            [(one.step, value(one)) for one in steps if math.isfinite(one.loss)],
+            way in DASHED,
+        )
+        for way, steps in runs.items()
+    ]
 
 
 def _name(way: str, language: str) -> str:
@@ -62,7 +77,7 @@ def zeros(steps: list[PrecisionStep]) -> float:
     return fmean(one.zeros for one in steps if math.isfinite(one.loss))
 
 
-def concluded(runs: dict[str, list[PrecisionStep]], language: str) -> str:
+def concluded(runs: Runs, language: str) -> str:
     """How many gradients float16 loses, what scaling brings back and costs, and whether the loss shows any of it."""
     plain, half, scaled = (100 * zeros(runs[way]) for way in ("float32", "float16", "float16_scaled"))
     apart, other = (_apart(runs, way) for way in ("float16", "bfloat16"))
@@ -80,6 +95,6 @@ def concluded(runs: dict[str, list[PrecisionStep]], language: str) -> str:
     return " ".join(said)
 
 
-def _apart(runs: dict[str, list[PrecisionStep]], way: str) -> float:
+def _apart(runs: Runs, way: str) -> float:
     """How far the loss goes from that in float32, in nats."""
     return max(abs(one.loss - other.loss) for one, other in zip(runs["float32"], runs[way], strict=True))

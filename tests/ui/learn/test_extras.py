@@ -67,6 +67,7 @@ def test_the_table_of_precisions_has_every_way(language: str) -> None:
         if math.isfinite(steps[-1].loss):
             assert number(language, steps[-1].loss, 3) in page.text
     assert page.count("tr") == 1 + len(WAYS)
+    assert text(language, "mixed.share") in page.attributes("aria-label")
 
 
 def timed(**seconds: float | None) -> list[Product]:
