@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import gradio as gr
 
 from playground.plots.quantize.names import format_name
+from playground.ui.kit.html import machine as machine
 from playground.ui.kit.sections import headed
 from playground.ui.kit.wording import Wording, html
 
