@@ -4,7 +4,7 @@ Makes what the page shows before anybody has trained or compared: `make examples
 Measures the base on every task, and few-shot beside it. Trains prompt tuning, IA3 and LoRA with their default settings on
 the tasks below (seed 0), and the variants that the labs compare with them; saves the adapters as PEFT folders in
 `examples/adapters`, compares them, and records the comparisons in `examples/comparisons`; measures the base in every number
-format. About a quarter of an hour on two cores.
+format; runs what the lessons show. About half an hour on two cores.
 Needs the package installed, as `make` does it.
 """
 
@@ -23,6 +23,7 @@ from playground.adapt.adapters import read, save
 from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob
+from playground.learn import mixed_precision, notebooks, timing
 from playground.model.bases import BASES
 from playground.model.catalogue import FORMS
 from playground.quantize.wholemodel import WholeJob, survey
@@ -96,6 +97,19 @@ def measure() -> None:
     (settings.EXAMPLES / "survey.json").write_text(content + "\n", encoding="utf-8")
 
 
+def lessons() -> None:
+    """What lessons show that were run for them: the notebooks, one run in several precisions, products in each type."""
+    base = BASES.get(settings.DEFAULT_BASE)
+    machine = hardware(base)
+    found = {
+        notebooks.RECORD: {"base": base.id, "machine": machine, "versions": versions(), "runs": notebooks.rerun(base)},
+        mixed_precision.RECORD: mixed_precision.recording(base, machine),
+        timing.RECORD: timing.recording(machine, base.device.type),
+    }
+    for path, content in found.items():
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
 def look() -> None:
     """What the base makes of every task before anything is trained."""
     base, made = BASES.get(settings.DEFAULT_BASE), {}
@@ -135,6 +149,7 @@ def main() -> None:
     for place, task_id in enumerate(QUESTIONS, start=1):
         record(place, task_id)
     measure()
+    lessons()
 
 
 if __name__ == "__main__":

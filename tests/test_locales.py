@@ -32,7 +32,10 @@ from playground.formats.registry import FORMATS
 from playground.learn.families import FAMILIES
 from playground.learn.figures import ORIGINS
 from playground.learn.lessons import lesson
+from playground.learn.mixed_precision import WAYS
+from playground.learn.notebooks import NOTEBOOKS
 from playground.learn.route import LESSONS, ROUTE
+from playground.learn.timing import KINDS
 from playground.locales import choose, counted, number, percent, scientific, seconds, significant, size, text, words, written
 from playground.lowrank.toy import TARGETS as TOYS
 from playground.plots.quantize.tensor import COLUMNS as TENSOR_COLUMNS
@@ -103,6 +106,7 @@ SAME_IN_BOTH = {"decoding.top",
     "tensor.worth.one",  # numbers
     "calibration.head.rmse", "calibration.head.sqnr",
     "learn.group.prompt_tuning", "learn.group.lora",  # terms of art
+    "timing.kind.float32", "timing.kind.bfloat16", "timing.kind.float16", "timing.head.rate", "mixed.float32",  # names
     "own.prompt",  # a field of every file, too
 }  # fmt: skip
 
@@ -203,6 +207,14 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "learn.group.{}": list(ROUTE),
     "learn.origin.{}": ORIGINS,
     "learn.family.{}": FAMILIES,
+    "breakeven.{}": ["requests", "examples", "steps", "counts", "rule", "left_out"],
+    "timing.head.{}": ["time", "rate", "moved", "ratio"],
+    "timing.kind.{}": KINDS,
+    "mixed.{}": WAYS,
+    "mixed.head.{}": ["loss", "zeros", "largest", "skipped"],
+    "mixed.way.{}": ["mixed", "scaled", "pure", "zeros"],
+    "notebook.head.{}": ["stored", "counted", "on_this", "steps", "stored_loss", "here_loss", "last"],
+    "notebook.run.{}": NOTEBOOKS,
     "learn.open.{}": {lesson(one, "en").link["tab"] for one in LESSONS},
 }
 OPTIONAL = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 from functools import cache
+from statistics import fmean
 from typing import Any
 
 from playground import settings
@@ -21,6 +22,30 @@ from playground.learn.figures import Bar, Figure, Figures
 
 LARGEST = 127  # code of int8 with one scale and no zero point
 SIDE, SIZE = 256, 100.0  # of the tensor with one outlier, and of that outlier in standard deviations
+
+
+def fewer_bits() -> Figures:
+    """How far off the embedded base's weights are in 16 and in 8 bits, what they take and cost; recorded."""
+    found = {one["format"]: one for one in _survey()}
+    errors = {name: _error(found[name]) for name in ("float16", "bfloat16", "int8_vectorwise", "int8")}
+    bars = tuple(
+        Bar(name, Figure(100 * error, "%", 1 if name.startswith("int") else 3), "quantized")
+        for name, error in errors.items()
+    )
+    ways = {"32": "float32", "16": "float16", "8": "int8_vectorwise"}
+    more = {f"held_{bits}": Figure(found[name]["memory"] / 1e6, "MB") for bits, name in ways.items()}
+    more |= {f"loss_{bits}": Figure(found[name]["reading"]["loss"], "", 3) for bits, name in ways.items()}
+    more |= {f"digits_{name}": Figure(FORMATS[name].mantissa_bits) for name in ("float32", "float16", "bfloat16")}
+    more["reach_float16"] = Figure(FORMATS["float16"].largest)
+    more["reach_bfloat16"] = Figure(FORMATS["bfloat16"].largest)
+    more["modules"] = Figure(len(found["float16"]["modules"]))
+    smaller = 0 if errors["float16"] < errors["bfloat16"] else 1
+    return Figures(smaller, bars, more, origin="measured")
+
+
+def _error(measured: dict[str, Any]) -> float:
+    """Size of the error beside that of the weights: from the mean of the layers' signal-to-noise ratios in decibels."""
+    return float(10 ** (-fmean(one["sqnr_db"] for one in measured["modules"]) / 20))
 
 
 def sums() -> Figures:

@@ -15,7 +15,7 @@ from playground.locales import NO_BREAK, number, scientific, trimmed
 ORIGINS = ("computed", "measured", "published", "settled")
 
 
-SMALL = 1e-5  # what is nearer to 0 is written with a power of ten
+SMALL, HUGE = 1e-5, 1e18  # what is nearer to 0, or beyond, is written with a power of ten
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,10 @@ class Figure:
     digits: int = 0
 
     def written(self, language: str) -> str:
-        small = 0 < abs(self.value) < SMALL
-        return with_unit(scientific(language, self.value) if small else number(language, self.value, self.digits), self.unit)
+        extreme = 0 < abs(self.value) < SMALL or abs(self.value) >= HUGE
+        return with_unit(
+            scientific(language, self.value) if extreme else number(language, self.value, self.digits), self.unit
+        )
 
 
 @dataclass(frozen=True)

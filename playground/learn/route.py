@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from playground.learn import adapting, bits, comparing, families, lora
+from playground.learn import adapting, bits, comparing, families, lora, notebooks
 from playground.learn.figures import Figures
 
 ROUTE: dict[str, dict[str, Callable[[], Figures]]] = {
@@ -24,6 +24,7 @@ ROUTE: dict[str, dict[str, Callable[[], Figures]]] = {
     },
     "cheaper": {"long-prompt": comparing.long_prompt, "as-good": comparing.as_good},
     "bits": {
+        "fewer-bits": bits.fewer_bits,
         "sums": bits.sums,
         "outlier": bits.outlier,
         "nf4": bits.nf4,
@@ -31,6 +32,7 @@ ROUTE: dict[str, dict[str, Callable[[], Figures]]] = {
         "mixed": bits.mixed,
         "ternary": bits.ternary,
     },
+    "notebooks": {"notebook-prompts": notebooks.prompts, "notebook-lora": notebooks.lora},
 }
 FIGURES = {lesson: compute for group in ROUTE.values() for lesson, compute in group.items()}
 LESSONS = tuple(FIGURES)

@@ -54,4 +54,18 @@ def test_a_lesson_is_opened_by_link_guessed_by_keyboard_and_kept_in_the_other_la
         press(page, "Enter")
         expect(page.locator(".pp-is-right")).to_have_text("4,5\N{NO-BREAK SPACE}bits calculado")
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
+        page.locator(".pp-pick select").select_option("long-prompt")
+        page.locator("[data-guess]").first.click()
+        even = page.locator(".pp-calculated .pp-label").last
+        expect(even).to_have_text("pagado tras 72")
+        page.locator("[name=examples]").focus()
+        press(page, "ArrowRight", 4)  # twice as many: half as many answers
+        expect(even).to_have_text("pagado tras 36")
+        expect(page.locator("[name=examples] + output")).to_have_text("8")
+        page.locator(".pp-pick select").select_option("energy")
+        page.locator("[data-guess]").first.click()
+        expect(page.locator(".pp-timed")).to_contain_text("Grabado en otra máquina")
+        page.locator("[data-time]").click()
+        expect(page.locator(".pp-timed")).to_contain_text("Medido ahora mismo en esta máquina")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375
         page.set_viewport_size({"width": 1280, "height": 900})

@@ -34,7 +34,8 @@ def right(lesson_id: str) -> object:
     [
         ("full-fine-tuning", 81), ("families", "additive"), ("one-model", 0.4), ("size", 53), ("fifty", 14),
         ("start", "not at all"), ("rank", 0.5), ("gpt-3", "r = 8"), ("explosion", "r = 8, alpha = 16"), ("long-prompt", 20),
-        ("as-good", 91.7), ("sums", -2), ("outlier", 21), ("ternary", 18), ("energy", 170), ("mixed", 1),
+        ("as-good", 91.7), ("fewer-bits", "in float16"), ("sums", -2), ("outlier", 21), ("ternary", 18), ("energy", 170),
+        ("mixed", 1), ("notebook-prompts", 4096), ("notebook-lora", "only the second"),
     ],
 )  # fmt: skip
 def test_the_right_choice(lesson_id: str, choice: object) -> None:
@@ -55,6 +56,11 @@ def test_the_right_choice(lesson_id: str, choice: object) -> None:
         ("gpt-3", "entries", 32 * (4 * 4096**2 + 3 * 4096 * 11008)),
         ("sums", "in_int32", (2**31 - 1) // 127**2), ("sums", "saturating", 127), ("sums", "int32", 254),
         ("nf4", "nf4", 4 + 32 / 64), ("nf4", "saved", 0.373046875),  # Dettmers et al. 2023, section 3: 0.373
+        ("fewer-bits", "digits_float32", 23), ("fewer-bits", "digits_float16", 10), ("fewer-bits", "digits_bfloat16", 7),
+        ("fewer-bits", "reach_float16", 65_504), ("fewer-bits", "reach_bfloat16", (2 - 2**-7) * 2.0**127),
+        ("fewer-bits", "held_32", 4 * 134_515_008 / 1e6), ("fewer-bits", "modules", 7 * 30),
+        # layers of 106,168,320 numbers in 2 bytes; embeddings and norms in 4
+        ("fewer-bits", "held_16", (2 * 106_168_320 + 4 * (134_515_008 - 106_168_320)) / 1e6),
         ("mixed", "gap", 2**-10), ("mixed", "least", 2**-24), ("mixed", "bfloat16", 1),
         ("explosion", "blind", math.log(128_256)), ("ternary", "blind", math.log(49_152)),
     ],
@@ -97,6 +103,13 @@ def test_an_outlier_spoils_one_scale_and_not_those_of_blocks() -> None:
     """The scale grows from the largest of 65,536 Gaussian numbers to 100."""
     assert value("outlier", "times") == pytest.approx(100 / 4.7, rel=0.1)
     assert value("outlier", "blocks") < value("outlier", "without")
+
+
+def test_errors_are_those_of_rounding() -> None:
+    """Uniform in a gap of 2^-d of a mantissa spread evenly by its logarithm: a root mean square of 2^-d · 0.2 or so."""
+    for name, digits in (("float16", 10), ("bfloat16", 7)):
+        assert value("fewer-bits", name) == pytest.approx(100 * 2**-digits * 0.2, rel=0.2)
+    assert value("fewer-bits", "bfloat16") / value("fewer-bits", "float16") == pytest.approx(2**3, rel=0.2)
 
 
 def test_each_method_lights_what_it_trains() -> None:

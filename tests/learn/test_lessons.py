@@ -39,7 +39,7 @@ def in_every_language(lesson_id: str) -> list[Lesson]:
 
 
 def sentences(one: Lesson) -> list[str]:
-    return [one.question, one.lead, one.prediction.ask, one.note, one.meaning]
+    return [one.question, one.lead, one.prediction.ask, one.note, one.meaning, *one.steps.values()]
 
 
 def test_every_file_is_a_lesson_of_the_route_in_every_language() -> None:
@@ -74,6 +74,7 @@ def test_every_language_says_the_same(lesson_id: str) -> None:
         assert [choice for choice in one.choices if not isinstance(choice, str)] == [
             choice for choice in two.choices if not isinstance(choice, str)
         ]
+        assert list(first.steps) == list(other.steps)
         alike = set(sentences(first)) & set(sentences(other))
         assert {one for one in alike if " " in one} == set()
 

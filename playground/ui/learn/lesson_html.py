@@ -17,6 +17,7 @@ from playground.learn.route import LESSONS, ROUTE, figures
 from playground.plots.learn.block import block
 from playground.ui.kit import links
 from playground.ui.kit.html import colour, words
+from playground.ui.learn.extras import extra
 
 
 def drawn(progress: Progress, language: str) -> str:
@@ -97,7 +98,7 @@ def card(progress: Progress, language: str) -> str:
     guess = progress.guesses.get(one.id)
     count = {"place": LESSONS.index(one.id) + 1, "count": len(LESSONS), "minutes": one.minutes}
     answered = choices(one, language) if guess is None else guessed(one, found, guess, language)
-    shown = "" if guess is None else bars(one, found, language) + meaning(one, found)
+    shown = "" if guess is None else bars(one, found, language) + meaning(one, found) + extra(one.id, language)
     return (
         f'<article class="pp-card pp-lesson" data-open="{one.id}"><div class="pp-lesson-head">'
         f'<h2 tabindex="-1">{escape(one.filled(one.question, found))}</h2>'

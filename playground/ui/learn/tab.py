@@ -15,7 +15,7 @@ from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, lead
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.learn import lesson_html
+from playground.ui.learn import calculator, lesson_html, timing_html
 
 # Whoever listens to `select` gets the lesson to open, the guess, or that it is to be guessed again. What had the focus is
 # gone once the answer is drawn: it goes to what is new. The address names the lesson, for a reload.
@@ -81,6 +81,11 @@ element.addEventListener("click", event => {
 """
 
 
+# What lessons ask for without being drawn anew
+SCRIPTS = SCRIPT + calculator.SCRIPT + timing_html.SCRIPT
+SERVED = [calculator.at, timing_html.time_here]
+
+
 @dataclass(frozen=True)
 class Learner:
     """Who learns: the language, what the browser has kept, and the lesson that the address names ("": none)."""
@@ -122,7 +127,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> LearnTab:
     kept = gr.BrowserState({}, storage_key="peft-playground-learn", secret="peft-playground")  # still there after a restart
     named = gr.State("")
     wording.make(html, {"value": lambda lang: lead(lang, "learn.lead")})
-    lesson = html("", elem_id="lesson", js_on_load=SCRIPT)
+    lesson = html("", elem_id="lesson", js_on_load=SCRIPTS, server_functions=SERVED)
     learner = Controls(Learner, {"language": visit.components["language"], "kept": kept, "named": named})
     tab = LearnTab(learner, kept, named, lesson)
     lesson.select(tab.act, learner.inputs, tab.shown, **HIDDEN)

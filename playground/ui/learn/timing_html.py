@@ -1,0 +1,109 @@
+"""
+Products in each type as a table: recorded, and once its button was pressed, timed here (`SCRIPT` asks `time_here`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from playground import locales
+from playground.actions.learn import time_products
+from playground.errors import PlaygroundError
+from playground.learn import timing
+from playground.learn.timing import BATCHES, KINDS, Product
+from playground.locales import NO_BREAK, listed, number, significant, size, text
+from playground.ui.kit.events import alarm
+from playground.ui.kit.html import machine, words
+from playground.ui.learn.tables import table
+
+PLAIN = "float32"
+SCRIPT = """
+element.addEventListener("click", async ({ target }) => {
+  const button = target.closest("[data-time]");
+  if (!button) return;
+  button.disabled = true;
+  const shown = button.closest(".pp-timing").querySelector(".pp-timed");
+  shown.innerHTML = await server.time_here({ lang: shown.lang });
+  button.disabled = false;
+});
+"""
+
+
+def products(language: str) -> str:
+    """The recorded table, with the button that measures here."""
+    recorded, found = timing.recorded()
+    said = text(language, "timing.recorded", machine=machine(language, recorded))
+    return (
+        f'<section class="pp-more-of-it pp-timing"><h3>{words(language, "timing.title")}</h3>'
+        f'<p class="pp-soft">{words(language, "timing.layer", **_layer(language))}</p>'
+        f'<div class="pp-timed" role="status" lang="{language}">{drawn(found, said, language)}</div>'
+        f'<p><button type="button" class="chip" data-time>{words(language, "timing.go")}</button></p></section>'
+    )
+
+
+def time_here(given: Mapping[str, Any]) -> str:
+    """The table of this machine, measured now."""
+    language = locales.choose(given.get("lang"))
+    try:
+        return drawn(time_products(), text(language, "timing.here"), language)
+    except PlaygroundError as error:
+        return alarm(error.message(language))
+
+
+def _layer(language: str) -> dict[str, str]:
+    inputs, outputs = timing.layer()
+    return {"inputs": number(language, inputs), "outputs": number(language, outputs), "many": number(language, BATCHES[1])}
+
+
+def drawn(found: Sequence[Product], said: str, language: str) -> str:
+    """A row for each type, both numbers of tokens side by side; where it was measured, and what it comes to."""
+    by = {(one.kind, one.tokens): one for one in found}
+    heads = [
+        text(language, f"timing.head.{one}", tokens=number(language, tokens))
+        for tokens in BATCHES
+        for one in ("time", "rate", "moved", "ratio")
+    ]
+    rows = [
+        [
+            _kind(kind, language),
+            *(cell for tokens in BATCHES for cell in _cells(by[kind, tokens], by[PLAIN, tokens], language)),
+        ]
+        for kind in KINDS
+    ]
+    sentences = " ".join(_sentence(by, tokens, language) for tokens in BATCHES)
+    return f'{table(heads, rows)}<p class="pp-soft pp-small">{escape(said)}</p><p class="pp-meaning">{escape(sentences)}</p>'
+
+
+def _cells(one: Product, plain: Product, language: str) -> list[str]:
+    """Time, operations a second, bytes, and how many times as fast as float32; without a time where there is no product."""
+    if one.seconds is None or plain.seconds is None:
+        return [text(language, "timing.none"), "", "", ""]
+    return [
+        f"{significant(language, 1000 * one.seconds)}{NO_BREAK}ms",
+        significant(language, one.rate / 1e9),
+        size(language, one.moved),
+        f"×{NO_BREAK}{significant(language, plain.seconds / one.seconds)}",
+    ]
+
+
+def _sentence(by: Mapping[tuple[str, int], Product], tokens: int, language: str) -> str:
+    """Which is the fastest, and which are slower than float32 though they have fewer bits."""
+    known = {kind: seconds for kind in KINDS if (seconds := by[kind, tokens].seconds) is not None}
+    fastest = min(known, key=lambda kind: known[kind])
+    slower = [kind for kind in known if known[kind] > known[PLAIN]]
+    values = {
+        "fastest": _kind(fastest, language),
+        "times": significant(language, known[PLAIN] / known[fastest]),
+    }  # fmt: skip
+    key = "timing.fastest.float32" if fastest == PLAIN else "timing.fastest"
+    said = locales.counted(language, key, tokens, **values)
+    if not slower:
+        return said
+    kinds = listed(language, [_kind(one, language) for one in slower])
+    return f"{said} {locales.counted(language, 'timing.slower', len(slower), kinds=kinds)}"
+
+
+def _kind(kind: str, language: str) -> str:
+    return text(language, f"timing.kind.{kind}")
