@@ -7,6 +7,7 @@ Knows nothing about Gradio, models or events. Looks lie in theme.css, words in p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -32,6 +33,11 @@ def counted(language: str, key: str, count: int, **values: object) -> str:
 def alike(names: Sequence[str]) -> str:
     """What a sentence names that holds for several alike: a, b, c, …; plain text, not yet escaped."""
     return ", ".join([*names[:MOST_NAMED], *(["…"] if len(names) > MOST_NAMED else [])])
+
+
+def machine(language: str, recorded: str) -> str:
+    """The hardware that a record names ("CPU, 2 threads, x86_64"), in words."""
+    return re.sub(r"(\d+) threads", lambda found: locales.counted(language, "lab.threads", int(found[1])), recorded)
 
 
 def colour(method: str) -> str:

@@ -20,10 +20,11 @@ from playground.ui.compare.lab import Answers
 from playground.ui.kit import marks
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, english, note
+from playground.ui.kit.html import machine
 from playground.ui.kit.sections import ANSWER_TOKENS, Section, progress, soft
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import wholemodel_html
-from playground.ui.quantize.pieces import card, choices, machine
+from playground.ui.quantize.pieces import card, choices
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 

@@ -36,7 +36,7 @@ from playground.ui.kit.html import heading
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train import form, pickers, race, status
+from playground.ui.train import form, leaderboard, pickers, race, status
 from playground.ui.train.form import Order, Recipe
 from playground.ui.train.pickers import METHOD, Pickers
 from playground.ui.train.race import Race
@@ -234,6 +234,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
         with gr.Column(min_width=0):
             seen = _progress(wording) | _results(wording)
     raced = race.build(wording, visit, picked.order)
+    leaderboard.build(wording, visit, seen["adapter"], raced.begun)
     adapter, code_open = seen["adapter"], seen["code_open"]
     tab = TrainTab(
         visit=visit,
