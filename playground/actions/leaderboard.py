@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground.bounds import shown
 from playground.errors import PlaygroundError
-from playground.train.standings import FILE, SEEDS, Row, Spread, Standing, read, standings, unbeaten, verdict
+from playground.train.standings import FILE, SEEDS, Row, Spread, Standing, read, standings, unbeaten, verdict, whole_tasks
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -29,9 +29,8 @@ def recorded() -> tuple[dict[str, Any], list[Row]]:
 
 
 def board_tasks() -> list[str]:
-    """The tasks on which methods can be held beside each other."""
-    _, rows = recorded()
-    return [task for task in dict.fromkeys(row.task for row in rows) if len(standings(rows, task)) > 1]
+    """The tasks on which every method has all its runs."""
+    return whole_tasks(recorded()[1])
 
 
 def board(task: str) -> dict[str, Any]:

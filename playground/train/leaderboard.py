@@ -31,23 +31,27 @@ from playground.model.neutral import text_windows
 from playground.train.evaluation import EvaluateJob, Report, Score, evaluate
 from playground.train.job import Ended, TrainingJob
 from playground.train.record import hardware, versions
-from playground.train.standings import FILE, Cell, Row, cells, read
+from playground.train.standings import FILE, Cell, Row, cells, markdown, read
 from playground.train.training import train
 
 TOKENS = 64  # of an answer at most
 GetBase = Callable[[str], Base]
 
 
-def measured(cell: Cell, base_id: str, get_base: GetBase, tokens: int = TOKENS) -> Row:
+def measured(cell: Cell, base_id: str, get_base: GetBase) -> Row:
     """One run of the study, with the method's default recipe. Raises SystemExit for a run that exploded."""
-    task, adapter, seconds = tasks.task(cell.task), None, 0.0
-    if cell.method != BASE:
-        adapter, seconds = trained(TrainingJob(base_id, cell.method, task, seed=cell.seed), get_base)
+    if cell.method == BASE:
+        return row_of(cell, None, 0.0, base_id, get_base, TOKENS)
+    adapter, seconds = trained(TrainingJob(base_id, cell.method, tasks.task(cell.task), seed=cell.seed), get_base)
+    return row_of(cell, adapter, seconds, base_id, get_base, TOKENS)
+
+
+def row_of(cell: Cell, adapter: Adapter | None, seconds: float, base_id: str, get_base: GetBase, tokens: int) -> Row:
+    """What an adapter (None: the base) is worth and costs, after a run of so many seconds."""
+    task, variant = tasks.task(cell.task), Variant.of(base_id, adapter)
     *scores, report = evaluate(EvaluateJob(base_id, adapter, task, tokens), get_base)
     assert isinstance(report, Report)
-    shots = [Example(*shot) for shot in adapter.record.shots] if adapter else []
-    variant = Variant.of(base_id, adapter)
-    base = get_base(variant.base)
+    base, shots = get_base(variant.base), [Example(*shot) for shot in adapter.record.shots] if adapter else []
     model = attach(base, variant).model
     asked = [len(tasks.prompt_ids(base.tokenizer, one.prompt, shots)) for one in task.held_out]
     return Row(
@@ -68,12 +72,15 @@ def measured(cell: Cell, base_id: str, get_base: GetBase, tokens: int = TOKENS) 
 
 def trained(job: TrainingJob, get_base: GetBase) -> tuple[Adapter, float]:
     """The adapter that a job makes, and the processor's seconds; 0 for what makes no steps. Raises SystemExit."""
+    job = job.checked()
+    chosen = METHODS[job.method]
+    get_base(chosen.base_id(job.base, job.hyperparameters))  # loading it is no part of the run
     begin = time.process_time()
     *_, ended = train(job, get_base)
     seconds = time.process_time() - begin
     if not isinstance(ended, Ended) or ended.event != "finished":
         raise SystemExit(f"{job.task.id}, {job.method}, seed {job.seed}: {ended.event}")
-    return ended.adapter, seconds if METHODS[job.method].steps else 0.0
+    return ended.adapter, seconds if chosen.steps else 0.0
 
 
 def file_bytes(adapter: Adapter | None) -> int:
@@ -130,10 +137,11 @@ def study(file: Path, base: Base, get_base: GetBase, wanted: Sequence[Cell]) -> 
 
 
 def main() -> None:
-    """Measure what is missing."""
+    """Measure what is missing, and print README's table."""
     base = BASES.get(settings.DEFAULT_BASE)
     for row in study(FILE, base, BASES.get, cells()):
         print(row.cell, f"{row.held_out_loss:.3f}", f"{row.cpu_seconds:.0f} s", flush=True)
+    print(markdown(read(FILE)))
 
 
 if __name__ == "__main__":

@@ -137,6 +137,11 @@ def standings(rows: Iterable[Row], task: str) -> list[Standing]:
     return [_standing(there[method]) for method, count in whole.items() if len(there.get(method, ())) == count]
 
 
+def whole_tasks(rows: Sequence[Row]) -> list[str]:
+    """The tasks on which every method has all its runs."""
+    return [task for task in dict.fromkeys(row.task for row in rows) if len(standings(rows, task)) == len(METHODS) + 1]
+
+
 def _standing(rows: Sequence[Row]) -> Standing:
     def over(name: str) -> Spread:
         return Spread(tuple(getattr(row, name) for row in rows))
@@ -196,3 +201,18 @@ def unbeaten(found: Sequence[Standing]) -> list[Standing]:
         if not front or one.score.mean > front[-1].score.mean:
             front.append(one)
     return front
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """README's table: a line for each method, a column for the score on each task, with its lowest and highest seed."""
+    found = {task: standings(rows, task) for task in whole_tasks(rows)}
+    heads = ["method", "parameters", "bytes", "CPU s", "tokens a request", "forgetting", *found]
+    lines = [heads, ["---"] * len(heads)]
+    for same in zip(*found.values(), strict=True):
+        first = same[0]
+        seconds, tokens = (fmean(one.seconds.mean for one in same), fmean(one.prompt_tokens for one in same))
+        forgetting = fmean(one.forgetting.mean for one in same)
+        costs = [f"{first.parameters:,}", f"{first.bytes:,}", f"{seconds:.0f}", f"{tokens:.0f}", f"{forgetting:+.2f}"]
+        scores = [f"{one.score.mean:.0%} ({one.score.low:.0%} to {one.score.high:.0%})" for one in same]
+        lines.append([f"`{first.method}`", *costs, *scores])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

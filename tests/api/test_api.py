@@ -30,7 +30,7 @@ def test_the_design_s_endpoints_and_no_others_are_public(client: Client) -> None
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
         "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
-        "/survey", "/stop", "/race",
+        "/survey", "/stop", "/race", "/leaderboard",
     }  # fmt: skip
 
 
@@ -103,6 +103,10 @@ def test_a_race_of_two_settings_ends_with_its_table_and_both_adapters(client: Cl
     assert last["best"]
     mine = [one["id"] for one in client.predict(api_name="/adapters") if one["own"]]
     assert sorted(mine) == sorted(row["adapter"] for row in last["racers"])
+    board = client.predict(api_name="/leaderboard")
+    assert [one["method"] for one in board["methods"]] == ["base", *METHODS]
+    assert sorted([board["best"], *board["near"], *board["below"]]) == sorted(["base", *METHODS])
+    assert board["own"] == []  # another task's
 
 
 def test_the_spectrum_of_a_ready_made_adapter(client: Client) -> None:
@@ -183,6 +187,7 @@ def test_a_soft_prompt_in_numbers(client: Client) -> None:
         ((BASE, "pirate", ["lora", 7]), "/race", "not “7”"),
         ((BASE, "pirate", ["lora", "few_shot"]), "/race", "trains nothing"),
         ((BASE, "pirate", ["lora", "ia3"], 1000), "/race", "steps must be between 1 and 300"),
+        (("juggling",), "/leaderboard", "no task “juggling”"),
         (("nobody",), "/download_adapter", "no adapter “nobody”"),
         (("pirate-prompt_tuning",), "/low_rank", "changes no weight"),
         (("pirate-ia3",), "/low_rank", "has no factors"),
