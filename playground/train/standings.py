@@ -210,7 +210,7 @@ def markdown(rows: Sequence[Row]) -> str:
     lines = [heads, ["---"] * len(heads)]
     for same in zip(*found.values(), strict=True):
         first = same[0]
-        seconds, tokens = (fmean(one.seconds.mean for one in same), fmean(one.prompt_tokens for one in same))
+        seconds, tokens = (fmean(one.seconds.low for one in same), fmean(one.prompt_tokens for one in same))
         forgetting = fmean(one.forgetting.mean for one in same)
         costs = [f"{first.parameters:,}", f"{first.bytes:,}", f"{seconds:.0f}", f"{tokens:.0f}", f"{forgetting:+.2f}"]
         scores = [f"{one.score.mean:.0%} ({one.score.low:.0%} to {one.score.high:.0%})" for one in same]

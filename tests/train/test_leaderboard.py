@@ -39,7 +39,7 @@ def test_a_killed_study_goes_on_where_it_was_and_begins_again_with_other_recipes
     wanted, file = [Cell(TASK, "base", 0), Cell(TASK, "ia3", 1)], tmp_path / "board.json"
     killed = study(file, tiny, get_tiny, wanted)
     first = next(killed)
-    killed.close()
+    killed.close()  # type: ignore[attr-defined]  # a generator
     assert read(file) == [first]
     (rest,) = study(file, tiny, get_tiny, wanted)
     assert read(file) == [first, rest]
@@ -75,8 +75,8 @@ def test_a_row_is_scored_as_the_race_scores_the_same_run_and_that_is_shown_besid
 def test_the_neutral_text_is_read_behind_the_prompt_as_peft_reads_it(tiny: Base, get_tiny: GetBase, tmp_path: Path) -> None:
     job = TrainingJob("tiny", "prompt_tuning", tasks.task(TASK), {"virtual_tokens": 3}, steps=1)
     adapter, _ = trained(job, get_tiny)
-    total = count = 0
     for model in (tiny.model, model_of(tiny, adapter)):
+        total, count = 0.0, 0
         for window in text_windows(tiny):
             labels = window.clone()
             labels[0] = -100
@@ -84,7 +84,6 @@ def test_the_neutral_text_is_read_behind_the_prompt_as_peft_reads_it(tiny: Base,
                 loss = float(model(input_ids=window[None], labels=labels[None]).loss)
             total, count = total + loss * (len(window) - 1), count + len(window) - 1
         assert neutral_loss(model, tiny) == pytest.approx(total / count, rel=1e-5)
-        total = count = 0
     shots = tasks.task(TASK).train[:2]
     assert neutral_loss(tiny.model, tiny, shots) != neutral_loss(tiny.model, tiny)
     save(adapter, tmp_path / "adapter")

@@ -18,6 +18,7 @@ from playground.ui.kit.html import Values, colour, machine
 
 COLUMNS = ("method", "score", "loss", "parameters", "bytes", "seconds", "tokens", "forgetting")
 UNTRAINED = ("base", "few_shot")
+NOTES = ("spread", "seconds", "tokens", "forgetting")
 FULL = "full_fine_tuning"
 NONE = "–"
 
@@ -109,7 +110,7 @@ def _row(one: Values, board: Values, language: str) -> str:
         _spread([significant(language, loss[name], 3) for name in ("mean", "low", "high")], language),
         number(language, one["parameters"]),
         size(language, one["bytes"]) if one["bytes"] else NONE,
-        number(language, one["seconds"]["mean"]) if one["seconds"]["mean"] else NONE,
+        number(language, one["seconds"]["low"]) if one["seconds"]["low"] else NONE,
         number(language, one["prompt_tokens"]),
         _spread([change(language, forgetting[name]) for name in ("mean", "low", "high")], language),
     ]
@@ -162,7 +163,7 @@ def notes(board: Values, own: Sequence[Values], language: str) -> str:
             counted(language, "race.score", board["questions"], rule=rule),
             text(language, "board.noise", questions=number(language, board["questions"])),
         ],
-        [text(language, f"board.note.{name}", seeds=seeds) for name in ("spread", "seconds", "tokens", "forgetting")],
+        [text(language, f"board.note.{name}", seeds=seeds) for name in NOTES],
         [text(language, "board.note.own")] if own else [],
         [
             text(
