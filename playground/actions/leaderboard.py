@@ -10,9 +10,11 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from playground.adapt.methods import METHODS
+from playground.adapt.variant import BASE
 from playground.bounds import shown
 from playground.errors import PlaygroundError
-from playground.train.standings import FILE, SEEDS, Row, Spread, Standing, read, standings, unbeaten, verdict, whole_tasks
+from playground.train.standings import FILE, SEEDS, Row, Spread, Standing, comparable, read, standings, unbeaten, verdict
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ def recorded() -> tuple[dict[str, Any], list[Row]]:
 
 
 def board_tasks() -> list[str]:
-    """The tasks on which every method has all its runs."""
-    return whole_tasks(recorded()[1])
+    """The tasks on which methods can be held beside each other."""
+    return comparable(recorded()[1])
 
 
 def board(task: str) -> dict[str, Any]:
@@ -49,6 +51,7 @@ def board(task: str) -> dict[str, Any]:
         "seeds": len(SEEDS),
         "questions": len(found[0].examples),
         "methods": [_plain(one) for one in found],
+        "missing": [one for one in (BASE, *METHODS) if one not in _methods(found)],
         "unbeaten": [one.method for one in unbeaten(found)],
         "best": said.best.method,
         "near": _methods(said.near),

@@ -11,7 +11,7 @@ from statistics import fmean
 
 from playground.learn.figures import Bar, Figure, Figures
 from playground.learn.lora import held_out
-from playground.train.standings import FILE, SEEDS, read, standings, whole_tasks
+from playground.train.standings import FILE, SEEDS, comparable, read, standings
 
 PETA = 1e15
 # Liu et al. 2022, table 1, in FLOPs: T-Few (IA3 on T0-11B) trained once and answering once; GPT-3 175B answering once
@@ -73,12 +73,9 @@ def as_good() -> Figures:
 
 
 def _measured() -> dict[str, Figure]:
-    """From the leaderboard: mean scores over all seeds and tasks, and how many these were."""
+    """From the leaderboard: mean scores over all seeds and the tasks on which both were measured, and how many these are."""
     rows = read(FILE)
-    tasks = whole_tasks(rows)
-    scores = {
-        method: fmean(one.score.mean for task in tasks for one in standings(rows, task) if one.method == method)
-        for method in ("lora", "full_fine_tuning")
-    }
-    here = {f"here_{method}": Figure(100 * score, "%") for method, score in scores.items()}
-    return here | {"here_seeds": Figure(len(SEEDS)), "here_tasks": Figure(len(tasks))}
+    found = [{one.method: one.score.mean for one in standings(rows, task)} for task in comparable(rows)]
+    both = [one for one in found if {"lora", "full_fine_tuning"} <= set(one)]
+    here = {f"here_{name}": Figure(100 * fmean(one[name] for one in both), "%") for name in ("lora", "full_fine_tuning")}
+    return here | {"here_seeds": Figure(len(SEEDS)), "here_tasks": Figure(len(both))}

@@ -137,9 +137,9 @@ def standings(rows: Iterable[Row], task: str) -> list[Standing]:
     return [_standing(there[method]) for method, count in whole.items() if len(there.get(method, ())) == count]
 
 
-def whole_tasks(rows: Sequence[Row]) -> list[str]:
-    """The tasks on which every method has all its runs."""
-    return [task for task in dict.fromkeys(row.task for row in rows) if len(standings(rows, task)) == len(METHODS) + 1]
+def comparable(rows: Sequence[Row]) -> list[str]:
+    """The tasks on which several methods have all their runs."""
+    return [task for task in dict.fromkeys(row.task for row in rows) if len(standings(rows, task)) > 1]
 
 
 def _standing(rows: Sequence[Row]) -> Standing:
@@ -205,14 +205,23 @@ def unbeaten(found: Sequence[Standing]) -> list[Standing]:
 
 def markdown(rows: Sequence[Row]) -> str:
     """README's table: a line for each method, a column for the score on each task, with its lowest and highest seed."""
-    found = {task: standings(rows, task) for task in whole_tasks(rows)}
+    found = {task: {one.method: one for one in standings(rows, task)} for task in comparable(rows)}
     heads = ["method", "parameters", "bytes", "CPU s", "tokens a request", "forgetting", *found]
     lines = [heads, ["---"] * len(heads)]
-    for same in zip(*found.values(), strict=True):
-        first = same[0]
-        seconds, tokens = (fmean(one.seconds.low for one in same), fmean(one.prompt_tokens for one in same))
-        forgetting = fmean(one.forgetting.mean for one in same)
-        costs = [f"{first.parameters:,}", f"{first.bytes:,}", f"{seconds:.0f}", f"{tokens:.0f}", f"{forgetting:+.2f}"]
-        scores = [f"{one.score.mean:.0%} ({one.score.low:.0%} to {one.score.high:.0%})" for one in same]
-        lines.append([f"`{first.method}`", *costs, *scores])
+    for method in (BASE, *METHODS):
+        there = [methods[method] for methods in found.values() if method in methods]
+        if there:
+            scores = [_written(methods[method].score) if method in methods else "" for methods in found.values()]
+            lines.append([f"`{method}`", *_costs(there), *scores])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _costs(there: Sequence[Standing]) -> list[str]:
+    """What a method costs, the mean over tasks of what differs between them."""
+    seconds, tokens = (fmean(one.seconds.low for one in there), fmean(one.prompt_tokens for one in there))
+    forgetting = fmean(one.forgetting.mean for one in there)
+    return [f"{there[0].parameters:,}", f"{there[0].bytes:,}", f"{seconds:.0f}", f"{tokens:.0f}", f"{forgetting:+.2f}"]
+
+
+def _written(score: Spread) -> str:
+    return f"{score.mean:.0%} ({score.low:.0%} to {score.high:.0%})" if score.low < score.high else f"{score.mean:.0%}"

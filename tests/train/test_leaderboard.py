@@ -23,7 +23,7 @@ from playground.model.neutral import text_windows
 from playground.train import leaderboard, looks, scoring
 from playground.train.job import TrainingJob
 from playground.train.leaderboard import neutral_loss, row_of, study, trained
-from playground.train.standings import FILE, SEEDS, Cell, cells, markdown, read, whole_tasks
+from playground.train.standings import FILE, SEEDS, Cell, cells, markdown, read
 from playground.work.sessions import SESSIONS
 from tests.conftest import model_of
 
@@ -104,10 +104,10 @@ def test_what_is_shipped_was_measured_with_today_s_recipes_on_the_embedded_base(
     assert ABOUT["tokens"] == leaderboard.TOKENS
 
 
-def test_what_is_shipped_is_whole_task_by_task() -> None:
-    there = whole_tasks(ROWS)
-    assert there
-    assert [row.cell for row in ROWS] == cells(there)
+def test_what_is_shipped_is_whole_method_by_method() -> None:
+    there = {(row.task, row.method) for row in ROWS}
+    assert {method for _, method in there} >= {"base", "lora", "full_fine_tuning"}
+    assert [row.cell for row in ROWS] == [cell for cell in cells() if (cell.task, cell.method) in there]
     assert {row.seed for row in ROWS if row.method == "lora"} == set(SEEDS)
 
 

@@ -25,7 +25,8 @@ NONE = "–"
 
 def drawn(board: Values, own: Sequence[Values], language: str) -> str:
     """Everything that is shown of a task's leaderboard, the session's `own` runs in it."""
-    said = f'<p class="pp-outcome" role="status">{escape(conclusion(board, language))}</p>'
+    missing = [text(language, "board.missing", methods=_listed(board["missing"], language))] if board["missing"] else []
+    said = f'<p class="pp-outcome" role="status">{escape(" ".join([conclusion(board, language), *missing]))}</p>'
     return chart(board, own, language) + said + standings(board, own, language) + notes(board, own, language)
 
 

@@ -47,9 +47,10 @@ def there(monkeypatch: pytest.MonkeyPatch) -> None:
 def everything(language: str) -> list[str]:
     found = board(TASK)
     silent = {**OWN, "score": None, "questions": 0, "loss": None, "method": "few_shot", "hyperparameters": {"examples": 4}}
+    part = {**found, "missing": ["few_shot", "ia3"]}
     alone = {**found, "near": [], "below": list(RIGHT)[:-1]}
     others = [{**found, "cheapest": one} for one in ("base", "few_shot", "lora")]
-    return [drawn(one, [OWN, silent], language) for one in (found, alone, *others)]
+    return [drawn(one, [OWN, silent], language) for one in (found, part, alone, *others)]
 
 
 @pytest.mark.usefixtures("there")
