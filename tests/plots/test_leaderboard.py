@@ -80,6 +80,6 @@ def test_the_names_of_all_methods_keep_apart(letters: tuple[float, float]) -> No
     for one, (x, y) in zip(points, spots, strict=True):
         box = next(place[0] for place in _places(x, y, letters[0] * len(one.label), letters[1]) if _free(place[0], taken))
         taken.append(box)
-    for one, other in combinations(taken, 2):
-        assert one[1] <= other[0] or other[1] <= one[0] or one[3] <= other[2] or other[3] <= one[2]
+    for here, there in combinations(taken, 2):
+        assert here[1] <= there[0] or there[1] <= here[0] or here[3] <= there[2] or there[3] <= here[2]
     assert _labels(points, spots, *letters).count("<text") == len(points)

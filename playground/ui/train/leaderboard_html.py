@@ -74,7 +74,7 @@ def conclusion(board: Values, language: str) -> str:
     if not near:
         return text(language, "board.alone", **values)
     names = {"methods": _listed(near, language)}
-    said = [counted(language, "board.near", len(near), **values, **names), _cheapest(by_id, board["cheapest"], language)]
+    said = [counted(language, "board.near", len(near), **values, **names), *_cheapest(board, by_id, language)]
     if below:
         said.append(text(language, "board.below", methods=_listed(below, language)))
     return " ".join(said)
@@ -84,15 +84,19 @@ def _listed(methods: Sequence[str], language: str) -> str:
     return listed(language, [named(one, language) for one in methods])
 
 
-def _cheapest(by_id: Values, cheapest: str, language: str) -> str:
-    """What the cheapest method trains, and what it costs instead if that is nothing."""
-    one, full = by_id[cheapest], by_id.get(FULL)
-    if cheapest in UNTRAINED or full is None:
-        tokens = number(language, one["prompt_tokens"])
-        return text(language, f"board.cheapest.{cheapest}", method=named(cheapest, language), tokens=tokens)
-    ratio = number(language, full["parameters"] / one["parameters"])
-    parameters = number(language, one["parameters"])
-    return text(language, "board.cheapest", method=named(cheapest, language), parameters=parameters, ratio=ratio)
+def _cheapest(board: Values, by_id: Values, language: str) -> list[str]:
+    """Of the best and those near it: what costs no training, what it costs instead, and who trains the fewest parameters."""
+    said, free, full = [], board["cheapest"], by_id.get(FULL)
+    if free in UNTRAINED:
+        tokens = number(language, by_id[free]["prompt_tokens"])
+        said.append(text(language, f"board.cheapest.{free}", method=named(free, language), tokens=tokens))
+    trained = [by_id[one] for one in (board["best"], *board["near"]) if by_id[one]["parameters"]]
+    if trained and full:
+        one = min(trained, key=lambda one: one["parameters"])
+        figures = {"parameters": one["parameters"], "ratio": full["parameters"] / one["parameters"]}
+        written = {name: number(language, value) for name, value in figures.items()}
+        said.append(text(language, "board.cheapest", method=named(one["method"], language), **written))
+    return said
 
 
 def standings(board: Values, own: Sequence[Values], language: str) -> str:
