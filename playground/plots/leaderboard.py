@@ -85,7 +85,7 @@ def _mark(one: Point, x: float) -> str:
 def _axis(low: float, high: float, language: str) -> str:
     powers = range(math.ceil(low), math.floor(high) + 1)
     ticks = "".join(below(_place(10.0**power, low, high) / 100, powered(10.0**power), "1.6em") for power in powers)
-    return below(ZERO / 100, "0", "1.6em") + ticks + below(0.55, text(language, "board.axis"), "3em")
+    return below(ZERO / 100, "0", "1.6em") + ticks + below(0.5, text(language, "board.axis"), "3em")
 
 
 def _labels(points: Sequence[Point], spots: Sequence[tuple[float, float]], letter: float, line: float) -> str:
