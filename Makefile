@@ -5,7 +5,7 @@ UNITS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadf
 LINT := lint-format lint-rules lint-types lint-imports
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-unit test-page coverage lint $(LINT) bench examples lock clean
+.PHONY: help run test test-unit test-page coverage lint $(LINT) bench examples leaderboard lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s%s\n", $$1, $$2}' Makefile
@@ -45,6 +45,9 @@ bench: .venv/test.done  ## slow studies: tables in tests/benchmarks/results
 
 examples: .venv/run.done  ## train the ready-made adapters and record the comparisons again
 	$(BIN)/python examples/record.py
+
+leaderboard: .venv/run.done  ## measure what examples/leaderboard.json lacks, and print README's table: hours
+	$(BIN)/python -m playground.train.leaderboard
 
 lock: $(BIN)/python  ## after a change of requirements: pin all that they bring along, in constraints.txt
 	$(PIP) --dry-run --ignore-installed --report .venv/report.json --requirement tests/requirements.txt

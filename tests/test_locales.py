@@ -44,6 +44,7 @@ from playground.quantize.tensor import STOPS
 from playground.ui.lowrank.overlap import SIDES
 from playground.ui.quantize.bits_html import RECORD
 from playground.ui.quantize.tensor import ELSEWHERE, SOURCES
+from playground.ui.train import leaderboard_html
 
 LAW = settings(deadline=None, derandomize=True, database=None)
 LANGUAGES = tuple(locales.LANGUAGES)
@@ -164,6 +165,9 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "score.reference.{}": REFERENCES,
     "runs.{}": ["stopped", "diverged"],
     "runs.column.{}": ["run", "parameters", "steps", "seed", "loss", "score", "right", "seconds"],
+    "board.column.{}": leaderboard_html.COLUMNS,
+    "board.cheapest.{}": leaderboard_html.UNTRAINED,
+    "board.note.{}": leaderboard_html.NOTES,
     "hyperparameters.{}.{}": CHOICES,
     "samples.{}": ["question", "first", "start", "now"],
     "loss.{}": ["training", "held_out"],

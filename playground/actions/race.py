@@ -91,7 +91,8 @@ def _racing(key: str, job: TrainingJob) -> Callable[[Callable[[], bool]], Iterat
                         keep(base, variant, job.task, told)
                         runs.mark(key, job.task, told)
                     yield told
-            yield replace(event, left=AFTER + (1 - AFTER) * event.left) if hasattr(event, "left") else event
+            told = isinstance(event, Started | Step | Evaluation | Sample)
+            yield replace(event, left=AFTER + (1 - AFTER) * event.left) if told else event
 
     return events
 

@@ -21,7 +21,6 @@ from weakref import WeakKeyDictionary
 import torch
 from torch.nn import functional
 
-from playground import settings
 from playground.adapt.attach import attached
 from playground.adapt.variant import Variant
 from playground.compare.divergence import kl
@@ -33,11 +32,10 @@ from playground.model.bases import Base
 from playground.model.beside import beside
 from playground.model.catalogue import BITSANDBYTES, split_id
 from playground.model.modules import kind_of, layer_of, linear_layers, sides
+from playground.model.neutral import text_windows
 from playground.model.weights import held_bytes, weight_of
 
 PLAIN = "float32"  # the id of the base as it was loaded
-WINDOW = 512  # tokens that are read at a time
-TEXT = settings.EXAMPLES / "texts" / "harbour.txt"
 EVERY = 15  # modules between two looks at the map
 CHUNK = 128  # tokens whose distributions are held against each other at a time
 GetBase = Callable[[str], Base]
@@ -223,15 +221,6 @@ def module_error(plain: Base, base: Base, path: str) -> Module:
 
 
 # Reading a text
-
-
-def text_windows(base: Base) -> list[torch.Tensor]:
-    """
-    The shipped text as it is, without chat format: ids in windows of WINDOW tokens, or as many as the base can read, that
-    do not overlap.
-    """
-    ids = base.tokenizer(TEXT.read_text(encoding="utf-8"), return_tensors="pt")["input_ids"][0]
-    return [window for window in ids.split(min(WINDOW, base.context or WINDOW)) if len(window) > 1]
 
 
 @torch.inference_mode()

@@ -150,7 +150,8 @@ class _Run:
         begin = time.perf_counter()
         with halved(self.halves):
             response_logits(self.model, part, self.base.tokenizer.pad_token_id)
-        return (time.perf_counter() - begin) * self.values["batch_size"] / len(part) * STEP * self.whole / self.effort.step
+        taken: float = (time.perf_counter() - begin) * self.values["batch_size"] / len(part)
+        return taken * STEP * self.whole / self.effort.step
 
     def _step(self, started: float, worked: float) -> Iterator[Event]:
         """One optimizer step on a batch; the first `started` after so much was `worked`. Raises Stopped as `_gradients`."""

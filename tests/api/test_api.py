@@ -30,7 +30,7 @@ def test_the_design_s_endpoints_and_no_others_are_public(client: Client) -> None
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
         "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
-        "/survey", "/stop", "/race", "/answers", "/score",
+        "/survey", "/stop", "/race", "/answers", "/score", "/leaderboard",
     }  # fmt: skip
 
 
@@ -103,6 +103,11 @@ def test_a_race_of_two_settings_ends_with_its_table_and_both_adapters(client: Cl
     assert last["best"]
     mine = [one["id"] for one in client.predict(api_name="/adapters") if one["own"]]
     assert sorted(mine) == sorted(row["adapter"] for row in last["racers"])
+    board = client.predict(api_name="/leaderboard")
+    measured = [one["method"] for one in board["methods"]]
+    assert sorted([*measured, *board["missing"]]) == sorted(["base", *METHODS])
+    assert sorted([board["best"], *board["near"], *board["below"]]) == sorted(measured)
+    assert board["own"] == []  # another task's
 
 
 def test_the_spectrum_of_a_ready_made_adapter(client: Client) -> None:
@@ -208,6 +213,7 @@ def test_a_pane_has_its_score_with_the_answers_behind_it(client: Client) -> None
         ((BASE, "nobody", "pirate"), "/score", "no adapter “nobody”"),
         ((BASE, "base", "juggling"), "/score", "no task “juggling”"),
         ((BASE, "base", "own"), "/score", "your own examples"),
+        (("juggling",), "/leaderboard", "no task “juggling”"),
         (("nobody",), "/download_adapter", "no adapter “nobody”"),
         (("pirate-prompt_tuning",), "/low_rank", "changes no weight"),
         (("pirate-ia3",), "/low_rank", "has no factors"),

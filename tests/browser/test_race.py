@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from playground.actions.leaderboard import board
 from tests.browser.conftest import visitor
 from tests.browser.test_looks import violations
 from tests.browser.test_page import BRIEFLY, set_slider, tab
@@ -33,6 +34,14 @@ def test_two_racers_run_and_one_of_them_opens_in_compare(context: BrowserContext
         page.locator("#runs-panel .label-wrap").click()
         assert violations(page) == []
         page.screenshot(path=artifacts / "race.png", full_page=True)
+
+        expect(page.locator("#board-task")).to_be_hidden()
+        page.locator("#board .label-wrap").click()  # how the methods compare
+        ours = page.locator("#board-result .pp-board tbody tr")
+        expect(ours).to_have_count(len(board("pirate")["methods"]))  # none of the racers is a pirate
+        expect(page.locator("#board-result .pp-outcome")).not_to_be_empty()
+        assert violations(page) == []
+        page.screenshot(path=artifacts / "leaderboard.png", full_page=True)
 
         page.reload()
         tab(page, 1)

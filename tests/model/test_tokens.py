@@ -19,8 +19,9 @@ from playground.compare.job import CompareJob, Decoding
 from playground.errors import PlaygroundError
 from playground.model.bases import Base, load
 from playground.model.catalogue import CATALOGUE, BaseSpec
+from playground.model.neutral import text_windows
 from playground.model.tokens import context_of, turn_end
-from playground.quantize import activations, wholemodel
+from playground.quantize import activations
 from playground.train.job import TrainingJob
 from playground.train.training import train
 from tests.conftest import tiny_tokenizer
@@ -191,7 +192,7 @@ def test_examples_and_virtual_tokens_count_too(make: Callable[..., Base]) -> Non
 
 def test_the_labs_read_no_more_than_fits(make: Callable[..., Base]) -> None:
     base = make(tokenizer_with(None), "gpt2", n_positions=24)
-    assert max(map(len, wholemodel.text_windows(base))) == 24
+    assert max(map(len, text_windows(base))) == 24
     with pytest.raises(PlaygroundError) as refused:
         activations.network(base, ["x" * 40])
     assert refused.value.key == "beyond_context"

@@ -14,9 +14,10 @@ from playground.formats.statistics import errors
 from playground.model.bases import Base, load
 from playground.model.catalogue import CATALOGUE, FORMS, BaseSpec
 from playground.model.modules import linear_layers
+from playground.model.neutral import TEXT, WINDOW, text_windows
 from playground.model.weights import held_bytes
 from playground.quantize import wholemodel
-from playground.quantize.wholemodel import WholeJob, log_probabilities, survey, text_windows
+from playground.quantize.wholemodel import WholeJob, log_probabilities, survey
 from tests.families import one_thread, tiny_base  # noqa: F401
 
 SOME = ("int8", "int4", "nf4", "ternary")
@@ -56,10 +57,10 @@ def test_the_loss_is_the_one_that_transformers_gives(get_base: Callable[[str], B
 
 def test_windows_are_the_whole_text_and_overlap_nowhere(get_base: Callable[[str], Base]) -> None:
     base = get_base("local")
-    text = wholemodel.TEXT.read_text(encoding="utf-8")
+    text = TEXT.read_text(encoding="utf-8")
     windows = text_windows(base)
     assert torch.equal(torch.cat(windows), base.tokenizer(text, return_tensors="pt")["input_ids"][0])
-    assert {len(window) for window in windows[:-1]} == {wholemodel.WINDOW}
+    assert {len(window) for window in windows[:-1]} == {WINDOW}
 
 
 def test_kl_and_the_same_word_are_measured_from_the_base(get_base: Callable[[str], Base], found: Any) -> None:

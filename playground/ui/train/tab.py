@@ -35,7 +35,7 @@ from playground.ui.kit.html import heading
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train import form, pickers, race, runs, scores, status
+from playground.ui.train import form, leaderboard, pickers, race, runs, scores, status
 from playground.ui.train.form import Order, Recipe
 from playground.ui.train.pickers import METHOD, Pickers
 from playground.ui.train.race import Race
@@ -233,6 +233,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
             adapter = gr.State("")
             seen = _progress(wording) | {"scores": scores.build(wording, visit, adapter)} | _results(wording)
     raced, done, code_open = race.build(wording, visit, picked.order), runs.build(wording, visit), seen["code_open"]
+    leaderboard.build(wording, visit, adapter, raced.begun)
     tab = TrainTab(
         visit=visit,
         result=Controls(Result, {**visit.components, "adapter": adapter, "code_open": code_open}),

@@ -1,0 +1,110 @@
+"""
+How the methods compare, in plain values: what came with the page, and the session's own runs beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from playground.adapt.methods import METHODS
+from playground.adapt.variant import BASE
+from playground.bounds import shown
+from playground.errors import PlaygroundError
+from playground.train.standings import FILE, SEEDS, Row, Spread, Standing, comparable, read, standings, unbeaten, verdict
+from playground.work.sessions import SESSIONS
+
+if TYPE_CHECKING:
+    from playground.adapt.adapters import Adapter
+
+
+@cache
+def recorded() -> tuple[dict[str, Any], list[Row]]:
+    """What the rows that came with the page were measured with, and the rows."""
+    if not FILE.exists():
+        return {}, []
+    about: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return {name: value for name, value in about.items() if name != "rows"}, read(FILE)
+
+
+def board_tasks() -> list[str]:
+    """The tasks on which methods can be held beside each other."""
+    return comparable(recorded()[1])
+
+
+def board(task: str) -> dict[str, Any]:
+    """
+    Every method on a task: means with their ends and all seeds, what was measured with, and the verdict on the scores by
+    methods' ids. Raises PlaygroundError for a task that has none.
+    """
+    about, rows = recorded()
+    if task not in board_tasks():
+        raise PlaygroundError("unknown_task", task=shown(task), known=", ".join(board_tasks()))
+    found = standings(rows, task)
+    said = verdict(found)
+    return {
+        "task": task,
+        **{name: about[name] for name in ("base", "machine", "versions", "recipes")},
+        "seeds": len(SEEDS),
+        "questions": len(found[0].examples),
+        "methods": [_plain(one) for one in found],
+        "missing": [one for one in (BASE, *METHODS) if one not in _methods(found)],
+        "unbeaten": [one.method for one in unbeaten(found)],
+        "best": said.best.method,
+        "near": _methods(said.near),
+        "below": _methods(said.below),
+        "cheapest": said.cheapest.method,
+    }
+
+
+def _plain(one: Standing) -> dict[str, Any]:
+    plain = {name: value for name, value in vars(one).items() if name != "examples"}
+    return {name: _ends(value) if isinstance(value, Spread) else value for name, value in plain.items()}
+
+
+def _ends(spread: Spread) -> dict[str, Any]:
+    return {"mean": spread.mean, "low": spread.low, "high": spread.high, **asdict(spread)}
+
+
+def _methods(found: Sequence[Standing]) -> list[str]:
+    return [one.method for one in found]
+
+
+def own_runs(key: str, task: str) -> list[dict[str, Any]]:
+    """
+    The session's own adapters for a task over the base of the leaderboard, newest last. A score is known of a run that was
+    scored, over so many `questions`; else it is None. One run has no spread.
+    """
+    about, _ = recorded()
+    scored = _scores(key)
+    mine = [
+        one for one in SESSIONS.get(key).library.own() if one.record.task == task and one.record.base == about.get("base")
+    ]
+    return [_own(one, *scored.get(one.id, (None, 0))) for one in sorted(mine, key=lambda one: one.number)]
+
+
+def _own(adapter: Adapter, score: float | None, questions: int) -> dict[str, Any]:
+    record = adapter.record
+    return {
+        **adapter.summary(),
+        "score": score,
+        "questions": questions,
+        "loss": record.held_out[-1][1] if record.held_out else None,
+        "parameters": record.trainable_parameters,
+        "seed": record.seed,
+    }
+
+
+def _scores(key: str) -> Mapping[str, tuple[float, int]]:
+    """Score and number of questions of the session's runs that were scored, by the adapter that they left."""
+    found = {}
+    for run in list(SESSIONS.get(key).runs.values()):
+        told = [event for event in run.events if event]
+        left = next((one.adapter.id for one in told if getattr(one, "event", "") == "finished"), "")
+        for one in told:
+            if getattr(one, "event", "") == "score" and one.score is not None:
+                found[getattr(one, "pane", "") or left] = (one.score, one.questions)
+    return found

@@ -1,0 +1,123 @@
+"""
+Score against trained parameters: every method with all its seeds, the ones that nothing beats joined, each with its name
+beside it.
+
+Pure: numbers in, an inline SVG out. Positions are percentages, so it fits any width. Knows nothing about models or pages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from statistics import fmean
+
+from playground.locales import NO_BREAK, number, text
+from playground.plots.kit.figures import powered
+from playground.plots.kit.svg import UNITS, drawing
+from playground.plots.quantize.pieces import below
+
+ZERO, FIRST, LAST = 3.0, 15.0, 94.0  # percent across: what trains nothing, and the ends of the scale
+BESIDE = 2.2  # percent between points that train equally many
+GAP, ASIDE = 1.6, 10  # between a point and its name: percent that are kept free, and pixels
+WIDE, NARROW = (1.1, 7.0), (2.4, 7.5)  # percent of the chart that a letter is wide and a line is high, by the screen
+Box = tuple[float, float, float, float]  # left, right, top, bottom, in percent
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one method reached with each seed, 0 to 1; `own` is a visitor's run."""
+
+    label: str
+    method: str
+    parameters: int
+    values: tuple[float, ...]
+    own: bool = False
+
+
+def pareto(points: Sequence[Point], joined: Sequence[int], summary: str, language: str) -> str:
+    """The points, a line through those at the places `joined`; `summary` is what a screen reader says."""
+    low, high = _ends(points)
+    across = _across(points, low, high)
+    heights = [100 * (1 - fmean(one.values)) for one in points]
+    spots = list(zip(across, heights, strict=True))
+    line = " L".join(f"{UNITS * spots[place][0] / 100:.1f} {UNITS * spots[place][1] / 100:.1f}" for place in joined)
+    front = f'<path class="pp-front" vector-effect="non-scaling-stroke" d="M{line}"/>' if joined else ""
+    marks = "".join(_mark(one, x) for one, x in zip(points, across, strict=True))
+    names = "".join(
+        f'<g class="{kind}">{_labels(points, spots, *letters)}</g>'
+        for kind, letters in (("pp-roomy", WIDE), ("pp-tight", NARROW))
+    )
+    lines = [(share / 4, f"{number(language, 25 * share)}{NO_BREAK}%") for share in range(5)]
+    return f'<div class="pp-board-chart">{drawing(summary, lines, marks + names + _axis(low, high, language), front)}</div>'
+
+
+def _ends(points: Sequence[Point]) -> tuple[float, float]:
+    """Powers of ten: the one below the fewest parameters, and where the most are."""
+    trained = [math.log10(one.parameters) for one in points if one.parameters]
+    low, high = math.floor(min(trained, default=4.0)), max(trained, default=8.0)
+    return low, max(high, low + 1.0)
+
+
+def _place(parameters: float, low: float, high: float) -> float:
+    return FIRST + (LAST - FIRST) * (math.log10(parameters) - low) / (high - low) if parameters else ZERO
+
+
+def _across(points: Sequence[Point], low: float, high: float) -> list[float]:
+    """Where each one stands; of equally many parameters they stand beside each other."""
+    counts = [one.parameters for one in points]
+    return [_place(count, low, high) + BESIDE * counts[:place].count(count) for place, count in enumerate(counts)]
+
+
+def _mark(one: Point, x: float) -> str:
+    """A line over all seeds, a small dot for each, a large one at their mean; an own run is an open ring."""
+    style = f'style="--m:var(--m-{one.method},var(--m-base))"'
+    ys = [100 * (1 - value) for value in one.values]
+    mean = f'<circle class="{"pp-own-point" if one.own else "pp-dot"}" cx="{x:.2f}%" cy="{fmean(ys):.2f}%" r="5.5"/>'
+    if len(ys) == 1:
+        return f"<g {style}>{mean}</g>"
+    spread = f'<line class="pp-spread" x1="{x:.2f}%" x2="{x:.2f}%" y1="{min(ys):.2f}%" y2="{max(ys):.2f}%"/>'
+    seeds = "".join(f'<circle class="pp-seed" cx="{x:.2f}%" cy="{y:.2f}%" r="2.5"/>' for y in ys)
+    return f"<g {style}>{spread}{mean}{seeds}</g>"
+
+
+def _axis(low: float, high: float, language: str) -> str:
+    powers = range(math.ceil(low), math.floor(high) + 1)
+    ticks = "".join(below(_place(10.0**power, low, high) / 100, powered(10.0**power), "1.6em") for power in powers)
+    return below(ZERO / 100, "0", "1.6em") + ticks + below(0.5, text(language, "board.axis"), "3em")
+
+
+def _labels(points: Sequence[Point], spots: Sequence[tuple[float, float]], letter: float, line: float) -> str:
+    """Each name where it covers neither another name nor a point: beside, above, below, then farther away."""
+    ends = [(100 * (1 - max(one.values)), 100 * (1 - min(one.values))) for one in points]
+    taken: list[Box] = [(x - 1, x + 1, top - 2, low + 2) for (x, _), (top, low) in zip(spots, ends, strict=True)]
+    drawn = []
+    for one, (x, y) in zip(points, spots, strict=True):
+        places = list(_places(x, y, letter * len(one.label), line))
+        box, anchor, aside = next((place for place in places if _free(place[0], taken)), places[0])
+        taken.append(box)
+        style = f'style="--m-text:var(--m-{one.method}-text,var(--m-base-text))"'
+        place = f'x="{x:.2f}%" dx="{aside}" y="{(box[2] + box[3]) / 2:.2f}%" dy=".35em" text-anchor="{anchor}"'
+        drawn.append(f'<text class="pp-label" {style} {place}>{escape(one.label)}</text>')
+    return "".join(drawn)
+
+
+def _places(x: float, y: float, width: float, line: float) -> Iterator[tuple[Box, str, int]]:
+    """Where a name may stand, the nearest first: what it covers, how it is anchored at its point, pixels aside of it."""
+    for away in range(6):
+        for turn in (1, -1) if away else (1,):
+            middle = y + turn * away * line
+            rows = middle - line / 2, middle + line / 2
+            yield (x + GAP, x + GAP + width, *rows), "start", ASIDE
+            yield (x - GAP - width, x - GAP, *rows), "end", -ASIDE
+            if away:
+                yield (x - width / 2, x + width / 2, *rows), "middle", 0
+
+
+def _free(box: Box, taken: Sequence[Box]) -> bool:
+    left, right, top, bottom = box
+    inside = left >= 0 and right <= 104 and top >= -12 and bottom <= 100
+    return inside and not any(
+        left < end and right > start and top < low and bottom > high for start, end, high, low in taken
+    )

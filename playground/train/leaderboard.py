@@ -1,0 +1,148 @@
+"""
+The study behind "How do the methods compare?": every method on every ready-made task, with its default recipe, from three
+seeds, on the embedded base. `make leaderboard` writes `examples/leaderboard.json` after every run and, killed, goes on
+where it was. Knows nothing about the page; what the numbers say is in `standings`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save as as_file
+from torch.nn import functional
+
+from playground import settings
+from playground.adapt import tasks
+from playground.adapt.adapters import Adapter
+from playground.adapt.attach import attach
+from playground.adapt.methods import METHODS
+from playground.adapt.tasks import Example
+from playground.adapt.variant import BASE, Variant
+from playground.compare.reading import common, virtual_tokens
+from playground.disk import whole
+from playground.model.bases import BASES, Base
+from playground.model.neutral import text_windows
+from playground.train.evaluation import EvaluateJob, Report, Score, evaluate
+from playground.train.job import Ended, TrainingJob
+from playground.train.record import hardware, versions
+from playground.train.standings import FILE, Cell, Row, cells, markdown, read
+from playground.train.training import train
+
+TOKENS = 64  # of an answer at most
+GetBase = Callable[[str], Base]
+
+
+def measured(cell: Cell, base_id: str, get_base: GetBase) -> Row:
+    """One run of the study, with the method's default recipe. Raises SystemExit for a run that exploded."""
+    if cell.method == BASE:
+        return row_of(cell, None, 0.0, base_id, get_base, TOKENS)
+    adapter, seconds = trained(TrainingJob(base_id, cell.method, tasks.task(cell.task), seed=cell.seed), get_base)
+    return row_of(cell, adapter, seconds, base_id, get_base, TOKENS)
+
+
+def row_of(cell: Cell, adapter: Adapter | None, seconds: float, base_id: str, get_base: GetBase, tokens: int) -> Row:
+    """What an adapter (None: the base) is worth and costs, after a run of so many seconds."""
+    task, variant = tasks.task(cell.task), Variant.of(base_id, adapter)
+    *scores, report = evaluate(EvaluateJob(base_id, adapter, task, tokens), get_base)
+    assert isinstance(report, Report)
+    base, shots = get_base(variant.base), [Example(*shot) for shot in adapter.record.shots] if adapter else []
+    model = attach(base, variant).model
+    asked = [len(tasks.prompt_ids(base.tokenizer, one.prompt, shots)) for one in task.held_out]
+    return Row(
+        task=cell.task,
+        method=cell.method,
+        seed=cell.seed,
+        answers=tuple(one.answer for one in scores if isinstance(one, Score)),
+        held_out_loss=report.held_out_loss,
+        parameters=adapter.record.trainable_parameters if adapter else 0,
+        bytes=file_bytes(adapter),
+        cpu_seconds=round(seconds, 2),
+        prompt_tokens=virtual_tokens(model) + sum(asked) / len(asked),
+        neutral_before=neutral_loss(attach(base, Variant(variant.base)).model, base),
+        neutral_after=neutral_loss(model, base, shots),
+        precision=adapter.record.precision if adapter else "float32",
+    )
+
+
+def trained(job: TrainingJob, get_base: GetBase) -> tuple[Adapter, float]:
+    """The adapter that a job makes, and the processor's seconds; 0 for what makes no steps. Raises SystemExit."""
+    job = job.checked()
+    chosen = METHODS[job.method]
+    get_base(chosen.base_id(job.base, job.hyperparameters))  # loading it is no part of the run
+    begin = time.process_time()
+    *_, ended = train(job, get_base)
+    seconds = time.process_time() - begin
+    if not isinstance(ended, Ended) or ended.event != "finished":
+        raise SystemExit(f"{job.task.id}, {job.method}, seed {job.seed}: {ended.event}")
+    return ended.adapter, seconds if chosen.steps else 0.0
+
+
+def file_bytes(adapter: Adapter | None) -> int:
+    """Of the safetensors file that PEFT reads, or of a whole model; 0 where nothing is trained."""
+    return len(as_file(dict(adapter.tensors), {"format": "pt"})) if adapter and adapter.tensors else 0
+
+
+@torch.inference_mode()
+def neutral_loss(model: Any, base: Base, shots: Sequence[Example] = ()) -> float:
+    """
+    Mean loss in nats a token on the neutral text, without chat format, behind what an adapter puts before everything: its
+    virtual tokens, or the example turns. The first token of a window is not counted.
+    """
+    before = torch.tensor(common(tasks.any_two(base.tokenizer, shots)) if shots else [], dtype=torch.long)
+    total, count = 0.0, 0
+    for window in text_windows(base):
+        ids = torch.cat([before, window])[None].to(base.device)
+        logits = model(input_ids=ids, use_cache=False).logits[0, -len(window) : -1].float().cpu()
+        total += float(functional.cross_entropy(logits, window[1:], reduction="sum"))
+        count += len(window) - 1
+    return total / count
+
+
+# The file
+
+
+def about(base: Base) -> dict[str, Any]:
+    """What all rows were measured with; where it differs, they are measured again."""
+    recipes = {one.id: {"hyperparameters": one.complete({}), "steps": one.steps} for one in METHODS.values()}
+    return {
+        "base": base.id,
+        "checksum": base.loaded_checksum,
+        "dtype": base.dtype,
+        "tokens": TOKENS,
+        "machine": hardware(base),
+        "versions": versions(),
+        "recipes": recipes,
+    }
+
+
+def study(file: Path, base: Base, get_base: GetBase, wanted: Sequence[Cell]) -> Iterator[Row]:
+    """Measures what is missing in a file, and writes it after every run, in the order of `wanted`."""
+    measured_with = about(base)
+    there = {row.cell: row for row in read(file, measured_with)}
+    for cell in wanted:
+        if cell in there:
+            continue
+        there[cell] = measured(cell, base.id, get_base)
+        rows = [asdict(there[one]) for one in wanted if one in there]
+        with whole(file) as written:
+            content = json.dumps({**measured_with, "rows": rows}, ensure_ascii=False, indent=1)
+            written.write_text(content + "\n", encoding="utf-8")
+        yield there[cell]
+
+
+def main() -> None:
+    """Measure what is missing, and print README's table."""
+    base = BASES.get(settings.DEFAULT_BASE)
+    for row in study(FILE, base, BASES.get, cells()):
+        print(row.cell, f"{row.held_out_loss:.3f}", f"{row.cpu_seconds:.0f} s", flush=True)
+    print(markdown(read(FILE)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""
+What the rows of the leaderboard say: means with their spread, what is inside the noise, who is beaten by nobody. Imports no
+torch, knows nothing about how the rows were measured (`leaderboard`) or about the page.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from playground import settings
+from playground.adapt import tasks
+from playground.adapt.methods import METHODS
+from playground.adapt.variant import BASE
+
+FILE = settings.EXAMPLES / "leaderboard.json"
+SEEDS = (0, 1, 2)
+T_95 = 2.131  # Student's t with 15 degrees of freedom (16 held-out examples), two-sided 95 %
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the study. The base alone draws nothing: it has the first seed only."""
+
+    task: str
+    method: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    What one run came to. `answers` are those to the held-out examples in their order; `held_out_loss` and the losses on
+    the neutral text are means in nats a token, in float32. `bytes` are those of the adapter's file, `parameters` are
+    trained. `cpu_seconds` is the processor's time for the whole run, all threads together, which other work on the
+    machine does not lengthen; 0 where nothing is trained. `prompt_tokens` are read for a request, the mean over the
+    held-out examples. `neutral_before` is the loss of the base that was adapted, for QLoRA in 4 bits.
+    """
+
+    task: str
+    method: str
+    seed: int
+    answers: tuple[str, ...]
+    held_out_loss: float
+    parameters: int
+    bytes: int
+    cpu_seconds: float
+    prompt_tokens: float
+    neutral_before: float
+    neutral_after: float
+    precision: str = "float32"  # of the products of frozen layers while it was trained
+
+    @property
+    def cell(self) -> Cell:
+        return Cell(self.task, self.method, self.seed)
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """Of every held-out example, 0 to 1, by the task's own rule."""
+        rule = tasks.SCORES[self.task]
+        asked = tasks.task(self.task).held_out
+        return tuple(rule(example, answer) for example, answer in zip(asked, self.answers, strict=True))
+
+    @property
+    def score(self) -> float:
+        return fmean(self.scores)
+
+    @property
+    def forgetting(self) -> float:
+        """How much worse the neutral text is read than before, in nats a token; below 0 where it is read better."""
+        return self.neutral_after - self.neutral_before
+
+
+def cells(task_ids: Sequence[str] = tasks.TASK_IDS) -> list[Cell]:
+    """All runs in their order: task by task, so that what is there is comparable."""
+    drawn = [(BASE, SEEDS[0]), *((method, seed) for method in METHODS for seed in SEEDS)]
+    return [Cell(task, method, seed) for task in task_ids for method, seed in drawn]
+
+
+def read(file: Path, measured_with: Mapping[str, Any] | None = None) -> list[Row]:
+    """The rows of a file; none if there is none, or if they were measured with something else."""
+    if not file.exists():
+        return []
+    found = json.loads(file.read_text(encoding="utf-8"))
+    rows = found.pop("rows")
+    if measured_with is not None and found != measured_with:
+        return []
+    return [Row(**{**row, "answers": tuple(row["answers"])}) for row in rows]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A quantity over the seeds: every value, in the order of the seeds."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.values)
+
+    @property
+    def low(self) -> float:
+        return min(self.values)
+
+    @property
+    def high(self) -> float:
+        return max(self.values)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One method on one task, all its seeds together. `examples` are the held-out examples' scores, means over the seeds."""
+
+    method: str
+    score: Spread
+    examples: tuple[float, ...]
+    loss: Spread
+    parameters: int
+    bytes: int
+    seconds: Spread
+    prompt_tokens: float
+    forgetting: Spread
+
+
+def standings(rows: Iterable[Row], task: str) -> list[Standing]:
+    """Every method that has all its runs on a task, in the order of the registry, the base first."""
+    there: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.task == task:
+            there.setdefault(row.method, []).append(row)
+    whole = {one.method: sum(cell.method == one.method for cell in cells((task,))) for one in cells((task,))}
+    return [_standing(there[method]) for method, count in whole.items() if len(there.get(method, ())) == count]
+
+
+def comparable(rows: Sequence[Row]) -> list[str]:
+    """The tasks on which several methods have all their runs."""
+    return [task for task in dict.fromkeys(row.task for row in rows) if len(standings(rows, task)) > 1]
+
+
+def _standing(rows: Sequence[Row]) -> Standing:
+    def over(name: str) -> Spread:
+        return Spread(tuple(getattr(row, name) for row in rows))
+
+    first = rows[0]
+    return Standing(
+        method=first.method,
+        score=over("score"),
+        examples=tuple(map(fmean, zip(*(row.scores for row in rows), strict=True))),
+        loss=over("held_out_loss"),
+        parameters=first.parameters,
+        bytes=first.bytes,
+        seconds=over("cpu_seconds"),
+        prompt_tokens=fmean(row.prompt_tokens for row in rows),
+        forgetting=over("forgetting"),
+    )
+
+
+def inside_noise(one: Standing, other: Standing) -> bool:
+    """
+    Whether the difference of two scores may be chance. It counts only if another seed would not undo it, every seed of the
+    one being above every seed of the other, and other questions would not: the 95 % interval of the mean difference over
+    the held-out examples, paired (Student's t), leaves out zero.
+    """
+    if one.score.low <= other.score.high and other.score.low <= one.score.high:
+        return True
+    differences = [mine - theirs for mine, theirs in zip(one.examples, other.examples, strict=True)]
+    error = stdev(differences) / math.sqrt(len(differences))
+    return abs(fmean(differences)) <= T_95 * error
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """
+    On one task: the `best` mean score, `near` it within the noise, `below` it beyond, and the `cheapest` of the best and
+    those near it: by trained parameters, then by what is read for a request.
+    """
+
+    best: Standing
+    near: tuple[Standing, ...]
+    below: tuple[Standing, ...]
+    cheapest: Standing
+
+
+def verdict(found: Sequence[Standing]) -> Verdict:
+    """Of equal scores the one with the fewest parameters is the best."""
+    best = min(found, key=lambda one: (-one.score.mean, one.parameters))
+    near = tuple(one for one in found if one is not best and inside_noise(best, one))
+    below = tuple(one for one in found if one is not best and one not in near)
+    return Verdict(best, near, below, min((best, *near), key=lambda one: (one.parameters, one.prompt_tokens)))
+
+
+def unbeaten(found: Sequence[Standing]) -> list[Standing]:
+    """Those that no other one equals with fewer parameters or beats with no more, by mean score: from few to many."""
+    front: list[Standing] = []
+    for one in sorted(found, key=lambda one: (one.parameters, -one.score.mean)):
+        if not front or one.score.mean > front[-1].score.mean:
+            front.append(one)
+    return front
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """README's table: a line for each method, a column for the score on each task, with its lowest and highest seed."""
+    found = {task: {one.method: one for one in standings(rows, task)} for task in comparable(rows)}
+    heads = ["method", "parameters", "bytes", "CPU s", "tokens a request", "forgetting", *found]
+    lines = [heads, ["---"] * len(heads)]
+    for method in (BASE, *METHODS):
+        there = [methods[method] for methods in found.values() if method in methods]
+        if there:
+            scores = [_written(methods[method].score) if method in methods else "" for methods in found.values()]
+            lines.append([f"`{method}`", *_costs(there), *scores])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _costs(there: Sequence[Standing]) -> list[str]:
+    """What a method costs, the mean over tasks of what differs between them."""
+    seconds, tokens = (fmean(one.seconds.low for one in there), fmean(one.prompt_tokens for one in there))
+    forgetting = fmean(one.forgetting.mean for one in there)
+    return [f"{there[0].parameters:,}", f"{there[0].bytes:,}", f"{seconds:.0f}", f"{tokens:.0f}", f"{forgetting:+.2f}"]
+
+
+def _written(score: Spread) -> str:
+    return f"{score.mean:.0%} ({score.low:.0%} to {score.high:.0%})" if score.low < score.high else f"{score.mean:.0%}"

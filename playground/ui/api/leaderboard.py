@@ -1,0 +1,26 @@
+"""
+The leaderboard's named endpoint.
+"""
+
+# No postponed annotations here: gradio reads the types of the endpoints from them.
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from playground.actions.leaderboard import board, own_runs
+from playground.ui.api.endpoints import key_of
+
+
+def leaderboard(request: gr.Request, task: str = "pirate") -> dict[str, Any]:
+    """
+    How the methods compare on a task, as measured beforehand: score, loss, cost and forgetting of each over all seeds,
+    who lies inside the noise of the best, and this session's own runs.
+
+    Args:
+        task: a task id
+    """
+    return {**board(task), "own": own_runs(key_of(request), task)}
+
+
+ENDPOINTS: dict[str, Callable[..., Any]] = {"leaderboard": leaderboard}

@@ -1,0 +1,63 @@
+"""
+How the methods compare, below the training: what was measured beforehand on a task, and the session's own runs in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from playground.actions.leaderboard import board, board_tasks, own_runs
+from playground.locales import text
+from playground.ui.kit.controls import Changes, Controls
+from playground.ui.kit.events import HIDDEN
+from playground.ui.kit.sections import soft
+from playground.ui.kit.visit import Visit
+from playground.ui.kit.wording import Wording, html
+from playground.ui.train import leaderboard_html
+
+
+@dataclass(frozen=True)
+class Asked(Visit):
+    """The task whose leaderboard is shown."""
+
+    task: str
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The components, and what happens to them."""
+
+    asked: Controls[Asked]
+    panel: gr.Accordion
+    result: gr.HTML
+
+    def draw(self, asked: Asked) -> Changes:
+        own = own_runs(asked.key, asked.task)
+        return {self.result: leaderboard_html.drawn(board(asked.task), own, asked.language)}
+
+
+def build(wording: Wording, visit: Controls[Visit], adapter: gr.State, raced: Any) -> Leaderboard:
+    """
+    One closed line; what is behind it is drawn when it is opened, and again when there is a new `adapter`, or a race has
+    `raced` to its end.
+    """
+    make, there = wording.make, board_tasks()
+    with (
+        gr.Column(elem_classes="pp-card", visible=bool(there)),
+        make(gr.Accordion, {"label": "board.title"}, open=False, elem_id="board") as panel,
+    ):
+        make(html, {"value": lambda lang: soft(lang, "board.lead")})
+        task = make(
+            gr.Dropdown,
+            {"label": "board.task", "choices": lambda lang: [(text(lang, f"tasks.{one}.title"), one) for one in there]},
+            value=there[0] if there else None, elem_id="board-task",
+        )  # fmt: skip
+        result = html("", elem_id="board-result")
+    found = Leaderboard(Controls(Asked, {**visit.components, "task": task}), panel, result)
+    draw = found.asked.handler(found.draw)
+    gr.on([panel.expand, task.input, adapter.change], draw, found.asked.inputs, result, **HIDDEN)
+    raced.then(draw, found.asked.inputs, result, **HIDDEN)
+    return found

@@ -1,0 +1,181 @@
+"""
+The leaderboard of one task as HTML: the drawing, what it says, the table, how it was measured. Pure: plain values and a
+language in, HTML out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from playground.locales import counted, listed, number, percent, significant, size, text
+from playground.plots.leaderboard import Point, pareto
+from playground.plots.quantize.pieces import columns, table
+from playground.ui.compare.panes import pane_title
+from playground.ui.kit.base import base_name
+from playground.ui.kit.html import Values, colour, machine
+
+COLUMNS = ("method", "score", "loss", "parameters", "bytes", "seconds", "tokens", "forgetting")
+UNTRAINED = ("base", "few_shot")
+NOTES = ("spread", "seconds", "tokens", "forgetting")
+FULL = "full_fine_tuning"
+NONE = "–"
+
+
+def drawn(board: Values, own: Sequence[Values], language: str) -> str:
+    """Everything that is shown of a task's leaderboard, the session's `own` runs in it."""
+    missing = [text(language, "board.missing", methods=_listed(board["missing"], language))] if board["missing"] else []
+    said = f'<p class="pp-outcome" role="status">{escape(" ".join([conclusion(board, language), *missing]))}</p>'
+    return chart(board, own, language) + said + standings(board, own, language) + notes(board, own, language)
+
+
+def named(method: str, language: str) -> str:
+    return text(language, f"methods.{method}.name")
+
+
+def chart(board: Values, own: Sequence[Values], language: str) -> str:
+    """Score against trained parameters; of own runs those that were scored."""
+    methods = board["methods"]
+    points = [
+        Point(named(one["method"], language), one["method"], one["parameters"], tuple(one["score"]["values"]))
+        for one in methods
+    ]
+    points += [
+        Point(own_name(one, language), one["method"], one["parameters"], (one["score"],), own=True)
+        for one in own
+        if one["score"] is not None
+    ]
+    places = {one["method"]: place for place, one in enumerate(methods)}
+    heard = [
+        text(language, "board.point", method=named(one["method"], language), **_ends(one["score"], language))
+        for one in methods
+    ]
+    summary = text(language, "board.chart", methods="; ".join(heard))
+    keys = ["board.legend", *(["board.legend.own"] if len(points) > len(methods) else [])]
+    legend = f'<p class="pp-legend">{escape(" ".join(text(language, key) for key in keys))}</p>'
+    return pareto(points, [places[one] for one in board["unbeaten"]], summary, language) + legend
+
+
+def own_name(one: Values, language: str) -> str:
+    """What an own run is called beside its point."""
+    return text(language, "board.own", number=number(language, one["number"]))
+
+
+def _ends(spread: Values, language: str) -> dict[str, str]:
+    return {name: percent(language, 100 * spread[name]) for name in ("mean", "low", "high")}
+
+
+def conclusion(board: Values, language: str) -> str:
+    """Who scores highest, who lies inside the noise of that, what the cheapest of these costs, who lies below."""
+    by_id = {one["method"]: one for one in board["methods"]}
+    best, near, below = by_id[board["best"]], board["near"], board["below"]
+    values = {"method": named(board["best"], language), "score": percent(language, 100 * best["score"]["mean"])}
+    if not near:
+        return text(language, "board.alone", **values)
+    names = {"methods": _listed(near, language)}
+    said = [counted(language, "board.near", len(near), **values, **names), *_cheapest(board, by_id, language)]
+    if below:
+        said.append(text(language, "board.below", methods=_listed(below, language)))
+    return " ".join(said)
+
+
+def _listed(methods: Sequence[str], language: str) -> str:
+    return listed(language, [named(one, language) for one in methods])
+
+
+def _cheapest(board: Values, by_id: Values, language: str) -> list[str]:
+    """Of the best and those near it: what costs no training, what it costs instead, and who trains the fewest parameters."""
+    said, free, full = [], board["cheapest"], by_id.get(FULL)
+    if free in UNTRAINED:
+        tokens = number(language, by_id[free]["prompt_tokens"])
+        said.append(text(language, f"board.cheapest.{free}", method=named(free, language), tokens=tokens))
+    trained = [by_id[one] for one in (board["best"], *board["near"]) if by_id[one]["parameters"]]
+    if trained and full:
+        one = min(trained, key=lambda one: one["parameters"])
+        figures = {"parameters": one["parameters"], "ratio": full["parameters"] / one["parameters"]}
+        written = {name: number(language, value) for name, value in figures.items()}
+        said.append(text(language, "board.cheapest", method=named(one["method"], language), **written))
+    return said
+
+
+def standings(board: Values, own: Sequence[Values], language: str) -> str:
+    """A row for each method, then one for each own run."""
+    plain = next((one["prompt_tokens"] for one in board["methods"] if one["method"] == "base"), None)
+    rows = [_row(one, board, language) for one in board["methods"]] + [_own_row(one, plain, language) for one in own]
+    heads = columns(text(language, f"board.column.{name}") for name in COLUMNS)
+    return table("pp-race pp-board", heads, "".join(rows), text(language, "board.table"))
+
+
+def _row(one: Values, board: Values, language: str) -> str:
+    inside = f"<small>{escape(text(language, 'board.inside'))}</small>" if one["method"] in board["near"] else ""
+    score, loss, forgetting = one["score"], one["loss"], one["forgetting"]
+    figures = [
+        _spread([percent(language, 100 * score[name]) for name in ("mean", "low", "high")], language),
+        _spread([significant(language, loss[name], 3) for name in ("mean", "low", "high")], language),
+        number(language, one["parameters"]),
+        size(language, one["bytes"]) if one["bytes"] else NONE,
+        number(language, one["seconds"]["low"]) if one["seconds"]["low"] else NONE,
+        number(language, one["prompt_tokens"]),
+        _spread([change(language, forgetting[name]) for name in ("mean", "low", "high")], language),
+    ]
+    return _cells(one["method"], f"{escape(named(one['method'], language))}{inside}", figures)
+
+
+def _own_row(one: Values, prompt_tokens: float | None, language: str) -> str:
+    """One run has no spread, its seconds are not the processor's, and nobody has let it read the neutral text."""
+    score, loss = one["score"], one["loss"]
+    asked = f"<small>{escape(counted(language, 'board.questions', one['questions']))}</small>" if one["questions"] else ""
+    tokens = None if one["method"] == "few_shot" else prompt_tokens
+    figures = [
+        f"{percent(language, 100 * score)}{asked}" if score is not None else NONE,
+        significant(language, loss, 3) if loss is not None else NONE,
+        number(language, one["parameters"]),
+        size(language, one["bytes"]) if one["bytes"] else NONE,
+        NONE,
+        number(language, tokens + one["hyperparameters"].get("virtual_tokens", 0)) if tokens is not None else NONE,
+        NONE,
+    ]
+    return _cells(one["method"], f"{escape(pane_title(one, language))}", figures)
+
+
+def _cells(method: str, head: str, figures: Sequence[str]) -> str:
+    cells = "".join(f"<td>{one}</td>" for one in figures)
+    return f'<tr {colour(method)}><th scope="row">{head}</th>{cells}</tr>'
+
+
+def _spread(written: Sequence[str], language: str) -> str:
+    """A mean over its ends, where these are written differently."""
+    mean, low, high = (escape(one) for one in written)
+    if low == high:
+        return mean
+    return f"{mean}<small>{escape(text(language, 'board.ends', low=low, high=high))}</small>"
+
+
+def change(language: str, value: float) -> str:
+    """What was added, with its sign; 0 where nothing was."""
+    written = number(language, abs(value), 2)
+    return "0" if written == number(language, 0, 2) else ("+" if value > 0 else "−") + written
+
+
+def notes(board: Values, own: Sequence[Values], language: str) -> str:
+    """What the columns mean, what is called noise, and where the figures come from."""
+    versions: dict[str, Any] = board["versions"]
+    rule = text(language, f"race.rule.{board['task']}")
+    seeds = number(language, board["seeds"])
+    paragraphs = [
+        [
+            counted(language, "race.score", board["questions"], rule=rule),
+            text(language, "board.noise", questions=number(language, board["questions"])),
+        ],
+        [text(language, f"board.note.{name}", seeds=seeds) for name in NOTES],
+        [text(language, "board.note.own")] if own else [],
+        [
+            text(
+                language, "board.recorded", base=base_name(board["base"], language),
+                machine=machine(language, board["machine"]), seeds=seeds,
+                versions=", ".join(f"{name} {version}" for name, version in versions.items()),
+            )
+        ],
+    ]  # fmt: skip
+    return "".join(f'<p class="pp-soft pp-small">{escape(" ".join(one))}</p>' for one in paragraphs if one)
