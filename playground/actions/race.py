@@ -20,7 +20,7 @@ from playground.bounds import finite, shown
 from playground.errors import PlaygroundError
 from playground.locales import DEFAULT
 from playground.model.bases import BASES
-from playground.train.job import STEPS, Ended, TrainingJob, kept_bytes
+from playground.train.job import STEPS, Ended, Evaluation, Sample, Started, Step, TrainingJob, kept_bytes
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 
@@ -91,8 +91,9 @@ def _racing(key: str, job: TrainingJob) -> Callable[[Callable[[], bool]], Iterat
                         keep(base, variant, job.task, told)
                         runs.mark(key, job.task, told)
                     yield told
-            told = isinstance(event, Started | Step | Evaluation | Sample)
-            yield replace(event, left=AFTER + (1 - AFTER) * event.left) if told else event
+            if isinstance(event, Started | Step | Evaluation | Sample):
+                event = replace(event, left=AFTER + (1 - AFTER) * event.left)
+            yield event
 
     return events
 
