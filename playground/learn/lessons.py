@@ -64,8 +64,9 @@ class Prediction:
 @dataclass(frozen=True)
 class Lesson:
     """
-    One idea: its short `title`, the `goal` that a teacher has with it, the `question` and one line that leads to it, the prediction, the two sentences of what it
-    means, what its bars are called and measure (`note`), where the page shows it (fields of a link), and who says so.
+    One idea: its short `title`, the `goal` that a teacher has with it, the `question` and one line that leads to it, the
+    prediction, the two sentences of what it means, what its bars are called and measure (`note`), where the page shows it
+    (fields of a link), and who says so.
     """
 
     id: str

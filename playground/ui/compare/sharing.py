@@ -13,7 +13,7 @@ from playground.ui.kit.events import note, plain
 from playground.ui.kit.visit import Visit
 from playground.work.sessions import SESSIONS
 
-COPY = "query => navigator.clipboard.writeText(location.origin + location.pathname + '?' + query)"
+COPY = f"query => navigator.clipboard.writeText({links.HERE} + '?' + query)"
 
 
 def own_titles(visit: Visit, panes: Sequence[str]) -> dict[str, str]:

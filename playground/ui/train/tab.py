@@ -37,8 +37,8 @@ from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
 from playground.ui.train import form, pickers, race, status
-from playground.ui.train.form import Order, Recipe
-from playground.ui.train.pickers import METHOD, Pickers
+from playground.ui.train.form import METHOD, Order, Recipe
+from playground.ui.train.pickers import Pickers
 from playground.ui.train.race import Race
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
