@@ -59,7 +59,7 @@ element.addEventListener("click", event => {
 GO = """
 query => {
   const now = new URLSearchParams(location.search), then = new URLSearchParams(query);
-  for (const name of ["page", ...HELD(now)]) if (now.has(name)) then.set(name, now.get(name));
+  for (const name of ["for", ...HELD(now)]) if (now.has(name)) then.set(name, now.get(name));
   const tab = document.querySelector("#tabs [role=tab][aria-selected=true]").dataset.tabId;
   location.assign(location.pathname + "?" + then + (tab === "compare" ? "" : "&tab=" + tab));
 }
@@ -113,7 +113,7 @@ class Shell:
         changes |= {
             self.held: wish.fixed(self.lockable),
             self.learned.named: link["lesson"],
-            self.learned.page: link["page"],
+            self.learned.reader: link["for"],
         }
         return {self.visit.components["key"]: key, self.visit.components["language"]: language, **changes}
 
@@ -249,7 +249,7 @@ def _wire_comparing(shell: Shell) -> None:
 def _wire_opening(page: ServedBlocks, shell: Shell) -> None:
     visit, base, compared, trained, learned = shell.visit, shell.base, shell.compared, shell.trained, shell.learned
     visitor, language = visit.components["key"], visit.components["language"]
-    around = [visitor, language, shell.tabs, base.notice, shell.timer, learned.named, learned.page]
+    around = [visitor, language, shell.tabs, base.notice, shell.timer, learned.named, learned.reader]
     opened = dict.fromkeys([*around, *shell.wording.components, *compared.own.offered])
     opened |= dict.fromkeys([shell.held, *(one for held in shell.lockable.values() for one in held)])
     load = page.load(shell.opened, visitor, list(opened), **HIDDEN)

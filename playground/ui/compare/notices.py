@@ -25,7 +25,7 @@ SHOWN = 60  # characters of a title
 # What a link's parameters are called, besides those of decoding
 LABELS = {
     "tab": "link.tab", "lesson": "learn.pick", "lang": "header.language", "panes": "link.panes", "own": "link.own",
-    "answers": "link.answers", "page": "link.page", "lock": "link.lock", "hide": "link.hide",
+    "answers": "link.answers", "for": "link.for", "lock": "link.lock", "hide": "link.hide",
     **{name: key for names in NAMES.values() for name, key in names if name not in ("panes", "base")},
 }  # fmt: skip
 

@@ -27,7 +27,7 @@ PUBLIC = f"https://huggingface.co/spaces/{settings.SPACE}" if settings.SPACE els
 # What every link to this page begins with, in JavaScript: on a Space its public page, not the frame in it that this is
 HERE = f"({json.dumps(PUBLIC)} || location.origin + location.pathname)"
 ADDRESS = re.compile(r"https?://[^\s?#\"'<>]{1,200}")
-PAGES = ("teacher",)  # of Learn, besides its lessons
+READERS = ("teachers",)  # for whom Learn has a page besides its lessons
 TITLE = 40  # characters of an adapter's title that a link carries
 
 
@@ -110,7 +110,7 @@ def _language(value: str) -> str:
 FIELDS = (
     Field("tab", TABS[0], one_of(TABS)),
     Field("lesson", "", one_of(LESSONS)),
-    Field("page", "", one_of(PAGES)),
+    Field("for", "", one_of(READERS)),
     Field("base", settings.DEFAULT_BASE),
     Field("prompt", ""),
     Field("panes", [], _list, ",".join, _rest),
@@ -122,7 +122,7 @@ FIELDS = (
 )
 
 LANGUAGE = Field("lang", "", _language)  # of the page, which chooses it by the browser's wishes too
-PLACE = ("tab", "lesson", "page")  # where a page opens, not what it asks
+PLACE = ("tab", "lesson", "for")  # where a page opens, not what it asks
 HOLDING = ("lock", "hide")  # the names of controls that keep what the link gives them (ui/kit/locks.py)
 DEFAULTS = {one.name: one.default for one in FIELDS if one.name not in (*PLACE, *HOLDING)}  # of what makes a question
 # Once another question is asked, which is done in Compare, the address names neither the former one nor another tab: what

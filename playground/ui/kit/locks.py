@@ -85,7 +85,7 @@ def _is_seen(component: Any) -> bool:
 def _locked(component: Any, own: Mapping[str, Any], language: str) -> dict[str, Any]:
     """A label, where it had none, and the sentence that says who has set it."""
     info = own.get("info", getattr(component, "info", None))
-    said = " ".join(filter(None, (text(language, "locks.set"), info)))
+    said = " · ".join(filter(None, (text(language, "locks.set"), info)))
     bare = {"show_label": True, "container": True} if getattr(component, "show_label", True) is False else {}
     return {"interactive": False, "info": said, "elem_classes": [*component.elem_classes, "pp-locked"], **bare}
 

@@ -34,11 +34,6 @@ def address(lesson_id: str, language: str) -> str:
     return f"?lang={language}&amp;tab=learn&amp;lesson={lesson_id}"
 
 
-def page_address(page: str, language: str) -> str:
-    """The link to a page of Learn (`links.PAGES`), escaped."""
-    return f"?lang={language}&amp;tab=learn&amp;page={page}"
-
-
 def place(lesson_id: str) -> int:
     """Of a lesson in the route, from 1."""
     return LESSONS.index(lesson_id) + 1
@@ -91,7 +86,7 @@ def end(progress: Progress, language: str) -> str:
     guessed = rows(progress)
     file = f'data-file="{words(language, "learn.results.file")}" data-rows="{escape(json.dumps([COLUMNS, *guessed]))}"'
     mine = f'<button type="button" data-act="results" {file}>{words(language, "learn.results")}</button>' if guessed else ""
-    teachers = f'<a href="{page_address("teacher", language)}" data-page="teacher">{words(language, "learn.teachers")}</a>'
+    teachers = f'<a href="?lang={language}&amp;tab=learn&amp;for=teachers" data-for="teachers">{words(language, "learn.teachers")}</a>'
     return f'<p class="pp-route-end">{mine}{teachers}</p>'
 
 

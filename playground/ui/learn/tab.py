@@ -22,7 +22,7 @@ from playground.ui.learn import lesson_html, teacher_html
 # Of both pages: the address names the lesson or the page, for a reload. Whoever listens to `select` gets what differs from
 # NOTHING: the lesson or the page to open, the guess, or that it is to be guessed again.
 SHARED = f"""
-const HERE = {links.HERE}, NOTHING = {{ lesson: null, page: null, here: null, guess: null, again: false }};
+const HERE = {links.HERE}, NOTHING = {{ lesson: null, reader: null, here: null, guess: null, again: false }};
 const stand = places => {{
   const address = new URL(location.href);
   for (const [name, place] of Object.entries({{ tab: "learn", ...places }})) {{
@@ -38,7 +38,7 @@ SCRIPT = (
     + """
 let focus = null;
 const ask = (data, next) => { focus = next; trigger("select", { ...NOTHING, ...data }); };
-const open = (lesson, next) => { stand({ lesson, page: null }); ask({ lesson }, next); };
+const open = (lesson, next) => { stand({ lesson, for: null }); ask({ lesson }, next); };
 const link = () => {
   const lesson = element.querySelector("[data-open]").dataset.open;
   return `${HERE}?lang=${document.documentElement.lang}&tab=learn&lesson=${lesson}`;
@@ -51,7 +51,7 @@ const acts = {
   },
   print: () => window.print(),
   results: ({ file, rows }) => {
-    const csv = JSON.parse(rows).map(row => row.join(",") + "\r\n").join("");
+    const csv = JSON.parse(rows).map(row => row.join(",") + "\\r\\n").join("");
     const save = document.createElement("a");
     save.href = URL.createObjectURL(new Blob([csv], { type: "text/csv" }));
     save.download = file;
@@ -62,11 +62,11 @@ const acts = {
 };
 element.addEventListener("click", event => {
   const step = event.target.closest("a[data-lesson]"), guess = event.target.closest("[data-guess]");
-  const act = event.target.closest("[data-act]"), page = event.target.closest("a[data-page]");
-  if (page && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+  const act = event.target.closest("[data-act]"), way = event.target.closest("a[data-for]");
+  if (way && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
     event.preventDefault();
-    stand({ page: page.dataset.page, lesson: null });
-    ask({ page: page.dataset.page, here: HERE });
+    stand({ for: way.dataset.for, lesson: null });
+    ask({ reader: way.dataset.for, here: HERE });
   }
   if (step && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
     event.preventDefault();
@@ -103,14 +103,14 @@ element.addEventListener("click", event => {
 @dataclass(frozen=True)
 class Learner:
     """
-    Who learns: the language, what the browser has kept, the lesson and the page that the address names ("": none), and what
-    links begin with here.
+    Who learns: the language, what the browser has kept, the lesson that the address names and for whom it asks ("": not),
+    and what links begin with here.
     """
 
     language: str
     kept: object
     named: str
-    page: str = ""
+    reader: str = ""
     here: str = ""
 
 
@@ -121,7 +121,7 @@ class LearnTab:
     learner: Controls[Learner]
     kept: gr.BrowserState
     named: gr.State
-    page: gr.State
+    reader: gr.State
     here: gr.Textbox
     lesson: gr.HTML
     teacher: gr.HTML
@@ -133,13 +133,13 @@ class LearnTab:
     def open(self, learner: Learner) -> Changes:
         """The page of the address, its lesson, or the one that was open last."""
         progress = Progress.of(learner.kept).at(learner.named)
-        return self.taught(progress, learner) if learner.page else self.drawn(progress, learner.language)
+        return self.taught(progress, learner) if learner.reader else self.drawn(progress, learner.language)
 
     def act(self, given: Mapping[Any, Any], event: gr.EventData) -> Changes:
         """A lesson is opened, guessed, or to be guessed again; what cannot be changes nothing."""
         learner = self.learner.value(given)
         progress = Progress.of(learner.kept).at(event.lesson).guess(event.guess)
-        if event.page in links.PAGES:
+        if event.reader in links.READERS:
             return self.taught(progress, replace(learner, here=event.here))
         return self.drawn(progress.again() if event.again is True else progress, learner.language)
 
@@ -157,9 +157,9 @@ def build(wording: Wording, visit: Controls[Visit]) -> LearnTab:
     kept = gr.BrowserState({}, storage_key="peft-playground-learn", secret="peft-playground")  # still there after a restart
     named = gr.State("")
     wording.make(html, {"value": lambda lang: lead(lang, "learn.lead")})
-    page, here = gr.State(""), gr.Textbox(visible=False)
+    reader, here = gr.State(""), gr.Textbox(visible=False)
     lesson, teacher = html("", elem_id="lesson", js_on_load=SCRIPT), html("", elem_id="teacher", js_on_load=TEACHER)
-    asked = {"language": visit.components["language"], "kept": kept, "named": named, "page": page, "here": here}
-    tab = LearnTab(Controls(Learner, asked), kept, named, page, here, lesson, teacher)
+    asked = {"language": visit.components["language"], "kept": kept, "named": named, "reader": reader, "here": here}
+    tab = LearnTab(Controls(Learner, asked), kept, named, reader, here, lesson, teacher)
     gr.on([lesson.select, teacher.select], tab.act, tab.learner.inputs, tab.shown, **HIDDEN)
     return tab

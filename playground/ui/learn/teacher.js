@@ -125,7 +125,7 @@ element.addEventListener("click", event => {
   if (step && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
     event.preventDefault();
     const lesson = step.dataset.lesson || null;
-    stand({ lesson, page: null });
+    stand({ lesson, for: null });
     trigger("select", { ...NOTHING, lesson });
   }
   if (!button) return;

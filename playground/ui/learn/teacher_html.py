@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from html import escape, unescape
 from typing import Any
 
+from playground import locales
 from playground.learn.lessons import lesson
 from playground.learn.results import COLUMNS, readable
 from playground.learn.route import LESSONS, ROUTE, figures
@@ -27,7 +28,7 @@ Names = Mapping[str, Sequence[tuple[str, str]]]
 
 def page(language: str, here: str, controls: Names) -> str:
     """`here`: what links to this page begin with ("": unknown, then there are none to hand out)."""
-    said = {key.rpartition(".")[2]: text(language, key) for key in SAID}
+    said = {key.rpartition(".")[2]: locales.words(language)[key] for key in SAID}
     return (
         f'<div class="pp-teacher" data-said="{_data(said)}" data-columns="{",".join(COLUMNS)}">'
         f'<p class="pp-back"><a href="?lang={language}&amp;tab=learn" data-lesson="">'

@@ -72,27 +72,33 @@ def read(query: Mapping[str, str]) -> dict[str, Any]:
 
 
 def fill(visit: Visit, given: Mapping[str, Any], held: Collection[str]) -> None:
-    """Writes it into the form that the visitor's session keeps, which the page then brings back; what is `held`, as given."""
+    """
+    Writes it into the form that the visitor's session keeps, which the page then brings back. What it leaves open stays as
+    it was left, or has its default where it is `held`.
+    """
     if not given and not set(held) & set(NAMES):
         return
-    order = form.find(visit.key) or _first(visit)
-    method = METHODS[given.get("method", order.method)]
-    same = method.id == order.method
-    left = order.settings if same else {}
+    first, left = _first(visit), form.find(visit.key) or _first(visit)
+    given = {name: getattr(first, name) for name in ("method", "task") if name in held} | dict(given)
+    method = METHODS[given.get("method", left.method)]
+    same = method.id == left.method
+    kept = {name: value for name, value in left.settings.items() if same and name not in held}
     settings = {
-        one.name: given[one.name] if one.name in given and fits(one, given[one.name]) else left.get(one.name, one.default)
-        for one in method.hyperparameters
+        bound.name: given[bound.name] if fits(bound, given.get(bound.name)) else kept.get(bound.name, bound.default)
+        for bound in method.hyperparameters
     }
+    steps = left.steps if same and "steps" not in held else method.steps
+    seed = first.seed if "train_seed" in held else left.seed
     form.keep_started(
         replace(
-            order, method=method.id, settings=settings, task=given.get("task", order.task),
-            steps=given.get("steps", order.steps if same else method.steps), seed=given.get("train_seed", order.seed),
+            left, method=method.id, settings=settings, task=given.get("task", left.task), steps=given.get("steps", steps),
+            seed=given.get("train_seed", seed),
         )
     )  # fmt: skip
 
 
 def fits(bound: Bound, value: Any) -> bool:
-    """Whether a method that the link has not named can have the value, too."""
+    """Whether it is a value that the bound allows: that of a method which the link has not named may not; None is none."""
     try:
         bound.check(value)
     except PlaygroundError:
