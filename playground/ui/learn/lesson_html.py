@@ -86,8 +86,8 @@ def end(progress: Progress, language: str) -> str:
     guessed = rows(progress)
     file = f'data-file="{words(language, "learn.results.file")}" data-rows="{escape(json.dumps([COLUMNS, *guessed]))}"'
     mine = f'<button type="button" data-act="results" {file}>{words(language, "learn.results")}</button>' if guessed else ""
-    teachers = f'<a href="?lang={language}&amp;tab=learn&amp;for=teachers" data-for="teachers">{words(language, "learn.teachers")}</a>'
-    return f'<p class="pp-route-end">{mine}{teachers}</p>'
+    way = f"?lang={language}&amp;tab=learn&amp;for=teachers"
+    return f'<p class="pp-route-end">{mine}<a href="{way}" data-for="teachers">{words(language, "learn.teachers")}</a></p>'
 
 
 def neighbours(progress: Progress, language: str) -> str:

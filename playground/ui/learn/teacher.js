@@ -31,7 +31,7 @@ addEventListener("afterprint", () => page()?.classList.remove("pp-prints-sheets"
 let counted = { files: 0, guesses: {} };
 const lessons = () => JSON.parse(element.querySelector(".pp-class").dataset.lessons);
 const isGuess = (lesson, guess) => lesson.codes ? lesson.codes.includes(guess)
-  : /^\d+(\.\d+)?$/.test(guess) && Number(guess) >= lesson.minimum && Number(guess) <= lesson.maximum;
+  : guess.trim() && Number(guess) >= lesson.minimum && Number(guess) <= lesson.maximum;
 const read = (text, known) => {
   const [head, ...lines] = text.replace(/^\uFEFF/, "").trimEnd().split(/\r?\n/);
   const columns = page().dataset.columns, found = {};
