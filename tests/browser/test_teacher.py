@@ -17,7 +17,9 @@ from playground.learn.route import LESSONS
 from tests.browser.conftest import open_page, visitor
 from tests.browser.test_looks import violations
 
-PRINTS = "window.print = () => { dispatchEvent(new Event('beforeprint')); window.printed = (window.printed || 0) + 1; }"
+PRINTS = (
+    "void (window.print = () => { dispatchEvent(new Event('beforeprint')); window.printed = (window.printed || 0) + 1; })"
+)
 
 
 def results_of(page: Page, folder: Path) -> bytes:

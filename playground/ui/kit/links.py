@@ -26,7 +26,7 @@ THEIRS = re.compile("__.*|utm_.*|view|deep_link|logs|fbclid|gclid")
 PUBLIC = f"https://huggingface.co/spaces/{settings.SPACE}" if settings.SPACE else ""
 # What every link to this page begins with, in JavaScript: on a Space its public page, not the frame in it that this is
 HERE = f"({json.dumps(PUBLIC)} || location.origin + location.pathname)"
-ADDRESS = re.compile(r"https?://[^\s?#\"'<>]{1,200}")
+ADDRESS = re.compile(r"https?://[-.~\w:/\[\]%]{1,200}", re.ASCII)
 READERS = ("teachers",)  # for whom Learn has a page besides its lessons
 TITLE = 40  # characters of an adapter's title that a link carries
 
