@@ -130,7 +130,7 @@
     return wish === "dark" || wish === "light" ? wish : system.matches ? "dark" : "light";
   };
   const paint = () => {
-    const dark = wanted() === "dark", page = dark ? "DARK" : "LIGHT";
+    const dark = wanted() === "dark", page = printing ? "#fff" : dark ? "DARK" : "LIGHT";
     root.style.colorScheme = wanted();
     for (const name of ["--bg", "--bg-dark"]) root.style.setProperty(name, page);
     const body = document.body;

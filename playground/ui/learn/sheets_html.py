@@ -30,13 +30,13 @@ def sheets(language: str) -> str:
 
 
 def questions(one: Lesson) -> str:
-    """What stands before the guess, and room to write what was guessed, what was measured, and why."""
+    """What stands before the guess, and room to write what was guessed, what came out, and why."""
     found, language = figures(one.id), one.language
     lines = '<p class="pp-ruled"></p>' * RULED
     return (
         f"{_head(one, found)}<p>{escape(one.filled(one.lead, found))}</p>"
         f"<p><b>{words(language, 'learn.guess_first')}</b> {escape(one.filled(one.prediction.ask, found))}</p>"
-        f"{_choices(one)}{_blank('learn.sheet.measured', one)}<p>{words(language, 'learn.sheet.why')}</p>{lines}"
+        f"{_choices(one)}{_blank('learn.sheet.result', one)}<p>{words(language, 'learn.sheet.why')}</p>{lines}"
     )
 
 
