@@ -86,8 +86,15 @@ class Shell:
 
     @property
     def lockable(self) -> locks.Lockable:
-        """What a link can lock or hide, by its names there."""
-        return self.compared.lockable | self.trained.picked.lockable
+        """What a link can lock or hide, by its names there, with what follows it."""
+        compared = self.compared
+        return {
+            "base": [self.base.picked, self.base.used],
+            "prompt": [compared.prompt],
+            "panes": [compared.panes, *compared.former.all],
+            **{name: [control] for name, control in compared.decoding.items()},
+            **self.trained.picked.lockable,
+        }
 
     def opened(self, kept: str, request: gr.Request) -> Changes:
         """Everything that depends on who opens the page, and with which address."""

@@ -163,16 +163,6 @@ class CompareTab:
         return {self.panes: pane_update(picked, picked.panes), **self.own.offer(picked)}
 
     @property
-    def lockable(self) -> dict[str, list[Any]]:
-        """What a link can lock or hide, by its names there, with what follows it."""
-        return {
-            "base": [self.base.picked, self.base.used],
-            "prompt": [self.prompt],
-            "panes": [self.panes, *self.former.all],
-            **{name: [control] for name, control in self.decoding.items()},
-        }
-
-    @property
     def offered(self) -> list[Any]:
         """What depends on the adapters that there are, and on the base."""
         return [self.panes, *self.own.offered]
