@@ -15,6 +15,7 @@ EXAMPLES = ROOT / "examples"
 # Environment variables
 CACHE = Path(os.environ.get("PLAYGROUND_CACHE") or Path.home() / ".cache" / "peft-playground")
 DEFAULT_BASE = os.environ.get("PLAYGROUND_BASE") or "smollm2-135m"
+SPACE = os.environ.get("SPACE_ID") or ""  # owner/name; Spaces set it
 LOCAL_BASE = os.environ.get("PLAYGROUND_LOCAL_BASE") or ""  # a folder with a transformers model
 DEVICE = os.environ.get("PLAYGROUND_DEVICE") or ""  # "cpu", "cuda"; empty: the GPU if there is one
 TOGETHER = max(

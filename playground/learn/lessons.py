@@ -20,7 +20,7 @@ from playground import settings
 from playground.learn.figures import Figures, plainly
 
 FOLDER = settings.EXAMPLES / "lessons"
-TEXTS = ("title", "question", "lead", "note")
+TEXTS = ("title", "goal", "question", "lead", "note")
 FIELDS = {*TEXTS, "minutes", "prediction", "bars", "link", "source"}
 MAYBE = {"steps"}  # what only some lessons have
 KINDS = ("choices", "number")
@@ -65,14 +65,15 @@ class Prediction:
 @dataclass(frozen=True)
 class Lesson:
     """
-    One idea: its short `title`, the `question` and one line that leads to it, the prediction, the two sentences of what it
-    means, what its bars are called and measure (`note`), where the page shows it (fields of a link), and who says so. A
-    longer one goes in `steps`, a sentence or two each.
+    One idea: its short `title`, the `goal` that a teacher has with it, the `question` and one line that leads to it, the
+    prediction, the two sentences of what it means, what its bars are called and measure (`note`), where the page shows it
+    (fields of a link), and who says so. A longer one goes in `steps`, a sentence or two each.
     """
 
     id: str
     language: str
     title: str
+    goal: str
     question: str
     lead: str
     minutes: int

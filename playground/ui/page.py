@@ -32,7 +32,7 @@ from playground.ui.compare.opening import opening
 from playground.ui.compare.picker import pane_update
 from playground.ui.compare.scores import Scores
 from playground.ui.compare.tab import Asked, CompareTab
-from playground.ui.kit import links
+from playground.ui.kit import links, locks
 from playground.ui.kit.base import BaseChoice, Wanted
 from playground.ui.kit.base import build as build_base
 from playground.ui.kit.controls import Changes, Controls
@@ -47,6 +47,7 @@ from playground.ui.learn import tab as learn
 from playground.ui.learn.tab import LearnTab
 from playground.ui.lowrank import tab as lowrank
 from playground.ui.quantize import tab as quantize
+from playground.ui.train import linked
 from playground.ui.train import tab as train
 from playground.ui.train.tab import Result, TrainTab
 
@@ -65,12 +66,14 @@ element.addEventListener("click", event => {
 """
 GO = """
 query => {
+  const now = new URLSearchParams(location.search), then = new URLSearchParams(query);
+  for (const name of ["for", ...HELD(now)]) if (now.has(name)) then.set(name, now.get(name));
   const open = list => document.querySelector(list + " > .tab-wrapper [role=tab][aria-selected=true]")?.dataset.tabId;
   const tab = open("#tabs"), section = open(`#${tab}-sections`);
   const place = (tab === "compare" ? "" : "&tab=" + tab) + (section ? "&section=" + section : "");
-  location.assign(location.pathname + "?" + query + place);
+  location.assign(location.pathname + "?" + then + place);
 }
-"""
+""".replace("HELD", links.HELD)
 PASS = 'said => said.includes("pp-close") ? "" : said'  # an alarm has been read once something else is done
 LOADING = {"waiting": "loading", "downloading": "preparing", "converting": "preparing", "rounding": "loading"}
 
@@ -92,26 +95,49 @@ class Shell:
     learned: LearnTab
     labs: Mapping[str, gr.Tabs]  # their lists of sections
     linked: gr.State  # the parameters of the address
+    held: gr.State  # how controls are locked and hidden
+
+    @property
+    def lockable(self) -> locks.Lockable:
+        """What a link can lock or hide, by its names there, with what follows it."""
+        compared = self.compared
+        return {
+            "base": [self.base.picked, self.base.used],
+            "prompt": [compared.prompt],
+            "panes": [compared.panes, *compared.former.all],
+            **{name: [control] for name, control in compared.decoding.items()},
+            **self.trained.picked.lockable,
+        }
 
     def opened(self, kept: str, request: gr.Request) -> Changes:
         """Everything that depends on who opens the page, and with which address."""
         language = locales.choose(request.query_params.get("lang"), request.headers.get("accept-language"))
-        link = links.read(request.query_params)
+        query = request.query_params
+        link, form = links.read(query), linked.read(query)
+        wish = locks.Wish.of(link)
         key = kept or uuid.uuid4().hex  # whoever has it has the session
+        opens = opening(key, link, links.refused(query, linked.fields(query)) | wish.unknown(self.lockable))
+        visit = Visit(key, language, opens.question.base)
+        linked.fill(visit, form, wish.names)
         shown = self.wording.said(language)
-        opens = opening(key, link, links.refused(request.query_params))
-        for component, properties in self.compared.opened(Visit(key, language, opens.question.base), opens).items():
+        given = self.compared.opened(visit, opens) | self.trained.picked.opened(form, wish.names)
+        for component, properties in given.items():
             shown.setdefault(component, {}).update(properties)
+        wish.put(self.lockable, shown, language)
         shown[self.header]["value"] = header_html(catalogue.base_status(opens.question.base), language)
         changes: Changes = {component: gr.update(**properties) for component, properties in shown.items()}
         changes[self.timer] = gr.Timer(POLL_SECONDS, active=True)  # not before: it would ask in an undecided language
         if link["tab"] != links.TABS[0]:  # where Compare's notice is not seen
             changes[self.tabs] = gr.Tabs(selected=link["tab"])
             changes[self.base.notice] = "".join(closable(one, language) for one in opens.untaken(language))
-        if section := links.section_of(request.query_params):
+        if section := links.section_of(query):
             changes[self.labs[link["tab"]]] = gr.Tabs(selected=section)
-            changes[self.linked] = dict(request.query_params)
-        changes[self.learned.named] = link["lesson"]
+            changes[self.linked] = dict(query)
+        changes |= {
+            self.held: wish.fixed(self.lockable),
+            self.learned.named: link["lesson"],
+            self.learned.reader: link["for"],
+        }
         return {self.visit.components["key"]: key, self.visit.components["language"]: language, **changes}
 
     def poll(self, wanted: Wanted) -> Changes:
@@ -162,6 +188,7 @@ def build_page() -> gr.Blocks:
         kept = shell.visit.components  # by the browser, which may send anything
         page.sound = {kept["key"]._id: key_of, kept["language"]._id: locales.choose, shell.learned.kept._id: kept_of}
         said = (shell.compared.notice, shell.compared.many.notice, shell.trained.refused, shell.trained.race.refused)
+        page.locks = shell.held._id
         page.numbers = Numbers(wording.labels, kept["language"]._id, [one._id for one in said])
         _wire(shell)
         _wire_opening(page, shell)
@@ -182,7 +209,7 @@ def build_shell(wording: Wording) -> Shell:
     base = choice.used
     visit = Controls(Visit, {"key": visitor, "language": language, "base": base})
     wanted = Controls(Wanted, {**visit.components, "wanted": choice.picked})
-    linked = gr.State({})
+    address = gr.State({})
     with gr.Tabs(elem_id="tabs", overflow_behavior="wrap", selected=links.TABS[0]) as tabs:
         with wording.make(gr.Tab, {"label": "tabs.learn"}, id="learn", render_children=True):
             learned = learn.build(wording, visit)
@@ -194,10 +221,12 @@ def build_shell(wording: Wording) -> Shell:
         labs = {}
         for name, room in LABS.items():
             with wording.make(gr.Tab, {"label": f"tabs.{name}"}, id=name):
-                labs[name] = room.build(Lab(name, wording, visit, linked))
+                labs[name] = room.build(Lab(name, wording, visit, address))
     wording.make(html, {"value": fold}, elem_id="glossary")  # not in its tab: a tab is not there before it is opened
     timer = gr.Timer(POLL_SECONDS, active=False)
-    return Shell(wording, visit, choice, wanted, top, tabs, timer, compared, scored, trained, learned, labs, linked)
+    return Shell(
+        wording, visit, choice, wanted, top, tabs, timer, compared, scored, trained, learned, labs, address, gr.State({})
+    )
 
 
 def _wire(shell: Shell) -> None:
@@ -246,13 +275,16 @@ def _wire_comparing(shell: Shell) -> None:
         event(act, inputs, [*outputs, told], **STREAM)
 
 
-def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
+def _wire_opening(page: ServedBlocks, shell: Shell) -> None:
     visit, base, compared, trained, learned = shell.visit, shell.base, shell.compared, shell.trained, shell.learned
     visitor, language = visit.components["key"], visit.components["language"]
-    around = [visitor, language, shell.tabs, base.notice, shell.timer, learned.named, shell.linked, *shell.labs.values()]
+    around = [visitor, language, shell.tabs, base.notice, shell.timer, learned.named, learned.reader]
+    around += [shell.linked, *shell.labs.values()]
     opened = dict.fromkeys([*around, *shell.wording.components, *compared.own.offered])
+    opened |= dict.fromkeys([shell.held, *(one for held in shell.lockable.values() for one in held)])
     load = page.load(shell.opened, visitor, list(opened), **HIDDEN)
-    load.then(learned.learner.handler(learned.open), learned.learner.inputs, learned.shown, **HIDDEN)
+    here = load.then(None, None, learned.here, js=f"() => {links.HERE}", **HIDDEN)
+    here.then(learned.learner.handler(learned.open), learned.learner.inputs, learned.shown, **HIDDEN)
     load.then(compared.seen.handler(compared.attach), compared.seen.inputs, compared.shown, **STREAM)
     many = compared.many
     load.then(many.repeat.handler(many.attach), many.repeat.inputs, many.shown, **STREAM)
@@ -262,8 +294,9 @@ def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
         followed = load.then(visit.handler(attach), visit.inputs, shown, **STREAM)
         followed.then(visit.handler(trained.runs.show), visit.inputs, trained.runs.shown, **HIDDEN)
     picked = trained.picked
-    load.then(visit.handler(picked.restore), visit.inputs, picked.restored, **HIDDEN)
-    load.then(visit.handler(base.arrive), visit.inputs, base.all, **STREAM)
+    restored = load.then(visit.handler(picked.restore), visit.inputs, picked.restored, **HIDDEN)
+    arrived = load.then(visit.handler(base.arrive), visit.inputs, base.all, **STREAM)
+    page.opening = {restored["id"], arrived["id"]}
 
 
 def header_html(status: Mapping[str, Any], language: str, opening: bool = False) -> str:

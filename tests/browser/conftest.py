@@ -33,6 +33,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """An English laptop in daylight. Its cached files make the second opening of the page half as dear as the first."""
     with browser.new_context(locale="en-US", color_scheme="light", viewport={"width": 1280, "height": 900}) as context:
+        context.set_default_timeout(180_000)  # as above
         yield context
 
 

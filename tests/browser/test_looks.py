@@ -265,6 +265,12 @@ def test_axe_finds_nothing_in_the_dark_on_a_phone(spanish: Page, tab: str) -> No
     for name in SECTIONS.get(tab, ()):
         section(spanish, name)
         assert (name, violations(spanish, ".pp-sections")) == (name, [])
+    if tab == "learn":
+        spanish.locator("[data-for=teachers]").click()
+        expect(spanish.locator(".pp-plan h2")).to_have_text("Para docentes")
+        assert violations(spanish) == []
+        assert spanish.evaluate("document.documentElement.scrollWidth") <= 375
+        spanish.locator(".pp-back a").click()
 
 
 @pytest.fixture(scope="module")

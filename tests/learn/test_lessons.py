@@ -18,6 +18,7 @@ from playground.ui.kit import links
 every_lesson = pytest.mark.parametrize("lesson_id", LESSONS)
 GOOD = """---
 title: One
+goal: Count.
 question: "How many?"
 lead: "There are {some}."
 note: ""
@@ -39,7 +40,7 @@ def in_every_language(lesson_id: str) -> list[Lesson]:
 
 
 def sentences(one: Lesson) -> list[str]:
-    return [one.question, one.lead, one.prediction.ask, one.note, one.meaning, *one.steps.values()]
+    return [one.goal, one.question, one.lead, one.prediction.ask, one.note, one.meaning, *one.steps.values()]
 
 
 def test_every_file_is_a_lesson_of_the_route_in_every_language() -> None:
@@ -122,6 +123,14 @@ def test_it_means_two_sentences_and_has_a_source(lesson_id: str) -> None:
 
 
 @every_lesson
+def test_its_goal_is_one_sentence_without_the_answer(lesson_id: str) -> None:
+    for one in in_every_language(lesson_id):
+        assert one.goal.endswith(".")
+        assert one.goal.count(".") == 1
+        assert "{" not in one.goal
+
+
+@every_lesson
 def test_a_number_is_not_cut_by_the_end_of_a_line(lesson_id: str) -> None:
     """12 288 and 0,02 % hold together."""
     for one in in_every_language(lesson_id):
@@ -163,14 +172,14 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ("title: One", "title: One: two", "one.en.md:2: mapping values"),  # yaml's own words
         ("title: One\n", "", "one.en.md:1: title: is missing"),
         ("lead:", "led:", "one.en.md:1: lead: is missing"),
-        ("minutes: 5", "minutes: five", "one.en.md:6: minutes: should be a whole number"),
-        ("kind: choices", "kind: choice", "one.en.md:7: prediction: kind should be one of choices, number"),
-        ("choices: [1, 2]", "choices: [1]", "one.en.md:7: prediction: choices should be two or more"),
-        ("choices: [1, 2]", "choices: [1, two]", "one.en.md:7: prediction: choices should be two or more"),
-        ("kind: choices", "kind: number", "one.en.md:7: prediction: a number needs minimum and maximum"),
-        ("  kind: choices", "  sort: choices", "one.en.md:7: prediction: "),
-        ("{tab: lowrank}", "lowrank", "one.en.md:12: link: should be names with texts"),
-        ("{text: somebody}", "{who: somebody}", "one.en.md:13: source: should be text and url"),
+        ("minutes: 5", "minutes: five", "one.en.md:7: minutes: should be a whole number"),
+        ("kind: choices", "kind: choice", "one.en.md:8: prediction: kind should be one of choices, number"),
+        ("choices: [1, 2]", "choices: [1]", "one.en.md:8: prediction: choices should be two or more"),
+        ("choices: [1, 2]", "choices: [1, two]", "one.en.md:8: prediction: choices should be two or more"),
+        ("kind: choices", "kind: number", "one.en.md:8: prediction: a number needs minimum and maximum"),
+        ("  kind: choices", "  sort: choices", "one.en.md:8: prediction: "),
+        ("{tab: lowrank}", "lowrank", "one.en.md:13: link: should be names with texts"),
+        ("{text: somebody}", "{who: somebody}", "one.en.md:14: source: should be text and url"),
         ("It is {some}.\n", "", "one.en.md:1: values between"),
         ("---\ntitle", "title", "one.en.md:1: values between"),
     ],

@@ -25,6 +25,7 @@ from playground.bounds import check_text, shown
 from playground.errors import PlaygroundError, disk_is_full, unexpected
 from playground.model import libraries
 from playground.ui.kit.events import alarm
+from playground.ui.kit.locks import guarded
 from playground.ui.kit.numbers import Numbers
 from playground.work.jobs import Run
 
@@ -38,11 +39,14 @@ class ServedBlocks(gr.Blocks):
     Blocks whose handlers run once the heavy libraries are there. Public endpoints take their defaults for what a program
     leaves out at the end, also over plain HTTP, and say what they take where values are too many or unreadable. What a
     browser sends for the components of `sound`, by id, passes through that function first; then `numbers` looks at it:
-    what is wrong with it is said where the handler would have answered.
+    what is wrong with it is said where the handler would have answered. `locks` is the id of the state that names the held
+    controls (`Wish.fixed`): handlers change none of them, those of the `opening` only their values.
     """
 
     sound: Mapping[int, Callable[[Any], Any]] = {}
     numbers: Numbers | None = None
+    locks: int | None = None
+    opening: Collection[int] = ()
 
     async def process_api(
         self, block_fn: BlockFunction | int, inputs: list[Any], *more: Any, **named: Any
@@ -71,6 +75,12 @@ class ServedBlocks(gr.Blocks):
         except Exception as reason:  # what an endpoint raises is a gr.Error: gradio could not read a value
             log.warning("%s: %s", name, shown(reason))
             raise said_to(request, PlaygroundError("values_unreadable", endpoint=name, parameters=listed)) from reason
+
+    async def postprocess_data(self, block_fn: BlockFunction, predictions: Any, state: Any) -> list[Any]:
+        fixed = state[self.locks] if state is not None and self.locks is not None else None
+        if fixed:
+            predictions = guarded(block_fn.outputs, predictions, fixed, block_fn._id in self.opening)
+        return await super().postprocess_data(block_fn, predictions, state)
 
     async def _refuse(self, one: BlockFunction, wrong: str, places: Collection[int], state: Any) -> dict[str, Any]:
         """

@@ -18,13 +18,15 @@ from playground.locales import LANGUAGES, text, written
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import words
 from playground.ui.kit.links import short
+from playground.ui.kit.locks import NAMES
 
 MISSING = re.compile(r'<div data-missing="([^"]*)">.*?</div>', re.DOTALL)
 SHOWN = 60  # characters of a title
 # What a link's parameters are called, besides those of decoding
 LABELS = {
     "tab": "link.tab", "section": "link.section", "lesson": "learn.pick", "lang": "header.language",
-    "panes": "link.panes", "own": "link.own", "answers": "link.answers",
+    "panes": "link.panes", "own": "link.own", "answers": "link.answers", "for": "link.for", "lock": "link.lock",
+    "hide": "link.hide", **{name: key for names in NAMES.values() for name, key in names if name not in ("panes", "base")},
 }  # fmt: skip
 
 

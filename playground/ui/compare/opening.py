@@ -77,7 +77,7 @@ def opening(key: str, link: Mapping[str, Any], refused: Mapping[str, str] | None
 
 def _opening(key: str, link: Mapping[str, Any]) -> Opening:
     run = latest(key)
-    asked, unknown = (run.job, "") if run and not links.asks(link) else _linked(link)
+    asked, unknown = _asked(run.job if run else None, link)
     question, gone = showable(key, asked)
     missing = [link["own"].get(one, one) for one in gone]
     blank = unanswered(key, question)
@@ -88,6 +88,18 @@ def _opening(key: str, link: Mapping[str, Any]) -> Opening:
     found = recorded().get(link["answers"]) or recorded_answers(asked)
     answered = Question.of_frame(found) if found else question
     return Opening(question, blank["panes"], found or blank, answered, found is not None, missing, unknown)
+
+
+def _asked(latest: Question | None, link: Mapping[str, Any]) -> tuple[Question, str]:
+    """What a link asks; where it leaves that open the visitor's `latest` question, but for what the link locks or hides."""
+    linked, unknown = _linked(link)
+    if latest is None or links.asks(link):
+        return linked, unknown
+    held = links.holds(link)
+    of = {name: linked if name in held else latest for name in links.DEFAULTS}
+    decoding = {bound.name: of[bound.name].decoding[bound.name] for bound in DECODING}
+    question = Question.of(of["base"].base, of["prompt"].prompt, of["panes"].panes, decoding)
+    return question, unknown if "base" in held else ""
 
 
 def _linked(link: Mapping[str, Any]) -> tuple[Question, str]:

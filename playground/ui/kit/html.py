@@ -45,11 +45,6 @@ def alike(names: Sequence[str]) -> str:
     return ", ".join([*names[:MOST_NAMED], *(["…"] if len(names) > MOST_NAMED else [])])
 
 
-def machine(language: str, recorded: str) -> str:
-    """The hardware that a record names ("CPU, 2 threads, x86_64"), in words."""
-    return re.sub(r"(\d+) threads", lambda found: locales.counted(language, "lab.threads", int(found[1])), recorded)
-
-
 def colour(method: str) -> str:
     """The style attribute with a method's colours: `--m` for marks, `--m-text` for words."""
     method = method if method.isidentifier() else "base"

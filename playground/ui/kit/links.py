@@ -7,6 +7,7 @@ Bad or missing values fall back to the default: a link is made by hand now and t
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
@@ -52,6 +53,11 @@ SECTIONS = {  # of the labs, in the order of their lists; the first one opens
 }
 # Parameters that others add to an address: Gradio, Spaces, and whoever counts clicks
 THEIRS = re.compile("__.*|utm_.*|view|deep_link|logs|fbclid|gclid")
+PUBLIC = f"https://huggingface.co/spaces/{settings.SPACE}" if settings.SPACE else ""
+# What every link to this page begins with, in JavaScript: on a Space its public page, not the frame in it that this is
+HERE = f"({json.dumps(PUBLIC)} || location.origin + location.pathname)"
+ADDRESS = re.compile(r"https?://[-.~\w:/\[\]%]{1,200}", re.ASCII)
+READERS = ("teachers",)  # for whom Learn has a page besides its lessons
 TITLE = 40  # characters of an adapter's title that a link carries
 
 
@@ -107,7 +113,7 @@ def _write_titles(titles: Mapping[str, str]) -> str:
     return ",".join(f"{one}:{short(title)}" for one, title in titles.items())
 
 
-def _number(bound: Bound) -> Field:
+def number(bound: Bound) -> Field:
     """A number that a slider shows; one beyond its ends is as bad as none."""
     kind = type(bound.default)
     return Field(bound.name, bound.default, lambda value: bound.check(kind(value)))
@@ -136,29 +142,48 @@ FIELDS = (
     Field("tab", TABS[0], one_of(TABS)),
     Field("section", "", one_of([one for tab in SECTIONS.values() for one in tab])),
     Field("lesson", "", one_of(LESSONS)),
+    Field("for", "", one_of(READERS)),
     Field("base", settings.DEFAULT_BASE),
     Field("prompt", ""),
     Field("panes", [], _list, ",".join, _rest),
     Field("own", {}, _titles, _write_titles, _untitled),  # what panes are called that only their owner's session has
-    *map(_number, DECODING),
+    *map(number, DECODING),
+    Field("lock", [], _parts, ",".join),
+    Field("hide", [], _parts, ",".join),
     Field("answers", ""),  # those to keep under another question, for a page that is opened again in another language
 )
 
 LANGUAGE = Field("lang", "", _language)  # of the page, which chooses it by the browser's wishes too
-PLACE = ("tab", "section", "lesson")  # where a page opens, not what it asks
+PLACE = ("tab", "section", "lesson", "for")  # where a page opens, not what it asks
 WITHIN = "."  # between a section and its control in a parameter's name, so that it can be nobody else's
-DEFAULTS = {field.name: field.default for field in FIELDS if field.name not in PLACE}  # of what makes a question
-COPY = "query => navigator.clipboard.writeText(location.origin + location.pathname + '?' + query)"
+COPY = f"query => navigator.clipboard.writeText({HERE} + '?' + query)"
+HOLDING = ("lock", "hide")  # the names of controls that keep what the link gives them (ui/kit/locks.py)
+DEFAULTS = {one.name: one.default for one in FIELDS if one.name not in (*PLACE, *HOLDING)}  # of what makes a question
 # Once another question is asked, which is done in Compare, the address names neither the former one nor another tab: what
 # it named would come back at a reload
-FORGET = f"""() => {{
-  const address = new URL(location.href);
-  const question = {[*DEFAULTS, *PLACE]};
+
+# In JavaScript, the parameters that outlast what is done on the page: locks, hiding, and what is locked and hidden
+HELD = f"""(query => [...{[*HOLDING]}, ...{[*HOLDING]}.flatMap(name => (query.get(name) || "").split(","))])"""
+
+
+def forget(names: Collection[str]) -> str:
+    """A script: the address no longer names these settings, but what is held."""
+    return f"""() => {{
+  const address = new URL(location.href), held = {HELD}(address.searchParams);
   for (const name of [...address.searchParams.keys()]) {{
-    if (question.includes(name) || name.includes("{WITHIN}")) address.searchParams.delete(name);
+    const named = {[*names]}.includes(name) || name.includes("{WITHIN}");
+    if (named && !held.includes(name)) address.searchParams.delete(name);
   }}
   history.replaceState(history.state, "", address);
 }}"""
+
+
+FORGET = forget([*DEFAULTS, *PLACE])
+
+
+def here(told: object) -> str:
+    """What links begin with, as a browser tells it (HERE); "" for what is no address."""
+    return PUBLIC or (told if isinstance(told, str) and ADDRESS.fullmatch(told) else "")
 
 
 def read(query: Mapping[str, str]) -> dict[str, Any]:
@@ -179,12 +204,13 @@ def section_of(query: Mapping[str, str]) -> str:
     return section if section in SECTIONS.get(query.get("tab", ""), ()) else ""
 
 
-def refused(query: Mapping[str, str]) -> dict[str, str]:
+def refused(query: Mapping[str, str], more: Collection[Field] = ()) -> dict[str, str]:
     """
-    What a query gives and `read` does not take, by the names of parameters; those that are nobody's too. What it gives of
-    the section that it opens is that section's to say (ui/kit/fields).
+    What a query gives and no field takes, by the names of parameters, `more` fields among them; what is nobody's too. What
+    it gives of the section that it opens is that section's to say (ui/kit/fields).
     """
-    fields, own = {field.name: field for field in (*FIELDS, LANGUAGE)}, f"{section_of(query)}{WITHIN}"
+    fields = {field.name: field for field in (*FIELDS, LANGUAGE, *more)}
+    own = f"{section_of(query)}{WITHIN}"
     given = {name: value for name, value in query.items() if value and not THEIRS.fullmatch(name)}
     given = {name: value for name, value in given.items() if len(own) == 1 or not name.startswith(own)}
     left = {name: left_of(fields[name], value) if name in fields else value for name, value in given.items()}
@@ -203,8 +229,14 @@ def left_of(field: Field, value: str) -> str:
 
 
 def asks(values: Mapping[str, Any]) -> bool:
-    """Whether a link names a question, or anything of how it is asked."""
-    return any(values[name] != default for name, default in DEFAULTS.items())
+    """Whether a link names a question, or anything of how it is asked, that is not held."""
+    held = holds(values)
+    return any(values[name] != default for name, default in DEFAULTS.items() if name not in held)
+
+
+def holds(values: Mapping[str, Any]) -> set[str]:
+    """The names of what a link locks or hides."""
+    return {name for one in HOLDING for name in values.get(one, ())}
 
 
 def write(values: Mapping[str, Any]) -> str:

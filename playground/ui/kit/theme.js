@@ -2,8 +2,8 @@
  * What the browser does beside Gradio: light and dark, the language before the first answer, Gradio's own words in it, the
  * order of answers, the place in a long page, figures that fit, menus that close, text fields that tell of every change.
  *
- * LANGUAGES, WORDS and OURS are filled in by theme.py: codes; for each language Gradio's fixed English words beside ours; and
- * what this script says itself.
+ * LANGUAGES, WORDS, OURS and PUBLIC are filled in by theme.py: codes; for each language Gradio's fixed English words beside
+ * ours; what this script says itself; the page's public address on a Space.
  */
 (() => {
   const root = document.documentElement, system = matchMedia("(prefers-color-scheme: dark)");
@@ -123,17 +123,30 @@
 
   let chosen = null;
   try { chosen = localStorage.getItem("pp-theme"); } catch {}
+  let printing = false; // paper is light
   const wanted = () => {
+    if (printing) return "light";
     const wish = chosen || address().searchParams.get("__theme");
     return wish === "dark" || wish === "light" ? wish : system.matches ? "dark" : "light";
   };
   const paint = () => {
-    const dark = wanted() === "dark", page = dark ? "DARK" : "LIGHT";
+    const dark = wanted() === "dark", page = printing ? "#fff" : dark ? "DARK" : "LIGHT";
     root.style.colorScheme = wanted();
     for (const name of ["--bg", "--bg-dark"]) root.style.setProperty(name, page);
     const body = document.body;
     if (body && body.classList.contains("dark") !== dark) body.classList.toggle("dark", dark);
   };
+
+  /* On paper: light, without Gradio's own foot, below it the address (theme.css) */
+
+  const onPaper = now => {
+    printing = now;
+    paint();
+    root.style.setProperty("--pp-address", JSON.stringify(PUBLIC ? PUBLIC + location.search + location.hash : location.href));
+    for (const foot of document.querySelectorAll("footer")) foot.hidden = now;
+  };
+  addEventListener("beforeprint", () => onPaper(true));
+  addEventListener("afterprint", () => onPaper(false));
 
   /* The place in a long page: kept when the language is switched, sought by a link to a section */
 

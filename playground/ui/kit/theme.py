@@ -15,6 +15,7 @@ import gradio as gr
 from gradio.themes.utils import colors, sizes
 
 from playground.locales import DEFAULT, LANGUAGES, words
+from playground.ui.kit import links
 
 PAGE = {"light": "#f7f6f3", "dark": "#121418"}  # literal here, since Gradio paints it before the style sheet is there
 CSS = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
@@ -149,10 +150,11 @@ def build_head() -> str:
         "LANGUAGES": json.dumps(list(LANGUAGES)),
         "WORDS": json.dumps(spoken),
         "OURS": json.dumps(ours),
+        "PUBLIC": json.dumps(links.PUBLIC),
         "LIGHT": PAGE["light"],
         "DARK": PAGE["dark"],
     }
-    code = re.sub(r"\b(LANGUAGES|WORDS|OURS|LIGHT|DARK)\b", lambda name: filled[name[0]], _script("theme.js"))
+    code = re.sub(r"\b(LANGUAGES|WORDS|OURS|PUBLIC|LIGHT|DARK)\b", lambda name: filled[name[0]], _script("theme.js"))
     return f"<script>{code}</script><script>{_script('glossary.js')}</script>"
 
 

@@ -6,6 +6,7 @@ Pure: plain values and a language in, HTML out. Knows nothing about Gradio or ev
 
 from __future__ import annotations
 
+import json
 from html import escape
 
 from playground.adapt.methods import METHODS
@@ -13,6 +14,7 @@ from playground.learn.families import Trained, trained
 from playground.learn.figures import Bar, Figures, plainly
 from playground.learn.lessons import Lesson, lesson
 from playground.learn.progress import Progress
+from playground.learn.results import COLUMNS, rows
 from playground.learn.route import LESSONS, ROUTE, figures
 from playground.plots.learn.block import block
 from playground.ui.kit import links
@@ -24,13 +26,18 @@ def drawn(progress: Progress, language: str) -> str:
     """The route with what is done, the lesson that is open, and the ways to its neighbours."""
     return (
         f'<div class="pp-learn">{route(progress, language)}<div class="pp-open-lesson">{picker(progress, language)}'
-        f"{card(progress, language)}{neighbours(progress, language)}</div></div>"
+        f"{card(progress, language)}{neighbours(progress, language)}</div>{end(progress, language)}</div>"
     )
 
 
 def address(lesson_id: str, language: str) -> str:
     """The link to a lesson, escaped."""
     return f"?lang={language}&amp;tab=learn&amp;lesson={lesson_id}"
+
+
+def place(lesson_id: str) -> int:
+    """Of a lesson in the route, from 1."""
+    return LESSONS.index(lesson_id) + 1
 
 
 # The route
@@ -75,10 +82,19 @@ def _option(lesson_id: str, progress: Progress, language: str) -> str:
     return f'<option value="{lesson_id}"{chosen}>{done}{_title(lesson_id, language)}</option>'
 
 
+def end(progress: Progress, language: str) -> str:
+    """Below the route: what was guessed, as a file, once there is something; and the way to the teacher's page."""
+    guessed = rows(progress)
+    file = f'data-file="{words(language, "learn.results.file")}" data-rows="{escape(json.dumps([COLUMNS, *guessed]))}"'
+    mine = f'<button type="button" data-act="results" {file}>{words(language, "learn.results")}</button>' if guessed else ""
+    way = f"?lang={language}&amp;tab=learn&amp;for=teachers"
+    return f'<p class="pp-route-end">{mine}<a href="{way}" data-for="teachers">{words(language, "learn.teachers")}</a></p>'
+
+
 def neighbours(progress: Progress, language: str) -> str:
-    place = LESSONS.index(progress.lesson)
-    before = _turn(LESSONS[place - 1], "learn.previous", language) if place else "<span></span>"
-    after = _turn(LESSONS[place + 1], "learn.next", language) if place + 1 < len(LESSONS) else ""
+    at = LESSONS.index(progress.lesson)
+    before = _turn(LESSONS[at - 1], "learn.previous", language) if at else "<span></span>"
+    after = _turn(LESSONS[at + 1], "learn.next", language) if at + 1 < len(LESSONS) else ""
     return f'<nav class="pp-turn" aria-label="{words(language, "learn.turn")}">{before}{after}</nav>'
 
 
@@ -96,7 +112,7 @@ def card(progress: Progress, language: str) -> str:
     """The lesson that is open. Its figures are computed for its sentences, and shown after the guess."""
     one, found = lesson(progress.lesson, language), figures(progress.lesson)
     guess = progress.guesses.get(one.id)
-    count = {"place": LESSONS.index(one.id) + 1, "count": len(LESSONS), "minutes": one.minutes}
+    count = {"place": place(one.id), "count": len(LESSONS), "minutes": one.minutes}
     answered = choices(one, language) if guess is None else guessed(one, found, guess, language)
     shown = "" if guess is None else bars(one, found, language) + meaning(one, found) + extra(one.id, language)
     return (

@@ -17,6 +17,8 @@ from playground.ui.kit.visit import Visit
 from playground.work.sessions import SESSIONS
 
 LAST, STARTED = "train", "train.started"  # forms of a session: as it is now, and what the latest training was started with
+METHOD, TASK = "lora", "pirate"  # chosen at first
+MOST_STEPS, MOST_SEED = 100, 100  # of the sliders: what is sensible on a page; programs may ask for more
 MOST_CHARACTERS = 2 * settings.MAX_OWN_EXAMPLES * settings.MAX_EXAMPLE_CHARACTERS  # of own examples that are kept
 
 

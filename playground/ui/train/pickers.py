@@ -7,7 +7,7 @@ seen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
@@ -20,17 +20,16 @@ from playground.adapt.methods import METHODS
 from playground.adapt.tasks import HELD_OUT, OWN, TASK_IDS
 from playground.bounds import RATES, Bound
 from playground.errors import PlaygroundError
+from playground.ui.kit import links
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train import form, own
-from playground.ui.train.form import Order, Recipe, setting_id
+from playground.ui.train import form, linked, own
+from playground.ui.train.form import METHOD, MOST_SEED, MOST_STEPS, TASK, Order, Recipe, setting_id
 from playground.ui.train.status import PREPARES
 
-METHOD, TASK = "lora", "pirate"  # chosen at first
 TOUCHED = ("input", "blur", "upload", "clear", "delete")  # events of a visitor's own hand: `input` alone misses a paste
-MOST_STEPS, MOST_SEED = 100, 100  # of the sliders: what is sensible on a page; programs may ask for more
 
 
 # A method that the base cannot have can be neither clicked nor reached by a key; its reason is its tooltip
@@ -38,7 +37,7 @@ DISABLE = """
 const disable = () => {
   for (const input of document.querySelectorAll("#method-picker input")) {
     const reason = element.querySelector(`[data-misfit="${input.value}"]`)?.textContent;
-    input.disabled = Boolean(reason);
+    input.disabled = Boolean(reason) || Boolean(input.closest(".pp-locked"));
     input.closest("label").title = reason || "";
   }
 };
@@ -72,6 +71,24 @@ class Pickers:
     def fields(self) -> dict[str, Any]:
         """What a visitor fills in, by the fields of the order."""
         return {name: one for name, one in self.order.components.items() if name not in ("key", "language", "base")}
+
+    @property
+    def lockable(self) -> dict[str, list[Any]]:
+        """What a link can lock or hide, by its names there; a hyperparameter in every method that has it."""
+        found = {name: [self.fields[name]] for name in ("method", "task", "steps")} | {"train_seed": [self.fields["seed"]]}
+        for method in METHODS.values():
+            for bound in method.hyperparameters:
+                found.setdefault(bound.name, []).append(self.fields[setting_id(method.id, bound)])
+        return found
+
+    def opened(self, given: Mapping[str, Any], held: Collection[str]) -> dict[Any, dict[str, Any]]:
+        """What is `held` of what a link says, for every method that can have it, as properties by component."""
+        return {
+            self.fields[setting_id(method.id, bound)]: {"value": given[bound.name]}
+            for method in METHODS.values()
+            for bound in method.hyperparameters
+            if bound.name in given and bound.name in held and linked.fits(bound, given[bound.name])
+        }
 
     @property
     def told(self) -> list[Any]:
@@ -159,6 +176,7 @@ def _wire(pickers: Pickers) -> None:
     fields["task"].change(lesson.handler(pickers.show_task), lesson.inputs, pickers.told, **HIDDEN)
     touched = [getattr(one, event) for one in fields.values() for event in TOUCHED if hasattr(one, event)]
     gr.on(touched, keep, inputs, None, trigger_mode="always_last", **HIDDEN)
+    gr.on(touched, None, None, None, js=links.forget(linked.NAMES), **HIDDEN)  # the form is kept: a reload brings it back
 
 
 def _method(wording: Wording) -> gr.Radio:

@@ -36,8 +36,8 @@ from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
 from playground.ui.train import form, leaderboard, pickers, race, runs, scores, status
-from playground.ui.train.form import Order, Recipe
-from playground.ui.train.pickers import METHOD, Pickers
+from playground.ui.train.form import METHOD, Order, Recipe
+from playground.ui.train.pickers import Pickers
 from playground.ui.train.race import Race
 from playground.ui.train.runs import Runs
 from playground.ui.train.scores import Scores

@@ -177,6 +177,7 @@ IMPOSSIBLE = {  # by a link's parameters: values that cannot be, with what the p
     "panes": [(EIGHT, "Panes (6 fit) = sentiment-lora, json-lora."), ("base,gone", "Not here: gone.")],
     "own": [("Anna", "Names of adapters = Anna.")],
     "answers": [("nobody's", "Answers = nobody's.")],
+    "for": [("pupils", "Page for = pupils.")],
     "temprature": [("1", "temprature (no such setting).")],
     **{
         bound.name: [(value, f"= {value}. Used instead:") for value in ("many", "-1", "1e99", "nan", "9" * 40)]
@@ -198,7 +199,8 @@ def test_a_link_with_a_parameter_that_cannot_be_says_so_in_both_languages(
 
 
 def test_every_parameter_of_a_link_has_impossible_values_but_a_question() -> None:
-    assert {field.name for field in (*links.FIELDS, links.LANGUAGE)} - set(IMPOSSIBLE) == {"prompt"}
+    """Which controls there are to hold, the page knows: tests/ui/kit/test_locks.py."""
+    assert {field.name for field in (*links.FIELDS, links.LANGUAGE)} - set(IMPOSSIBLE) == {"prompt", *links.HOLDING}
 
 
 @pytest.mark.parametrize(

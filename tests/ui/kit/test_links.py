@@ -18,6 +18,7 @@ STATES = st.fixed_dictionaries(
         "tab": st.sampled_from(["compare", "train"]),
         "lesson": st.sampled_from(["", "fifty"]),
         "section": st.just(""),  # of a lab's tab
+        "for": st.sampled_from(["", "teachers"]),
         "base": st.sampled_from(["smollm2-135m", "smollm2-135m:nf4_double", "bloomz-560m"]),
         "prompt": st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
         "panes": st.lists(ADAPTER, max_size=MAX_PANES, unique=True),
@@ -27,6 +28,8 @@ STATES = st.fixed_dictionaries(
         "top_p": st.floats(0.05, 1),
         "repetition_penalty": st.floats(1, 2),
         "seed": st.integers(0, 2**31 - 1),
+        "lock": st.lists(st.sampled_from(["rank", "steps", "prompt"]), unique=True),
+        "hide": st.lists(st.sampled_from(["seed", "task"]), unique=True),
         "answers": st.sampled_from(["", "latest", "pirate"]),
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,6 +13,7 @@ import pytest
 from playground.learn.families import trained
 from playground.learn.lessons import lesson
 from playground.learn.progress import Progress
+from playground.learn.results import COLUMNS, rows
 from playground.learn.route import LESSONS, figures
 from playground.locales import LANGUAGES, text
 from playground.plots.learn.block import block
@@ -130,13 +132,14 @@ def learn() -> tab.LearnTab:
         return tab.build(Wording(), Controls(Visit, {"key": gr.State(""), "language": language, "base": gr.State("")}))
 
 
-def given(learn: tab.LearnTab, kept: Any, named: str = "", language: str = "en") -> dict:
+def given(learn: tab.LearnTab, kept: Any, named: str = "", language: str = "en", reader: str = "", here: str = "") -> dict:
     parts = learn.learner.components
-    return {parts["language"]: language, parts["kept"]: kept, parts["named"]: named}
+    values = {"language": language, "kept": kept, "named": named, "reader": reader, "here": here}
+    return {parts[name]: value for name, value in values.items()}
 
 
-def asked(lesson: Any = None, guess: Any = None, again: Any = False) -> Any:
-    return SimpleNamespace(lesson=lesson, guess=guess, again=again)
+def asked(lesson: Any = None, guess: Any = None, again: Any = False, reader: Any = None, here: Any = None) -> Any:
+    return SimpleNamespace(lesson=lesson, guess=guess, again=again, reader=reader, here=here)
 
 
 def test_a_link_opens_its_lesson_and_none_the_latest(learn: tab.LearnTab) -> None:
@@ -158,7 +161,30 @@ def test_a_guess_is_kept_shown_and_can_be_taken_back(learn: tab.LearnTab) -> Non
     assert "pp-meaning" not in changes[learn.lesson]
 
 
-@pytest.mark.parametrize("event", [asked("none"), asked(["fifty"]), asked(guess="<b>"), asked(guess=99), asked(again="yes")])
+@both_languages
+def test_the_teacher_s_page_takes_the_lesson_s_place_by_press_and_by_address(learn: tab.LearnTab, language: str) -> None:
+    kept, here = at("fifty", 2).kept, "https://example.org/"
+    pressed = learn.act(given(learn, kept, language=language), asked(reader="teachers", here=here))
+    named = learn.open(learn.learner.value(given(learn, kept, language=language, reader="teachers", here=here)))
+    assert pressed == named
+    assert (pressed[learn.kept], pressed[learn.lesson]) == (kept, "")
+    assert Page(pressed[learn.teacher]).attributes("data-copy")[4] == f"{here}?lang={language}&tab=learn&lesson=fifty"
+    back = learn.act(given(learn, kept, language=language), asked("fifty"))
+    assert (back[learn.teacher], "pp-meaning" in back[learn.lesson]) == ("", True)
+
+
+@both_languages
+def test_what_was_guessed_can_be_taken_along_once_there_is_something(language: str) -> None:
+    assert Page(lesson_html.end(Progress(), language)).attributes("data-rows") == []
+    page = Page(lesson_html.end(at("nf4", 4), language))
+    assert [json.loads(one) for one in page.attributes("data-rows")] == [[[*COLUMNS], *rows(at("nf4", 4))]]
+    assert page.attributes("href") == [f"?lang={language}&tab=learn&for=teachers"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [asked("none"), asked(["fifty"]), asked(reader="pupils"), asked(guess="<b>"), asked(guess=99), asked(again="yes")],
+)
 def test_what_no_button_asks_for_changes_nothing(learn: tab.LearnTab, event: Any) -> None:
     kept = at("fifty", 1).kept
     assert learn.act(given(learn, kept), event)[learn.kept] == kept

@@ -63,7 +63,7 @@ def test_other_methods_settings_do_not_count(picked: Any) -> None:
 
 def test_an_order_is_a_recipe_and_what_it_is_trained_on(picked: Any) -> None:
     order = picked.order.value(given(picked.order, task=OWN, rows=[["a", "b"]], file="mine.csv", steps=3, seed=5))
-    assert (order.key, order.language, order.method) == ("me", "en", pickers.METHOD)
+    assert (order.key, order.language, order.method) == ("me", "en", form.METHOD)
     assert (order.task, order.rows, order.file, order.steps, order.seed) == (OWN, [["a", "b"]], "mine.csv", 3, 5)
 
 
