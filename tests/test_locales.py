@@ -41,7 +41,7 @@ from playground.lowrank.toy import TARGETS as TOYS
 from playground.plots.quantize.tensor import COLUMNS as TENSOR_COLUMNS
 from playground.plots.quantize.wholemodel import COLUMNS
 from playground.quantize.tensor import STOPS
-from playground.ui.learn.sheets_html import KINDS
+from playground.ui.learn.sheets_html import KINDS as SHEETS
 from playground.ui.lowrank.overlap import SIDES
 from playground.ui.quantize.bits_html import RECORD
 from playground.ui.quantize.tensor import ELSEWHERE, SOURCES
@@ -220,7 +220,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "mixed.way.{}": ["mixed", "scaled", "pure", "zeros"],
     "notebook.head.{}": ["stored", "counted", "on_this", "steps", "stored_loss", "here_loss", "last"],
     "notebook.run.{}": NOTEBOOKS,
-    "learn.teacher.print.{}": KINDS,
+    "learn.teacher.print.{}": SHEETS,
     "learn.open.{}": {lesson(one, "en").link["tab"] for one in LESSONS},
 }
 OPTIONAL = {

@@ -148,8 +148,8 @@ FIELDS = (
     Field("panes", [], _list, ",".join, _rest),
     Field("own", {}, _titles, _write_titles, _untitled),  # what panes are called that only their owner's session has
     *map(number, DECODING),
-    Field("lock", [], _parts, ",".join),
-    Field("hide", [], _parts, ",".join),
+    Field("lock", [], parts, ",".join),
+    Field("hide", [], parts, ",".join),
     Field("answers", ""),  # those to keep under another question, for a page that is opened again in another language
 )
 
