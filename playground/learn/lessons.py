@@ -22,6 +22,7 @@ from playground.learn.figures import Figures, plainly
 FOLDER = settings.EXAMPLES / "lessons"
 TEXTS = ("title", "question", "lead", "note")
 FIELDS = {*TEXTS, "minutes", "prediction", "bars", "link", "source"}
+OPTIONAL = {"runs"}
 KINDS = ("choices", "number")
 
 
@@ -65,7 +66,8 @@ class Prediction:
 class Lesson:
     """
     One idea: its short `title`, the `question` and one line that leads to it, the prediction, the two sentences of what it
-    means, what its bars are called and measure (`note`), where the page shows it (fields of a link), and who says so.
+    means, what its bars are called and measure (`note`), where the page shows it (fields of a link), who says so, and the
+    recorded trainings that it replays, by their ids, with what it calls them.
     """
 
     id: str
@@ -81,6 +83,7 @@ class Lesson:
     note: str
     url: str = ""
     bars: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[str, str] = field(default_factory=dict)
 
     def filled(self, sentence: str, figures: Figures) -> str:
         """One of its sentences with the figures in their places."""
@@ -108,15 +111,15 @@ def read(path: Path) -> Lesson:
         place = next((number for number, line in enumerate(lines) if line.startswith(f"{name}:")), -1)
         raise LessonError(f"{path.name}:{place + 2}: {name}: {what}")
 
-    if set(begin) != FIELDS:
-        name = sorted(set(begin) ^ FIELDS)[0]
-        wrong(name, "is missing" if name in FIELDS else f"is none of {', '.join(sorted(FIELDS))}")
+    if set(begin) - OPTIONAL != FIELDS:
+        name = sorted((set(begin) - OPTIONAL) ^ FIELDS)[0]
+        wrong(name, "is missing" if name in FIELDS else f"is none of {', '.join(sorted(FIELDS | OPTIONAL))}")
     for name in TEXTS:
         if not isinstance(begin[name], str):
             wrong(name, "should be text")
     if not isinstance(begin["minutes"], int):
         wrong("minutes", "should be a whole number")
-    for name in ("bars", "link", "source"):
+    for name in ("bars", "link", "source", *sorted(OPTIONAL & set(begin))):
         if not isinstance(begin[name], dict) or not all(isinstance(one, str) for one in begin[name].values()):
             wrong(name, "should be names with texts")
     if not {"text"} <= set(begin["source"]) <= {"text", "url"}:
@@ -126,7 +129,7 @@ def read(path: Path) -> Lesson:
     except (TypeError, ValueError) as error:
         wrong("prediction", str(error))
     id, language = path.name.removesuffix(".md").split(".")
-    texts = {name: begin[name] for name in (*TEXTS, "minutes", "bars", "link")}
+    texts = {name: begin[name] for name in (*TEXTS, "minutes", "bars", "link", *sorted(OPTIONAL & set(begin)))}
     return Lesson(
         id=id, language=language, prediction=prediction, meaning=body, source=begin["source"]["text"],
         url=begin["source"].get("url", ""), **texts,

@@ -27,7 +27,7 @@ from playground.ui.compare import tab as compare
 from playground.ui.compare.opening import opening
 from playground.ui.compare.picker import pane_update
 from playground.ui.compare.tab import Asked, CompareTab
-from playground.ui.kit import links
+from playground.ui.kit import links, recipes
 from playground.ui.kit.base import BaseChoice, Wanted
 from playground.ui.kit.base import build as build_base
 from playground.ui.kit.controls import Changes, Controls
@@ -41,6 +41,7 @@ from playground.ui.learn import tab as learn
 from playground.ui.learn.tab import LearnTab
 from playground.ui.lowrank import tab as lowrank
 from playground.ui.quantize import tab as quantize
+from playground.ui.train import link as train_link
 from playground.ui.train import tab as train
 from playground.ui.train.tab import Result, TrainTab
 
@@ -89,10 +90,12 @@ class Shell:
     def opened(self, kept: str, request: gr.Request) -> Changes:
         """Everything that depends on who opens the page, and with which address."""
         language = locales.choose(request.query_params.get("lang"), request.headers.get("accept-language"))
-        link = links.read(request.query_params)
+        recipe = recipes.of_link(request.query_params)
+        query = {name: value for name, value in request.query_params.items() if name not in recipe}
+        link = links.read(query)
         key = kept or uuid.uuid4().hex  # whoever has it has the session
         shown = self.wording.said(language)
-        opens = opening(key, link, links.refused(request.query_params))
+        opens = opening(key, link, links.refused(query))
         for component, properties in self.compared.opened(Visit(key, language, opens.question.base), opens).items():
             shown.setdefault(component, {}).update(properties)
         shown[self.header]["value"] = header_html(catalogue.base_status(opens.question.base), language)
@@ -100,11 +103,13 @@ class Shell:
         changes[self.timer] = gr.Timer(POLL_SECONDS, active=True)  # not before: it would ask in an undecided language
         if link["tab"] != links.TABS[0]:  # where Compare's notice is not seen
             changes[self.tabs] = gr.Tabs(selected=link["tab"])
-            changes[self.base.notice] = "".join(closable(one, language) for one in opens.untaken(language))
+            untaken = [*opens.untaken(language), *train_link.untaken(self.trained.picked, recipe, language)]
+            changes[self.base.notice] = "".join(closable(one, language) for one in untaken)
         if section := links.section_of(request.query_params):
             changes[self.labs[link["tab"]]] = gr.Tabs(selected=section)
             changes[self.linked] = dict(request.query_params)
         changes[self.learned.named] = link["lesson"]
+        changes[self.trained.linked.components["query"]] = recipe
         return {self.visit.components["key"]: key, self.visit.components["language"]: language, **changes}
 
     def poll(self, wanted: Wanted) -> Changes:
@@ -239,15 +244,16 @@ def _wire_comparing(shell: Shell) -> None:
 def _wire_opening(page: gr.Blocks, shell: Shell) -> None:
     visit, base, compared, trained, learned = shell.visit, shell.base, shell.compared, shell.trained, shell.learned
     visitor, language = visit.components["key"], visit.components["language"]
-    around = [visitor, language, shell.tabs, base.notice, shell.timer, learned.named, shell.linked, *shell.labs.values()]
+    asked = trained.linked
+    named = [learned.named, shell.linked, asked.components["query"]]
+    around = [visitor, language, shell.tabs, base.notice, shell.timer, *named, *shell.labs.values()]
     opened = dict.fromkeys([*around, *shell.wording.components, *compared.own.offered])
     load = page.load(shell.opened, visitor, list(opened), **HIDDEN)
     load.then(learned.learner.handler(learned.open), learned.learner.inputs, learned.shown, **HIDDEN)
     load.then(compared.seen.handler(compared.attach), compared.seen.inputs, compared.shown, **STREAM)
-    load.then(visit.handler(trained.attach), visit.inputs, trained.shown, **STREAM)
+    load.then(asked.handler(trained.open), asked.inputs, trained.shown, **STREAM)
     load.then(visit.handler(trained.race.attach), visit.inputs, trained.race.shown, **STREAM)
-    picked = trained.picked
-    load.then(visit.handler(picked.restore), visit.inputs, picked.restored, **HIDDEN)
+    load.then(asked.handler(trained.restore), asked.inputs, trained.picked.restored, **HIDDEN)
     load.then(visit.handler(base.arrive), visit.inputs, base.all, **STREAM)
 
 

@@ -7,6 +7,7 @@ Knows nothing about Gradio, models or events. Looks lie in theme.css, words in p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -74,6 +75,11 @@ def queued(language: str, position: int, wait: float | None) -> str:
     if wait is None or wait < 1:
         return text(language, "queue.place", position=number(language, position))
     return text(language, "queue.place_and_time", position=number(language, position), time=seconds(language, wait))
+
+
+def machine(language: str, recorded: str) -> str:
+    """The hardware that a record names ("CPU, 2 threads, x86_64"), in words; plain text, not yet escaped."""
+    return re.sub(r"(\d+) threads", lambda found: locales.counted(language, "lab.threads", int(found[1])), recorded)
 
 
 def _reason(status: Values, language: str) -> str:

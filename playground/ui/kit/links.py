@@ -18,6 +18,7 @@ from playground import locales, settings
 from playground.bounds import Bound
 from playground.compare.job import DECODING
 from playground.learn.route import LESSONS
+from playground.ui.kit import recipes
 
 TABS = ("compare", "learn", "train", "lowrank", "quantization")  # the first one opens
 SECTIONS = {  # of the labs, in the order of their lists; the first one opens
@@ -153,7 +154,7 @@ COPY = "query => navigator.clipboard.writeText(location.origin + location.pathna
 # it named would come back at a reload
 FORGET = f"""() => {{
   const address = new URL(location.href);
-  const question = {[*DEFAULTS, *PLACE]};
+  const question = {[*DEFAULTS, *PLACE, *sorted(recipes.OWN)]};
   for (const name of [...address.searchParams.keys()]) {{
     if (question.includes(name) || name.includes("{WITHIN}")) address.searchParams.delete(name);
   }}

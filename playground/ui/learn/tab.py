@@ -10,22 +10,28 @@ from typing import Any
 
 import gradio as gr
 
+from playground.actions.lanes import TRAIN
+from playground.actions.work import busy
 from playground.learn.progress import Progress
+from playground.ui.kit import recipes
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, lead
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.learn import lesson_html
+from playground.ui.learn import lesson_html, replay
 
 # Whoever listens to `select` gets the lesson to open, the guess, or that it is to be guessed again. What had the focus is
-# gone once the answer is drawn: it goes to what is new. The address names the lesson, for a reload.
-SCRIPT = """
+# gone once the answer is drawn: it goes to what is new. The address names the lesson, for a reload, and no recipe any more.
+SCRIPT = (
+    f"const recipe = {sorted(recipes.OWN)};"
+    + """
 let focus = null;
 const ask = (data, next) => { focus = next; trigger("select", { lesson: null, guess: null, again: false, ...data }); };
 const open = (lesson, next) => {
   const address = new URL(location.href);
   address.searchParams.set("tab", "learn");
   address.searchParams.set("lesson", lesson);
+  for (const name of recipe) address.searchParams.delete(name);
   address.hash = "";
   history.replaceState(history.state, "", address);
   ask({ lesson }, next);
@@ -71,6 +77,7 @@ watch("value", () => requestAnimationFrame(() => {
   focus = null;
 }));
 """
+)
 # The line above the comparison opens the tab in place, so that nothing that is filled in is lost
 NEWCOMER = """
 element.addEventListener("click", event => {
@@ -114,7 +121,7 @@ class LearnTab:
         return self.drawn(progress.again() if event.again is True else progress, learner.language)
 
     def drawn(self, progress: Progress, language: str) -> Changes:
-        return {self.kept: progress.kept, self.lesson: lesson_html.drawn(progress, language)}
+        return {self.kept: progress.kept, self.lesson: lesson_html.drawn(progress, language, busy(TRAIN))}
 
 
 def build(wording: Wording, visit: Controls[Visit]) -> LearnTab:
@@ -122,7 +129,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> LearnTab:
     kept = gr.BrowserState({}, storage_key="peft-playground-learn", secret="peft-playground")  # still there after a restart
     named = gr.State("")
     wording.make(html, {"value": lambda lang: lead(lang, "learn.lead")})
-    lesson = html("", elem_id="lesson", js_on_load=SCRIPT)
+    lesson = html("", elem_id="lesson", js_on_load=SCRIPT + replay.SCRIPT)
     learner = Controls(Learner, {"language": visit.components["language"], "kept": kept, "named": named})
     tab = LearnTab(learner, kept, named, lesson)
     lesson.select(tab.act, learner.inputs, tab.shown, **HIDDEN)

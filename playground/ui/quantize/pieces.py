@@ -4,13 +4,11 @@ What the sections of the quantization lab share: cards, sentences below each oth
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import gradio as gr
 
-from playground import locales
 from playground.plots.quantize.names import format_name
 from playground.ui.kit.sections import headed
 from playground.ui.kit.wording import Wording, html
@@ -28,11 +26,6 @@ def said(sentences: Iterable[str], live: bool = True) -> str:
     """Sentences in HTML; `live` ones are read out whenever they change."""
     role = ' role="status"' if live else ""
     return f'<div class="pp-said"{role}>{"".join(f"<p>{sentence}</p>" for sentence in sentences)}</div>'
-
-
-def machine(language: str, recorded: str) -> str:
-    """The hardware that a record names ("CPU, 2 threads, x86_64"), in words."""
-    return re.sub(r"(\d+) threads", lambda found: locales.counted(language, "lab.threads", int(found[1])), recorded)
 
 
 def choices(language: str, formats: Iterable[str]) -> list[tuple[str, str]]:

@@ -14,9 +14,8 @@ from playground.locales import number, seconds, significant, size, text
 from playground.plots.quantize import qlora as plots
 from playground.ui.kit.bars import bar, parts_of
 from playground.ui.kit.events import alarm, note
-from playground.ui.kit.html import heading, words
+from playground.ui.kit.html import heading, machine, words
 from playground.ui.kit.sections import soft
-from playground.ui.quantize.pieces import machine
 from playground.ui.train.status import training_status
 from playground.work.jobs import Run
 

@@ -19,11 +19,12 @@ from playground.model.catalogue import FORMS
 from playground.ui.kit import marks
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
+from playground.ui.kit.html import machine
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section, progress
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import wholemodel_html
-from playground.ui.quantize.pieces import card, choices, machine
+from playground.ui.quantize.pieces import card, choices
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 

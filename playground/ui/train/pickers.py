@@ -116,8 +116,10 @@ class Pickers:
     def restore(self, visit: Visit) -> Changes:
         """After a reload: the form as it was filled in, if this visitor has filled it in."""
         order = form.find(visit.key)
-        if order is None:
-            return unchanged(self.task_info)
+        return unchanged(self.task_info) if order is None else self.fill(order, visit)
+
+    def fill(self, order: Order, visit: Visit) -> Changes:
+        """The form filled in as it was, or as a link asks for."""
         method = METHODS[order.method]
         values = {name: getattr(order, name) for name in ("method", "task", "file", "pasted")}
         values |= {setting_id(method.id, bound): order.settings[bound.name] for bound in method.hyperparameters}

@@ -36,8 +36,9 @@ from playground.ui.kit.html import heading
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train import form, pickers, race, status
+from playground.ui.train import form, link, pickers, race, status
 from playground.ui.train.form import Order, Recipe
+from playground.ui.train.link import Linked
 from playground.ui.train.pickers import METHOD, Pickers
 from playground.ui.train.race import Race
 from playground.work.jobs import Run
@@ -67,6 +68,7 @@ class TrainTab:
 
     picked: Pickers
     visit: Controls[Visit]
+    linked: Controls[Linked]
     result: Controls[Result]
     moment: Controls[Moment]
     count: gr.HTML
@@ -136,6 +138,22 @@ class TrainTab:
         """Show a training from wherever it is until it has ended."""
         key, language = visit.key, visit.language
         yield from watch(run, self.status, lambda run: self.drawn(session_view(key, run, language), language))
+
+    def restore(self, linked: Linked) -> Changes:
+        """The form that the page's link asks for; without one, as it was filled in before a reload."""
+        if not linked.query:
+            return self.picked.restore(linked)
+        order = link.order(self.picked, linked)
+        form.keep(order)
+        return self.picked.fill(order, linked)
+
+    def open(self, linked: Linked) -> Iterator[Changes]:
+        """As `attach`, but for a training that has ended and is not the one that the page's link asks for."""
+        run = SESSIONS.get(linked.key).runs.get(TRAIN)
+        if run and run.ended and linked.query and not link.answers(run, link.order(self.picked, linked)):
+            yield unchanged(self.status)
+            return
+        yield from self.attach(linked)
 
     def attach(self, visit: Visit) -> Iterator[Changes]:
         """After a reload: show the session's latest training again, and follow it if it still runs."""
@@ -231,12 +249,14 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
                 count = make(html, {"value": lambda lang: cost(settings.DEFAULT_BASE, METHOD, {}, lang)}, elem_id="count")
             go = make(gr.Button, {"value": "train.go"}, variant="primary", elem_id="train", elem_classes="pp-go")
             refused = html("", elem_id="train-refused")
+            link.build(wording, picked)
         with gr.Column(min_width=0):
             seen = _progress(wording) | _results(wording)
     raced = race.build(wording, visit, picked.order)
     adapter, code_open = seen["adapter"], seen["code_open"]
     tab = TrainTab(
         visit=visit,
+        linked=Controls(Linked, {**visit.components, "query": gr.State({})}),
         result=Controls(Result, {**visit.components, "adapter": adapter, "code_open": code_open}),
         moment=Controls(Moment, {**visit.components, "step": seen["scrubber"]}),
         picked=picked, count=count, go=go, refused=refused, race=raced, **seen,
