@@ -63,13 +63,14 @@ def replay(run: RecordedRun, shown: bool, busy: int, language: str) -> str:
     data = [{"x": f"{100 * look.step / run.steps:.2f}%", "said": said(run, look, language)} for look in looks]
     first, losses, *answers = said(run, last, language)
     most, hidden = len(looks) - 1, "" if shown else " hidden"
+    room = max(len(text(language, f"loss.{name}")) for name in ("training", "held_out"))  # right of the curve
     return (
         f'<section data-replay="{run.id}" data-looks="{escape(json.dumps(data, ensure_ascii=False))}"{hidden} '
         f"{colour(run.method)}>{loss_curve(run.view, language, last.step)}"
-        f'<div class="pp-scrub"><label><span class="pp-unseen">{words(language, "replay.scrub")}</span>'
+        f'<div class="pp-scrub"><label style="--label:{room}"><span class="pp-unseen">{words(language, "replay.scrub")}</span>'
         f'<input type="range" min="0" max="{most}" value="{most}" aria-valuetext="{escape(first)}"/></label>'
         f"<p><b data-said>{escape(first)}</b> · <span data-said>{escape(losses)}</span></p></div>"
-        f"{table(run.questions, answers, language)}{_ended(run, language)}{_here(run, busy, language)}</section>"
+        f"{_ended(run, language)}{table(run.questions, answers, language)}{_here(run, busy, language)}</section>"
     )
 
 
@@ -103,7 +104,7 @@ def _ended(run: RecordedRun, language: str) -> str:
     """That a run exploded after its last look."""
     if run.state != "diverged":
         return ""
-    return f'<p class="pp-small">{words(language, "status.diverged", step=number(language, run.ended))}</p>'
+    return f'<p class="pp-error pp-small">{words(language, "status.diverged", step=number(language, run.ended))}</p>'
 
 
 def _here(run: RecordedRun, busy: int, language: str) -> str:
