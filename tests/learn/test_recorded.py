@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from functools import cache
 from typing import Any
 
@@ -27,10 +28,9 @@ every_run = pytest.mark.parametrize("run_id", RUNS)
 def recorder() -> Any:
     """examples/record.py, which is no module of a package."""
     spec = importlib.util.spec_from_file_location("record", settings.EXAMPLES / "record.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    import sys
-
     sys.modules["record"] = module  # its dataclasses look themselves up there
     spec.loader.exec_module(module)
     return module
@@ -81,7 +81,7 @@ def test_it_ends_as_it_says(run_id: str) -> None:
     else:
         assert run.state == "diverged"
         assert run.ended < run.steps
-        assert [loss for _, loss in run.losses][-1] is None or run.losses[-1][1] > first.held_out + 1  # type: ignore[operator]
+        assert [loss for _, loss in run.losses][-1] is None or run.losses[-1][1] > first.held_out + 1
 
 
 def test_what_starts_as_the_base_begins_with_its_answers() -> None:

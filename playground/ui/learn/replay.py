@@ -67,7 +67,8 @@ def replay(run: RecordedRun, shown: bool, busy: int, language: str) -> str:
     return (
         f'<section data-replay="{run.id}" data-looks="{escape(json.dumps(data, ensure_ascii=False))}"{hidden} '
         f"{colour(run.method)}>{loss_curve(run.view, language, last.step)}"
-        f'<div class="pp-scrub"><label style="--label:{room}"><span class="pp-unseen">{words(language, "replay.scrub")}</span>'
+        f'<div class="pp-scrub"><label style="--label:{room}">'
+        f'<span class="pp-unseen">{words(language, "replay.scrub")}</span>'
         f'<input type="range" min="0" max="{most}" value="{most}" aria-valuetext="{escape(first)}"/></label>'
         f"<p><b data-said>{escape(first)}</b> · <span data-said>{escape(losses)}</span></p></div>"
         f"{_ended(run, language)}{table(run.questions, answers, language)}{_here(run, busy, language)}</section>"

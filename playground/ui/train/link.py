@@ -55,13 +55,14 @@ def read(picked: Pickers, query: Mapping[str, str]) -> tuple[dict[str, Any], dic
 def order(picked: Pickers, linked: Linked) -> Order:
     """The form that a link asks for; own examples are those that are there already."""
     recipe, _ = read(picked, linked.query)
-    former = form.find(linked.key)
-    own = {"rows": former.rows, "file": former.file, "pasted": former.pasted} if former else {"rows": [], "file": None}
     names = {bound.name for bound in METHODS[recipe["method"]].hyperparameters}
-    return Order(
+    asked = Order(
         key=linked.key, language=linked.language, base=linked.base, method=recipe["method"], task=recipe["task"],
-        settings={name: recipe[name] for name in names}, steps=recipe.get("steps"), seed=recipe[recipes.SEED], **own,
+        settings={name: recipe[name] for name in names}, steps=recipe.get("steps"), seed=recipe[recipes.SEED],
+        rows=[], file=None,
     )  # fmt: skip
+    former = form.find(linked.key)
+    return replace(asked, rows=former.rows, file=former.file, pasted=former.pasted) if former else asked
 
 
 def answers(run: Run, asked: Order) -> bool:

@@ -1,4 +1,4 @@
-"""The link to a recipe: what the tab copies comes back, what its controls cannot hold is said, nobody else's names are taken."""
+"""The link to a recipe: what the tab copies comes back, what its controls cannot hold is said."""
 
 from dataclasses import replace
 from typing import Any
@@ -84,7 +84,8 @@ def bad(control: Any) -> list[str]:
     """Below, above, and garbage."""
     if isinstance(control, gr.Slider):
         step = 1 if float(control.step or 1).is_integer() else 0.01
-        return [str(control.minimum - step), str(control.maximum + step), "many", "nan", "1e999", "1.5" if step == 1 else "x"]
+        beyond = [str(control.minimum - step), str(control.maximum + step)]
+        return [*beyond, "many", "nan", "1e999", "1.5" if step == 1 else "x"]
     if isinstance(control, gr.Textbox):
         return ["x" * ((control.max_length or 0) + 1)]
     return ["many", "-1", "2"]
@@ -145,4 +146,4 @@ def test_a_training_is_shown_under_a_link_to_it_and_under_no_other(tab: Any) -> 
     run._update(state="finished")
     assert [shows(one) for one in (asked, None, replace(asked, seed=1), order("ia3"))] == [True, True, False, False]
     assert tab.restore(linked(query(replace(asked, steps=9))))[tab.picked.fields["steps"]]["value"] == 9
-    assert form.find(VISIT.key).steps == 9  # type: ignore[union-attr]  # it is kept, for a page in another language
+    assert form.find(VISIT.key).steps == 9  # kept, for a page in another language
