@@ -56,8 +56,7 @@ def train(
     Events from "started" to the one that carries the adapter, with a "working" one between two batches that are read for
     the same step. `stop` is asked before every batch; the steps that were done until then are kept. Seeded: the same job
     gives the same adapter on the same machine, but for rounding also in `company`, which somebody steps between two events.
-    So does somebody a `pool`, if its answers are written there: then it pauses after every token of them, too. `pace` says
-    how often the run is looked at.
+    So does somebody a `pool`, if its answers are written there: then it pauses after every token of them, too.
 
     Raises PlaygroundError before the first event if the job cannot be served.
     """
