@@ -24,7 +24,7 @@ from playground.ui.train.form import Order, setting_id
 from playground.ui.train.pickers import METHOD, TOUCHED, Pickers
 from playground.work.jobs import Run
 
-LABELS = {name: f"train.{name}" for name in ("method", "task", "steps", "seed")}
+LABELS = {"method": "train.method", "task": "train.task", "steps": "train.steps", "seed": "train.seed"}
 
 
 @dataclass(frozen=True)
