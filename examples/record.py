@@ -4,7 +4,8 @@ Makes what the page shows before anybody has trained or compared: `make examples
 Measures the base on every task, and few-shot beside it. Trains prompt tuning, IA3 and LoRA with their default settings on
 the tasks below (seed 0), and the variants that the labs compare with them; saves the adapters as PEFT folders in
 `examples/adapters`, compares them, and records the comparisons in `examples/comparisons`; measures the base in every number
-format; runs what the lessons show. About half an hour on two cores.
+format; runs what the lessons show. Trains what they replay, looked at more often than a visitor would wait for, and records
+all of it in `examples/runs`. About half an hour on two cores.
 Needs the package installed, as `make` does it.
 """
 
@@ -13,17 +14,24 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import time
+from collections import defaultdict
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any
+
+import torch
 
 from playground import settings
 from playground.actions.quantize import recording
 from playground.adapt import tasks
 from playground.adapt.adapters import read, save
+from playground.adapt.methods import method
 from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob
 from playground.learn import mixed_precision, notebooks, timing
+from playground.learn.recorded import FOLDER as RUNS_FOLDER
 from playground.model.bases import BASES
 from playground.model.catalogue import FORMS
 from playground.quantize.wholemodel import WholeJob, survey
@@ -33,6 +41,7 @@ from playground.train.few_shot import reference
 from playground.train.job import Ended, Step, TrainingJob
 from playground.train.pauses import finished
 from playground.train.record import hardware, versions
+from playground.train.schedule import USUAL, Pace
 from playground.train.training import train
 
 QUESTIONS = {
@@ -60,13 +69,24 @@ RECIPES = [Recipe(f"{task}-{method}", task, method) for task in QUESTIONS for me
     Recipe("pirate-dora", "pirate", "lora", {"dora": True}),
     Recipe("pirate-qlora", "pirate", "qlora", steps=24),  # as many as pirate-lora: the quantization lab holds them together
 ]
+RATE = {"learning_rate": 0.03}  # of the course's notebooks
+RUNS = [
+    *(Recipe(f"pirate-{method}", "pirate", method) for method in METHODS),
+    Recipe("pirate-calm", "pirate", "lora", {"rank": 4, "alpha": 1, **RATE}),
+    Recipe("pirate-exploded", "pirate", "lora", {"rank": 8, "alpha": 16, **RATE}),
+]
+CLOSELY = Pace(least=12, most=12, answered=1)
+
+
+def job_of(recipe: Recipe) -> TrainingJob:
+    task = tasks.task(recipe.task)
+    job = TrainingJob(settings.DEFAULT_BASE, recipe.method, task, recipe.hyperparameters, recipe.steps, recipe.seed)
+    return job.checked()
 
 
 def train_one(recipe: Recipe) -> None:
     """Train and save one adapter."""
-    job = TrainingJob(
-        settings.DEFAULT_BASE, recipe.method, tasks.task(recipe.task), recipe.hyperparameters, recipe.steps, recipe.seed
-    )
+    job = job_of(recipe)
     for event in train(job, BASES.get):
         if not isinstance(event, Step):
             print(recipe.id, event.event, event.step, getattr(event, "held_out_loss", ""), flush=True)
@@ -75,6 +95,45 @@ def train_one(recipe: Recipe) -> None:
     folder = settings.EXAMPLES / "adapters" / recipe.id
     shutil.rmtree(folder, ignore_errors=True)
     save(event.adapter, folder)
+
+
+def record_run(recipe: Recipe) -> None:
+    """Train what a lesson replays, and keep everything but the adapter."""
+    job, spent = job_of(recipe), defaultdict[str, list[float]](list)
+    base = BASES.get(method(job.method).base_id(job.base, job.hyperparameters))  # not counted
+    alone = base.device.type == "cpu" and torch.get_num_threads() == 1  # then what others take does not count
+    clock = time.process_time if alone else time.perf_counter
+    before = clock()
+    for event in train(job, BASES.get, pace=CLOSELY):
+        now = clock()
+        spent[event.event].append(now - before)
+        before = now
+    if not isinstance(event, Ended) or event.event not in ("finished", "failed"):
+        raise SystemExit(f"{recipe.id}: {event.event}")
+    made = event.adapter.record
+    content = {
+        **{name: getattr(made, name) for name in ("base", "method", "task", "hyperparameters", "seed")},
+        "trainable_parameters": made.trainable_parameters,
+        "steps": job.steps,
+        "state": "diverged" if event.event == "failed" else event.event,
+        "ended": event.step,
+        "seconds": round(usual_seconds(job, event.step, spent), 1),
+        **{name: getattr(made, name) for name in ("hardware", "precision", "versions", "questions")},
+        **{name: [(step, loss and round(loss, 4)) for step, loss in getattr(made, name)] for name in ("losses", "held_out")},
+        "samples": made.samples,
+    }
+    RUNS_FOLDER.mkdir(exist_ok=True)
+    lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in content.items())
+    (RUNS_FOLDER / f"{recipe.id}.json").write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+    print(recipe.id, content["state"], event.step, content["seconds"], made.held_out[-1], flush=True)
+
+
+def usual_seconds(job: TrainingJob, ended: int, spent: dict[str, list[float]]) -> float:
+    """What the run would have taken if it had been looked at as often as a visitor's."""
+    kinds = {"evaluation": USUAL.looks(job.steps or 0), "sample": USUAL.answers(job.steps or 0)}
+    counts = {kind: sum(0 < step <= ended for step in steps) for kind, steps in kinds.items()}
+    looks = sum(count * fmean(spent[kind][1:] or [0.0]) for kind, count in counts.items())  # the first is known beforehand
+    return looks + sum(spent["started"] + spent["step"])
 
 
 def record(place: int, task_id: str) -> None:
@@ -140,12 +199,21 @@ def score() -> None:
 
 
 def main() -> None:
-    """Everything, or only the adapters named as arguments; what is compared and measured is recorded in any case."""
+    """
+    Everything, or what is named as arguments: runs, as `runs/<id>`; adapters, after which whatever shows them is recorded
+    again as well.
+    """
+    named = sys.argv[1:]
+    for run in RUNS:
+        if not named or f"runs/{run.id}" in named:
+            record_run(run)
+    adapters = [one for one in RECIPES if not named or one.id in named]
+    if not adapters:
+        return
     look()
     score()
-    for recipe in RECIPES:
-        if recipe.id in (sys.argv[1:] or [one.id for one in RECIPES]):
-            train_one(recipe)
+    for recipe in adapters:
+        train_one(recipe)
     for place, task_id in enumerate(QUESTIONS, start=1):
         record(place, task_id)
     measure()

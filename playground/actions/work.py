@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from playground.errors import PlaygroundError
-from playground.work.jobs import Run
+from playground.work.jobs import Lane, Run
 from playground.work.sessions import JOBS, SESSIONS, Place
 
 
@@ -32,6 +32,11 @@ def stop(run: Run) -> None:
 def expected_wait(run: Run) -> float | None:
     """Seconds until a waiting run begins; None where nothing tells yet."""
     return JOBS.expected_wait(run)
+
+
+def busy(lane: Lane) -> int:
+    """How many runs of a lane go on or wait here."""
+    return JOBS.busy(lane)
 
 
 def stop_all(key: str) -> int:

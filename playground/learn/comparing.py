@@ -10,7 +10,7 @@ from __future__ import annotations
 from statistics import fmean
 
 from playground.learn.figures import Bar, Figure, Figures
-from playground.learn.lora import held_out
+from playground.learn.recorded import recorded_run
 from playground.train.standings import FILE, SEEDS, comparable, read, standings
 
 PETA = 1e15
@@ -42,8 +42,9 @@ def size() -> Figures:
     """Soft prompts of 10 and of 100 tokens on a model of 3B; held-out losses of this project's pirates."""
     means = {name: fmean(scores) for name, scores in T0_3B.items()}
     bars = tuple(Bar(name, Figure(mean, "%", 1), COLOURS.get(name, name)) for name, mean in means.items())
-    prompt, lora = held_out("pirate-prompt_tuning"), held_out("pirate-lora")
-    more = {"before": Figure(lora[0], "", 2), "prompt": Figure(prompt[-1], "", 2), "lora": Figure(lora[-1], "", 2)}
+    prompt, lora = (recorded_run(f"pirate-{method}").looks for method in ("prompt_tuning", "lora"))
+    ends = {"before": lora[0], "prompt": prompt[-1], "lora": lora[-1]}
+    more = {name: Figure(look.held_out, "", 2) for name, look in ends.items()}
     return Figures(means["hundred"], bars, more, origin="published")
 
 

@@ -22,7 +22,7 @@ from playground.learn.figures import Figures, plainly
 FOLDER = settings.EXAMPLES / "lessons"
 TEXTS = ("title", "goal", "question", "lead", "note")
 FIELDS = {*TEXTS, "minutes", "prediction", "bars", "link", "source"}
-MAYBE = {"steps"}  # what only some lessons have
+MAYBE = {"steps", "runs"}  # what only some lessons have
 KINDS = ("choices", "number")
 
 
@@ -67,7 +67,8 @@ class Lesson:
     """
     One idea: its short `title`, the `goal` that a teacher has with it, the `question` and one line that leads to it, the
     prediction, the two sentences of what it means, what its bars are called and measure (`note`), where the page shows it
-    (fields of a link), and who says so. A longer one goes in `steps`, a sentence or two each.
+    (fields of a link), who says so, and the recorded trainings that it replays, by their ids, with what it calls them. A
+    longer one goes in `steps`, a sentence or two each.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Lesson:
     url: str = ""
     bars: Mapping[str, str] = field(default_factory=dict)
     steps: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[str, str] = field(default_factory=dict)
 
     def filled(self, sentence: str, figures: Figures) -> str:
         """One of its sentences with the figures in their places."""
@@ -120,8 +122,7 @@ def read(path: Path) -> Lesson:
             wrong(name, "should be text")
     if not isinstance(begin["minutes"], int):
         wrong("minutes", "should be a whole number")
-    begin.setdefault("steps", {})
-    for name in ("bars", "link", "source", "steps"):
+    for name in ("bars", "link", "source", *sorted(MAYBE & set(begin))):
         if not isinstance(begin[name], dict) or not all(isinstance(one, str) for one in begin[name].values()):
             wrong(name, "should be names with texts")
     if not {"text"} <= set(begin["source"]) <= {"text", "url"}:
@@ -131,7 +132,7 @@ def read(path: Path) -> Lesson:
     except (TypeError, ValueError) as error:
         wrong("prediction", str(error))
     id, language = path.name.removesuffix(".md").split(".")
-    texts = {name: begin[name] for name in (*TEXTS, "minutes", "bars", "link", "steps")}
+    texts = {name: begin[name] for name in (*TEXTS, "minutes", "bars", "link", *sorted(MAYBE & set(begin)))}
     return Lesson(
         id=id, language=language, prediction=prediction, meaning=body, source=begin["source"]["text"],
         url=begin["source"].get("url", ""), **texts,

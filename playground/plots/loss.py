@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 PREPARES = "few_shot"  # has no steps
 
 
-def loss_curve(view: Mapping[str, Any], language: str) -> str:
-    """The curve of a training view so far; its accessible name says the live numbers."""
+def loss_curve(view: Mapping[str, Any], language: str, at: int | None = None) -> str:
+    """The curve of a training view so far, with a line at one step; its accessible name says the live numbers."""
     training, held_out = finite(view.get("losses")), finite(view.get("held_out"))
     points = [*training, *held_out]
     steps = max([1, view.get("steps") or 0, *(step for step, _ in points)])
@@ -34,15 +34,22 @@ def loss_curve(view: Mapping[str, Any], language: str) -> str:
         names[1] += f" {significant(language, held_out[-1][1], 3)}"
     axis = "" if method == PREPARES else x_axis(steps, language)
     empty = "" if points else empty_note(method, language)
+    here = "" if at is None else marker(at, steps)
     return (
         f'<svg class="pp-loss" role="img" aria-label="{escape(summary(view, training, held_out, language) or empty)}" '
         f'style="--m:var(--m-{method});--m-text:var(--m-{method}-text);--label:{max(map(len, names))}">'
-        f"{y_axis(top, language)}{axis}"
+        f"{y_axis(top, language)}{axis}{here}"
         f'<svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%" overflow="visible">'
         f"{curve(held_out, steps, top, 'pp-held-out')}{curve(training, steps, top, 'pp-training')}</svg>"
         f"{labels(training, held_out, names, steps, top)}"
         f'<text class="pp-axis" x="50%" y="45%" text-anchor="middle">{escape(empty)}</text></svg>'
     )
+
+
+def marker(at: int, steps: int) -> str:
+    """An upright line at a step; whoever moves it sets `x1` and `x2`."""
+    x = f"{100 * at / steps:.2f}%"
+    return f'<line class="pp-now" x1="{x}" x2="{x}" y1="0" y2="100%"/>'
 
 
 def empty_note(method: str, language: str) -> str:

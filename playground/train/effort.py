@@ -11,9 +11,8 @@ from statistics import mean
 
 from playground.train.batches import BATCH
 from playground.train.job import SAMPLE_TOKENS, SAMPLES, TrainingJob
+from playground.train.schedule import USUAL, Pace
 
-EVALUATIONS = 3, 11  # at least and at most, besides the one before the first step
-ANSWERED = 3  # every so many of them the sample questions are answered as well, and at the end: writing takes longer
 STEP = 3  # times as long as reading forward: going back costs about twice as much again
 LETTERS = 3.5  # of a token, about
 CHAT = 25  # tokens of the chat format, about
@@ -29,9 +28,10 @@ class Effort:
     step: float
     held_out: float
     answers: float
+    pace: Pace = USUAL
 
     @classmethod
-    def of(cls, job: TrainingJob, gpu: bool = False) -> Effort:
+    def of(cls, job: TrainingJob, gpu: bool = False, pace: Pace = USUAL) -> Effort:
         """Of a checked job."""
         train, held_out = [_tokens(one.prompt + one.response) for one in job.task.train], job.task.held_out
         values, start = job.hyperparameters, PASS[gpu]
@@ -43,21 +43,16 @@ class Effort:
             STEP * (start + values.get("batch_size", 0) * (before + mean(train))),
             read + start * math.ceil(len(held_out) / BATCH),
             sum(asked) + SAMPLE_TOKENS * (start / WRITERS + len(asked)),
+            pace,
         )
-
-    @property
-    def every(self) -> int:
-        """How many steps lie between two looks."""
-        least, most = EVALUATIONS
-        return math.ceil(self.steps / min(most, max(least, self.steps // 8)))
 
     def looks(self, step: int) -> bool:
         """Whether the held-out loss is measured after this step."""
-        return step == self.steps or step % self.every == 0
+        return step in self.pace.looks(self.steps)
 
     def is_answered(self, step: int) -> bool:
         """Whether the sample questions are answered as well."""
-        return step == self.steps or step % (ANSWERED * self.every) == 0
+        return step in self.pace.answers(self.steps)
 
     def whole(self, first_look: bool) -> float:
         """Of the run, with the look before the first step or without."""

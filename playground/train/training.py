@@ -37,7 +37,7 @@ from playground.train.looks import Look
 from playground.train.pauses import Stopped, between, finished, pausing, timed
 from playground.train.products import products_of
 from playground.train.record import new_id, record
-from playground.train.schedule import rate_factor
+from playground.train.schedule import USUAL, Pace, rate_factor
 from playground.train.together import Company, Request
 from playground.train.trainable import wrap
 
@@ -50,6 +50,7 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     company: Company | None = None,
     pool: AnyPool | None = None,
+    pace: Pace = USUAL,
 ) -> Iterator[Event]:
     """
     Events from "started" to the one that carries the adapter, with a "working" one between two batches that are read for
@@ -65,7 +66,7 @@ def train(
     if chosen.id == "few_shot":
         yield from few_shot(job, base, stop, pool)
     else:
-        yield from _Run(job, chosen, base, stop, company, pool).events()
+        yield from _Run(job, chosen, base, stop, company, pool, pace).events()
 
 
 @dataclass
@@ -84,7 +85,7 @@ class _Run:
 
     def __init__(
         self, job: TrainingJob, chosen: Method, base: Base, stop: Callable[[], bool],
-        company: Company | None, pool: AnyPool | None,
+        company: Company | None, pool: AnyPool | None, pace: Pace,
     ) -> None:  # fmt: skip
         self.job, self.base, self.stop, self.progress = job, base, stop, _Progress()
         self.company, self.pool = company if company and company.pays(base) else None, pool
@@ -110,7 +111,7 @@ class _Run:
         self.halves, self.precision = products_of(base if self.starts_as_base else None)
         self.keeps_checkpoints = checkpoint_bytes(self.trainable) > 0
         self.known = looks.known(base, job.task) if self.starts_as_base else None
-        self.effort = Effort.of(job, base.device.type == "cuda")
+        self.effort = Effort.of(job, base.device.type == "cuda", pace)
         self.whole, self.worked = self.effort.whole(first_look=not self.known), 0.0
 
     def events(self) -> Iterator[Event]:

@@ -217,6 +217,11 @@ class Jobs:
             pace = self._paces[run.lane]
             return begins_in(run, ahead, going, pace, run.lane.takes) if going else None
 
+    def busy(self, lane: Lane) -> int:
+        """How many runs of a lane go on or wait."""
+        with self._work:
+            return len(self._lanes[lane])
+
     def _number(self, lane: Lane) -> None:
         going = self._going(lane)
         waiting = [run for run in self._lanes[lane] if run not in going]

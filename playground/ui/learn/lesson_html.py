@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from html import escape
+from urllib.parse import urlencode
 
 from playground.adapt.methods import METHODS
 from playground.learn.families import Trained, trained
@@ -20,13 +21,16 @@ from playground.plots.learn.block import block
 from playground.ui.kit import links
 from playground.ui.kit.html import colour, words
 from playground.ui.learn.extras import extra
+from playground.ui.learn.replay import replays
 
 
-def drawn(progress: Progress, language: str) -> str:
-    """The route with what is done, the lesson that is open, and the ways to its neighbours."""
+def drawn(progress: Progress, language: str, busy: int = 0) -> str:
+    """
+    The route with what is done, the lesson that is open, and the ways to its neighbours; `busy` trainings run or wait here.
+    """
     return (
         f'<div class="pp-learn">{route(progress, language)}<div class="pp-open-lesson">{picker(progress, language)}'
-        f"{card(progress, language)}{neighbours(progress, language)}</div>{end(progress, language)}</div>"
+        f"{card(progress, language, busy)}{neighbours(progress, language)}</div>{end(progress, language)}</div>"
     )
 
 
@@ -108,20 +112,21 @@ def _turn(lesson_id: str, key: str, language: str) -> str:
 # The lesson
 
 
-def card(progress: Progress, language: str) -> str:
+def card(progress: Progress, language: str, busy: int = 0) -> str:
     """The lesson that is open. Its figures are computed for its sentences, and shown after the guess."""
     one, found = lesson(progress.lesson, language), figures(progress.lesson)
     guess = progress.guesses.get(one.id)
     count = {"place": place(one.id), "count": len(LESSONS), "minutes": one.minutes}
     answered = choices(one, language) if guess is None else guessed(one, found, guess, language)
     shown = "" if guess is None else bars(one, found, language) + meaning(one, found) + extra(one.id, language)
+    replayed = "" if guess is None else replays(one, busy)
     return (
         f'<article class="pp-card pp-lesson" data-open="{one.id}"><div class="pp-lesson-head">'
         f'<h2 tabindex="-1">{escape(one.filled(one.question, found))}</h2>'
         f'<p class="pp-soft pp-small">{words(language, "learn.place", **count)}</p></div>'
         f'<p class="pp-soft">{escape(one.filled(one.lead, found))}</p>'
         f"<p><b>{words(language, 'learn.guess_first')}</b> {escape(one.filled(one.prediction.ask, found))}</p>"
-        f'{answered}<div class="pp-shown" role="status">{shown}</div>'
+        f'{answered}<div class="pp-shown" role="status">{shown}</div>{replayed}'
         f"{ways(one, guess is not None, language)}</article>"
     )
 
@@ -221,10 +226,16 @@ def _source(one: Lesson) -> str:
 
 
 def _lab(one: Lesson, language: str) -> str:
-    tab, section = one.link["tab"], one.link.get("section")
-    query = "&".join(filter(None, (f"lang={language}", links.write(links.read(one.link)))))
-    target = f"?{query}#section-{section}" if section else f"?{query}"
-    return f'<a class="pp-way" href="{escape(target)}">{words(language, f"learn.open.{tab}")}</a>'
+    said = words(language, f"learn.open.{one.link['tab']}")
+    return f'<a class="pp-way" href="?{escape(way(one))}">{said}</a>'
+
+
+def way(one: Lesson) -> str:
+    """The query of the link to where the page shows it: what the file names, a section's controls under its name."""
+    place = {name: one.link[name] for name in ("tab", "section") if name in one.link}
+    within = f"{place['section']}{links.WITHIN}" if "section" in place else ""
+    controls = {f"{within}{name}": value for name, value in one.link.items() if name not in place}
+    return urlencode({"lang": one.language, **place, **controls})
 
 
 def _chip(act: str, key: str, language: str) -> str:

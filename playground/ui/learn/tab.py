@@ -11,23 +11,27 @@ from typing import Any
 
 import gradio as gr
 
+from playground.actions.lanes import TRAIN
+from playground.actions.work import busy
 from playground.learn.progress import Progress
-from playground.ui.kit import links, locks
+from playground.ui.kit import links, locks, recipes
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, lead
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.learn import calculator, lesson_html, teacher_html, timing_html
+from playground.ui.learn import calculator, lesson_html, replay, teacher_html, timing_html
 
 # Of both pages: the address names the lesson or the page, for a reload. Whoever listens to `select` gets what differs from
 # NOTHING: the lesson or the page to open, the guess, or that it is to be guessed again.
 SHARED = f"""
-const HERE = {links.HERE}, NOTHING = {{ lesson: null, reader: null, here: null, guess: null, again: false }};
+const HERE = {links.HERE}, RECIPE = {[*recipes.NAMES]};
+const NOTHING = {{ lesson: null, reader: null, here: null, guess: null, again: false }};
 const stand = places => {{
   const address = new URL(location.href);
   for (const [name, place] of Object.entries({{ tab: "learn", ...places }})) {{
     place ? address.searchParams.set(name, place) : address.searchParams.delete(name);
   }}
+  for (const name of RECIPE) address.searchParams.delete(name); // it was another tab's
   address.hash = "";
   history.replaceState(history.state, "", address);
 }};
@@ -101,7 +105,7 @@ element.addEventListener("click", event => {
 
 
 # What lessons ask for without being drawn anew
-SCRIPTS = SCRIPT + calculator.SCRIPT + timing_html.SCRIPT
+SCRIPTS = SCRIPT + calculator.SCRIPT + timing_html.SCRIPT + replay.SCRIPT
 SERVED = [calculator.at, timing_html.time_here]
 
 
@@ -149,7 +153,8 @@ class LearnTab:
         return self.drawn(progress.again() if event.again is True else progress, learner.language)
 
     def drawn(self, progress: Progress, language: str) -> Changes:
-        return {self.kept: progress.kept, self.lesson: lesson_html.drawn(progress, language), self.teacher: ""}
+        busy_now = busy(TRAIN)
+        return {self.kept: progress.kept, self.lesson: lesson_html.drawn(progress, language, busy_now), self.teacher: ""}
 
     def taught(self, progress: Progress, learner: Learner) -> Changes:
         """The teacher's page in place of the lesson, which stays the one that is open."""

@@ -15,13 +15,11 @@ from playground.bounds import RATES, Bound
 from playground.errors import PlaygroundError
 from playground.ui.kit import links
 from playground.ui.kit.links import Field
+from playground.ui.kit.recipes import NAMES, SEED
 from playground.ui.kit.visit import Visit
 from playground.ui.train import form
 from playground.ui.train.form import METHOD, MOST_SEED, MOST_STEPS, TASK, Order
 
-NAMES = ("method", "task", "steps", "train_seed", *dict.fromkeys(
-    bound.name for one in METHODS.values() for bound in one.hyperparameters
-))  # fmt: skip
 SWITCH = {"true": True, "false": False}
 
 
@@ -36,7 +34,7 @@ def fields(query: Mapping[str, str]) -> tuple[Field, ...]:
         Field("method", METHOD, links.one_of(METHODS)),
         Field("task", TASK, links.one_of((*TASK_IDS, OWN))),
         links.number(Bound("steps", METHODS[METHOD].steps, 1, MOST_STEPS)),
-        links.number(Bound("train_seed", 0, 0, MOST_SEED)),
+        links.number(Bound(SEED, 0, 0, MOST_SEED)),
         *(_any(name, found) for name, found in bounds.items()),
     )
 
@@ -88,11 +86,11 @@ def fill(visit: Visit, given: Mapping[str, Any], held: Collection[str]) -> None:
         for bound in method.hyperparameters
     }
     steps = left.steps if same and "steps" not in held else method.steps
-    seed = first.seed if "train_seed" in held else left.seed
+    seed = first.seed if SEED in held else left.seed
     form.keep_started(
         replace(
             left, method=method.id, settings=settings, task=given.get("task", left.task), steps=given.get("steps", steps),
-            seed=given.get("train_seed", seed),
+            seed=given.get(SEED, seed),
         )
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ from playground.adapt.methods import METHODS
 from playground.adapt.tasks import HELD_OUT, OWN, TASK_IDS
 from playground.bounds import RATES, Bound
 from playground.errors import PlaygroundError
-from playground.ui.kit import links
+from playground.ui.kit import links, recipes
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN
 from playground.ui.kit.visit import Visit
@@ -75,7 +75,7 @@ class Pickers:
     @property
     def lockable(self) -> dict[str, list[Any]]:
         """What a link can lock or hide, by its names there; a hyperparameter in every method that has it."""
-        found = {name: [self.fields[name]] for name in ("method", "task", "steps")} | {"train_seed": [self.fields["seed"]]}
+        found = {name: [self.fields[name]] for name in ("method", "task", "steps")} | {recipes.SEED: [self.fields["seed"]]}
         for method in METHODS.values():
             for bound in method.hyperparameters:
                 found.setdefault(bound.name, []).append(self.fields[setting_id(method.id, bound)])
@@ -133,8 +133,10 @@ class Pickers:
     def restore(self, visit: Visit) -> Changes:
         """After a reload: the form as it was filled in, if this visitor has filled it in."""
         order = form.find(visit.key)
-        if order is None:
-            return unchanged(self.task_info)
+        return unchanged(self.task_info) if order is None else self.fill(order, visit)
+
+    def fill(self, order: Order, visit: Visit) -> Changes:
+        """The form filled in as it was, or as a link asks for."""
         method = METHODS[order.method]
         values = {name: getattr(order, name) for name in ("method", "task", "file", "pasted")}
         values |= {setting_id(method.id, bound): order.settings[bound.name] for bound in method.hyperparameters}
@@ -176,7 +178,7 @@ def _wire(pickers: Pickers) -> None:
     fields["task"].change(lesson.handler(pickers.show_task), lesson.inputs, pickers.told, **HIDDEN)
     touched = [getattr(one, event) for one in fields.values() for event in TOUCHED if hasattr(one, event)]
     gr.on(touched, keep, inputs, None, trigger_mode="always_last", **HIDDEN)
-    gr.on(touched, None, None, None, js=links.forget(linked.NAMES), **HIDDEN)  # the form is kept: a reload brings it back
+    gr.on(touched, None, None, None, js=links.forget(recipes.NAMES), **HIDDEN)  # the form is kept: a reload brings it back
 
 
 def _method(wording: Wording) -> gr.Radio:

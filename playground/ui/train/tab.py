@@ -35,7 +35,7 @@ from playground.ui.kit.html import heading
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train import form, leaderboard, pickers, race, runs, scores, status
+from playground.ui.train import form, leaderboard, link, pickers, race, runs, scores, status
 from playground.ui.train.form import METHOD, Order, Recipe
 from playground.ui.train.pickers import Pickers
 from playground.ui.train.race import Race
@@ -229,6 +229,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
                 )
             go = make(gr.Button, {"value": "train.go"}, variant="primary", elem_id="train", elem_classes="pp-go")
             refused = html("", elem_id="train-refused")
+            link.build(wording, picked)
         with gr.Column(min_width=0):
             adapter = gr.State("")
             seen = _progress(wording) | {"scores": scores.build(wording, visit, adapter)} | _results(wording)

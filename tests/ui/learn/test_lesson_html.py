@@ -17,12 +17,16 @@ from playground.learn.results import COLUMNS, rows
 from playground.learn.route import LESSONS, figures
 from playground.locales import LANGUAGES, text
 from playground.plots.learn.block import block
-from playground.ui.kit import links
+from playground.ui.compare.opening import opening
+from playground.ui.kit import fields, kept, links
 from playground.ui.kit.controls import Controls
+from playground.ui.kit.lab import Lab, Place
+from playground.ui.kit.sections import Section
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.ui.learn import lesson_html, tab
-from playground.ui.page import build_page
+from playground.ui.page import build_shell
+from playground.ui.train import linked
 from tests.ui.drawn import Page, assert_laws, both_languages
 
 every_lesson = pytest.mark.parametrize("lesson_id", LESSONS)
@@ -75,11 +79,9 @@ def test_after_the_guess_it_stands_beside_what_is_right(lesson_id: str, language
         assert one.bars[bar.label] in page.texts["pp-lesson-bars"]
         assert bar.figure.written(language) in page.texts["pp-lesson-bars"]
     assert one.source in page.texts["pp-source"]
-    (way,) = [address for address in page.attributes("href") if address.startswith("?")]
-    address, _, place = way.removeprefix("?").partition("#section-")
-    query = dict(parse_qsl(address))
-    assert (query.pop("lang"), links.read(query)["tab"], place) == (language, one.link["tab"], one.link.get("section", ""))
-    assert links.refused(query) == {}
+    (way,) = [attributes["href"] for _, attributes in page.elements if attributes.get("class") == "pp-way"]
+    query = dict(parse_qsl(way.removeprefix("?")))
+    assert (query["lang"], query["tab"], query.get("section")) == (language, one.link["tab"], one.link.get("section"))
 
 
 def test_a_right_guess_is_both() -> None:
@@ -114,8 +116,8 @@ def test_the_first_and_the_last_lesson_have_one_neighbour() -> None:
 
 
 def test_the_families_are_drawn_once_for_each_method() -> None:
-    page = Page(lesson_html.card(at("families", 0), "en"))
-    assert page.count("svg") == len(trained())
+    one = lesson("families", "en")
+    assert Page(lesson_html.meaning(one, figures(one.id))).count("svg") == len(trained())
     lit = {one.method: Page(block(one)).attributes("class").count("pp-lit") for one in trained()}
     assert lit == {
         "prompt_tuning": 3, "ia3": 3, "bitfit": 7, "lora": 4, "qlora": 4, "full_fine_tuning": 14,  # with their words
@@ -190,10 +192,40 @@ def test_what_no_button_asks_for_changes_nothing(learn: tab.LearnTab, event: Any
     assert learn.act(given(learn, kept), event)[learn.kept] == kept
 
 
-def test_every_section_that_a_lesson_leads_to_is_on_the_page() -> None:
-    places = {block.elem_id for block in build_page().blocks.values()}
-    sections = {one: lesson(one, "en").link.get("section") for one in LESSONS}
-    assert {one: section for one, section in sections.items() if section and f"section-{section}" not in places} == {}
+@pytest.fixture(scope="module")
+def tables() -> dict[str, Any]:
+    """What a link can say of each section of the labs, and how to ask what it does not take of a recipe."""
+    found: dict[str, Any] = {}
+    draw = Lab.draw
+
+    def spy(self: Lab, section: Section, *places: Place) -> Any:
+        held = kept.keepable(section.controls.inputs - self.visit.inputs, section.offered)
+        named = {name: one for name, one in section.controls.components.items() if one in held}
+        own = {name: one for name, one in named.items() if not isinstance(one, gr.File)}
+        found.update({place.name: fields.table(own, section.offered) for place in places})
+        return draw(self, section, *places)
+
+    with pytest.MonkeyPatch.context() as patch, gr.Blocks():
+        patch.setattr(Lab, "draw", spy)
+        build_shell(Wording())
+    return found
+
+
+@every_lesson
+def test_its_link_opens_a_state_that_is_taken_whole(lesson_id: str, tables: dict[str, Any]) -> None:
+    query = dict(parse_qsl(lesson_html.way(lesson(lesson_id, "en"))))
+    recipe = linked.read(query)
+    assert links.refused(query, linked.fields(query)) == {}
+    section = links.section_of(query)
+    given = fields.given(section, query) if section else {}
+    assert not given or fields.read(tables[section], given)[1] == {}
+    assert given or recipe or query.keys() & {"prompt", "panes"}
+
+
+@pytest.mark.parametrize("lesson_id", [one for one in LESSONS if lesson(one, "en").link["tab"] == "compare"])
+def test_a_question_that_it_opens_is_answered_there(lesson_id: str) -> None:
+    query = dict(parse_qsl(lesson_html.way(lesson(lesson_id, "en"))))
+    assert opening("", links.read(query)).recorded
 
 
 @both_languages
