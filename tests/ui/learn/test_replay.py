@@ -12,9 +12,10 @@ from playground.learn.lessons import lesson
 from playground.learn.recorded import recorded_run
 from playground.learn.route import LESSONS
 from playground.locales import seconds, significant, text
-from playground.ui.kit import recipes
 from playground.ui.kit.html import machine
+from playground.ui.kit.recipes import SEED
 from playground.ui.learn import replay
+from playground.ui.train import linked
 from tests.ui.drawn import Page, both_languages
 
 REPLAYING = [one for one in LESSONS if lesson(one, "en").runs]
@@ -61,9 +62,8 @@ def test_run_it_here_asks_for_the_whole_recipe() -> None:
         (address,) = Page(replay.replay(run, True, 0, "es")).attributes("href")
         query = dict(parse_qsl(address.removeprefix("?")))
         assert (query["lang"], query["tab"]) == ("es", "train")
-        given = recipes.of_link(query)
-        recipe = {"method": run.method, "task": run.task, "steps": run.steps, "seed": run.seed, **run.hyperparameters}
-        assert given == {name: recipes.written(value) for name, value in recipe.items() if value != ""}
+        recipe = {"method": run.method, "task": run.task, "steps": run.steps, SEED: run.seed, **run.hyperparameters}
+        assert linked.read(query) == {name: value for name, value in recipe.items() if value != ""}
 
 
 def test_several_can_be_chosen_and_one_alone_has_no_choice() -> None:
