@@ -44,7 +44,7 @@ from playground.quantize.tensor import STOPS
 from playground.ui.learn.sheets_html import KINDS as SHEETS
 from playground.ui.lowrank.overlap import SIDES
 from playground.ui.quantize.bits_html import RECORD
-from playground.ui.quantize.tensor import ELSEWHERE, SOURCES
+from playground.ui.quantize.tensor_controls import ELSEWHERE, SOURCES
 from playground.ui.train import leaderboard_html
 
 LAW = settings(deadline=None, derandomize=True, database=None)

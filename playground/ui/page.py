@@ -38,7 +38,7 @@ from playground.ui.kit.base import build as build_base
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, closable
 from playground.ui.kit.glossary import fold
-from playground.ui.kit.html import header
+from playground.ui.kit.html import header_html
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.numbers import Numbers
 from playground.ui.kit.visit import Visit, key_of
@@ -75,7 +75,6 @@ query => {
 }
 """.replace("HELD", links.HELD)
 PASS = 'said => said.includes("pp-close") ? "" : said'  # an alarm has been read once something else is done
-LOADING = {"waiting": "loading", "downloading": "preparing", "converting": "preparing", "rounding": "loading"}
 
 
 @dataclass(frozen=True)
@@ -297,11 +296,3 @@ def _wire_opening(page: ServedBlocks, shell: Shell) -> None:
     restored = load.then(visit.handler(picked.restore), visit.inputs, picked.restored, **HIDDEN)
     arrived = load.then(visit.handler(base.arrive), visit.inputs, base.all, **STREAM)
     page.opening = {restored["id"], arrived["id"]}
-
-
-def header_html(status: Mapping[str, Any], language: str, opening: bool = False) -> str:
-    """The page's header with how a base is, in the words that the header has for it; `opening` until a visitor is known."""
-    state = LOADING.get(status["state"], status["state"])
-    dtype = locales.text(language, f"formats.{status['form']}") if status["form"] else status["dtype"]
-    message = status["error"].message(language) if status["error"] else ""
-    return header({**status, "state": state, "dtype": dtype, "message": message, "opening": opening}, language)

@@ -18,6 +18,7 @@ from playground.locales import LANGUAGES, NO_BREAK, number, seconds, text
 Values = Mapping[str, Any]
 MOST_NAMED = 3
 NOTES = {"experts": "note.experts", "no_bfloat16": "note.no_bfloat16"}  # on what is loaded (`bases.Base.notes`)
+LOADING = {"waiting": "loading", "downloading": "preparing", "converting": "preparing", "rounding": "loading"}
 
 
 def words(language: str, key: str, **values: object) -> str:
@@ -105,3 +106,11 @@ def model_state(status: Values, language: str) -> str:
     fraction = status.get("fraction")
     done = "" if fraction is None else f" · {number(language, 100 * fraction)}{NO_BREAK}%"
     return text(language, f"header.{status['state']}", name=status["name"]) + done
+
+
+def header_html(status: Mapping[str, Any], language: str, opening: bool = False) -> str:
+    """The page's header with how a base is, in the words that the header has for it; `opening` until a visitor is known."""
+    state = LOADING.get(status["state"], status["state"])
+    dtype = locales.text(language, f"formats.{status['form']}") if status["form"] else status["dtype"]
+    message = status["error"].message(language) if status["error"] else ""
+    return header({**status, "state": state, "dtype": dtype, "message": message, "opening": opening}, language)

@@ -25,7 +25,7 @@ from playground.quantize import sources, tensor
 from playground.quantize.activations import Cell, Peak, network
 from playground.ui.kit.controls import unchanged
 from playground.ui.quantize import activations as page
-from playground.ui.quantize import activations_html, tensor_html
+from playground.ui.quantize import activations_html, tensor_controls, tensor_html
 from playground.ui.quantize import tensor as tensor_page
 from tests.ui.drawn import made_from
 
@@ -177,7 +177,7 @@ def test_a_module_outside_of_the_layers_goes_by_its_own_name(language: str) -> N
 
 
 CONTROLS = tensor_page.Asked(
-    "en", "tiny", MODULE, None, None, "", None, 0, tensor_page.STOP, False, 0.0, 30.0, False, ["int8"], "int8",
+    "en", "tiny", MODULE, None, None, "", None, 0, tensor_controls.STOP, False, 0.0, 30.0, False, ["int8"], "int8",
     True,
 )  # fmt: skip
 
