@@ -148,7 +148,7 @@
   addEventListener("beforeprint", () => onPaper(true));
   addEventListener("afterprint", () => onPaper(false));
 
-  /* The place in a long page: kept when the language is switched, sought by a link to a section */
+  /* The place in a long page, kept when the language is switched */
 
   const PLACE = "pp-place";
   const sections = () => [...document.querySelectorAll("[id^=section-]")].filter(one => one.offsetParent);
@@ -160,7 +160,7 @@
   const seekPlace = () => {
     let place = null;
     try { place = JSON.parse(sessionStorage.getItem(PLACE)); sessionStorage.removeItem(PLACE); } catch {}
-    if (!place && /^#(section-|glossary$)/.test(location.hash)) place = { id: location.hash.slice(1), below: 0 };
+    if (!place && location.hash === "#glossary") place = { id: location.hash.slice(1), below: 0 };
     if (!place) return;
     const go = () => {
       const from = place.id ? document.getElementById(place.id) : root;
