@@ -92,7 +92,8 @@ class Shell:
     scored: Scores
     trained: TrainTab
     learned: LearnTab
-    labs: Mapping[str, gr.Tabs]  # their lists of sections
+    labs: Mapping[str, Lab]
+    lists: Mapping[str, gr.Tabs]  # of their sections
     linked: gr.State  # the parameters of the address
     held: gr.State  # how controls are locked and hidden
 
@@ -106,6 +107,7 @@ class Shell:
             "panes": [compared.panes, *compared.former.all],
             **{name: [control] for name, control in compared.decoding.items()},
             **self.trained.picked.lockable,
+            **{name: controls for lab in self.labs.values() for name, controls in lab.controls.items()},
         }
 
     def opened(self, kept: str, request: gr.Request) -> Changes:
@@ -130,7 +132,7 @@ class Shell:
             changes[self.tabs] = gr.Tabs(selected=link["tab"])
             changes[self.base.notice] = "".join(closable(one, language) for one in opens.untaken(language))
         if section := links.section_of(query):
-            changes[self.labs[link["tab"]]] = gr.Tabs(selected=section)
+            changes[self.lists[link["tab"]]] = gr.Tabs(selected=section)
             changes[self.linked] = dict(query)
         changes |= {
             self.held: wish.fixed(self.lockable),
@@ -217,15 +219,16 @@ def build_shell(wording: Wording) -> Shell:
             scored = scores.build(wording, visit, compared.panes, compared.prompt)
         with wording.make(gr.Tab, {"label": "tabs.train"}, id="train", render_children=True):
             trained = train.build(wording, visit)
-        labs = {}
+        labs, lists = {name: Lab(name, wording, visit, address) for name in LABS}, {}
         for name, room in LABS.items():
             with wording.make(gr.Tab, {"label": f"tabs.{name}"}, id=name):
-                labs[name] = room.build(Lab(name, wording, visit, address))
+                lists[name] = room.build(labs[name])
     wording.make(html, {"value": fold}, elem_id="glossary")  # not in its tab: a tab is not there before it is opened
     timer = gr.Timer(POLL_SECONDS, active=False)
     return Shell(
-        wording, visit, choice, wanted, top, tabs, timer, compared, scored, trained, learned, labs, address, gr.State({})
-    )
+        wording, visit, choice, wanted, top, tabs, timer, compared, scored, trained, learned, labs, lists, address,
+        gr.State({}),
+    )  # fmt: skip
 
 
 def _wire(shell: Shell) -> None:
@@ -278,7 +281,7 @@ def _wire_opening(page: ServedBlocks, shell: Shell) -> None:
     visit, base, compared, trained, learned = shell.visit, shell.base, shell.compared, shell.trained, shell.learned
     visitor, language = visit.components["key"], visit.components["language"]
     around = [visitor, language, shell.tabs, base.notice, shell.timer, learned.named, learned.reader]
-    around += [shell.linked, *shell.labs.values()]
+    around += [shell.linked, *shell.lists.values()]
     opened = dict.fromkeys([*around, *shell.wording.components, *compared.own.offered])
     opened |= dict.fromkeys([shell.held, *(one for held in shell.lockable.values() for one in held)])
     load = page.load(shell.opened, visitor, list(opened), **HIDDEN)
@@ -295,4 +298,4 @@ def _wire_opening(page: ServedBlocks, shell: Shell) -> None:
     picked = trained.picked
     restored = load.then(visit.handler(picked.restore), visit.inputs, picked.restored, **HIDDEN)
     arrived = load.then(visit.handler(base.arrive), visit.inputs, base.all, **STREAM)
-    page.opening = {restored["id"], arrived["id"]}
+    page.opening = {one["id"] for one in (restored, arrived, *(one for lab in shell.labs.values() for one in lab.opening))}

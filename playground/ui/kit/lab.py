@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 from urllib.parse import urlencode
@@ -64,12 +64,17 @@ class Place:
 
 @dataclass(frozen=True)
 class Lab:
-    """`tab` in the page's row, `linked` the parameters of the address with which the page was opened."""
+    """
+    `tab` in the page's row, `linked` the parameters of the address with which the page was opened. What `draw` fills:
+    `controls` by their names in links, and `opening`, the events that bring the values of a link.
+    """
 
     tab: str
     wording: Wording
     visit: Controls[Visit]
     linked: gr.State
+    controls: dict[str, list[Any]] = field(default_factory=dict)
+    opening: list[Any] = field(default_factory=list)
 
     @property
     def visitor(self) -> Any:
@@ -122,6 +127,9 @@ class Lab:
         shown = list(dict.fromkeys([seen, *drawn.filled, *section.shown, *(place.said for place in places)]))
         asked = {*section.controls.inputs, *self.visit.inputs, seen, drawn.pressed, self.linked}
         opened = gr.on([place.tab.select for place in places], drawn.open, asked, shown, **HIDDEN)
+        self.opening.append(opened)
+        for place in places:
+            self.controls.update({f"{place.name}{links.WITHIN}{name}": [one] for name, one in drawn.controls.items()})
         if section.attach or section.run:
             opened = opened.then(drawn.follow, asked, list(section.shown), **STREAM)
         by_hand = [getattr(one, event) for one in drawn.filled for event in kept.BY_HAND if hasattr(one, event)]
