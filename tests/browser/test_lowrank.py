@@ -201,6 +201,7 @@ def test_a_link_opens_the_lab_in_spanish_and_nothing_overflows(
         wrong = watch(page)
         open_page(page, f"{server}/?tab=lowrank&section=module")
         expect(page.locator("#lab-module")).to_contain_text("rango efectivo")
+        expect(page.locator(".pp-pick:visible select")).to_have_value("module")
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         page.screenshot(path=artifacts / f"lowrank-{width}-{scheme}.png", full_page=True)
         assert wrong == []

@@ -36,7 +36,7 @@ element.addEventListener("change", ({ target }) => {
 new MutationObserver(() => {
   const open = list()?.querySelector(":scope > .tab-wrapper [role=tab][aria-selected=true]");
   if (open) element.querySelector("select").value = open.dataset.tabId;
-}).observe(element.parentElement, { subtree: true, childList: true, attributeFilter: ["aria-selected"] });
+}).observe(element.closest(".column"), { subtree: true, childList: true, attributeFilter: ["aria-selected"] });
 """
 # What was filled in stays in the session, so a link's values, which would come back at a reload, leave the address
 FORGET = f"""(...given) => {{
