@@ -41,6 +41,7 @@ from playground.lowrank.toy import TARGETS as TOYS
 from playground.plots.quantize.tensor import COLUMNS as TENSOR_COLUMNS
 from playground.plots.quantize.wholemodel import COLUMNS
 from playground.quantize.tensor import STOPS
+from playground.ui.kit.links import SECTIONS
 from playground.ui.learn.sheets_html import KINDS as SHEETS
 from playground.ui.lowrank.overlap import SIDES
 from playground.ui.quantize.bits_html import RECORD
@@ -96,7 +97,7 @@ def test_values_are_filled_in_by_name_and_plainly(language: Any) -> None:
 SAME_IN_BOTH = {"decoding.top",
     "header.title",  # the name
     "methods.prompt_tuning.name", "methods.lora.name", "methods.ia3.name", "methods.qlora.name", "methods.few_shot.name",
-    "score.reference.few_shot",
+    "score.reference.few_shot", "section.qlora",
     "hyperparameters.dora", "pane.dora", "hyperparameters.dropout", "decoding.top_p", "tasks.json.name",  # terms of art
     "pane.tokens_one", "pane.tokens", "pane.speed",  # "token" is the Spanish word too
     "tokens.below", "module.delta",  # signs
@@ -147,6 +148,9 @@ CHOICES = [(name, str(choice)) for name, parameter in PARAMETERS.items() for cho
 ROOMS = ("tokens", "samples", "prepared", "inside")
 FACTS = ("relative", "effective", "kept", "within", "within_own", "within_random", "amplification")
 EXPANSIONS: dict[str, Iterable[Any]] = {
+    "tabs.{}": list(SECTIONS),
+    "section.{}": [name for names in SECTIONS.values() for name in names],
+    "anatomy.{}.help": ["scale", "zero_point"],
     "methods.{}.name": ["base", *METHODS],
     "methods.{}.{}": [(one, part) for one in METHODS for part in ("name", "family")],
     "tasks.{}.name": [*tasks.TASK_IDS, tasks.OWN],
@@ -191,7 +195,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "module.{}": [*FACTS, "scaled", "trained"],
     "module.{}.help": FACTS,
     "formats.{}": list(FORMATS),
-    "anatomy.{}": ["sign", "exponent", "mantissa", "code"],
+    "anatomy.{}": ["sign", "exponent", "mantissa", "code", "scale", "zero_point"],
     "anatomy.formats.{}": list(RECORD),
     "accumulators.{}": ["a", "b"],
     "accumulators.overflow.{}": OVERFLOWS,

@@ -47,9 +47,9 @@ def chooser(wording: Wording) -> dict[str, Any]:
 def build(lab: Lab, above: Mapping[str, Any]) -> None:
     """The sections about the adapter that is chosen `above`, and their events; a link to one carries the controls of all."""
     make = lab.wording.make
-    with lab.opened("updates") as first, card_of(lab, "updates"):
+    with lab.opened("updates") as first, card_of(lab, "updates.title", "updates.lead"):
         where = make(html, {"value": lambda lang: sections.soft(lang, "updates.where.empty")}, elem_id="lab-network")
-    with lab.opened("module") as second, card_of(lab, "module"), gr.Column() as looked_into:
+    with lab.opened("module") as second, card_of(lab, "module.title", "module.lead"), gr.Column() as looked_into:
         with gr.Row():
             picker = {"label": "updates.module", "info": "updates.module.help"}
             module = make(gr.Dropdown, picker, choices=[], elem_id="lab-module-picker")
@@ -76,10 +76,10 @@ def build(lab: Lab, above: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def card_of(lab: Lab, name: str) -> Iterator[None]:
+def card_of(lab: Lab, title: str, lead: str) -> Iterator[None]:
     """A section's card, with its heading."""
     with gr.Column(elem_classes="pp-card"):
-        lab.wording.make(html, sections.headed(f"{name}.title", f"{name}.lead"))
+        lab.wording.make(html, sections.headed(title, lead))
         yield
 
 

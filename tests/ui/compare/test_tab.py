@@ -171,6 +171,7 @@ def test_a_link_to_settings_that_cannot_be_says_so_and_what_is_used(tab: Any, la
 EIGHT = "base,pirate-lora,pirate-ia3,pirate-prompt_tuning,base:nf4,base:int8,sentiment-lora,json-lora"
 IMPOSSIBLE = {  # by a link's parameters: values that cannot be, with what the page says of them
     "tab": [("quantisation", "Tab = quantisation. Used instead: Tab = Compare.")],
+    "section": [("tensors", "Section = tensors."), ("toy", "Section = toy.")],  # the toy is not in Compare
     "lesson": [("none", "Lesson = none.")],
     "lang": [("xx", "Language = xx. Used instead: Language = English.")],
     "base": [("gpt-9", "“gpt-9”"), ("smollm2-135m:nf5", "“smollm2-135m:nf5”")],
