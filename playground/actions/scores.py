@@ -18,6 +18,7 @@ from playground.actions.work import expected_wait
 from playground.adapt import tasks
 from playground.adapt.variant import BASE, Variant
 from playground.bounds import finite
+from playground.compare.many import held_out
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.work.jobs import NOTHING, Run
@@ -122,8 +123,8 @@ def task_of(key: str, task_id: str, panes: Sequence[str]) -> Task:
 
 def held_out_of(prompt: str) -> str:
     """The ready-made task that holds this question out; "" if none does."""
-    asked = prompt.strip()
-    return next((one for one in tasks.TASK_IDS if any(asked == held.prompt for held in tasks.task(one).held_out)), "")
+    found = held_out(prompt)
+    return found[0] if found else ""
 
 
 def score_adapter(key: str, adapter_id: str, task: Task | None = None) -> Run:

@@ -31,10 +31,10 @@ from playground.model.neutral import text_windows
 from playground.train.evaluation import EvaluateJob, Report, Score, evaluate
 from playground.train.job import Ended, TrainingJob
 from playground.train.record import hardware, versions
+from playground.train.scoring import TOKENS as TOKENS
 from playground.train.standings import FILE, Cell, Row, cells, markdown, read
 from playground.train.training import train
 
-TOKENS = 64  # of an answer at most
 GetBase = Callable[[str], Base]
 
 

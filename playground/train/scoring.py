@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from playground.compare.pool import AnyPool
     from playground.model.bases import Base
 
-TOKENS = 40  # of an answer at most
+TOKENS = 64  # of an answer at most: a held-out response has up to 51
 QUESTIONS = 16  # that are answered at most
 FILE = settings.EXAMPLES / "scores.json"
 BYTES = 20_000  # of what is kept of a variant, roughly
