@@ -186,7 +186,7 @@ def test_base_and_few_shot_are_measured_once_and_read_again_where_they_are_shipp
 
 @pytest.mark.parametrize("task_id", TASK_IDS)
 def test_what_is_shipped_agrees_with_what_the_base_was_seen_to_do(base: Base, monkeypatch: Any, task_id: str) -> None:
-    monkeypatch.setattr(scoring, "TOKENS", 40)
+    monkeypatch.setattr(scoring, "TOKENS", 64)
     monkeypatch.setattr("playground.train.evaluation.SAMPLE_TOKENS", 20)
     task = tasks.task(task_id)
     plain = known(base, Variant(base.id), task)
