@@ -111,14 +111,14 @@ def test_what_was_filled_in_comes_back_after_a_reload_and_in_the_other_language(
         page.locator("#number-try-4").click()
         expect(result).to_contain_text("70,000")
         section(page, "tensor")
-        expect(said).to_contain_text("Q4_1")
         unfold(page, "Which numbers")
+        expect(said).to_contain_text("Q4_1")
         page.locator("#tensor-source").get_by_text("your own").click()
         numbers.fill("1 2 3 4")
         expect(said).to_contain_text("your own, 4:")
         page.reload()  # at the section that was open
-        expect(said).to_contain_text("your own, 4:")
         unfold(page, "Which numbers")
+        expect(said).to_contain_text("your own, 4:")
         expect(numbers).to_have_value("1 2 3 4")
         section(page, "number")
         expect(value).to_have_value("70,000")
@@ -126,6 +126,7 @@ def test_what_was_filled_in_comes_back_after_a_reload_and_in_the_other_language(
         expect(value).to_have_value("70\N{NO-BREAK SPACE}000")
         expect(result).to_contain_text("es exacto en float32")
         section(page, "tensor")
+        unfold(page, "Qué números")
         expect(said).to_contain_text("los tuyos, 4:")
 
 

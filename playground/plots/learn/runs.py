@@ -44,6 +44,6 @@ def curves(lines: Sequence[Line], summary: str, language: str) -> str:
     )
     longest = max(len(line.name) for line, _ in known)
     return (
-        f'<svg class="pp-loss pp-pair pp-runs" role="img" aria-label="{escape(summary)}" style="--label:{longest}">'
+        f'<svg class="pp-loss pp-pair pp-run-curves" role="img" aria-label="{escape(summary)}" style="--label:{longest}">'
         f"{y_axis(top, language)}{x_axis(steps, language)}{stretched(drawn)}{labels}</svg>"
     )

@@ -72,7 +72,7 @@ class Wish:
     def put(self, controls: Lockable, shown: dict[Any, dict[str, Any]], language: str) -> None:
         """Locks and hides in `shown`, what a page opens with: properties by component, words in `language` among them."""
         fixed = self.fixed(controls)
-        for one in (one for held in controls.values() for one in held):
+        for one in dict.fromkeys(one for held in controls.values() for one in held):  # one may have several names
             if fixed.get(one._id) in (LOCKED, HIDDEN):
                 own = shown.setdefault(one, {})
                 own |= {"visible": False} if fixed[one._id] == HIDDEN else _locked(one, own, language)

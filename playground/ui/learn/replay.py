@@ -42,7 +42,11 @@ def replays(one: Lesson, busy: int) -> str:
         return ""
     language, runs = one.language, [recorded_run(run_id) for run_id in one.runs]
     chips = "".join(_chip(run, one.runs[run.id], run is runs[0], language) for run in runs) if len(runs) > 1 else ""
-    group = f'<div class="pp-runs" role="group" aria-label="{words(language, "replay.runs")}">{chips}</div>' if chips else ""
+    group = (
+        f'<div class="pp-run-chips" role="group" aria-label="{words(language, "replay.runs")}">{chips}</div>'
+        if chips
+        else ""
+    )
     drawn = "".join(replay(run, run is runs[0], busy, language) for run in runs)
     return f'<details class="pp-replays"><summary>{words(language, "replay.title")}</summary>{group}{drawn}</details>'
 

@@ -4,6 +4,7 @@ How the methods compare, below the training: what was measured beforehand on a t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +40,10 @@ class Leaderboard:
         return {self.result: leaderboard_html.drawn(board(asked.task), own, asked.language)}
 
 
-def build(wording: Wording, visit: Controls[Visit], adapter: gr.State, raced: Any) -> Leaderboard:
+def build(wording: Wording, visit: Controls[Visit], adapter: gr.State, told: Iterable[Any]) -> Leaderboard:
     """
-    One closed line; what is behind it is drawn when it is opened, and again when there is a new `adapter`, or a race has
-    `raced` to its end.
+    One closed line; what is behind it is drawn when it is opened, and again when there is a new `adapter`, and after the
+    events that have `told` of new numbers.
     """
     make, there = wording.make, board_tasks()
     with (
@@ -59,5 +60,6 @@ def build(wording: Wording, visit: Controls[Visit], adapter: gr.State, raced: An
     found = Leaderboard(Controls(Asked, {**visit.components, "task": task}), panel, result)
     draw = found.asked.handler(found.draw)
     gr.on([panel.expand, task.input, adapter.change], draw, found.asked.inputs, result, **HIDDEN)
-    raced.then(draw, found.asked.inputs, result, **HIDDEN)
+    for event in told:
+        event.then(draw, found.asked.inputs, result, **HIDDEN)
     return found

@@ -234,7 +234,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
             adapter = gr.State("")
             seen = _progress(wording) | {"scores": scores.build(wording, visit, adapter)} | _results(wording)
     raced, done, code_open = race.build(wording, visit, picked.order), runs.build(wording, visit), seen["code_open"]
-    leaderboard.build(wording, visit, adapter, raced.begun)
+    leaderboard.build(wording, visit, adapter, [raced.begun, *seen["scores"].told])
     tab = TrainTab(
         visit=visit,
         result=Controls(Result, {**visit.components, "adapter": adapter, "code_open": code_open}),

@@ -34,11 +34,11 @@ def test_it_begins_where_the_sliders_stand() -> None:
     [
         (
             {},
-            "paid for after 61 answers. At 1,000 the examples have cost 3.5 times",
+            "paid for after 61 answers. At 1,000, answering with examples costs 3.5 times",
         ),  # 420 / (19.2 + 100)
-        ({"requests": 0}, "At 1 training still has cost"),
+        ({"requests": 0}, "At 1, training and then answering without examples still costs"),
         ({"steps": 1, "examples": 12}, "after a single answer."),
-        ({"lang": "es", "requests": 100}, "Con 100\N{NO-BREAK SPACE}000, los ejemplos"),
+        ({"lang": "es", "requests": 100}, "Con 100\N{NO-BREAK SPACE}000, responder con ejemplos cuesta"),
     ],
 )
 def test_the_sentence_is_that_of_the_sliders(given: dict[str, Any], said: str) -> None:

@@ -70,7 +70,7 @@ def test_several_can_be_chosen_and_one_alone_has_no_choice() -> None:
     assert Page(replay.replays(lesson("start", "en"), 0)).attributes("data-run") == []
     page = Page(replay.replays(lesson("explosion", "en"), 0))
     assert page.attributes("aria-pressed") == ["true", "false"]
-    assert text("en", "replay.diverged") in page.texts["pp-runs"]
+    assert text("en", "replay.diverged") in page.texts["pp-run-chips"]
 
 
 def test_a_lesson_without_a_training_has_no_replay() -> None:
