@@ -31,6 +31,9 @@ FIRST_CALLS: dict[str, tuple[Any, ...]] = {  # of every endpoint
     "quantize": (BASE, "", ["int8", "nf4"]),
     "survey": (BASE, ["nf4"]),
     "download_adapter": ("pirate-lora",),
+    "answers": (BASE, "Hello?", ["base"], 2, 1, 0.7),
+    "score": (BASE, "base", "sentiment"),
+    "leaderboard": ("pirate",),
 }  # fmt: skip
 
 

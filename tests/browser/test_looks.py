@@ -21,8 +21,8 @@ DRAWN = {  # what is seen once a tab has drawn all that it draws by itself
     "learn": "#lesson [data-open]",
     "compare": "#panes .pp-pane",
     "train": "#count .pp-figure",
-    "lowrank": "#toy-matrices img",
-    "quantization": "#number-result li",
+    "lowrank": "#lowrank-sections .pp-copy:visible",
+    "quantization": "#quantization-sections .pp-copy:visible",
 }
 POST = "**/run/predict**"
 
@@ -178,6 +178,8 @@ def overlap(one: FloatRect, other: FloatRect) -> bool:
 
 def test_bits_have_room_at_every_width(page: Page) -> None:
     go(page, "quantization")
+    section(page, "number")
+    expect(page.locator("#number-result li").first).to_be_visible()
     for width in (700, 899, 900, 1000, 1100, 1199, 1200, 1280):
         page.set_viewport_size({"width": width, "height": 900})
         for name in ("float32", "int16"):

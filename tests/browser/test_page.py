@@ -20,7 +20,8 @@ from tests.browser.conftest import open_page, visitor, watch
 
 TABS = ("compare", "train", "lowrank", "quantization")
 BRIEFLY = "/?max_new_tokens=12"  # a link to answers that are long enough to tell the panes apart
-AT_LENGTH = "/?max_new_tokens=256&prompt=Tell+me+a+long+story."  # to answers that are still written when they are stopped
+# A link to answers that are still written when they are stopped
+AT_LENGTH = "/?max_new_tokens=256&prompt=Write+the+numbers+from+1+to+200."
 
 
 @pytest.fixture
