@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -34,19 +32,6 @@ from playground.work.sessions import SESSIONS
 from tests.conftest import model_of
 
 RACERS: list[Any] = ["prompt_tuning", "ia3", {"method": "lora", "hyperparameters": {"rank": 2, "dropout": 0.1}}]
-
-
-@pytest.fixture
-def key() -> Iterator[str]:
-    """A visitor, whose work is stopped in the end."""
-    key = uuid.uuid4().hex
-    yield key
-    SESSIONS.stop_all(key)
-
-
-@pytest.fixture
-def here(tiny: Base, loaded: Callable[[Base], Base]) -> Base:
-    return loaded(tiny)
 
 
 def over(runs: list[Run]) -> list[Run]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -36,19 +35,6 @@ from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 
 GetBase = Callable[[str], Base]
-
-
-@pytest.fixture
-def key() -> Iterator[str]:
-    """A visitor, whose work is stopped in the end."""
-    key = uuid.uuid4().hex
-    yield key
-    SESSIONS.stop_all(key)
-
-
-@pytest.fixture
-def here(tiny: Base, loaded: Callable[[Base], Base]) -> Base:
-    return loaded(tiny)
 
 
 @pytest.fixture(autouse=True)

@@ -12,13 +12,13 @@ from html import escape, unescape
 from typing import Any
 
 from playground import settings
-from playground.bounds import shown
 from playground.compare.job import DECODING
 from playground.locales import LANGUAGES, text, written
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import words
 from playground.ui.kit.links import short
 from playground.ui.kit.locks import NAMES
+from playground.ui.kit.untaken import untaken
 
 MISSING = re.compile(r'<div data-missing="([^"]*)">.*?</div>', re.DOTALL)
 SHOWN = 60  # characters of a title
@@ -47,13 +47,9 @@ def refused(given: Mapping[str, str], used: Mapping[str, Any], language: str) ->
     """What a link gives that is not taken (links.refused), and what is used instead where something is; a plain sentence."""
     decoding = {bound.name: f"decoding.{bound.name}" for bound in DECODING}
     labels = {name: text(language, key, most=settings.MAX_PANES) for name, key in {**LABELS, **decoding}.items()}
-    unknown = {name: text(language, "link.unknown", name=shown(name)) for name in given if name not in labels}
-    wrong = "; ".join(unknown.get(name) or f"{labels[name]} = {shown(value)}" for name, value in given.items())
     instead = {"tab": text(language, "tabs.compare"), "lang": LANGUAGES[language]}
     instead |= {name: written(language, used[name]) for name in decoding if name in given}
-    listed = ", ".join(f"{labels[name]} = {instead[name]}" for name in given if name in instead)
-    said = text(language, "link.refused", wrong=wrong)
-    return " ".join([said, *([text(language, "link.instead", used=listed)] if listed else [])])
+    return untaken(given, labels, instead, language)
 
 
 def arrived(notice: str, panes: Sequence[str], language: str) -> str | None:

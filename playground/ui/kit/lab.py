@@ -23,6 +23,7 @@ from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import words
 from playground.ui.kit.sections import Section
+from playground.ui.kit.untaken import untaken
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
 
@@ -131,7 +132,7 @@ class Lab:
         for place in places:
             self.controls.update({f"{place.name}{links.WITHIN}{name}": [one] for name, one in drawn.controls.items()})
         if section.attach or section.run:
-            opened = opened.then(drawn.follow, asked, list(section.shown), **STREAM)
+            opened = opened.then(drawn.follow, asked, [drawn.pressed, *section.shown], **STREAM)
         by_hand = [getattr(one, event) for one in drawn.filled for event in kept.BY_HAND if hasattr(one, event)]
         if by_hand:
             late: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
@@ -200,10 +201,11 @@ class _Drawn:
         return {one: held for one, held in back.items() if one not in self.section.offered} | drawn
 
     def follow(self, given: Mapping[Any, Any]) -> Iterator[Changes]:
-        """What a link's sender had pressed is pressed, or what runs already is followed."""
+        """What a link's sender had pressed is pressed, once; or what runs already is followed."""
         linked, section = self._linked(given) or {}, self.section
         value = section.controls.value(given)
-        if RUN in linked and section.run:
+        if RUN in linked and section.run and not given[self.pressed]:
+            yield {self.pressed: True}
             yield from section.run(value, linked)
         elif section.attach:
             yield from section.attach(value)
@@ -218,7 +220,8 @@ class _Drawn:
         lab, visit = self.lab, self.lab.visit.value(given)
         held = {name: given[one] for name, one in self.controls.items()}
         own = fields.write(place.name, self.fields, held)
-        more = {**self.section.more(self.section.controls.value(given)), **({RUN: "1"} if given[self.pressed] else {})}
+        pressed = {RUN: "1"} if given[self.pressed] else {}
+        more = {**pressed, **self.section.more(self.section.controls.value(given))}
         extra = {f"{place.name}{links.WITHIN}{name}": value for name, value in more.items()}
         named = {"tab": lab.tab, "section": place.name, "base": visit.base}
         return "&".join([f"lang={visit.language}", links.write(named), *filter(None, [urlencode(own | extra)])])
@@ -226,19 +229,14 @@ class _Drawn:
     def _linked(self, given: Mapping[Any, Any]) -> dict[str, str] | None:
         """What the page's link gives of this section; None for a link that gives nothing of it."""
         query = given[self.lab.linked]
-        return fields.given(links.section_of(query), query) or None if self._here(query) else None
-
-    def _here(self, query: Mapping[str, str]) -> bool:
-        return links.section_of(query) in [place.name for place in self.places]
+        opened = links.section_of(query)
+        return fields.given(opened, query) or None if opened in [place.name for place in self.places] else None
 
     def _untaken(self, left: Mapping[str, str], used: Mapping[str, Any], language: str) -> str:
         """What of a link is not taken, and what is used instead."""
         labels = {name: self._label(one, language) for name, one in self.controls.items()}
-        unknown = {name: locales.text(language, "link.unknown", name=shown(name)) for name in left if name not in labels}
-        wrong = "; ".join(unknown.get(name) or f"{labels[name]} = {shown(value)}" for name, value in left.items())
-        instead = ", ".join(f"{labels[name]} = {self._written(name, used, language)}" for name in left if name in labels)
-        said = [locales.text(language, "link.refused", wrong=wrong)]
-        return alarm(" ".join([*said, *([locales.text(language, "link.instead", used=instead)] if instead else [])]))
+        instead = {name: self._written(name, used, language) for name in left if name in labels}
+        return alarm(untaken(left, labels, instead, language))
 
     def _written(self, name: str, used: Mapping[str, Any], language: str) -> str:
         value = used[name]

@@ -20,7 +20,7 @@ from playground.ui.kit.controls import Changes, Value
 from playground.ui.kit.events import alarm
 from playground.ui.kit.lab import RUN
 from playground.ui.lowrank import edits, softprompt
-from playground.ui.lowrank.looked import FIRST, WEIGHTLESS, Cards, Looked
+from playground.ui.lowrank.looked import FIRST, Cards, Looked
 from playground.ui.lowrank.shared import choices, known, ready_made
 from playground.work.sessions import SESSIONS
 
@@ -61,7 +61,7 @@ def restore(cards: Cards, linked: Linked, given: Mapping[str, Any]) -> Changes:
     changes[cards.prompt] = given.get("prompt") or next(iter(adapter.record.questions), "")
     if nearest != given.get("adapter"):
         return changes
-    if adapter.record.method in WEIGHTLESS:
+    if adapter.record.method == softprompt.METHOD:
         count = adapter.record.hyperparameters["virtual_tokens"]
         left = [one for one in given.get("left_out", []) if one in range(1, count + 1)]
         return changes | {cards.left_out: gr.update(choices=list(range(1, count + 1)), value=left)}

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 
 FIRST = "pirate-lora"  # what the lab opens with
-WEIGHTLESS = ("prompt_tuning",)  # changes no weight
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ class Cards:
             return unchanged(self.where)
         try:
             base, adapter = examined(looked.key, looked.chosen)
-            if adapter.record.method in WEIGHTLESS:
+            if adapter.record.method == softprompt.METHOD:
                 changes = self.hidden(sections.soft(looked.language, "updates.no_weights"))
             else:
                 changes = self._weights(looked, base, adapter)
@@ -205,7 +204,7 @@ class Cards:
             return unchanged(self.inside)
         try:
             base, adapter = examined(looked.key, looked.chosen)
-            if adapter.record.method in WEIGHTLESS:
+            if adapter.record.method == softprompt.METHOD:
                 return unchanged(self.inside)
             module = looked.module or findings.most_changed(base, adapter)
             return {self.inside: module_card(base, adapter, module, looked.kept, looked.language)}

@@ -139,6 +139,8 @@ def test_a_sender_who_pressed_the_button_sends_the_press_along() -> None:
     assert query["aware.run"] == "1"
     assert len(list(one.follow(given))) == 1  # without a yield, gradio would empty what is shown
     assert asked == []
-    list(one.follow(given | {lab.linked: query}))
+    (pressed, *_) = one.follow(given | {lab.linked: query, one.pressed: False})
     assert asked == [given[one.controls["steps"]]]
+    list(one.follow(given | {lab.linked: query, **pressed}))  # another visit presses nothing
+    assert len(asked) == 1
     assert one.places[0].said not in opened(one, query) or opened(one, query)[one.places[0].said] == ""
