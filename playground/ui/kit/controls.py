@@ -53,6 +53,13 @@ def checkpoints(steps: Sequence[int], now: int, language: str) -> dict[str, Any]
     return gr.update(choices=choices, value=now if now in steps else None, visible=len(steps) > 1)
 
 
+def after(change: Any, held: Any) -> Any:
+    """What a component that held a value holds after a change."""
+    if isinstance(change, dict):
+        return change.get("value", held)
+    return held if change is None else change
+
+
 def unchanged(component: Any) -> Changes:
     """Nothing changes: gradio wants at least one component named."""
     return {component: gr.skip()}

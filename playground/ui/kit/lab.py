@@ -19,7 +19,7 @@ import gradio as gr
 from playground import locales
 from playground.bounds import shown
 from playground.ui.kit import fields, kept, links
-from playground.ui.kit.controls import Changes, Controls, unchanged
+from playground.ui.kit.controls import Changes, Controls, after, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import words
 from playground.ui.kit.sections import Section
@@ -59,7 +59,7 @@ class Place:
     said: gr.HTML  # what of a link is not taken, and that one is copied
     copy: gr.Button
     link: gr.Textbox
-    seen: gr.State  # it was drawn
+    seen: gr.State  # what it was drawn for (Section.stamp); "" before that
     pressed: gr.State  # its button was
 
 
@@ -115,24 +115,26 @@ class Lab:
         with make(gr.Tab, {"label": f"section.{name}"}, id=name, elem_id=f"section-{name}") as tab:
             said = html("", elem_id=f"said-{name}", elem_classes="pp-place-said")
             copy = make(gr.Button, {"value": "compare.copy"}, size="sm", elem_classes="chip pp-copy", elem_id=f"copy-{name}")
-            yield Place(name, tab, said, copy, gr.Textbox(visible=False), gr.State(False), gr.State(False))
+            yield Place(name, tab, said, copy, gr.Textbox(visible=False), gr.State(""), gr.State(False))
 
     def draw(self, section: Section, *places: Place) -> Any:
         """
         Draw a section when one of its places is first opened: with the values of a link to it, or else with what was filled
-        in before the page was opened again. Later visits keep what the visitor made of it. Gives the event of a visit, for
-        what comes after it.
+        in before the page was opened again. Later visits keep what the visitor made of it, and ask nothing again unless the
+        section's stamp is another one. Gives the event of a visit that brings something, for what comes after it.
         """
         drawn = _Drawn(self, section, places)
         seen, keep = drawn.seen, {self.visitor, self.language, *drawn.filled}
         shown = list(dict.fromkeys([seen, *drawn.filled, *section.shown, *(place.said for place in places)]))
         asked = {*section.controls.inputs, *self.visit.inputs, seen, drawn.pressed, self.linked}
-        opened = gr.on([place.tab.select for place in places], drawn.open, asked, shown, **HIDDEN)
+        follows = section.attach or section.run
+        how = STREAM if follows else HIDDEN  # outside the queue a state's `change` would not happen
+        opened = gr.on([place.tab.select for place in places], drawn.open, asked, shown, **how)
         self.opening.append(opened)
         for place in places:
             self.controls.update({f"{place.name}{links.WITHIN}{name}": [one] for name, one in drawn.controls.items()})
-        if section.attach or section.run:
-            opened = opened.then(drawn.follow, asked, [drawn.pressed, *section.shown], **STREAM)
+        if follows:
+            opened = seen.change(drawn.follow, asked, [drawn.pressed, *section.shown], **STREAM)
         by_hand = [getattr(one, event) for one in drawn.filled for event in kept.BY_HAND if hasattr(one, event)]
         if by_hand:
             late: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
@@ -181,18 +183,19 @@ class _Drawn:
 
     def open(self, given: Mapping[Any, Any]) -> Changes:
         """The first drawing."""
+        stamp = self.section.stamp(self.section.controls.value(given))
         if given[self.seen]:
-            return {self.seen: True}
+            return {self.seen: stamp}
         linked = self._linked(given)
         if linked is None:
             back = kept.find(given[self.lab.visitor], given[self.lab.language], self.filled, self.section.retold)
-            return {self.seen: True, **self._drawn(given, back)}
+            return {self.seen: stamp, **self._drawn(given, back)}
         taken, left = fields.read(self.fields, {name: value for name, value in linked.items() if name != RUN})
         changes = self._drawn(given, {self.controls[name]: value for name, value in taken.items()}, linked | taken)
-        used = {name: _value(changes.get(one), given[one]) for name, one in self.controls.items()}
+        used = {name: after(changes.get(one), given[one]) for name, one in self.controls.items()}
         left |= {name: linked[name] for name, value in taken.items() if used[name] != value}  # not among what was offered
         said = self._untaken(left, used, given[self.lab.language]) if left else ""
-        return {self.seen: True, **changes, **{place.said: said for place in self.places}}
+        return {self.seen: stamp, **changes, **{place.said: said for place in self.places}}
 
     def _drawn(self, given: Mapping[Any, Any], back: Changes, linked: Mapping[str, Any] | None = None) -> Changes:
         """Of a list that is offered its choices, gradio takes no value before it has them."""
@@ -249,10 +252,3 @@ class _Drawn:
 
 def _copied(language: str) -> str:
     return note(language, "lab.copied")
-
-
-def _value(change: Any, held: Any) -> Any:
-    """What a component holds after a change."""
-    if isinstance(change, dict):
-        return change.get("value", held)
-    return held if change is None else change

@@ -21,7 +21,8 @@ ANSWER_TOKENS = 40  # long enough to hear a style, short enough to wait for
 class Section:
     """
     A part of a lab that is empty until its tab is opened: `draw` gives the changes of `shown` for the controls' value, and
-    `attach`, if there is one, yields them again while something runs that was started before.
+    `attach`, if there is one, yields them again while something runs that was started before: after the drawing, and at a
+    later visit if `stamp`, which says what the section was drawn for, has become another one.
 
     What a visitor fills in comes back with the page (`kept`): of lists whose choices `draw` gives those that are `offered`;
     text that is another one in another language is `retold`; `moved` are events after which a button has filled in.
@@ -35,6 +36,7 @@ class Section:
     shown: Sequence[Any]
     draw: Callable[[Any], Changes]
     attach: Callable[[Any], Iterator[Changes]] | None = None
+    stamp: Callable[[Any], str] = lambda value: "drawn"
     offered: Sequence[Any] = ()
     retold: Mapping[Any, kept.Retold] = field(default_factory=dict)
     moved: Sequence[Any] = ()

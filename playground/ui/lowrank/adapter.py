@@ -6,10 +6,10 @@ One adapter is chosen at the top, at one checkpoint; everything below follows. H
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
@@ -23,9 +23,6 @@ from playground.ui.lowrank import edits, overlap, softprompt
 from playground.ui.lowrank.linked import Linked, more, restore, run
 from playground.ui.lowrank.looked import FIRST, Cards, Looked, Picked
 from playground.ui.lowrank.shared import Shared, ready_made
-
-if TYPE_CHECKING:
-    pass
 
 
 def chooser(wording: Wording) -> dict[str, Any]:
@@ -63,16 +60,15 @@ def build(lab: Lab, above: Mapping[str, Any]) -> None:
         **above, where=where, weights=(looked_into, *less.columns), module=module, kept=kept, knobs=less.knobs,
         prompt=less.prompt, left_out=prompt.left_out, inside=inside,
     )  # fmt: skip
-    attach = edits.wire(shared, less)
     overlap.wire(pair, shared)
-    softprompt.wire(prompt, shared)
+    attaching = edits.wire(shared, less), softprompt.wire(prompt, shared)
     controls = shared.controls(Linked, **{**vars(cards), **vars(pair), **vars(cards.knobs)})
     section = Section(
         controls, [*cards.all, pair.other, pair.side], lambda linked: {}, cards.follow,
-        offered=[cards.adapter, module, cards.knobs.kinds, prompt.left_out],
+        stamp=cards.stamp, offered=[cards.adapter, module, cards.knobs.kinds, prompt.left_out],
         run=partial(run, cards), restore=partial(restore, cards), more=more,
     )  # fmt: skip
-    _wire(lab.draw(section, first, second, *less.places, other, tokens), shared, cards, attach)
+    _wire(lab.draw(section, first, second, *less.places, other, tokens), shared, cards, attaching)
 
 
 @contextmanager
@@ -83,7 +79,7 @@ def card_of(lab: Lab, title: str, lead: str) -> Iterator[None]:
         yield
 
 
-def _wire(opened: Any, shared: Shared, cards: Cards, attach: dict[str, Any]) -> None:
+def _wire(opened: Any, shared: Shared, cards: Cards, attaching: Iterable[dict[str, Any]]) -> None:
     own = {"adapter": cards.adapter, "step": cards.step, "settled": cards.settled, "kept": cards.kept}
     picked, looked = shared.controls(Picked, **own), shared.controls(Looked, **own)
     draw: dict[str, Any] = {"fn": looked.handler(cards.draw), "inputs": looked.inputs, "outputs": cards.inside}
@@ -91,10 +87,10 @@ def _wire(opened: Any, shared: Shared, cards: Cards, attach: dict[str, Any]) -> 
     cards.adapter.input(picked.handler(cards.picked), picked.inputs, [cards.chosen, cards.step], **STREAM)
     stepped = [cards.chosen, cards.step]
     cards.step.input(picked.handler(cards.stepped), picked.inputs, stepped, trigger_mode="always_last", **STREAM)
-    opened.then(**draw)
-    opened.then(**attach)
+    for attach in attaching:
+        opened.then(**attach)
+        cards.chosen.change(**attach)
     cards.chosen.change(looked.handler(cards.look), looked.inputs, cards.all, **HIDDEN).then(**draw)
-    cards.chosen.change(**attach)
     cards.kept.input(**draw)
     cards.module.input(**draw)
     cards.module.input(looked.handler(cards.frame), looked.inputs, cards.where, **HIDDEN)

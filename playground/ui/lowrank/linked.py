@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from playground.actions.adapters import list_adapters
-from playground.actions.lowrank import CUT, IMPORTANCE, LEFT_OUT, SWEEP, run_about, start_importance
+from playground.actions.lowrank import CUT, IMPORTANCE, LEFT_OUT, SWEEP, run_about, start_importance, turn_to
 from playground.adapt.adapters import STEP_MARK
 from playground.errors import PlaygroundError
 from playground.ui.kit.controls import Changes, Value
@@ -57,7 +57,8 @@ def restore(cards: Cards, linked: Linked, given: Mapping[str, Any]) -> Changes:
     steps = [one.step for one in adapter.checkpoints if one.step == step]
     at = f"{nearest}{STEP_MARK}{step}" if steps else f"{nearest}"
     changes: Changes = {cards.adapter: gr.update(choices=offered, value=nearest), **cards.at(adapter, at)}
-    changes |= {cards.chosen: "", cards.settled: nearest}  # `opened` turns to it, in the queue
+    turn_to(linked.key, at)
+    changes[cards.settled] = nearest  # its controls are those of the link
     changes[cards.prompt] = given.get("prompt") or next(iter(adapter.record.questions), "")
     if nearest != given.get("adapter"):
         return changes

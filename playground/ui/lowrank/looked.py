@@ -21,7 +21,7 @@ from playground.actions.lowrank import (
 from playground.adapt.adapters import STEP_MARK
 from playground.errors import PlaygroundError
 from playground.ui.kit import sections
-from playground.ui.kit.controls import Changes, unchanged
+from playground.ui.kit.controls import Changes, after, unchanged
 from playground.ui.kit.events import alarm
 from playground.ui.lowrank import edits, softprompt
 from playground.ui.lowrank.knobs import FACTORS, Knobs
@@ -82,9 +82,15 @@ class Cards:
         single = [one for one in vars(self).values() if one not in (self.knobs, self.weights)]
         return [*single, *self.weights, *vars(self.knobs).values()]
 
+    def stamp(self, looked: Looked) -> str:
+        """What can be chosen; another list, as after a training, is drawn at the next visit."""
+        return ",".join(one for _, one in choices(looked.key, looked.language, looked.base))
+
     def follow(self, looked: Looked) -> Iterator[Changes]:
-        """At every visit, in the queue."""
-        yield self.opened(looked)
+        """At a visit, in the queue: everything that is about the adapter."""
+        changes = self.opened(looked)
+        now = {name: after(changes.get(getattr(self, name)), getattr(looked, name)) for name in ("chosen", "module", "kept")}
+        yield changes | self.draw(replace(looked, **now))
 
     def ranges(self, adapter: Adapter, given: Mapping[str, Any] = MappingProxyType({})) -> Changes:
         """As many directions to keep as the adapter has, or those `given` of them."""

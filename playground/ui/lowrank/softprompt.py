@@ -213,8 +213,8 @@ def build(lab: Lab) -> tuple[Cards, Place]:
     return cards, place
 
 
-def wire(cards: Cards, shared: Shared) -> None:
-    """What the controls do."""
+def wire(cards: Cards, shared: Shared) -> dict[str, Any]:
+    """What the controls do. Gives the event that follows what runs about the chosen adapter."""
     asked, chosen = shared.controls(Asked, left_out=cards.left_out), shared.controls(Chosen)
     importance = [cards.measured, cards.bars, cards.measure, cards.stop]
     followed = [cards.notice, cards.panes, *importance]
@@ -222,5 +222,5 @@ def wire(cards: Cards, shared: Shared) -> None:
     ANSWERS.wire(cards.panes, shared.base, {"prompt": shared.prompt, "left_out": cards.left_out})
     cards.measure.click(chosen.handler(cards.measure_all), chosen.inputs, importance, **STREAM)
     cards.stop.click(lambda key: SESSIONS.stop(key, IMPORTANCE), shared.key, None, **HIDDEN)
-    shared.chosen.change(chosen.handler(cards.attach), chosen.inputs, followed, **STREAM)
     shared.chosen.change(asked.handler(cards.draw), asked.inputs, list(vars(cards).values()), **HIDDEN)
+    return {"fn": chosen.handler(cards.attach), "inputs": chosen.inputs, "outputs": followed, **STREAM}

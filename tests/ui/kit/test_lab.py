@@ -38,7 +38,7 @@ def drawn(tab: str, name: str, draw: Any = None) -> _Drawn:
 def opened(one: _Drawn, query: dict[str, str], language: str = "en") -> Any:
     lab = one.lab
     given = {component: component.value for component in one.section.controls.inputs}
-    given |= {one.seen: False, one.pressed: False, lab.linked: query, lab.visitor: "", lab.language: language}
+    given |= {one.seen: "", one.pressed: False, lab.linked: query, lab.visitor: "", lab.language: language}
     return one.open(given | {lab.base: lab.base.value})
 
 
@@ -120,7 +120,19 @@ def test_a_section_is_drawn_once_and_a_link_to_another_one_is_nothing_to_it() ->
     assert steps not in opened(one, query)
     assert opened(one, {**query, "section": "aware"})[steps] == 40
     given = {component: component.value for component in one.section.controls.inputs}
-    assert one.open(given | {one.seen: True}) == {one.seen: True}
+    assert one.open(given | {one.seen: "drawn"}) == {one.seen: "drawn"}
+
+
+def test_a_later_visit_draws_nothing_and_tells_what_it_was_made_for() -> None:
+    lab, stamps = lab_of("quantization"), iter(["two adapters", "two adapters", "three adapters"])
+    one = replace(drawn("quantization", "answers"), lab=lab)
+    one = replace(one, section=replace(one.section, stamp=lambda value: next(stamps)))
+    given = {component: component.value for component in one.section.controls.inputs}
+    given |= {lab.visitor: "", lab.language: "en", lab.base: lab.base.value, one.pressed: False, lab.linked: {}}
+    first = one.open(given | {one.seen: ""})
+    assert first[one.seen] == "two adapters"
+    for stamp in ("two adapters", "three adapters"):  # the state's change is what is followed
+        assert one.open(given | {one.seen: first[one.seen]}) == {one.seen: stamp}
 
 
 def test_a_sender_who_pressed_the_button_sends_the_press_along() -> None:
