@@ -18,7 +18,7 @@ from playground.settings import DEFAULT_BASE
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
-from playground.ui.train import form, pickers
+from playground.ui.train import form, pickers, task_html
 from playground.ui.train.form import Order
 from playground.ui.train.pickers import Lesson
 from playground.work.jobs import Run
@@ -49,7 +49,7 @@ def test_untouched_widgets_are_the_method_s_defaults(picked: Any, method: Any) -
     ("language", "said"), [("en", "but at least 2 and at most 16."), ("es", "como mínimo 2 y como máximo 16.")]
 )
 def test_what_is_said_to_be_held_out_of_own_examples_is(language: str, said: str) -> None:
-    assert said in pickers.task_info(OWN, "lora", language)
+    assert said in task_html.task_info(OWN, "lora", language)
     for count, held_out in ((8, 2), (9, 2), (512, 16)):
         rows = [(f"question {n}", f"answer {n}") for n in range(count)]
         assert len(task_of(of_rows(rows)).held_out) == held_out
