@@ -1,14 +1,17 @@
 """Tasks: what ships, how answers are scored, a visitor's own ones, and which tokens carry loss."""
 
 import copy
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from playground.adapt.methods import METHODS
 from playground.adapt.tables import of_rows
-from playground.adapt.tasks import IGNORE, SCORES, TASK_IDS, Example, encode, prompt_ids, task, task_of
+from playground.adapt.tasks import IGNORE, RECOMMENDED, SCORES, TASK_IDS, Example, encode, prompt_ids, task, task_of
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.settings import MAX_EXAMPLE_CHARACTERS, MAX_OWN_EXAMPLES, MAX_SEQUENCE_TOKENS, MIN_OWN_EXAMPLES
@@ -56,6 +59,9 @@ def test_the_references_of_a_task_score_full_marks(task_id: Any) -> None:
         ("act_as", "Sure, I can help you with that. What would you like to know first?"),
         ("polite", "Deliveries usually take three to five working days, depending on where you live."),
         ("spanish", "The capital of France is Paris, a city on the river Seine."),
+        ("summary", "Certainly! Ask me anything."),
+        ("facts", "I could not find anything about an island of this name."),
+        ("everyday", "The capital of France is Paris."),
     ],
 )
 def test_an_answer_as_the_base_gives_it_scores_nothing(task_id: str, neutral: str) -> None:
@@ -80,6 +86,7 @@ def test_an_unknown_task_is_refused_with_the_known_ones(task_id: str) -> None:
 
 # Scores
 
+CAT = "The cat sat on the mat."
 ORDER = '{"order": 7, "item": "mug", "quantity": 2, "city": "Lima"}'
 
 
@@ -117,6 +124,22 @@ ORDER = '{"order": 7, "item": "mug", "quantity": 2, "city": "Lima"}'
         ("spanish", "", "No, no, no, no.", 0.0),  # as English as it is Spanish
         ("spanish", "", "The capital of France is Paris.", 0.0),
         ("spanish", "", "", 0.0),
+        ("summary", CAT, CAT, 1.0),
+        ("summary", CAT, "the CAT: sat, on the mat!", 1.0),
+        ("summary", CAT, "The mat.", 0.5),  # 2 words in order of 2 and of 6: 2 · 1 · ⅓ / (1 + ⅓)
+        ("summary", CAT, "On the mat sat the cat.", 0.5),  # on the mat: 3 of 6 and of 6
+        ("summary", CAT, "Dogs bark.", 0.0),
+        ("summary", CAT, "", 0.0),
+        ("facts", "plum soup", "Plum soup.", 1.0),
+        ("facts", "plum soup", "They all love their plum\nsoup, hot or cold.", 1.0),
+        ("facts", "plum soup", "Soup of plum.", 0.0),
+        ("facts", "pell", "It is a small spell.", 0.0),  # a part of a word is no word
+        ("facts", "pell", "", 0.0),
+        ("everyday", "", "Good morning! Did you sleep well? ", 1.0),
+        ("everyday", "", "Good morning! Do tell me.", 0.0),
+        ("everyday", "", "?" + " word" * 25 + "?", 1.0),
+        ("everyday", "", "word " * 26 + "?", 0.0),
+        ("everyday", "", "", 0.0),
     ],
 )
 def test_scores(task_id: str, response: Any, answer: Any, score: float) -> None:
@@ -128,6 +151,74 @@ def test_scores(task_id: str, response: Any, answer: Any, score: float) -> None:
 def test_a_score_lies_between_nothing_and_full_marks_whatever_the_answer(answer: Any) -> None:
     for task_id, score in SCORES.items():
         assert 0.0 <= score(Example("", ORDER), answer) <= 1.0, task_id
+
+
+def longest_common(one: Sequence[str], other: Sequence[str]) -> int:
+    """The length of the longest common subsequence, as Lin 2004 defines it: no table, every way is tried."""
+    if not one or not other:
+        return 0
+    if one[0] == other[0]:
+        return 1 + longest_common(one[1:], other[1:])
+    return max(longest_common(one[1:], other), longest_common(one, other[1:]))
+
+
+SOME_WORDS = st.lists(st.sampled_from("a bee sees the red sea".split()), min_size=1, max_size=6)
+
+
+@LAW
+@given(expected=SOME_WORDS, said=SOME_WORDS)
+def test_rouge_l_is_the_f1_of_the_longest_common_subsequence(expected: list[str], said: list[str]) -> None:
+    common = longest_common(expected, said)
+    f1 = 2 * common / (len(expected) + len(said))  # of the precision common / said and the recall common / expected
+    assert SCORES["summary"](Example("", " ".join(expected)), " ".join(said)) == pytest.approx(f1)
+
+
+# What some of them promise
+
+
+def content(text: str) -> set[str]:
+    return set(re.findall(r"[\w']+", text.lower()))
+
+
+def test_every_held_out_fact_is_learned_in_other_words_and_none_is_given_away() -> None:
+    """Who answers has kept the fact, and not the question; nobody finds it in a question."""
+    facts = task("facts")
+    learned: dict[str, list[str]] = {}
+    for one in facts.train:
+        learned.setdefault(one.response, []).append(one.prompt)
+    assert {one.response for one in facts.held_out} == set(learned)
+    assert len(facts.held_out) == len(learned)
+    assert {len(prompts) for prompts in learned.values()} == {5}
+    for one in facts.held_out:
+        asked = content(one.prompt)
+        alike = [len(asked & content(prompt)) / len(asked | content(prompt)) for prompt in learned[one.response]]
+        assert max(alike) < 0.7, one.prompt
+    assert [one.prompt for one in examples(facts) if any(content(fact) <= content(one.prompt) for fact in learned)] == []
+
+
+@pytest.mark.parametrize("task_id", ["summary", "everyday"])
+def test_no_sentence_is_both_trained_on_and_held_out(task_id: str) -> None:
+    def sentences(some: Sequence[Example]) -> set[str]:
+        return {part for one in some for text in (one.prompt, one.response) for part in re.split(r"(?<=[.!?:]) ", text)}
+
+    trained, held_out = sentences(task(task_id).train), sentences(task(task_id).held_out)
+    assert trained & held_out <= {"Summarize:"}
+
+
+@pytest.mark.parametrize("task_id", ["summary", "facts", "everyday"])
+def test_texts_are_short_enough_for_a_small_model(base: Base, task_id: str) -> None:
+    for one in examples(task(task_id)):
+        tokens = [len(base.tokenizer(text)["input_ids"]) for text in (one.prompt, one.response)]
+        assert tokens[0] <= 95, one.prompt
+        assert tokens[1] <= 40, one.response
+
+
+@pytest.mark.parametrize("task_id", RECOMMENDED)
+def test_a_recommended_recipe_is_one_that_the_method_takes(task_id: str) -> None:
+    one = RECOMMENDED[task_id]
+    values = METHODS[one.method].complete(one.hyperparameters)
+    assert task_id in TASK_IDS
+    assert {name: values[name] for name in one.hyperparameters} == one.hyperparameters
 
 
 # A visitor's own data
