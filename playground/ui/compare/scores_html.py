@@ -169,15 +169,18 @@ def answers(view: Values, language: str) -> str:
     shown = [one for one in view["rows"] if one["examples"]]
     if not shown:
         return ""
-    blocks = "".join(_question(place, shown, view["task"], language) for place in range(max(len(one["examples"]) for one in shown)))
+    blocks = "".join(
+        _question(place, shown, view["task"], language) for place in range(max(len(one["examples"]) for one in shown))
+    )
     return f'<details class="pp-behind"><summary>{words(language, "score.read")}</summary>{blocks}</details>'
 
 
 def _question(place: int, shown: list[Values], task: str, language: str) -> str:
     asked = next(one["examples"][place] for one in shown if place < len(one["examples"]))
     cells = "".join(
-        f"<div {pane_colour(one)}><dt>{escape(pane_title(one, language))} {_mark(one['examples'][place]['score'], task, language)}"
-        f"</dt><dd>{escape(one['examples'][place]['answer']) or words(language, 'pane.empty')}</dd></div>"
+        f"<div {pane_colour(one)}><dt>{escape(pane_title(one, language))} "
+        f"{_mark(one['examples'][place]['score'], task, language)}</dt>"
+        f"<dd>{escape(one['examples'][place]['answer']) or words(language, 'pane.empty')}</dd></div>"
         for one in shown
         if place < len(one["examples"])
     )

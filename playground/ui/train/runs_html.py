@@ -54,7 +54,8 @@ def standings(group: Values, language: str) -> str:
     heads = columns(text(language, f"runs.column.{name}") for name in names)
     rows = group["rows"]
     drawn = [
-        _row(one, style, len(told), language) for one, style in zip(rows, colours([one["method"] for one in rows]), strict=True)
+        _row(one, style, len(told), language)
+        for one, style in zip(rows, colours([one["method"] for one in rows]), strict=True)
     ]
     beside = [_reference(one, len(told), language) for one in group["references"]]
     return table("pp-race pp-runs", heads, "".join([*drawn, *beside]), text(language, "runs.table"))
