@@ -78,8 +78,7 @@ def score_rouge_l(example: Example, answer: str) -> float:
     ROUGE-L (Lin 2004, section 3): the F1 of precision and recall of the longest common subsequence of words, as
     `rouge_score` computes it without its stemmer: lower case, and only the letters a to z and digits make words.
     """
-    found: float = _rouge().score(example.response, answer)["rougeL"].fmeasure
-    return float(found)
+    return float(_rouge().score(example.response, answer)["rougeL"].fmeasure)
 
 
 @cache

@@ -64,7 +64,7 @@ GRADED = frozenset({"summary"})  # tasks whose score is a likeness: no answer is
 
 @dataclass(frozen=True)
 class Recommended:
-    """What a task is best learned with, where the usual settings are not that: how they differ, and the steps."""
+    """A recipe that belongs to a task: how it differs from the method's usual settings, and its steps."""
 
     method: str
     hyperparameters: Mapping[str, Any]

@@ -1,6 +1,6 @@
 """
-What is said below the list of tasks: what a task is about, its examples, and the recipe that it is best learned with. Pure:
-plain values and a language in, HTML out.
+What is said below the list of tasks: what a task is about, its examples, and the recipe that belongs to it. Pure: plain
+values and a language in, HTML out.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ def task_info(task_id: str, method: str, language: str, base: str = settings.DEF
     """
     about = f"tasks.{task_id}.about"
     said = [text(language, about)] if about in locales.words(language) else []
-    lines = [" ".join([*said, _counts(task_id, method, language)])]
-    paragraphs = [f'<p class="pp-soft pp-small">{escape(line)}</p>' for line in lines]
-    return "".join([*paragraphs, recommended(task_id, language, base)])
+    line = " ".join([*said, _counts(task_id, method, language)])
+    return f'<p class="pp-soft pp-small">{escape(line)}</p>{recommended(task_id, language, base)}'
 
 
 def _counts(task_id: str, method: str, language: str) -> str:
