@@ -165,6 +165,8 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "race.{}": ["running", "answering", "finished", "stopped"],
     "race.column.{}": ["racer", "parameters", "loss", "score", "seconds", "adapter"],
     "race.rule.{}": tasks.TASK_IDS,
+    "tasks.{}.about": ["facts"],
+    "tasks.{}.recipe": list(tasks.RECOMMENDED),
     "score.{}": ["running", "stopped", "failed"],
     "score.column.{}": ["variant", "loss", "score", "right"],
     "score.reference.{}": REFERENCES,

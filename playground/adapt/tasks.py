@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import random
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
+from playground.adapt import scorers
 from playground.bounds import shown
 from playground.errors import PlaygroundError
 from playground.model.tokens import turn_end
@@ -47,75 +47,35 @@ class Task:
     held_out: tuple[Example, ...]
 
 
-# How an answer is scored: the example and the answer in, 0 to 1 out.
-PIRATE_WORDS = set(
-    "arrr ahoy avast aye matey mateys hearties ye yer landlubber lad lass seas ship sail anchor treasure captain crew deck "
-    "plank shiver timbers port tides yo-ho-ho seadog buccaneer doubloons".split()
-)
-POLITE_OPENINGS = ("thank you", "i am sorry", "i'm sorry", "sorry to hear", "i understand", "we are sorry", "we're sorry")
-SPANISH_WORDS = set(
-    "el la los las un una unos unas de del al y en es son fue ser está están hay por para con sin se su sus como más muy "
-    "que qué si sí tu tus te le lo les mi mis nos o u e pero porque cuando donde entre sobre desde hasta cada puedes".split()
-)
-ENGLISH_WORDS = set("the of and is are was to in it that you for with on this i be as at by from have can".split())
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"[\w'-]+", text.lower())
-
-
-def score_pirate(example: Example, answer: str) -> float:
-    """1 if at least two different pirate words occur, 0.5 for one."""
-    return min(2, len(PIRATE_WORDS & set(_words(answer)))) / 2
-
-
-def score_label(example: Example, answer: str) -> float:
-    """1 if the answer is exactly the label; case, spaces and a final full stop aside."""
-    return float(answer.strip().rstrip(".").lower() == example.response.lower())
-
-
-def score_json(example: Example, answer: str) -> float:
-    """The share of the expected fields with the expected value; 0 if the answer is no JSON object."""
-    expected = json.loads(example.response)
-    try:
-        found = json.loads(answer)
-    except json.JSONDecodeError:
-        return 0.0
-    if not isinstance(found, dict):
-        return 0.0
-    right: int = sum(found.get(key) == value for key, value in expected.items())
-    return right / len(expected)
-
-
-def score_act_as(example: Example, answer: str) -> float:
-    """Half for opening with "I want you to act as", half for closing with a first request."""
-    return 0.5 * answer.strip().startswith("I want you to act as") + 0.5 * ("My first request is" in answer)
-
-
-def score_polite(example: Example, answer: str) -> float:
-    """1 if the answer opens by thanking, apologizing or showing understanding."""
-    return float(answer.strip().lower().replace("’", "'").startswith(POLITE_OPENINGS))
-
-
-def score_spanish(example: Example, answer: str) -> float:
-    """1 if frequent Spanish words, letters and marks outnumber frequent English words, at least one in eight words."""
-    words = _words(answer)
-    spanish = sum(word in SPANISH_WORDS or bool(re.search("[áéíóúñ]", word)) for word in words) + len(
-        re.findall("[¿¡]", answer)
-    )
-    english = sum(word in ENGLISH_WORDS for word in words)
-    return float(spanish > english and spanish >= len(words) / 8)
-
-
 SCORES: dict[str, Callable[[Example, str], float]] = {
-    "pirate": score_pirate,
-    "sentiment": score_label,
-    "json": score_json,
-    "act_as": score_act_as,
-    "polite": score_polite,
-    "spanish": score_spanish,
+    "pirate": scorers.score_pirate,
+    "sentiment": scorers.score_label,
+    "json": scorers.score_json,
+    "act_as": scorers.score_act_as,
+    "polite": scorers.score_polite,
+    "spanish": scorers.score_spanish,
+    "summary": scorers.score_rouge_l,
+    "facts": scorers.score_fact,
+    "everyday": scorers.score_asks_back,
 }
 TASK_IDS = tuple(SCORES)
+GRADED = frozenset({"summary"})  # tasks whose score is a likeness: no answer is simply right
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """A recipe that belongs to a task: how it differs from the method's usual settings, and its steps."""
+
+    method: str
+    hyperparameters: Mapping[str, Any]
+    steps: int
+
+
+RECOMMENDED = {
+    "facts": Recommended("lora", {}, 60),  # the usual 24 steps mix the facts up
+    # Hugging Face's smol-course, the notebook on LoRA, with everyday conversations
+    "everyday": Recommended("lora", {"rank": 6, "alpha": 8, "dropout": 0.05, "targets": "all_linear"}, 24),
+}
 
 
 @cache

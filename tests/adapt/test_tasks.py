@@ -1,14 +1,17 @@
-"""Tasks: what ships, how answers are scored, a visitor's own ones, and which tokens carry loss."""
+"""Tasks: what ships, a visitor's own ones, and which tokens carry loss."""
 
 import copy
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from playground.adapt.methods import METHODS
 from playground.adapt.tables import of_rows
-from playground.adapt.tasks import IGNORE, SCORES, TASK_IDS, Example, encode, prompt_ids, task, task_of
+from playground.adapt.tasks import IGNORE, RECOMMENDED, TASK_IDS, Example, encode, prompt_ids, task, task_of
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.settings import MAX_EXAMPLE_CHARACTERS, MAX_OWN_EXAMPLES, MAX_SEQUENCE_TOKENS, MIN_OWN_EXAMPLES
@@ -41,35 +44,6 @@ def test_a_shipped_task_has_no_empty_side_and_no_stray_spaces(task_id: Any) -> N
             assert side == side.strip() != ""
 
 
-@pytest.mark.parametrize("task_id", TASK_IDS)
-def test_the_references_of_a_task_score_full_marks(task_id: Any) -> None:
-    poor = [one for one in examples(task(task_id)) if SCORES[task_id](one, one.response) < 1]
-    assert poor == []
-
-
-@pytest.mark.parametrize(
-    ("task_id", "neutral"),
-    [
-        ("pirate", "The capital of France is Paris."),
-        ("sentiment", "This review describes a visit to a restaurant and what the customer thought of it."),
-        ("json", "Sure! Here is a summary of the order: two blue mugs, to be shipped to Lima."),
-        ("act_as", "Sure, I can help you with that. What would you like to know first?"),
-        ("polite", "Deliveries usually take three to five working days, depending on where you live."),
-        ("spanish", "The capital of France is Paris, a city on the river Seine."),
-    ],
-)
-def test_an_answer_as_the_base_gives_it_scores_nothing(task_id: str, neutral: str) -> None:
-    assert {SCORES[task_id](example, neutral) for example in task(task_id).held_out} == {0.0}
-
-
-def test_every_answer_of_another_task_scores_low() -> None:
-    """A model that learned the wrong task must not look as if it had learned the right one."""
-    for task_id in TASK_IDS:
-        others = [one.response for other in TASK_IDS if other != task_id for one in task(other).held_out]
-        example = task(task_id).held_out[0]
-        assert sum(SCORES[task_id](example, answer) for answer in others) / len(others) <= 0.15, task_id
-
-
 @pytest.mark.parametrize("task_id", ["", "own", "Pirate", "../tasks/pirate"])
 def test_an_unknown_task_is_refused_with_the_known_ones(task_id: str) -> None:
     with pytest.raises(PlaygroundError) as refused:
@@ -78,56 +52,52 @@ def test_an_unknown_task_is_refused_with_the_known_ones(task_id: str) -> None:
     assert all(one in str(refused.value) for one in TASK_IDS)
 
 
-# Scores
-
-ORDER = '{"order": 7, "item": "mug", "quantity": 2, "city": "Lima"}'
+# What some of them promise
 
 
-@pytest.mark.parametrize(
-    ("task_id", "response", "answer", "score"),
-    [
-        ("pirate", "", "Arrr, matey!", 1.0),
-        ("pirate", "", "ARRR! arrr. Arrr", 0.5),  # one word, however often
-        ("pirate", "", "Yo-ho-ho and a treasure", 1.0),
-        ("pirate", "", "Your yearly matrix", 0.0),  # parts of words do not count
-        ("pirate", "", "", 0.0),
-        ("sentiment", "positive", "positive", 1.0),
-        ("sentiment", "positive", " Positive.\n", 1.0),
-        ("sentiment", "positive", "negative", 0.0),
-        ("sentiment", "positive", "positive review", 0.0),
-        ("sentiment", "positive", "", 0.0),
-        ("json", ORDER, ORDER, 1.0),
-        ("json", ORDER, '{"city":"Lima","item":"mug","order":7,"quantity":2}', 1.0),
-        ("json", ORDER, '{"order": "7", "item": "mug", "quantity": 2}', 0.5),
-        ("json", ORDER, "{}", 0.0),
-        ("json", ORDER, "[1]", 0.0),
-        ("json", ORDER, "null", 0.0),
-        ("json", ORDER, "Here you go: " + ORDER, 0.0),
-        ("json", ORDER, ORDER[:-1], 0.0),
-        ("json", ORDER, "", 0.0),
-        ("act_as", "", 'I want you to act as a baker. My first request is "Bread."', 1.0),
-        ("act_as", "", "I want you to act as a baker.", 0.5),
-        ("act_as", "", "Fine. My first request is bread.", 0.5),
-        ("act_as", "", "You act as a baker.", 0.0),
-        ("polite", "", "Thank you for telling us.", 1.0),
-        ("polite", "", "\n I’m sorry about that.", 1.0),
-        ("polite", "", "We do not care. Thank you.", 0.0),
-        ("polite", "", "", 0.0),
-        ("spanish", "", "La capital de Francia es París.", 1.0),
-        ("spanish", "", "No, no, no, no.", 0.0),  # as English as it is Spanish
-        ("spanish", "", "The capital of France is Paris.", 0.0),
-        ("spanish", "", "", 0.0),
-    ],
-)
-def test_scores(task_id: str, response: Any, answer: Any, score: float) -> None:
-    assert SCORES[task_id](Example("", response), answer) == score
+def content(text: str) -> set[str]:
+    return set(re.findall(r"[\w']+", text.lower()))
 
 
-@LAW
-@given(answer=st.text(max_size=60))
-def test_a_score_lies_between_nothing_and_full_marks_whatever_the_answer(answer: Any) -> None:
-    for task_id, score in SCORES.items():
-        assert 0.0 <= score(Example("", ORDER), answer) <= 1.0, task_id
+def test_every_held_out_fact_is_learned_in_other_words_and_none_is_given_away() -> None:
+    """Who answers has kept the fact, and not the question; nobody finds it in a question."""
+    facts = task("facts")
+    learned: dict[str, list[str]] = {}
+    for one in facts.train:
+        learned.setdefault(one.response, []).append(one.prompt)
+    assert {one.response for one in facts.held_out} == set(learned)
+    assert len(facts.held_out) == len(learned)
+    assert {len(prompts) for prompts in learned.values()} == {5}
+    for one in facts.held_out:
+        asked = content(one.prompt)
+        alike = [len(asked & content(prompt)) / len(asked | content(prompt)) for prompt in learned[one.response]]
+        assert max(alike) < 0.7, one.prompt
+    assert [one.prompt for one in examples(facts) if any(content(fact) <= content(one.prompt) for fact in learned)] == []
+
+
+@pytest.mark.parametrize("task_id", ["summary", "everyday"])
+def test_no_sentence_is_both_trained_on_and_held_out(task_id: str) -> None:
+    def sentences(some: Sequence[Example]) -> set[str]:
+        return {part for one in some for text in (one.prompt, one.response) for part in re.split(r"(?<=[.!?:]) ", text)}
+
+    trained, held_out = sentences(task(task_id).train), sentences(task(task_id).held_out)
+    assert trained & held_out <= {"Summarize:"}
+
+
+@pytest.mark.parametrize("task_id", ["summary", "facts", "everyday"])
+def test_texts_are_short_enough_for_a_small_model(base: Base, task_id: str) -> None:
+    for one in examples(task(task_id)):
+        tokens = [len(base.tokenizer(text)["input_ids"]) for text in (one.prompt, one.response)]
+        assert tokens[0] <= 95, one.prompt
+        assert tokens[1] <= 40, one.response
+
+
+@pytest.mark.parametrize("task_id", RECOMMENDED)
+def test_a_recommended_recipe_is_one_that_the_method_takes(task_id: str) -> None:
+    one = RECOMMENDED[task_id]
+    values = METHODS[one.method].complete(one.hyperparameters)
+    assert task_id in TASK_IDS
+    assert {name: values[name] for name in one.hyperparameters} == one.hyperparameters
 
 
 # A visitor's own data

@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from playground.actions.scores import FEW_SHOT
-from playground.adapt.tasks import OWN
+from playground.adapt.tasks import GRADED, OWN
 from playground.adapt.variant import BASE
 from playground.locales import counted, listed, number, percent, significant, text
 from playground.plots.quantize.pieces import columns, table
@@ -52,14 +52,16 @@ def status(view: Values, language: str) -> str:
     return f'<p class="pp-soft" role="status">{escape(said)}</p>'
 
 
-def has_rule(view: Values) -> bool:
-    """Whether the task says what a right answer is."""
-    return bool(view["task"] != OWN)
+def measures(task: str) -> list[str]:
+    """What is told of a variant on a task: of own examples only the loss; where answers are graded, none is right."""
+    if task == OWN:
+        return ["loss"]
+    return ["loss", "score"] if task in GRADED else ["loss", "score", "right"]
 
 
 def standings(view: Values, language: str) -> str:
     """A row for each variant; what is not known yet is left open."""
-    names = ["variant", "loss", *(["score", "right"] if has_rule(view) else [])]
+    names = ["variant", *measures(view["task"])]
     heads = columns(text(language, f"score.column.{name}") for name in names)
     rows = "".join(_row(one, len(names) - 1, language) for one in view["rows"])
     return table("pp-race pp-scores", heads, rows, text(language, "score.table"))
@@ -92,23 +94,29 @@ def outcome(view: Values, language: str) -> str:
     references = [one for one in view["rows"] if one["id"] in (BASE, FEW_SHOT)]
     others = [one for one in view["rows"] if one not in references]
     single = others[0] if len(others) == 1 else None
-    said = _of_one(single, references, language) if single else _first(view["rows"], language)
+    said = _of_one(single, references, view["task"], language) if single else _first(view["rows"], language)
     return f'<p class="pp-outcome">{escape(" ".join(said))}</p>' if said else ""
 
 
-def _of_one(one: Values, references: list[Values], language: str) -> list[str]:
+def _of_one(one: Values, references: list[Values], task: str, language: str) -> list[str]:
     """Its numbers, and those of the references that are known."""
     said = []
     if one["score"] is not None:
-        beside = [
-            _beside(each, number(language, each["right"]), language) for each in references if each["score"] is not None
-        ]
-        said.append(_sentence("score.said.right", one, right(one, language), beside, language))
+        said.append(_scored(one, [each for each in references if each["score"] is not None], task, language))
     if one["held_out_loss"] is not None:
         losses = [(each, significant(language, each["held_out_loss"], 3)) for each in references if each["held_out_loss"]]
         beside = [_beside(each, loss, language) for each, loss in losses]
         said.append(_sentence("score.said.loss", one, significant(language, one["held_out_loss"], 3), beside, language))
     return said
+
+
+def _scored(one: Values, references: list[Values], task: str, language: str) -> str:
+    """How many answers are right, or how good they are."""
+    if "right" in measures(task):
+        beside = [_beside(each, number(language, each["right"]), language) for each in references]
+        return _sentence("score.said.right", one, right(one, language), beside, language)
+    beside = [_beside(each, percent(language, 100 * each["score"]), language) for each in references]
+    return _sentence("score.said.score", one, percent(language, 100 * one["score"]), beside, language)
 
 
 def _sentence(key: str, one: Values, value: str, beside: list[str], language: str) -> str:
@@ -145,7 +153,7 @@ def _titles(rows: list[Values], language: str) -> str:
 def notes(view: Values, language: str) -> str:
     """What the scorer looks for and how far to trust it; or why there is no score."""
     questions = max(one["questions"] for one in view["rows"])
-    if not has_rule(view):
+    if "score" not in measures(view["task"]):
         said = [text(language, "score.no_rule")]
     elif questions:
         rule = text(language, f"race.rule.{view['task']}")
@@ -161,15 +169,18 @@ def answers(view: Values, language: str) -> str:
     shown = [one for one in view["rows"] if one["examples"]]
     if not shown:
         return ""
-    blocks = "".join(_question(place, shown, language) for place in range(max(len(one["examples"]) for one in shown)))
+    blocks = "".join(
+        _question(place, shown, view["task"], language) for place in range(max(len(one["examples"]) for one in shown))
+    )
     return f'<details class="pp-behind"><summary>{words(language, "score.read")}</summary>{blocks}</details>'
 
 
-def _question(place: int, shown: list[Values], language: str) -> str:
+def _question(place: int, shown: list[Values], task: str, language: str) -> str:
     asked = next(one["examples"][place] for one in shown if place < len(one["examples"]))
     cells = "".join(
-        f"<div {pane_colour(one)}><dt>{escape(pane_title(one, language))} {_mark(one['examples'][place]['score'], language)}"
-        f"</dt><dd>{escape(one['examples'][place]['answer']) or words(language, 'pane.empty')}</dd></div>"
+        f"<div {pane_colour(one)}><dt>{escape(pane_title(one, language))} "
+        f"{_mark(one['examples'][place]['score'], task, language)}</dt>"
+        f"<dd>{escape(one['examples'][place]['answer']) or words(language, 'pane.empty')}</dd></div>"
         for one in shown
         if place < len(one["examples"])
     )
@@ -180,7 +191,7 @@ def _question(place: int, shown: list[Values], language: str) -> str:
     )
 
 
-def _mark(score: float, language: str) -> str:
+def _mark(score: float, task: str, language: str) -> str:
     """Right, wrong, or how much of it."""
     said = f"✓ {text(language, 'score.right')}" if score == 1 else f"✗ {text(language, 'score.wrong')}"
-    return f"<small>{escape(said if score in (0, 1) else percent(language, 100 * score))}</small>"
+    return f"<small>{escape(said if score in (0, 1) and task not in GRADED else percent(language, 100 * score))}</small>"

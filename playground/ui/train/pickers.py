@@ -17,7 +17,7 @@ import gradio as gr
 from playground import locales, settings
 from playground.actions import catalogue
 from playground.adapt.methods import METHODS
-from playground.adapt.tasks import HELD_OUT, OWN, TASK_IDS
+from playground.adapt.tasks import OWN, TASK_IDS
 from playground.bounds import RATES, Bound
 from playground.errors import PlaygroundError
 from playground.ui.kit import links, recipes
@@ -28,6 +28,7 @@ from playground.ui.kit.wording import Wording, html
 from playground.ui.train import form, linked, own
 from playground.ui.train.form import METHOD, MOST_SEED, MOST_STEPS, TASK, Order, Recipe, setting_id
 from playground.ui.train.status import PREPARES
+from playground.ui.train.task_html import task_info
 
 TOUCHED = ("input", "blur", "upload", "clear", "delete")  # events of a visitor's own hand: `input` alone misses a paste
 
@@ -127,7 +128,7 @@ class Pickers:
 
     def show_task(self, lesson: Lesson) -> Changes:
         """How many examples it has; or where a visitor's own ones go."""
-        info = task_info(lesson.task, lesson.method, lesson.language)
+        info = task_info(lesson.task, lesson.method, lesson.language, lesson.base)
         return {self.task_info: info, self.own: gr.update(visible=lesson.task == OWN)}
 
     def restore(self, visit: Visit) -> Changes:
@@ -214,19 +215,6 @@ def _task(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[d
     info = make(html, {"value": lambda lang: task_info(TASK, METHOD, lang)}, elem_id="task-info")
     places, column = own.build(wording, visit, method)
     return {"task": task, **places}, info, column
-
-
-def task_info(task_id: str, method: str, language: str) -> str:
-    """How many examples there are and what a method does with them, or how many of their own a visitor may bring."""
-    if task_id == OWN:
-        key, (least, most) = "train.own_info", HELD_OUT
-        counts = {"minimum": settings.MIN_OWN_EXAMPLES, "maximum": settings.MAX_OWN_EXAMPLES, "least": least, "most": most}
-    else:
-        task = catalogue.describe_task(task_id)
-        key = "prepare.task_info" if method == PREPARES else "train.task_info"
-        counts = {name: task[name] for name in ("train", "held_out")}
-    sentence = locales.text(language, key, **{name: locales.number(language, count) for name, count in counts.items()})
-    return f'<p class="pp-soft pp-small">{escape(sentence)}</p>'
 
 
 def _settings(wording: Wording) -> tuple[list[tuple[str, gr.Column]], dict[str, Any], dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from playground.locales import listed, number, seconds, significant, text
 from playground.plots.quantize.pieces import columns, table
 from playground.plots.race import colours, curves
-from playground.ui.compare.scores_html import NO_VALUE, has_rule, numbers
+from playground.ui.compare.scores_html import NO_VALUE, measures, numbers
 from playground.ui.kit.base import base_name
 from playground.ui.kit.html import colour, words
 from playground.ui.train.race_html import named
@@ -49,18 +49,19 @@ def chart(rows: Sequence[Values], language: str) -> str:
 
 def standings(group: Values, language: str) -> str:
     """A row for each training, then the references."""
-    rule = has_rule(group)
-    names = ["run", "parameters", "steps", "seed", "loss", *(["score", "right"] if rule else []), "seconds"]
+    told = measures(group["task"])
+    names = ["run", "parameters", "steps", "seed", *told, "seconds"]
     heads = columns(text(language, f"runs.column.{name}") for name in names)
     rows = group["rows"]
     drawn = [
-        _row(one, style, rule, language) for one, style in zip(rows, colours([one["method"] for one in rows]), strict=True)
+        _row(one, style, len(told), language)
+        for one, style in zip(rows, colours([one["method"] for one in rows]), strict=True)
     ]
-    beside = [_reference(one, rule, language) for one in group["references"]]
+    beside = [_reference(one, len(told), language) for one in group["references"]]
     return table("pp-race pp-runs", heads, "".join([*drawn, *beside]), text(language, "runs.table"))
 
 
-def _row(one: Values, style: str, rule: bool, language: str) -> str:
+def _row(one: Values, style: str, told: int, language: str) -> str:
     notes = [text(language, f"runs.{one['state']}")] if one["state"] != "finished" else []
     notes += [] if one["here"] else [text(language, "runs.gone")]
     small = f"<small>{escape(' · '.join(notes))}</small>" if notes else ""
@@ -68,14 +69,14 @@ def _row(one: Values, style: str, rule: bool, language: str) -> str:
     if one["steps"] < one["planned_steps"]:
         steps = text(language, "runs.steps", done=steps, planned=number(language, one["planned_steps"]))
     before = [number(language, one["parameters"]), steps, number(language, one["seed"])]
-    cells = [*before, *numbers(one, language)[: 3 if rule else 1], seconds(language, one["seconds"])]
+    cells = [*before, *numbers(one, language)[:told], seconds(language, one["seconds"])]
     figures = "".join(f"<td>{cell or NO_VALUE}</td>" for cell in cells)
     return f'<tr {style}><th scope="row"><i>{one["number"]}</i> {escape(_name(one, language))}{small}</th>{figures}</tr>'
 
 
-def _reference(one: Values, rule: bool, language: str) -> str:
+def _reference(one: Values, told: int, language: str) -> str:
     """The base or few-shot: nothing was trained."""
-    cells = ["", "", "", *numbers(one, language)[: 3 if rule else 1], ""]
+    cells = ["", "", "", *numbers(one, language)[:told], ""]
     figures = "".join(f"<td>{cell or NO_VALUE}</td>" for cell in cells)
     name = words(language, f"methods.{one['method']}.name")
     return f'<tr {colour(one["method"])}><th scope="row"><i></i> {name}</th>{figures}</tr>'

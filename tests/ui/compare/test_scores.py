@@ -103,6 +103,14 @@ def test_own_examples_show_the_loss_and_why_there_is_no_score() -> None:
     assert told.count("details") == 0
 
 
+def test_where_answers_are_graded_none_is_right_or_wrong() -> None:
+    rows = [row(BASE, BASE, 4.3, (0.25, 0.25)), row("mine", "lora", 2.35, (1, 0.5), task="summary")]
+    told = Page(scores_html.drawn(view(*rows, task="summary"), "en"))
+    assert f"(yours, no. 1): score 75{NO_BREAK}% (base 25{NO_BREAK}%)." in told.texts["pp-outcome"]
+    assert "ROUGE-L F1 (Lin 2004)" in told.text
+    assert not any(word in told.text for word in ("Fully right", "✓", "✗"))
+
+
 def test_a_pane_that_waits_is_open_and_one_that_cannot_be_scored_says_why() -> None:
     told = Page(scores_html.drawn(view(row("a", "lora", None, (), waits=True), state="running"), "en")).text
     assert "…" in told

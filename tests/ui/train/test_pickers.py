@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import parse_qsl
 
 import gradio as gr
 import pytest
@@ -11,14 +13,14 @@ import pytest
 from playground.actions.lanes import TRAIN
 from playground.adapt.methods import METHODS
 from playground.adapt.tables import of_rows
-from playground.adapt.tasks import OWN, TASK_IDS, task_of
+from playground.adapt.tasks import OWN, RECOMMENDED, TASK_IDS, task_of
 from playground.locales import LANGUAGES, text
 from playground.model.bases import Base
 from playground.settings import DEFAULT_BASE
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
-from playground.ui.train import form, pickers
+from playground.ui.train import form, linked, pickers, task_html
 from playground.ui.train.form import Order
 from playground.ui.train.pickers import Lesson
 from playground.work.jobs import Run
@@ -49,10 +51,21 @@ def test_untouched_widgets_are_the_method_s_defaults(picked: Any, method: Any) -
     ("language", "said"), [("en", "but at least 2 and at most 16."), ("es", "como mínimo 2 y como máximo 16.")]
 )
 def test_what_is_said_to_be_held_out_of_own_examples_is(language: str, said: str) -> None:
-    assert said in pickers.task_info(OWN, "lora", language)
+    assert said in task_html.task_info(OWN, "lora", language)
     for count, held_out in ((8, 2), (9, 2), (512, 16)):
         rows = [(f"question {n}", f"answer {n}") for n in range(count)]
         assert len(task_of(of_rows(rows)).held_out) == held_out
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_task_s_own_recipe_is_a_link_that_fills_the_form_with_it(language: str) -> None:
+    told = {one: re.findall(r'href="\?([^"]*)"', task_html.task_info(one, "ia3", language)) for one in TASK_IDS}
+    assert {one for one, links in told.items() if links} == set(RECOMMENDED)
+    one, (link,) = RECOMMENDED["everyday"], told["everyday"]
+    read = linked.read(dict(parse_qsl(unescape(link))))
+    assert (read["method"], read["task"], read["steps"]) == ("lora", "everyday", one.steps)
+    assert {name: read[name] for name in one.hyperparameters} == one.hyperparameters
+    assert one.hyperparameters == {"rank": 6, "alpha": 8, "dropout": 0.05, "targets": "all_linear"}  # smol-course's
 
 
 def test_other_methods_settings_do_not_count(picked: Any) -> None:

@@ -1,0 +1,54 @@
+"""
+What is said below the list of tasks: what a task is about, its examples, and the recipe that belongs to it. Pure: plain
+values and a language in, HTML out.
+"""
+
+from __future__ import annotations
+
+from html import escape
+
+from playground import locales, settings
+from playground.actions import catalogue
+from playground.adapt.methods import METHODS
+from playground.adapt.tasks import HELD_OUT, OWN, RECOMMENDED
+from playground.locales import number, text
+from playground.ui.kit import recipes
+from playground.ui.kit.html import words
+from playground.ui.train.race_html import named
+from playground.ui.train.status import PREPARES
+
+
+def task_info(task_id: str, method: str, language: str, base: str = settings.DEFAULT_BASE) -> str:
+    """
+    How many examples there are and what a method does with them, or how many of their own a visitor may bring; and the
+    task's own recipe, if it has one.
+    """
+    about = f"tasks.{task_id}.about"
+    said = [text(language, about)] if about in locales.words(language) else []
+    line = " ".join([*said, _counts(task_id, method, language)])
+    return f'<p class="pp-soft pp-small">{escape(line)}</p>{recommended(task_id, language, base)}'
+
+
+def _counts(task_id: str, method: str, language: str) -> str:
+    if task_id == OWN:
+        key, (least, most) = "train.own_info", HELD_OUT
+        counts = {"minimum": settings.MIN_OWN_EXAMPLES, "maximum": settings.MAX_OWN_EXAMPLES, "least": least, "most": most}
+    else:
+        task = catalogue.describe_task(task_id)
+        key = "prepare.task_info" if method == PREPARES else "train.task_info"
+        counts = {name: task[name] for name in ("train", "held_out")}
+    return text(language, key, **{name: number(language, count) for name, count in counts.items()})
+
+
+def recommended(task_id: str, language: str, base: str) -> str:
+    """The recipe that a task carries, and a link that fills the form with it; "" without one. It changes nothing itself."""
+    one = RECOMMENDED.get(task_id)
+    if one is None:
+        return ""
+    values = METHODS[one.method].complete(one.hyperparameters)
+    link = recipes.link(language, base, one.method, task_id, values, steps=one.steps, seed=0)
+    recipe = f"{named(one.method, values, language)} · {locales.counted(language, 'own.steps', one.steps)}"
+    return (
+        f'<p class="pp-soft pp-small">{words(language, f"tasks.{task_id}.recipe", recipe=recipe)} '
+        f'<a href="?{escape(link)}">{words(language, "train.recipe")}</a></p>'
+    )
