@@ -17,6 +17,7 @@ import gradio as gr
 from playground import locales, settings
 from playground.actions import catalogue
 from playground.actions.compare import beside
+from playground.compare.many import TIMES
 from playground.errors import PlaygroundError
 from playground.learn.progress import kept_of
 from playground.ui.api.endpoints import build_api
@@ -28,10 +29,11 @@ from playground.ui.api.score import ENDPOINTS as SCORE
 from playground.ui.api.served import ServedBlocks
 from playground.ui.compare import scores
 from playground.ui.compare import tab as compare
+from playground.ui.compare.asked import Asked
 from playground.ui.compare.opening import opening
 from playground.ui.compare.picker import pane_update
 from playground.ui.compare.scores import Scores
-from playground.ui.compare.tab import Asked, CompareTab
+from playground.ui.compare.tab import CompareTab
 from playground.ui.kit import links, locks
 from playground.ui.kit.base import BaseChoice, Wanted
 from playground.ui.kit.base import build as build_base
@@ -106,6 +108,7 @@ class Shell:
             "prompt": [compared.prompt],
             "panes": [compared.panes, *compared.former.all],
             **{name: [control] for name, control in compared.decoding.items()},
+            TIMES.name: [compared.many.times],
             **self.trained.picked.lockable,
             **{name: controls for lab in self.labs.values() for name, controls in lab.controls.items()},
         }
@@ -289,7 +292,7 @@ def _wire_opening(page: ServedBlocks, shell: Shell) -> None:
     here.then(learned.learner.handler(learned.open), learned.learner.inputs, learned.shown, **HIDDEN)
     load.then(compared.seen.handler(compared.attach), compared.seen.inputs, compared.shown, **STREAM)
     many = compared.many
-    load.then(many.repeat.handler(many.attach), many.repeat.inputs, many.shown, **STREAM)
+    load.then(many.asked.handler(many.attach), many.asked.inputs, many.shown, **STREAM)
     load.then(visit.handler(shell.scored.attach), visit.inputs, shell.scored.shown, **STREAM)
     load.then(visit.handler(trained.runs.show), visit.inputs, trained.runs.shown, **HIDDEN)
     for attach, shown in ((trained.attach, trained.shown), (trained.race.attach, trained.race.shown)):

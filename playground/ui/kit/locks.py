@@ -18,6 +18,7 @@ from gradio.components import FormComponent
 
 from playground.adapt.methods import METHODS
 from playground.compare.job import DECODING
+from playground.compare.many import TIMES
 from playground.locales import text
 
 LOCKED, HIDDEN, FOLLOWS = "locked", "hidden", "follows"
@@ -26,7 +27,7 @@ LOOKS = {"interactive", "label", "info"}  # of a locked control
 NAMES: dict[str, list[tuple[str, str]]] = {
     "tabs.compare": [
         ("base", "base.label"), ("prompt", "compare.prompt"), ("panes", "compare.panes"),
-        *((bound.name, f"decoding.{bound.name}") for bound in DECODING),
+        *((bound.name, f"decoding.{bound.name}") for bound in (*DECODING, TIMES)),
     ],
     "tabs.train": [
         ("method", "train.method"), ("task", "train.task"), ("steps", "train.steps"), ("train_seed", "train.seed"),
