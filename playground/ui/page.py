@@ -41,8 +41,9 @@ from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, closable
 from playground.ui.kit.glossary import fold
 from playground.ui.kit.html import header_html
-from playground.ui.kit.lab import Lab
+from playground.ui.kit.lab import Lab, lock_names
 from playground.ui.kit.numbers import Numbers
+from playground.ui.kit.switch import GO, SWITCH
 from playground.ui.kit.visit import Visit, key_of
 from playground.ui.kit.wording import Wording, html
 from playground.ui.learn import tab as learn
@@ -57,25 +58,6 @@ TITLE = "PEFT Playground"
 LABS = {"lowrank": lowrank, "quantization": quantize}
 POLL_SECONDS = 1.0
 CACHE_SECONDS = (3600, 4 * 3600)  # how often gradio looks for old files, and how old they may get
-# A click on another language: the address with everything that a link carries, and the tab that is open
-SWITCH = """
-element.addEventListener("click", event => {
-  const link = event.target.closest("[data-pp-language]");
-  if (!link) return;
-  event.preventDefault();
-  trigger("select", { language: link.lang });
-});
-"""
-GO = """
-query => {
-  const now = new URLSearchParams(location.search), then = new URLSearchParams(query);
-  for (const name of ["for", ...HELD(now)]) if (now.has(name)) then.set(name, now.get(name));
-  const open = list => document.querySelector(list + " > .tab-wrapper [role=tab][aria-selected=true]")?.dataset.tabId;
-  const tab = open("#tabs"), section = open(`#${tab}-sections`);
-  const place = (tab === "compare" ? "" : "&tab=" + tab) + (section ? "&section=" + section : "");
-  location.assign(location.pathname + "?" + then + place);
-}
-""".replace("HELD", links.HELD)
 PASS = 'said => said.includes("pp-close") ? "" : said'  # an alarm has been read once something else is done
 
 
@@ -192,7 +174,7 @@ def build_page() -> gr.Blocks:
         kept = shell.visit.components  # by the browser, which may send anything
         page.sound = {kept["key"]._id: key_of, kept["language"]._id: locales.choose, shell.learned.kept._id: kept_of}
         said = (shell.compared.notice, shell.compared.many.notice, shell.trained.refused, shell.trained.race.refused)
-        page.locks = shell.held._id
+        page.locks, page.said = shell.held._id, wording.said
         page.numbers = Numbers(wording.labels, kept["language"]._id, [one._id for one in said])
         _wire(shell)
         _wire_opening(page, shell)
@@ -214,15 +196,15 @@ def build_shell(wording: Wording) -> Shell:
     visit = Controls(Visit, {"key": visitor, "language": language, "base": base})
     wanted = Controls(Wanted, {**visit.components, "wanted": choice.picked})
     address = gr.State({})
+    labs, lists = {name: Lab(name, wording, visit, address) for name in LABS}, {}
     with gr.Tabs(elem_id="tabs", overflow_behavior="wrap", selected=links.TABS[0]) as tabs:
         with wording.make(gr.Tab, {"label": "tabs.learn"}, id="learn", render_children=True):
-            learned = learn.build(wording, visit)
+            learned = learn.build(wording, visit, lambda: lock_names(labs))
         with wording.make(gr.Tab, {"label": "tabs.compare"}, id="compare"):
             compared = compare.build(wording, visit, choice)
             scored = scores.build(wording, visit, compared.panes, compared.prompt)
         with wording.make(gr.Tab, {"label": "tabs.train"}, id="train", render_children=True):
             trained = train.build(wording, visit)
-        labs, lists = {name: Lab(name, wording, visit, address) for name in LABS}, {}
         for name, room in LABS.items():
             with wording.make(gr.Tab, {"label": f"tabs.{name}"}, id=name):
                 lists[name] = room.build(labs[name])

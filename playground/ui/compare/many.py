@@ -43,7 +43,8 @@ class Many:
     @property
     def times(self) -> gr.Slider:
         """How often; it stands with the settings of decoding."""
-        return self.asked.components[TIMES.name]
+        slider: gr.Slider = self.asked.components[TIMES.name]
+        return slider
 
     @property
     def shown(self) -> list[Any]:

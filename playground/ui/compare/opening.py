@@ -81,10 +81,8 @@ def opening(key: str, link: Mapping[str, Any], refused: Mapping[str, str] | None
 
 def _times(key: str, link: Mapping[str, Any], question: Question) -> int:
     """What the link says; where it asks nothing, how often the question was last answered, as that is shown again."""
-    run = latest_many(key)
-    again = run is not None and run.job.question == question
-    held = links.asks(link) or TIMES.name in links.holds(link)
-    times: int = link[TIMES.name] if held or not again else run.job.times
+    run, given = latest_many(key), links.asks(link) or TIMES.name in links.holds(link)
+    times: int = link[TIMES.name] if given or run is None or run.job.question != question else run.job.times
     return times
 
 
