@@ -69,7 +69,7 @@ def test_nothing_is_asked_before_the_language_is_decided(browser: Browser, serve
         held[0].continue_()
         expect(page.locator("#compare")).to_contain_text("Comparar")
         page.clock.run_for(10_000)
-        expect(page.locator("#header")).to_contain_text("Un modelo, muchas conductas")
+        expect(page.locator("#header")).to_contain_text("Un modelo, muchos comportamientos")
         expect(page.locator(".pp-languages a[aria-current]")).to_have_text("ES")
 
 
