@@ -5,7 +5,7 @@ Measures the base on every task, and few-shot beside it. Trains prompt tuning, I
 the tasks below (seed 0), and the variants that the labs compare with them; saves the adapters as PEFT folders in
 `examples/adapters`, compares them, and records the comparisons in `examples/comparisons`; measures the base in every number
 format; runs what the lessons show. Trains what they replay, looked at more often than a visitor would wait for, and records
-all of it in `examples/runs`. About half an hour on two cores.
+all of it in `examples/runs`. About three quarters of an hour on two cores.
 Needs the package installed, as `make` does it.
 """
 
@@ -69,9 +69,11 @@ RECIPES = [Recipe(f"{task}-{method}", task, method) for task in QUESTIONS for me
     Recipe("pirate-dora", "pirate", "lora", {"dora": True}),
     Recipe("pirate-qlora", "pirate", "qlora", steps=24),  # as many as pirate-lora: the quantization lab holds them together
 ]
+RANKS = (1, 2, 4, 16)  # beside the default of 8, with its scale: alpha is twice the rank
 RATE = {"learning_rate": 0.03}  # of the course's notebooks
 RUNS = [
-    *(Recipe(f"pirate-{method}", "pirate", method) for method in METHODS),
+    *(Recipe(f"pirate-{method}", "pirate", method) for method in (*METHODS, "full_fine_tuning")),
+    *(Recipe(f"pirate-lora-{rank}", "pirate", "lora", {"rank": rank, "alpha": 2 * rank}) for rank in RANKS),
     Recipe("pirate-calm", "pirate", "lora", {"rank": 4, "alpha": 1, **RATE}),
     Recipe("pirate-exploded", "pirate", "lora", {"rank": 8, "alpha": 16, **RATE}),
 ]

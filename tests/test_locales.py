@@ -221,6 +221,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "breakeven.{}": ["requests", "examples", "steps", "counts", "rule", "left_out"],
     "timing.head.{}": ["time", "rate", "moved", "ratio"],
     "timing.kind.{}": KINDS,
+    "timing.why.{}": ["converted", "own"],
     "mixed.{}": WAYS,
     "mixed.head.{}": ["loss", "zeros", "largest", "skipped"],
     "mixed.way.{}": ["mixed", "scaled", "pure", "zeros"],

@@ -63,11 +63,13 @@ def test_nothing_is_asked_before_the_language_is_decided(browser: Browser, serve
             page.goto(server)
         page.clock.run_for(10_000)
         assert len(asked) == len(held) == 1
-        expect(page.locator("#tabs")).to_be_hidden()  # its words are still English: nobody presses them
+        for name, said in (("#header", "Un modelo"), ("#tabs", "Cuantización"), ("#compare", "Comparar")):
+            expect(page.locator(name)).to_contain_text(said)  # from the first
+        assert page.locator("#tabs").evaluate("one => getComputedStyle(one).pointerEvents") == "none"
         held[0].continue_()
         expect(page.locator("#compare")).to_contain_text("Comparar")
         page.clock.run_for(10_000)
-        expect(page.locator("#header")).to_contain_text("Un modelo, muchas conductas")
+        expect(page.locator("#header")).to_contain_text("Un modelo, muchos comportamientos")
         expect(page.locator(".pp-languages a[aria-current]")).to_have_text("ES")
 
 

@@ -15,7 +15,8 @@ import pytest
 from playground import settings
 from playground.locales import text
 from playground.ui import page
-from playground.ui.compare.tab import Asked, CompareTab
+from playground.ui.compare.asked import Asked
+from playground.ui.compare.tab import CompareTab
 from playground.ui.kit.visit import key_of
 from playground.ui.kit.wording import Wording
 from playground.ui.train.tab import Result
@@ -78,7 +79,7 @@ def test_what_is_not_taken_of_a_link_to_another_tab_is_said_above_the_tabs(shell
 
 def compared(shell: page.Shell, result: Result) -> list[dict]:
     """What changes when a visitor wants to compare an adapter."""
-    asked = Asked("", "en", result.base, {}, "Why?", ["base", "base:nf4"])
+    asked = Asked("", "en", result.base, {}, "Why?", ["base", "base:nf4"], 8)
     return list(shell.compare_it(result, asked, shell.trained.status))
 
 

@@ -12,6 +12,7 @@ from playground.actions.train import ENDED
 from playground.errors import PlaygroundError
 from playground.locales import counted, number, percent, seconds, size, text
 from playground.train.job import SAMPLE_TOKENS
+from playground.train.schedule import USUAL
 from playground.ui.compare.panes import pane_title, plain_title
 from playground.ui.kit.base import base_name
 from playground.ui.kit.events import alarm
@@ -126,12 +127,21 @@ def samples(view: Values, language: str, step: int | None = None) -> str:
         heads[1:], shown = [text(language, "samples.answer")], shown[:1]
     elif now is not None:
         heads[2] = text(language, "samples.later", step=number(language, now))
+    elif coming := _coming(view):
+        heads[2] = text(language, "samples.next", step=number(language, coming))
     blank = text(language, "samples.unwritten") if view["state"] in ENDED else "…"
     rows = "".join(sample_row(row, heads, [view["questions"], *shown], blank) for row in range(len(view["questions"])))
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     table = f'<table class="pp-samples"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
     notes = _on_samples(view, shown, None if room == "prepared" else now, language)
     return card(language, room, table + "".join(f'<p class="pp-soft pp-small">{escape(one)}</p>' for one in notes))
+
+
+def _coming(view: Values) -> int | None:
+    """The step after which the first answers are written while a run goes on; None where there are none to come."""
+    if view["state"] in ENDED or not view.get("steps"):
+        return None
+    return next((step for step in USUAL.answers(view["steps"]) if step), None)
 
 
 def _reached(view: Values) -> int | None:
