@@ -20,7 +20,6 @@ from playground.adapt.methods import METHODS
 from playground.adapt.tasks import TASK_IDS
 from playground.formats.registry import FORMATS
 from playground.model.bases import Base
-from playground.ui.page import build_page
 
 BASE = "smollm2-135m"
 
@@ -241,10 +240,6 @@ def test_a_zip_that_is_none_is_refused(client: Client, tmp_path: Path) -> None:
     path.write_text("not a zip")
     with pytest.raises(AppError, match="cannot be read"):
         client.predict(handle_file(path), BASE, api_name="/upload_adapter")
-
-
-def test_the_page_can_be_built_twice_in_one_process() -> None:
-    assert len(build_page().fns) == len(build_page().fns)
 
 
 def test_formats_walk_the_registry(client: Client) -> None:
