@@ -258,6 +258,7 @@ def speaks(tree: Any) -> Any:
     return "playground.locales" in modules or bool(names & {"locales", "html", "words", "Wording"})
 
 
+@cache
 def speaking() -> Any:
     return [tree for tree in trees().values() if speaks(tree)]
 
@@ -275,6 +276,7 @@ def calls(tree: Any, *names: Any) -> Any:
                 yield node
 
 
+@cache
 def literals() -> Any:
     """Every string in a speaking module that looks like a key: its first part is one of the locale files' rooms."""
     rooms = {key.partition(".")[0] for key in words("en")}
@@ -304,6 +306,7 @@ def possible(node: Any, tree: Any) -> Any:
     return [node.value] if isinstance(node, ast.Constant) else []
 
 
+@cache
 def raised() -> Any:
     """(key, names of values) of every PlaygroundError in the code."""
     found = [(call, tree) for tree in trees().values() for call in calls(tree, "PlaygroundError") if call.args]

@@ -30,6 +30,14 @@ def test_building_the_page_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_page_can_be_built_twice_in_one_process_and_its_events_tell_no_component_how_they_stand() -> None:
+    one, other = page.build_page().fns.values(), page.build_page().fns.values()
+    assert len(one) == len(other)
+    asked = [fn for fn in one if fn.fn is not None and fn.api_visibility == "private"]
+    assert len(asked) > 100
+    assert [fn.name for fn in asked if fn.show_progress_on != []] == []
+
+
 @pytest.fixture(scope="module")
 def shell() -> page.Shell:
     with gr.Blocks():
