@@ -136,6 +136,7 @@ class Adapter:
             "number": self.number,
             "made_for": record.made_for,
             "undone": record.undone,
+            "mixed": bool(record.mix),
         }
 
     def size(self) -> int:

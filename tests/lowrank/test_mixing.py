@@ -16,7 +16,8 @@ from playground.adapt import adapters
 from playground.adapt.adapters import Adapter, peft_config
 from playground.errors import PlaygroundError
 from playground.lowrank.interference import interference
-from playground.lowrank.mixing import ORTHOGONAL, RULES, Mix, distance, mixed
+from playground.lowrank.mix import ORTHOGONAL, RULES, Mix
+from playground.lowrank.mixing import distance, mixed
 from playground.lowrank.updates import updates
 from playground.model.bases import Base, checksum
 from tests.conftest import model_of
