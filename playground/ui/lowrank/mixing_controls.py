@@ -80,26 +80,24 @@ def layout(lab: Lab) -> tuple[Layout, Place]:
                 prompt = make(gr.Textbox, {"label": "compare.prompt"}, value="", max_lines=4, elem_id="mix-prompt")
                 make(html, {"value": english})
                 notice, made = html("", elem_id="mix-notice"), html("", elem_id="mix-made")
-                empty = {"value": lambda lang: sections.soft(lang, "mix.empty")}
-                panes = make(html, empty, elem_id="mix-panes")
                 after, below = _after(lab.wording)
+        panes = make(html, {"value": lambda lang: sections.soft(lang, "mix.empty")}, elem_id="mix-panes")
+        scores = html("", elem_id="mix-scores")
         make(html, {"value": stacking}, elem_id="mix-how")
     return Layout(
         adapters=adapters, show=show, map=shown, weights=weights, rule=rule, ruled=ruled, settings=settings, prompt=prompt,
-        go=go, notice=notice, panes=panes, made=made, after=after, **below,
+        go=go, notice=notice, panes=panes, made=made, after=after, scores=scores, **below,
     ), place  # fmt: skip
 
 
 def _after(wording: Wording) -> tuple[gr.Column, dict[str, Any]]:
     """What there is to do with a mix."""
-    with gr.Column(visible=False) as after:
-        with gr.Row(elem_classes="pp-chips"):
-            look = {"size": "sm", "elem_classes": "chip"}
-            download = wording.make(gr.DownloadButton, {"label": "train.download"}, elem_id="mix-download", **look)
-            score = chip(wording, "mix.score", "mix-score")
-            stop = chip(wording, "score.stop", "mix-stop", visible=False)
-        scores = html("", elem_id="mix-scores")
-    return after, {"download": download, "score": score, "stop": stop, "scores": scores}
+    with gr.Column(visible=False) as after, gr.Row(elem_classes="pp-chips"):
+        look = {"size": "sm", "elem_classes": "chip"}
+        download = wording.make(gr.DownloadButton, {"label": "train.download"}, elem_id="mix-download", **look)
+        score = chip(wording, "mix.score", "mix-score")
+        stop = chip(wording, "score.stop", "mix-stop", visible=False)
+    return after, {"download": download, "score": score, "stop": stop}
 
 
 def _weight(wording: Wording, name: str) -> gr.Slider:

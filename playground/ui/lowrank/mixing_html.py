@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from playground import locales
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from playground.lowrank.interference import Interference
     from playground.ui.kit.html import Values
 
+EXACT = 1e-4  # float32 rounds
 PAIRED = [one.family for one in RULES.values() if one.on == "factors" and f"{one.family}_svd" in RULES]
 
 
@@ -63,15 +65,20 @@ def _mean(cells: Sequence[Values], name: str, language: str) -> str:
 def made(done: Made, prompt: str, panes: Sequence[Values], language: str) -> str:
     """That a mix is there, how far it lies from the plain sum, and the way to Compare."""
     adapter = done.adapter
-    apart = locales.percent(language, 100 * done.distance) if done.distance > 1e-4 else locales.percent(language, 0)
-    said = words(
-        language, "mix.made", name=adapter.name, rank=adapter.record.hyperparameters["rank"],
-        size=locales.size(language, adapter.record.bytes), apart=apart,
-    )  # fmt: skip
+    rank, size = adapter.record.hyperparameters["rank"], locales.size(language, adapter.record.bytes)
+    said = words(language, "mix.made", name=adapter.name, rank=locales.number(language, rank), size=size)
     own = {one["id"]: pane_title(one, language) for one in panes if one.get("own")}
     query = links.write({"base": adapter.record.base, "prompt": prompt, "panes": [one["id"] for one in panes], "own": own})
-    way = f'<a class="pp-way" href="?lang={language}&amp;{escape(query)}">{words(language, "mix.compare")}</a>'
-    return f'<p class="pp-conclusion">{said}</p><p>{way}</p>'
+    way = f'<a class="pp-here" href="?lang={language}&amp;{escape(query)}">{words(language, "mix.compare")}</a>'
+    return f'<p class="pp-conclusion">{said} {_apart(done.distance, language)}</p><p class="pp-ways">{way}</p>'
+
+
+def _apart(distance: float, language: str) -> str:
+    """How far a mix lies from the weighted sum; nothing where that sum is nothing, and so no measure."""
+    if not isfinite(distance):
+        return ""
+    share = locales.percent(language, 100 * distance)
+    return words(language, "mix.exact") if distance < EXACT else words(language, "mix.apart", apart=share)
 
 
 def table(subject: Scoring, found: Any, language: str) -> str:
