@@ -14,6 +14,7 @@ from peft import PeftModel, get_peft_model, set_peft_model_state_dict
 
 from playground.adapt import adapters
 from playground.adapt.adapters import Adapter, peft_config
+from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.lowrank.interference import interference
 from playground.lowrank.mix import ORTHOGONAL, RULES, Mix
@@ -36,7 +37,7 @@ def base_of(family: str) -> Base:
 @cache
 def made(family: str, seed: int, method_id: str = "lora", **values: Any) -> Adapter:
     """An adapter whose numbers are those of its seed."""
-    adapter, _ = trained(base_of(family), method_id, {**VALUES, **values} if method_id == "lora" else {})
+    adapter, _ = trained(base_of(family), method_id, {**VALUES, **values} if "lora" in method_id else {})
     generator = torch.Generator().manual_seed(seed)
     tensors = {name: 0.3 * torch.randn(one.shape, generator=generator) for name, one in adapter.tensors.items()}
     return replace(adapter, id=f"{method_id}-{seed}", loaded=tensors)
@@ -191,6 +192,13 @@ def test_saved_plain_peft_loads_it_with_the_same_answer(tmp_path: Path) -> None:
     assert told.total_parameters == whole
 
 
+def test_a_mix_of_qlora_adapters_runs_on_their_base() -> None:
+    several = made("llama", 1, "qlora"), made("llama", 2, "qlora")
+    mix = mixed(base_of("llama"), Mix(several, (1.0, 1.0)))
+    used = {Variant.of("tiny-llama", one).base for one in (*several, mix)}
+    assert used == {"tiny-llama:nf4_double"}
+
+
 def test_of_few_outputs_an_svd_keeps_what_there_is() -> None:
     base = base_of("llama")
     most = mixed(base, Mix(pair(), (1.0, 1.0), "svd", rank=100))
@@ -208,6 +216,7 @@ REFUSED: list[tuple[str, Any]] = [
     ("mix_dora", lambda: Mix((pair()[0], made("llama", 4, dora=True)), (1.0, 1.0))),
     ("mix_biases", lambda: Mix((pair()[0], made("llama", 4, bias="lora_only")), (1.0, 1.0))),
     ("mix_bases", lambda: Mix((pair()[0], pair("qwen2")[1]), (1.0, 1.0))),
+    ("mix_bases", lambda: Mix((pair()[0], made("llama", 4, "qlora")), (1.0, 1.0))),
     ("mix_modules", lambda: Mix((pair()[0], made("llama", 4, targets="query_value")), (1.0, 1.0))),
     ("mix_ranks", lambda: Mix((pair()[0], made("llama", 4, rank=2)), (1.0, 1.0), "linear")),
     ("out_of_range", lambda: Mix(pair(), (1.0, 2.5))),
