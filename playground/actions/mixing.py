@@ -84,6 +84,14 @@ def _making(key: str, base: Base, mix: Mix, name: str) -> Iterator[Made | None]:
         yield Made(SESSIONS.get(key).library.get(adapter.id).outline(), apart)
 
 
+def latest_mix(key: str) -> Made | None:
+    """The session's latest mix on the page, while it is there."""
+    session = SESSIONS.get(key)
+    run = session.runs.get(MIX)
+    made: Made | None = run.events[-1] if run and run.state == "finished" else None
+    return made if made and session.library.knows(made.adapter.id) else None
+
+
 def mix_name(mix: Mix, language: str) -> str:
     """pirate 1 + JSON −0.5 · TIES: by the tasks where they tell the adapters apart, else by the adapters' own names."""
     known = [one.record.task for one in mix.adapters]

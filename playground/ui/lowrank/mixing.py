@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 ASKED = ("prompt", "adapters", *WEIGHTS, "rule", "rank", "density", "majority_sign", "seed")  # what the answers depend on
 SAID = Answers(ANSWERS, "mix.go", "lab.elsewhere.adapter")
-MADE = "mix"  # among the session's forms: what its latest mix was
 
 
 @dataclass(frozen=True)
@@ -128,14 +127,20 @@ class Cards:
     # What the buttons do
 
     def mix(self, asked: Asked) -> Iterator[Changes]:
-        """The mix, as an adapter of the session; then its answer beside those of the base and of its adapters."""
+        """
+        The mix, as an adapter of the session, once for the same settings; then its answer beside those of the base and of
+        its adapters.
+        """
+        done = mixing.latest_mix(asked.key)
         try:
             mix = asked.mix()
+            if done and done.adapter.record.mix == mix.told():
+                yield from self._answered(done, asked)
+                return
             run = mixing.start_mix(asked.key, mix, mixing.mix_name(mix, asked.language))
         except PlaygroundError as error:
             yield {self.at.notice: alarm(error.message(asked.language))}
             return
-        SESSIONS.get(asked.key).forms[MADE] = None
         yield from self._made(run, asked)
 
     def press(self, asked: Asked, linked: Mapping[str, str]) -> Iterator[Changes]:
@@ -146,9 +151,11 @@ class Cards:
         yield from sections.watch(run, self.at.notice, lambda run: {self.at.notice: sections.progress(run, asked.language)})
         if run.state != "finished" or run.replaced:
             return
-        SESSIONS.get(asked.key).forms[MADE] = done = run.events[-1]
-        yield self._there(done, asked)
+        yield from self._answered(run.events[-1], asked)
+
+    def _answered(self, done: Made, asked: Asked) -> Iterator[Changes]:
         try:
+            yield self._there(done, asked)
             answers = mixing.start_mixed_answers(
                 asked.key, done.adapter.id, asked.prompt, {"max_new_tokens": sections.ANSWER_TOKENS}
             )
@@ -174,12 +181,12 @@ class Cards:
 
     def attach(self, asked: Asked) -> Iterator[Changes]:
         """At a visit: what was mixed last, while it is there; what runs is followed."""
-        session = SESSIONS.get(asked.key)
-        run, done = session.runs.get(MIX), session.forms.get(MADE)
+        session, done = SESSIONS.get(asked.key), mixing.latest_mix(asked.key)
+        run = session.runs.get(MIX)
         yield unchanged(self.at.notice)
         if run and not run.ended:
             yield from self._made(run, asked)
-        elif done and session.library.knows(done.adapter.id):
+        elif done:
             yield self._there(done, asked)
             if answers := session.runs.get(ANSWERS):
                 yield from SAID.follow(answers, asked.key, asked.language, self.at.notice, self.at.panes)
@@ -188,7 +195,7 @@ class Cards:
 
     def score(self, asked: Asked) -> Iterator[Changes]:
         """Every task of the adapters: the base, each alone, and the latest mix."""
-        done = SESSIONS.get(asked.key).forms.get(MADE)
+        done = mixing.latest_mix(asked.key)
         try:
             if done is None:
                 raise PlaygroundError("mix_first")
@@ -199,7 +206,7 @@ class Cards:
         yield from self._scored(run, asked)
 
     def _scored(self, run: Run, asked: Asked) -> Iterator[Changes]:
-        done = SESSIONS.get(asked.key).forms.get(MADE)
+        done = mixing.latest_mix(asked.key)
         if done is None or run.job.adapter != done.adapter.id:
             return
 
