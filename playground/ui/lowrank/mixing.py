@@ -79,12 +79,14 @@ class Cards:
     at: Layout
 
     def draw(self, asked: Asked) -> Changes:
-        """What can be chosen now, and everything that follows what is chosen."""
+        """What can be chosen now, and everything that follows what is chosen; sliders hold what a link or a visitor gave."""
         choices = [(pane_title(one, asked.language), one["id"]) for one in mixing.offered(asked.key, asked.base)]
         ids = [one for _, one in choices]
         chosen = [one for one in asked.adapters or FIRST if one in ids][: COUNT[1]]
-        changes = {self.at.adapters: gr.update(choices=choices, value=chosen)}
-        return changes | self.chosen(replace(asked, adapters=chosen))
+        changes = self.chosen(replace(asked, adapters=chosen))
+        for name, control in {**self.at.weights, **self.at.settings}.items():
+            changes[control]["value"] = getattr(asked, name)
+        return {self.at.adapters: gr.update(choices=choices, value=chosen), **changes}
 
     def offer(self, asked: Asked) -> Changes:
         """What can be chosen now."""

@@ -84,6 +84,16 @@ def test_two_adapters_are_offered_with_a_weight_each_and_their_map(two: Any, lan
     assert at.prompt not in drawn  # the visitor has one
 
 
+def test_what_a_link_gives_of_sliders_is_drawn(two: Any) -> None:
+    key, lora, second = two
+    at, given = (
+        cards().at,
+        {"weight2": -0.5, "weight3": 2.0, "rank": 3, "density": 0.2, "majority_sign": "frequency", "seed": 7},
+    )
+    drawn = cards().draw(asked(key, [lora.id, second.id], rule="dare_ties_svd", **given))
+    assert {name: drawn[{**at.weights, **at.settings}[name]]["value"] for name in given} == given
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_shows_the_settings_that_it_takes(rule: str) -> None:
     ruled = cards().ruled(asked("", [], rule=rule))
