@@ -37,12 +37,14 @@ from playground.learn.notebooks import NOTEBOOKS
 from playground.learn.route import LESSONS, ROUTE
 from playground.learn.timing import KINDS
 from playground.locales import choose, counted, number, percent, scientific, seconds, significant, size, text, words, written
+from playground.lowrank.mix import MAJORITY_SIGN, RULES
 from playground.lowrank.toy import TARGETS as TOYS
 from playground.plots.quantize.tensor import COLUMNS as TENSOR_COLUMNS
 from playground.plots.quantize.wholemodel import COLUMNS
 from playground.quantize.tensor import STOPS
 from playground.ui.kit.links import SECTIONS
 from playground.ui.learn.sheets_html import KINDS as SHEETS
+from playground.ui.lowrank.mixing_controls import MEASURES, WEIGHTS
 from playground.ui.lowrank.overlap import SIDES
 from playground.ui.quantize.bits_html import RECORD
 from playground.ui.quantize.tensor_controls import ELSEWHERE, SOURCES
@@ -98,6 +100,8 @@ SAME_IN_BOTH = {"decoding.top",
     "header.title",  # the name
     "methods.prompt_tuning.name", "methods.lora.name", "methods.ia3.name", "methods.qlora.name", "methods.few_shot.name",
     "score.reference.few_shot", "section.qlora",
+    "mix.rule.ties", "mix.rule.dare_linear",  # names of rules
+    *(f"mix.short.{name}" for name in ("svd", "ties", "dare_linear", "dare_ties")),
     "hyperparameters.dora", "pane.dora", "hyperparameters.dropout", "decoding.top_p", "tasks.json.name",  # terms of art
     "pane.tokens_one", "pane.tokens", "pane.speed",  # "token" is the Spanish word too
     "tokens.below", "module.delta",  # signs
@@ -168,6 +172,16 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "tasks.{}.about": ["facts"],
     "tasks.{}.recipe": list(tasks.RECOMMENDED),
     "score.{}": ["running", "stopped", "failed"],
+    "mix.{}": [*WEIGHTS, "weight", "rule", "rank", "density", "majority_sign", "seed"],
+    "mix.{}.help": ["rank", "density"],
+    "mix.how.{}": ["linear", "switching", "stacking", "orthogonal"],
+    "mix.majority_sign.{}": MAJORITY_SIGN.choices,
+    "mix.on.{}": ["updates", "factors"],
+    "mix.on.{}.help": ["updates", "factors"],
+    "mix.rule.{}": {one.family for one in RULES.values()},
+    "mix.rule.{}.help": {one.family for one in RULES.values()},
+    "mix.short.{}": {one.family for one in RULES.values()},
+    "mix.show.{}": MEASURES,
     "score.column.{}": ["variant", "loss", "score", "right"],
     "score.reference.{}": REFERENCES,
     "runs.{}": ["stopped", "diverged"],

@@ -60,6 +60,7 @@ class Record:
     precision: str = "float32"  # of the products with frozen weights while it was trained
     made_for: str = ""  # the base that an upload names, where it is not called as the one that it fits
     undone: str = ""  # the initialization that an upload was freed from: "PiSSA", "OLoRA"
+    mix: dict[str, Any] = field(default_factory=dict)  # of what, where it is a sum of others (`lowrank.mixing.Mix.told`)
 
     @property
     def untrained(self) -> bool:
@@ -135,6 +136,7 @@ class Adapter:
             "number": self.number,
             "made_for": record.made_for,
             "undone": record.undone,
+            "mixed": bool(record.mix),
         }
 
     def size(self) -> int:

@@ -29,7 +29,7 @@ def test_the_design_s_endpoints_and_no_others_are_public(anybody: Client) -> Non
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
         "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
-        "/survey", "/stop", "/race", "/answers", "/score", "/leaderboard",
+        "/survey", "/stop", "/race", "/answers", "/score", "/leaderboard", "/mix",
     }  # fmt: skip
 
 
@@ -134,6 +134,14 @@ def test_truncating_reaches_from_the_adapter_to_the_base(client: Client) -> None
     assert none["effects"]["whole"]["held_out_loss"] < none["effects"]["base"]["held_out_loss"]
 
 
+def test_a_mix_is_an_adapter_for_every_other_endpoint(client: Client) -> None:
+    made = client.predict(["pirate-lora", "pirate-lora-rank-2"], [1, -0.5], api_name="/mix")
+    assert made["distance"] < 1e-4  # cat is the sum
+    assert len(made["interference"]) == 60
+    assert (made["adapter"]["name"], made["adapter"]["mixed"]) == ("lora pirate 1 + lora pirate −0.5 · concatenation", True)
+    assert client.predict(made["adapter"]["id"], api_name="/low_rank")["rank"] == 10
+
+
 @pytest.mark.timeout(400)
 def test_an_adapter_that_overflows_says_so_and_spoils_nobody_s_answer(client: Client, tmp_path: Path) -> None:
     """Everything that it is asked for comes as JSON without NaN or Infinity, or as a sentence."""
@@ -222,6 +230,10 @@ def test_a_pane_has_its_score_with_the_answers_behind_it(anybody: Client) -> Non
         (("pirate-lora", "Hi", 3, 1.0, [4, 40]), "/truncate", "between 0 and 29"),
         (("pirate-lora", "Hi", 3, 1.0, [], ["o_proj"]), "/truncate", "q_proj, v_proj"),
         (("pirate-lora",), "/soft_prompt", "prompt"),
+        ((["pirate-lora"], [1]), "/mix", "2 to 4 adapters, not of 1"),
+        ((["pirate-lora", "pirate-ia3"], [1, 1]), "/mix", "IA3 does not add a product"),
+        ((["pirate-lora", "pirate-qlora"], [1, 1]), "/mix", "same number format"),
+        ((["pirate-lora", "pirate-lora-rank-2"], [1, 1], "linear"), "/mix", "here they are 8, 2"),
     ],
 )
 def test_what_cannot_be_served_is_explained(anybody: Client, arguments: tuple, endpoint: str, said: str) -> None:

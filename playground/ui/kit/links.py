@@ -32,6 +32,7 @@ SECTIONS = {  # of the labs, in the order of their lists; the first one opens
         "sweep",
         "overlap",
         "softprompt",
+        "mixing",
         "arithmetic",
     ),
     "quantization": (
