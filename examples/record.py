@@ -16,7 +16,7 @@ import shutil
 import sys
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -32,6 +32,7 @@ from playground.compare.comparison import compare
 from playground.compare.job import CompareJob
 from playground.learn import mixed_precision, notebooks, timing
 from playground.learn.recorded import FOLDER as RUNS_FOLDER
+from playground.lowrank import initialization
 from playground.model.bases import BASES
 from playground.model.catalogue import FORMS
 from playground.quantize.wholemodel import WholeJob, survey
@@ -75,6 +76,7 @@ RUNS = [
     Recipe("pirate-calm", "pirate", "lora", {"rank": 4, "alpha": 1, **RATE}),
     Recipe("pirate-exploded", "pirate", "lora", {"rank": 8, "alpha": 16, **RATE}),
 ]
+RACE = "initialization"
 CLOSELY = Pace(least=12, most=12, answered=1)
 
 
@@ -169,6 +171,21 @@ def lessons() -> None:
         path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
+def race() -> None:
+    """The first steps from every initialization of LoRA, three seeds each, for the low-rank lab."""
+    races: list[dict[str, Any]] = []
+    for rate in initialization.RATES:
+        for found in initialization.race(settings.DEFAULT_BASE, rate, BASES.get, lambda: False):
+            if found and found.curves[-1].ended:
+                last = found.curves[-1]
+                print(rate, last.start, last.seed, last.held_out[-1], flush=True)
+        assert found
+        races.append({"rate": rate, "curves": [asdict(one) for one in found.curves]})
+    base = BASES.get(settings.DEFAULT_BASE)
+    content = {"base": base.id, "hardware": hardware(base), "versions": versions(), "races": races}
+    initialization.FILE.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
 def look() -> None:
     """What the base makes of every task before anything is trained."""
     base, made = BASES.get(settings.DEFAULT_BASE), {}
@@ -200,13 +217,15 @@ def score() -> None:
 
 def main() -> None:
     """
-    Everything, or what is named as arguments: runs, as `runs/<id>`; adapters, after which whatever shows them is recorded
-    again as well.
+    Everything, or what is named as arguments: runs, as `runs/<id>`; `initialization`; adapters, after which whatever shows
+    them is recorded again as well.
     """
     named = sys.argv[1:]
     for run in RUNS:
         if not named or f"runs/{run.id}" in named:
             record_run(run)
+    if not named or RACE in named:
+        race()
     adapters = [one for one in RECIPES if not named or one.id in named]
     if not adapters:
         return

@@ -238,6 +238,7 @@ def _score(view: dict[str, Any], event: Any) -> None:
 def _ended(view: dict[str, Any], event: Any) -> None:
     state = "diverged" if event.event == "failed" else event.event
     view |= {"state": state, "elapsed": event.seconds, "own_seconds": True, "error": event.error}
+    view["beginning"] = event.adapter.record.beginning
     if event.kept:
         view["adapter"] = event.adapter.summary()
         view["checkpoints"] = [checkpoint.step for checkpoint in event.adapter.checkpoints]

@@ -73,6 +73,8 @@ def check(base: Base, values: Values, layers: Sequence[Any]) -> None:
     name = NAMES.get(kind, kind)
     if kind in SUBTRACTED and values["dropout"]:
         raise PlaygroundError("initialization_dropout", name=name)
+    if kind in SUBTRACTED and values["dora"]:  # PEFT's conversion leaves DoRA's magnitudes out
+        raise PlaygroundError("initialization_dora", name=name)
     if kind == "orthogonal" and rank % 2:
         raise PlaygroundError("initialization_odd", rank=rank)
     if kind in (*SUBTRACTED, "orthogonal") and any(map(is_quantized, base.model.parameters())):
@@ -110,6 +112,11 @@ class Beginning:
         names = ("target_modules", "fan_in_fan_out", "use_rslora")
         kept = {name: getattr(known, name) for name in names}
         return LoraConfig(r=self.values["rank"], lora_alpha=self.values["alpha"], **kept, **more)
+
+
+def begins(values: Values) -> bool:
+    """Whether there is anything to fill in."""
+    return chosen(values) in FILLED
 
 
 def begin(beginning: Beginning) -> Iterator[None]:

@@ -110,7 +110,7 @@ class _Run:
         yield Started(**self.counts, steps=self.steps, questions=asked, estimated_seconds=seconds, precision=self.precision)
         try:
             yield from pausing(timed(self.beginning, self._spend), self.done, self.stop)
-            self.progress.beginning = self.progress.seconds
+            self.progress.beginning = self.progress.seconds if initialization.begins(self.values) else 0.0
             yield from self._look()
             started, before = time.perf_counter(), self.worked
             while self.done < self.steps:

@@ -31,6 +31,7 @@ SECTIONS = {  # of the labs, in the order of their lists; the first one opens
         "sweep",
         "overlap",
         "softprompt",
+        "initialization",
         "arithmetic",
     ),
     "quantization": (
