@@ -11,7 +11,6 @@ import torch
 
 from playground.adapt.initialization import READING, Beginning, begin, chosen
 from playground.model.bases import Base
-from playground.model.catalogue import split_id
 from playground.train.batches import BATCH, Encoded
 from playground.train.job import TrainingJob
 
@@ -22,7 +21,7 @@ def beginning(
     """Fill the model's factors in, of the examples that are trained on; pauses in between. Nothing to do for noise."""
     kind = chosen(job.hyperparameters)
     inputs = read(examples, base) if kind in READING else []
-    unrounded = get_base(split_id(job.base)[0].id) if kind == "loftq" else None
+    unrounded = get_base(job.base.partition(":")[0]) if kind == "loftq" else None
     yield from begin(Beginning(base, model, job.hyperparameters, inputs, unrounded))
 
 
