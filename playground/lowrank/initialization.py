@@ -43,7 +43,7 @@ class Start:
 
     @property
     def plain(self) -> Start:
-        """The one that it is held against: the same method, begun with noise."""
+        """The one that it is held against: the same method from a random start."""
         return Start(self.method, RANDOM)
 
 
@@ -137,7 +137,7 @@ def _curve(losses: Sequence[Any], held_out: Sequence[Any], **rest: Any) -> Curve
 @dataclass(frozen=True)
 class Verdict:
     """
-    A start's last held-out losses against those of the same method begun with noise: its `mean`, the mean `difference`
+    A start's last held-out losses against those of the same method from a random start: its `mean`, the mean `difference`
     (below 0: better), and whether that is more than noise. `diverged` runs have no last loss, so nothing is compared.
     """
 

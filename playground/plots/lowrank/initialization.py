@@ -1,5 +1,5 @@
 """
-The first steps from every initialization: a small chart each, over the same axes, beside the same method begun with noise.
+The first steps from every initialization: a small chart each, over the same axes, beside a random start of the same method.
 
 Pure: numbers in, inline SVG out. Knows nothing about models or pages.
 """
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from html import escape
 from statistics import fmean
 
-from playground.plots.kit.svg import UNITS, Point, axis_top, curve, x_axis, y_axis
-from playground.plots.quantize.pieces import stretched
+from playground.locales import number, text
+from playground.plots.kit.svg import UNITS, Point, axis_top, curve, y_axis
+from playground.plots.quantize.pieces import below, stretched
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,15 @@ def _panel(panel: Panel, steps: int, top: float, language: str) -> str:
         f'<figure style="--m:var(--m-{panel.method});--m-text:var(--m-{panel.method}-text)">'
         f"<figcaption><b>{escape(panel.name)}</b></figcaption>"
         f'<svg class="pp-loss" role="img" aria-label="{escape(panel.summary)}" style="--label:0">'
-        f"{y_axis(top, language)}{x_axis(steps, language)}{drawn}</svg>"
+        f"{y_axis(top, language)}{_steps_axis(steps, language)}{drawn}</svg>"
         f'<p class="pp-soft pp-small">{panel.below}</p></figure>'
     )
+
+
+def _steps_axis(steps: int, language: str) -> str:
+    """The first step, the middle and the last: a small chart has no room for more."""
+    figures = "".join(below(share, number(language, share * steps), "1.6em") for share in (0, 0.5, 1))
+    return figures + below(0.5, text(language, "loss.step"), "2.7em")
 
 
 def _band(runs: Sequence[Sequence[Point]], steps: int, top: float) -> str:

@@ -15,7 +15,6 @@ import gradio as gr
 from playground import locales
 from playground.actions import initialization as actions
 from playground.actions.catalogue import have
-from playground.adapt.initialization import NAMES, RANDOM
 from playground.errors import PlaygroundError
 from playground.lowrank.initialization import RATES, recorded
 from playground.model.modules import kind_of, layer_of
@@ -167,7 +166,7 @@ def named(path: str, language: str) -> str:
 
 
 def kinds(language: str) -> list[tuple[str, str]]:
-    return [(locales.text(language, "initialization.noise") if one == RANDOM else NAMES[one], one) for one in actions.KINDS]
+    return [(drawn.named(one, language), one) for one in actions.KINDS]
 
 
 def build(lab: Lab) -> None:

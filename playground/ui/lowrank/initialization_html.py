@@ -37,7 +37,7 @@ def zero(found: Mapping[Start, Verdict], language: str) -> str:
 
 
 def verdict(found: Sequence[Verdict], rate: float, language: str) -> str:
-    """Who ended lower, higher, or inside the noise, against the same method begun with noise; "" while nobody has."""
+    """Who ended lower, higher, or inside the noise, against a random start of the same method; "" while nobody has."""
     told = [(kind, [one for one in found if outcome(one) == kind]) for kind in OUTCOMES]
     parts = [
         text(
@@ -51,7 +51,7 @@ def verdict(found: Sequence[Verdict], rate: float, language: str) -> str:
 
 
 def outcome(one: Verdict) -> str:
-    """One of OUTCOMES; "plain" for noise, which the others are held against."""
+    """One of OUTCOMES; "plain" for the random one, which the others are held against."""
     if one.diverged:
         return "diverged"
     if one.start == one.start.plain:
@@ -70,8 +70,13 @@ def standing(race: Race, language: str) -> str:
 
 def title(start: Start, language: str) -> str:
     """LoRA · PiSSA."""
-    name = NAMES.get(start.initialization) or text(language, "initialization.noise")
-    return f"{text(language, f'methods.{start.method}.name')} · {name}"
+    return f"{text(language, f'methods.{start.method}.name')} · {named(start.initialization, language)}"
+
+
+def named(initialization: str, language: str) -> str:
+    """A proper name as it is."""
+    key = f"initialization.{initialization}"
+    return NAMES[initialization] if initialization not in ("random", "orthogonal") else text(language, key)
 
 
 def _panel(race: Race, start: Start, found: Verdict | None, language: str) -> Panel:
@@ -90,8 +95,10 @@ def _below(found: Verdict, language: str) -> str:
     parts = [words(language, "initialization.loss", **losses)]
     kind = outcome(found)
     if kind in ("better", "worse", "inside"):
-        difference = significant(language, abs(found.difference))
-        parts.append(words(language, f"initialization.{kind}", difference=difference))
+        side = "better" if found.difference < 0 else "worse"
+        parts.append(words(language, f"initialization.{side}", difference=significant(language, abs(found.difference))))
+    if kind == "inside":
+        parts[-1] += ", " + words(language, "initialization.inside")
     elif kind == "diverged":
         parts.append(_partly(found.diverged, "initialization.diverged", language))
     if found.beginning:
