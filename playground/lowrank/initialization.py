@@ -31,7 +31,7 @@ TASK, STEPS, SEEDS = "pirate", 20, (0, 1, 2)
 RATES = (0.01, 0.002)  # LoRA's default, and one at which factors that are large from the start can be moved
 PACE = Pace(least=4, most=4, answered=0)
 T_95 = 4.303  # Student's t with 2 degrees of freedom (three seeds), two-sided 95 %
-SHOWN = 32  # of W's strongest directions, beside those of A
+SHOWN = 24  # of W's strongest directions, beside those of A
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def inside_noise(one: Sequence[float], other: Sequence[float]) -> bool:
 @dataclass(frozen=True)
 class Map:
     """
-    φ(i, j) of A's first i directions and W's first j right ones, (rank, shown) (Hu et al. 2021, equation 4); `chance` is
+    φ(j, i) of A's first j directions and W's first i right ones, (rank, shown) (Hu et al. 2021, equation 4); `chance` is
     what random directions would give at (rank, rank).
     """
 

@@ -51,7 +51,7 @@ def trained(base: Base, company: Company | None = None, **values: Any) -> tuple[
             company.step()
         losses += [event.loss] if isinstance(event, Step) else []
         losses += [event.held_out_loss] if isinstance(event, Evaluation) else []
-    return event.adapter, losses  # type: ignore[union-attr]
+    return event.adapter, losses
 
 
 @pytest.mark.parametrize("kind", LORA)

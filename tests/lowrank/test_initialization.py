@@ -34,7 +34,7 @@ def test_pissa_begins_in_ws_strongest_directions_and_noise_does_not(tiny: Base, 
     before = tiny.checksum()
     found = {start: begun("tiny", start, MODULE, tiny_forms) for start in (NOISE, PISSA, LOFTQ)}
     values = found[PISSA].values
-    assert values.shape == (8, 32)
+    assert values.shape == (8, 24)
     assert all(float(values[place, place]) == pytest.approx(1, abs=1e-4) for place in range(8))
     assert found[PISSA].own == pytest.approx(1, abs=1e-4)
     assert found[NOISE].own < 0.6

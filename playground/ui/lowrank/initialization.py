@@ -175,15 +175,18 @@ def build(lab: Lab) -> None:
     with lab.opened("initialization") as place, gr.Column(elem_classes="pp-card"):
         make(html, sections.headed("initialization.title", "initialization.lead"))
         with gr.Row():
-            picker = {"label": "updates.module", "choices": lambda language: []}
-            module = make(gr.Dropdown, picker, elem_id="initialization-module")
-            chosen = {"label": "hyperparameters.initialization", "choices": kinds}
-            kind = make(gr.Dropdown, chosen, value=FIRST, elem_id="initialization-kind")
+            module = make(gr.Dropdown, {"label": "updates.module"}, choices=[], elem_id="initialization-module")
+            kind = make(
+                gr.Dropdown, {"label": "hyperparameters.initialization", "choices": kinds}, value=FIRST,
+                elem_id="initialization-kind",
+            )  # fmt: skip
         said = html("", elem_id="initialization-said")
         figure = gr.Plot(visible=False, show_label=False, container=False, elem_id="initialization-map")
         make(html, sections.headed("initialization.race.title", "initialization.race.lead"))
-        asked = {"label": "hyperparameters.learning_rate", "info": "initialization.rate.help", "choices": rates}
-        rate = make(gr.Radio, asked, value=RATES[0], elem_id="initialization-rate")
+        rate = make(
+            gr.Radio, {"label": "hyperparameters.learning_rate", "info": "initialization.rate.help", "choices": rates},
+            value=RATES[0], elem_id="initialization-rate",
+        )  # fmt: skip
         with gr.Row(elem_classes="pp-chips"):
             go = chip(lab.wording, "initialization.go", "initialization-go")
             halt = chip(lab.wording, "wholemodel.stop", "initialization-stop", visible=False)

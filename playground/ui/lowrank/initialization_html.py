@@ -32,7 +32,7 @@ def zero(found: Mapping[Start, Verdict], language: str) -> str:
     places = {"whole": Start("lora", RANDOM), "rounded": Start("qlora", RANDOM), "loftq": Start("qlora", "loftq")}
     if not set(places.values()) <= set(found):
         return ""
-    losses = {name: significant(language, found[start].first, 3) for name, start in places.items()}
+    losses = {name: number(language, found[start].first, 3) for name, start in places.items()}
     return f'<p class="pp-soft pp-small">{words(language, "initialization.zero", **losses)}</p>'
 
 
