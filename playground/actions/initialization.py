@@ -36,9 +36,11 @@ class Asked:
 
 
 def modules(base_id: str) -> list[str]:
-    """Those that LoRA adapts with its defaults, by their paths. Raises PlaygroundError."""
+    """Those that LoRA adapts with its defaults, by their paths; none before the base is loaded."""
     from playground.adapt.targets import targeted
 
+    if not BASES.is_loaded(base_id):
+        return []
     base = BASES.get(base_id)
     names = {one.name for one in targeted(base.architecture, method("lora").complete({})["targets"])}
     return [path for path in linear_layers(base.model) if path.rpartition(".")[2] in names]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -60,23 +60,22 @@ class Cards:
     halt: gr.Button  # there while the race goes on
 
     def draw(self, asked: Asked) -> Changes:
-        """The race as it was recorded, or as it is; the map comes after it."""
+        """What can be chosen, and the race; the map comes after it."""
+        return {self.module: _offered(asked), **self.draw_race(asked)}
+
+    def draw_race(self, asked: Asked) -> Changes:
+        """As it was recorded, or as it is."""
         seen = latest(asked)
-        line = ""
-        if seen and seen.recorded:
-            line = note(asked.language, "initialization.recorded", machine=machine(asked.language, seen.hardware))
-        return {self.notice: line, self.race: raced(seen, asked.language), **self._stoppable(asked)}
+        return {self.notice: told(seen, asked.language), self.race: raced(seen, asked.language), **self._stoppable(asked)}
 
     def look(self, asked: Asked) -> Iterator[Changes]:
         """Let the chosen module begin, and hold its A against W."""
         language = asked.language
         try:
             have(asked.base)
-            paths = actions.modules(asked.base)
-            module = asked.module if asked.module in paths else paths[len(paths) // 2]
-            offered = [(named(path, language), path) for path in paths]
-            yield {self.module: gr.update(choices=offered, value=module), self.said: note(language, "lab.waiting")}
-            run = actions.start_map(asked.key, actions.Asked(asked.base, module, asked.initialization))
+            offered = _offered(asked)
+            yield {self.module: offered, self.said: note(language, "lab.waiting")}
+            run = actions.start_map(asked.key, actions.Asked(asked.base, offered["value"], asked.initialization))
             for _ in run.changes():
                 if run.error:
                     raise run.error
@@ -128,6 +127,8 @@ class Cards:
             line = progress(run, asked.language)
             if not run.ended and seen:
                 line = drawn.standing(seen, asked.language)
+            elif run.ended and not seen:  # what is shown is still what was recorded
+                line += told(latest(asked), asked.language)
             changes: Changes = {self.notice: line, **self._stoppable(asked)}
             if seen and count != before:
                 changes[self.race] = raced(seen, asked.language)
@@ -152,6 +153,20 @@ def latest(asked: Asked) -> Race | None:
 
 def rates(language: str) -> list[tuple[str, float]]:
     return [(locales.written(language, one), one) for one in RATES]
+
+
+def told(race: Race | None, language: str) -> str:
+    """That a race was recorded, if it was."""
+    recorded_on = race.hardware if race and race.recorded else ""
+    return note(language, "initialization.recorded", machine=machine(language, recorded_on)) if recorded_on else ""
+
+
+def _offered(asked: Asked) -> dict[str, Any]:
+    """The modules that can be chosen, and the one that is, else one in the middle; before the base is loaded no other."""
+    paths = actions.modules(asked.base) or [asked.module][: bool(asked.module)]
+    middle = next(iter(paths[len(paths) // 2 :]), None)
+    choices = [(named(path, asked.language), path) for path in paths]
+    return gr.update(choices=choices, value=asked.module if asked.module in paths else middle)
 
 
 def raced(race: Race | None, language: str) -> str:
@@ -200,7 +215,7 @@ def build(lab: Lab) -> None:
     looks = controls.handler(cards.look)
     gr.on([module.input, kind.input], looks, controls.inputs, shown, trigger_mode="always_last", **STREAM)
     lab.base.change(cards.clear, None, shown, **HIDDEN)
-    rate.input(controls.handler(cards.draw), controls.inputs, raced_in, **HIDDEN)
+    rate.input(controls.handler(cards.draw_race), controls.inputs, raced_in, **HIDDEN)
     go.click(controls.handler(cards.go), controls.inputs, raced_in, **STREAM)
     halt.click(controls.handler(cards.stop), controls.inputs, None, **HIDDEN)
     marks.wire([race], lab.base)

@@ -64,12 +64,19 @@ def test_the_map_follows_module_and_start(tiny_here: Base) -> None:
     key = "initialization-map".ljust(32, "0")
     *_, last = CARDS.look(asked(key))
     assert last[CARDS.map]["visible"]
-    assert "φ = 1.00 of them lies within W&#x27;s 8 strongest" in last[CARDS.said]
+    assert "φ = 1.00 lies within W&#x27;s 8 strongest" in last[CARDS.said]
     first, *_, other = CARDS.look(asked(key, module=actions.modules("tiny")[0], initialization=RANDOM))
     assert first[CARDS.module]["value"] == actions.modules("tiny")[0]
     assert "φ = 1.00" not in other[CARDS.said]
     *_, wrong = CARDS.look(asked(key, initialization="eva", base="nowhere"))
     assert "pp-error" in wrong[CARDS.said]
+
+
+def test_a_link_brings_its_module_if_the_base_has_it(tiny_here: Base) -> None:
+    paths = actions.modules("tiny")
+    assert CARDS.draw(asked("link", module=paths[0]))[CARDS.module]["value"] == paths[0]
+    assert CARDS.draw(asked("link", module="model.layers.99.mlp"))[CARDS.module]["value"] == paths[len(paths) // 2]
+    assert CARDS.draw(asked("link", base="tiny:nf4", module=paths[0]))[CARDS.module]["value"] == paths[0]  # not here yet
 
 
 def test_a_race_is_recorded_until_one_runs_here_and_stops(tiny_here: Base) -> None:
@@ -82,6 +89,7 @@ def test_a_race_is_recorded_until_one_runs_here_and_stops(tiny_here: Base) -> No
     *_, last = running
     assert last[CARDS.halt]["visible"] is False
     assert "Stopped" in last[CARDS.notice]
+    assert "Recorded beforehand" in last[CARDS.notice]  # as what is shown still is
     SESSIONS.get(key).runs.clear()
 
 
