@@ -7,7 +7,7 @@ The race opens as it was recorded; a press of the button runs it here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -73,9 +73,9 @@ class Cards:
         language = asked.language
         try:
             have(asked.base)
-            offered = _offered(asked)
-            yield {self.module: offered, self.said: note(language, "lab.waiting")}
-            run = actions.start_map(asked.key, actions.Asked(asked.base, offered["value"], asked.initialization))
+            asked = replace(asked, module=_module(asked))
+            yield {self.module: _offered(asked), self.said: note(language, "lab.waiting")}
+            run = actions.start_map(asked.key, actions.Asked(asked.base, asked.module or "", asked.initialization))
             for _ in run.changes():
                 if run.error:
                     raise run.error
@@ -161,12 +161,20 @@ def told(race: Race | None, language: str) -> str:
     return note(language, "initialization.recorded", machine=machine(language, recorded_on)) if recorded_on else ""
 
 
-def _offered(asked: Asked) -> dict[str, Any]:
-    """The modules that can be chosen, and the one that is, else one in the middle; before the base is loaded no other."""
-    paths = actions.modules(asked.base) or [asked.module][: bool(asked.module)]
-    middle = next(iter(paths[len(paths) // 2 :]), None)
-    choices = [(named(path, asked.language), path) for path in paths]
-    return gr.update(choices=choices, value=asked.module if asked.module in paths else middle)
+def _paths(asked: Asked) -> list[str]:
+    """The modules that can be chosen; before the base is loaded none but the chosen one."""
+    return actions.modules(asked.base) or ([asked.module] if asked.module else [])
+
+
+def _module(asked: Asked) -> str | None:
+    """The chosen one, or one in the middle; None before there is any."""
+    paths = _paths(asked)
+    return asked.module if asked.module in paths else next(iter(paths[len(paths) // 2 :]), None)
+
+
+def _offered(asked: Asked) -> Any:
+    choices = [(named(path, asked.language), path) for path in _paths(asked)]
+    return gr.update(choices=choices, value=_module(asked))
 
 
 def raced(race: Race | None, language: str) -> str:
