@@ -44,6 +44,7 @@ from playground.plots.quantize.wholemodel import COLUMNS
 from playground.quantize.tensor import STOPS
 from playground.ui.kit.links import SECTIONS
 from playground.ui.learn.sheets_html import KINDS as SHEETS
+from playground.ui.lowrank import initialization_html
 from playground.ui.lowrank.mixing_controls import MEASURES, WEIGHTS
 from playground.ui.lowrank.overlap import SIDES
 from playground.ui.quantize.bits_html import RECORD
@@ -148,7 +149,7 @@ def test_a_spanish_sentence_is_not_the_english_one() -> None:
 # What the code asks for: keys are literals, or patterns that the registries fill
 
 PARAMETERS = {parameter.name: parameter for one in METHODS.values() for parameter in one.hyperparameters}
-CHOICES = [(name, str(choice)) for name, parameter in PARAMETERS.items() for choice in parameter.choices]
+CHOICES = [(one.name, str(choice)) for way in METHODS.values() for one in way.hyperparameters for choice in one.choices]
 ROOMS = ("tokens", "samples", "prepared", "inside")
 FACTS = ("relative", "effective", "kept", "within", "within_own", "within_random", "amplification")
 EXPANSIONS: dict[str, Iterable[Any]] = {
@@ -184,6 +185,8 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "mix.show.{}": MEASURES,
     "score.column.{}": ["variant", "loss", "score", "right"],
     "score.reference.{}": REFERENCES,
+    "initialization.{}": ["random", "orthogonal", "better", "worse"],
+    "initialization.verdict.{}": initialization_html.OUTCOMES,
     "runs.{}": ["stopped", "diverged"],
     "runs.column.{}": ["run", "parameters", "steps", "seed", "loss", "score", "right", "seconds"],
     "board.column.{}": leaderboard_html.COLUMNS,

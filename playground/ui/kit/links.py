@@ -33,6 +33,7 @@ SECTIONS = {  # of the labs, in the order of their lists; the first one opens
         "overlap",
         "softprompt",
         "mixing",
+        "initialization",
         "arithmetic",
     ),
     "quantization": (

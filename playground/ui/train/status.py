@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from playground.actions.catalogue import count_parameters
 from playground.actions.train import ENDED
+from playground.adapt.initialization import NAMES, chosen
 from playground.errors import PlaygroundError
 from playground.locales import counted, number, percent, seconds, size, text
 from playground.train.job import SAMPLE_TOKENS
@@ -94,7 +95,7 @@ def status_line(view: Values, language: str) -> str:
     if state == "finished" and steps:
         key = "status.computed" if view.get("own_seconds") else "status.finished"
         done = counted(language, key, steps, time=seconds(language, view.get("elapsed") or 0))
-        return " · ".join([done, *_products(view, language)])
+        return " · ".join([done, *_beginning(view, language), *_products(view, language)])
     if state != "running":
         keys = {"finished": "status.ready"}
         return text(language, keys.get(state, f"status.{state}"), **here)
@@ -106,6 +107,14 @@ def status_line(view: Values, language: str) -> str:
         if view.get(name) is not None:
             parts.append(text(language, key, time=seconds(language, view[name])))
     return " · ".join([*parts, *_products(view, language)])
+
+
+def _beginning(view: Values, language: str) -> list[str]:
+    """What an initialization took of a run's time, if it took any."""
+    if not view.get("beginning"):
+        return []
+    time, name = seconds(language, view["beginning"]), NAMES[chosen(view["hyperparameters"])]
+    return [text(language, "status.beginning", name=name, time=time)]
 
 
 def _products(view: Values, language: str) -> list[str]:
