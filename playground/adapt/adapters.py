@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playground.adapt.methods import METHODS
 from playground.disk import whole
 from playground.errors import PlaygroundError
 from playground.model.weights import stored_bytes
@@ -32,7 +33,7 @@ CONFIG, WEIGHTS, RECORD = "adapter_config.json", "adapter_model.safetensors", "r
 PREFIX = "base_model.model."  # PEFT's, before the path of a module in the base
 TURNING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # Unicode's bidirectional controls
 STEP_MARK = "@"  # "3f2a@12": that adapter as it was at step 12
-DOWNLOADABLE = ("prompt_tuning", "lora", "ia3", "qlora")
+DOWNLOADABLE = tuple(one.id for one in METHODS.values() if one.config)  # what PEFT has a format for
 
 
 @dataclass(frozen=True)

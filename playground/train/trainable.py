@@ -7,11 +7,12 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+import torch
 from torch import nn
 
 from playground.adapt import adapters
 from playground.adapt.attach import wrapped
-from playground.adapt.fitting import check_fits
+from playground.adapt.fitting import check_fits, check_form
 from playground.adapt.methods import Method
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
@@ -19,15 +20,33 @@ from playground.model.bases import Base
 
 def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module, dict[str, Any] | None]:
     """
-    A private trainable model over the base, and its PEFT config as JSON. Full fine-tuning clones the weights instead, in
-    float32, and has no config. Raises PlaygroundError if full fine-tuning would not fit, or PEFT cannot adapt such a base.
+    A private trainable model over the base, and its PEFT config as JSON. What trains the base's own parameters clones them
+    instead, in float32, and has no config. Raises PlaygroundError if that would not fit, or PEFT cannot adapt such a base.
     """
     if chosen.config is None:
         check_fits(chosen, base.id, base.architecture)
-        return deepcopy(base.model).float().requires_grad_(True), None  # a step is too small for 16 bits to hold
+        model = deepcopy(base.model).float()  # a step is too small for 16 bits to hold
+        for name in dict(model.named_parameters()) if chosen.chosen is None else chosen.chosen(base, values):
+            model.get_parameter(name).requires_grad_(True)
+        return model, None
+    check_form(chosen, base.id)
     config = chosen.config(base, values)
     try:
         return wrapped(base, config), adapters.config_json(config, base.spec.repository)
     except (ValueError, TypeError, AttributeError, LookupError, NotImplementedError) as error:  # PEFT's own
         reason = str(error)[:200]
         raise PlaygroundError("method_does_not_fit", method=chosen.id, base=base.spec.name, reason=reason) from error
+
+
+def optimizer_of(model: nn.Module, values: dict[str, Any]) -> torch.optim.Optimizer:
+    """AdamW over what is trained; with LoRA+ (Hayou et al. 2024, arXiv 2402.12354) as PEFT makes it: B learns faster."""
+    rate, ratio = values["learning_rate"], values.get("rate_ratio", 1.0)
+    if ratio == 1:
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        return torch.optim.AdamW(trained, lr=rate, weight_decay=0.0)
+    from peft.optimizers import create_loraplus_optimizer
+
+    made: torch.optim.Optimizer = create_loraplus_optimizer(
+        model=model, optimizer_cls=torch.optim.AdamW, lr=rate, loraplus_lr_ratio=ratio
+    )
+    return made

@@ -39,7 +39,7 @@ from playground.train.products import products_of
 from playground.train.record import new_id, record
 from playground.train.schedule import USUAL, Pace, rate_factor
 from playground.train.together import Company, Request
-from playground.train.trainable import wrap
+from playground.train.trainable import optimizer_of, wrap
 
 CLIP = 1.0
 
@@ -103,11 +103,11 @@ class _Run:
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.trainable = sum(parameter.numel() for parameter in self.parameters)
         self.counts = chosen.counts(base.architecture, self.values)
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=self.values["learning_rate"], weight_decay=0.0)
+        self.optimizer = optimizer_of(self.model, self.values)
         self.schedule = LambdaLR(self.optimizer, lambda done: rate_factor(done + 1, self.steps))
         self.best: tuple[int, dict[str, torch.Tensor]] = (0, {})
         self.batches = shuffled(self.train_set, self.values["batch_size"], job.seed)
-        self.starts_as_base = self.config is not None and not hasattr(self.model, "prompt_encoder")
+        self.starts_as_base = self.config is not None and chosen.starts_as_base
         self.halves, self.precision = products_of(base if self.starts_as_base else None)
         self.keeps_checkpoints = checkpoint_bytes(self.trainable) > 0
         self.known = looks.known(base, job.task) if self.starts_as_base else None
@@ -296,7 +296,7 @@ class _Run:
     def _tensors(self) -> dict[str, torch.Tensor]:
         """A copy on the CPU of what was trained, under the names that PEFT saves."""
         if self.config is None:
-            state: Any = dict(self.model.named_parameters())
+            state: Any = {name: one for name, one in self.model.named_parameters() if one.requires_grad}
         else:
             state = get_peft_model_state_dict(self.model, save_embedding_layers=False)  # else PEFT asks the hub
         return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
