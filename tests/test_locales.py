@@ -20,7 +20,7 @@ from playground import locales
 from playground.actions.compare import recorded
 from playground.actions.runs import REFERENCES
 from playground.adapt import tasks
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT, LEFT_OUT, METHODS
 from playground.adapt.tables import CUTS
 from playground.bounds import RATES
 from playground.compare.job import DECODING
@@ -144,7 +144,9 @@ def test_a_spanish_sentence_is_not_the_english_one() -> None:
 # What the code asks for: keys are literals, or patterns that the registries fill
 
 PARAMETERS = {parameter.name: parameter for one in METHODS.values() for parameter in one.hyperparameters}
-CHOICES = [(name, str(choice)) for name, parameter in PARAMETERS.items() for choice in parameter.choices]
+CHOICES = [
+    (name, str(choice)) for name, parameter in PARAMETERS.items() for choice in parameter.choices if isinstance(choice, str)
+]
 ROOMS = ("tokens", "samples", "prepared", "inside")
 FACTS = ("relative", "effective", "kept", "within", "within_own", "within_random", "amplification")
 EXPANSIONS: dict[str, Iterable[Any]] = {
@@ -152,7 +154,10 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "section.{}": [name for names in SECTIONS.values() for name in names],
     "anatomy.{}.help": ["scale", "zero_point"],
     "methods.{}.name": ["base", *METHODS],
-    "methods.{}.{}": [(one, part) for one in METHODS for part in ("name", "family")],
+    "methods.{}.{}": [(one, part) for one in FRONT for part in ("name", "family")],
+    "methods.{}.family": list(FRONT),
+    "methods.{}.sentence": list(METHODS),
+    "methods.left_out.{}": list(LEFT_OUT),
     "tasks.{}.name": [*tasks.TASK_IDS, tasks.OWN],
     "tasks.{}.title": [*tasks.TASK_IDS, tasks.OWN],
     "compare.try.{}": list(recorded()),

@@ -52,7 +52,7 @@ def count_prefix_tuning(architecture: Architecture, values: Values) -> int:
 def count_adaption_prompt(architecture: Architecture, values: Values) -> int:
     """A prompt and a gate in each of the last layers (Zhang et al. 2023, section 3.1)."""
     each: int = values["adapter_length"] * architecture.hidden_size + 1
-    return each * min(values["last_layers"], architecture.layers)
+    return each * min(int(values["last_layers"]), architecture.layers)
 
 
 ADDITIVE = (

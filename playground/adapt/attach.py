@@ -57,9 +57,9 @@ def attached(base: Base, variant: Variant) -> Attached:
 
 def attach(base: Base, variant: Variant) -> Attached:
     """
-    A view of the base with PEFT around it. Without an adapter, or for few-shot, the plain view. Full fine-tuning and other
-    selective methods that PEFT does not know: a view some of whose parameters are the trained ones. Merged: a plain tree with what PEFT's `merge_and_unload` writes into the
-    weights, rounded again where they are quantized.
+    A view of the base with PEFT around it. Without an adapter, or for few-shot, the plain view. Full fine-tuning, and other
+    selective methods that PEFT does not know: a view some of whose parameters are the trained ones. Merged: a plain tree
+    with what PEFT's `merge_and_unload` writes into the weights, rounded again where they are quantized.
 
     Raises PlaygroundError if the adapter's tensors do not fit the base, or if the edit makes no sense for it.
     """
@@ -155,7 +155,9 @@ def _drawn_apart() -> Any:
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             kwargs = kwargs or {}
             if function in like:
-                made = torch.empty_like(*args, device="cpu", **{name: one for name, one in kwargs.items() if name != "device"})
+                made = torch.empty_like(
+                    *args, device="cpu", **{name: one for name, one in kwargs.items() if name != "device"}
+                )
                 return like[function](made, generator=generator).to(args[0].device)
             if function in filled and (args[0] if args else kwargs["tensor"]).device.type != "cpu":
                 return args[0] if args else kwargs["tensor"]  # the tensors that are loaded take its place

@@ -10,8 +10,9 @@ loops or the page.
 from __future__ import annotations
 
 from playground.adapt.additive import ADDITIVE
-from playground.adapt.method import Method, batch_size, learning_rate, names
+from playground.adapt.method import Method as Method
 from playground.adapt.method import Values as Values
+from playground.adapt.method import batch_size, learning_rate, names
 from playground.adapt.reparameterization import REPARAMETERIZATION
 from playground.adapt.rotations import ROTATIONS
 from playground.adapt.selective import SELECTIVE

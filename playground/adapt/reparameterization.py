@@ -70,13 +70,13 @@ def kronecker(layer: Linear, values: Values) -> int:
 
 def generalized(layer: Linear, values: Values) -> int:
     """Factors for A and for B; where there is a bias two that make it of the weight, and two numbers (PEFT's GloraLayer)."""
-    of_bias = values["rank"] * (layer.inputs + 1) + 2 if layer.bias else 0
+    of_bias: int = values["rank"] * (layer.inputs + 1) + 2 if layer.bias else 0
     return 2 * factors(layer, values) + of_bias
 
 
 def random_bases(layer: Linear, values: Values) -> int:
     """Two diagonals for each of as many random bases as a full rank needs (Albert et al. 2025, section 4)."""
-    shorter, r = min(layer.inputs, layer.outputs), values["rank"]
+    shorter, r = min(layer.inputs, layer.outputs), int(values["rank"])
     return -(-shorter // r) * (r + shorter)
 
 

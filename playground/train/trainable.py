@@ -38,7 +38,7 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
         raise PlaygroundError("method_does_not_fit", method=chosen.id, base=base.spec.name, reason=reason) from error
 
 
-def optimizer_of(model: nn.Module, values: dict[str, Any]) -> torch.optim.Optimizer:
+def optimizer_of(model: Any, values: dict[str, Any]) -> torch.optim.Optimizer:
     """AdamW over what is trained; with LoRA+ (Hayou et al. 2024, arXiv 2402.12354) as PEFT makes it: B learns faster."""
     rate, ratio = values["learning_rate"], values.get("rate_ratio", 1.0)
     if ratio == 1:

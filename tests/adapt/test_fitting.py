@@ -7,7 +7,7 @@ import pytest
 
 from playground import settings
 from playground.adapt.fitting import misfits
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT
 from playground.adapt.targets import IA3_TARGETS
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
@@ -38,8 +38,8 @@ def test_what_is_too_large_or_has_fewer_bits_cannot_be_trained_whole(
     monkeypatch.setattr(settings, "MAX_FULL_FINE_TUNING_PARAMETERS", limit)
     found = misfits(base_id, tiny.architecture)
     assert {one: error.key for one, error in found.items()} == {"full_fine_tuning": key}
-    for method_id in METHODS:
-        job = TrainingJob(base_id, method_id, small_task, steps=1 if METHODS[method_id].steps else None)
+    for method_id in FRONT:
+        job = TrainingJob(base_id, method_id, small_task, steps=1 if FRONT[method_id].steps else None)
         if method_id in found:
             with pytest.raises(PlaygroundError) as refused:
                 next(train(job, tiny_forms))

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from playground.adapt import tables
 from playground.adapt.adapters import DOWNLOADABLE, WEIGHTS, Adapter, Record, config_json
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT
 from playground.adapt.tasks import OWN, OWN_FILE, TASK_IDS, Example, Task, as_lines, task_of
 from playground.locales import LANGUAGES
 from playground.model import bases
@@ -38,7 +38,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def adapter(tiny: Any, method_id: Any = "lora", task: Any = "pirate", values: Any = None, **changed: Any) -> Adapter:
     """One that was never trained, as a run on the embedded base would have made it."""
-    chosen = METHODS[method_id]
+    chosen = FRONT[method_id]
     values = chosen.complete(values or {})
     record = Record("smollm2-135m", method_id, task, values, 3, 12, 460_800, 134_975_808, 1_843_200, planned_steps=12)
     config = config_json(chosen.config(tiny, values), tiny.spec.repository) if chosen.config else None
@@ -58,7 +58,7 @@ def assigned(script: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", [*TASK_IDS, OWN])
-@pytest.mark.parametrize("method_id", METHODS)
+@pytest.mark.parametrize("method_id", FRONT)
 def test_a_recipe_says_what_its_record_says_and_needs_no_line_of_this_project(
     tiny: Any, method_id: Any, task: Any, language: str
 ) -> None:
@@ -75,7 +75,7 @@ def test_a_recipe_says_what_its_record_says_and_needs_no_line_of_this_project(
 
 
 @pytest.mark.parametrize("task", ["pirate", OWN])
-@pytest.mark.parametrize("method_id", METHODS)
+@pytest.mark.parametrize("method_id", FRONT)
 def test_a_recipe_imports_what_it_uses_and_uses_what_it_imports(tiny: Any, method_id: Any, task: Any) -> None:
     tree = ast.parse(python(adapter(tiny, method_id, task), "en"))
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
@@ -98,7 +98,7 @@ def test_a_recipe_imports_what_it_uses_and_uses_what_it_imports(tiny: Any, metho
     assert used <= {*imported, *made, *dir(builtins)}
 
 
-@pytest.mark.parametrize("method_id", METHODS)
+@pytest.mark.parametrize("method_id", FRONT)
 def test_only_what_peft_can_load_is_said_to_be_loaded_with_peft(tiny: Any, method_id: Any) -> None:
     assert ("PeftModel.from_pretrained" in python(adapter(tiny, method_id), "en")) == (method_id in DOWNLOADABLE)
 

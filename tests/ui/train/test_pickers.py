@@ -9,7 +9,7 @@ import gradio as gr
 import pytest
 
 from playground.actions.lanes import TRAIN
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT
 from playground.adapt.tables import of_rows
 from playground.adapt.tasks import OWN, TASK_IDS, task_of
 from playground.locales import LANGUAGES, text
@@ -38,11 +38,11 @@ def given(controls: Any, **changed: Any) -> Any:
     return {component: {**first, **changed}[name] for name, component in controls.components.items()}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FRONT)
 def test_untouched_widgets_are_the_method_s_defaults(picked: Any, method: Any) -> None:
     recipe = picked.recipe.value(given(picked.recipe, method=method))
     assert recipe.method == method
-    assert recipe.settings == METHODS[method].complete({})
+    assert recipe.settings == FRONT[method].complete({})
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,12 @@ def test_an_order_is_a_recipe_and_what_it_is_trained_on(picked: Any) -> None:
     assert (order.task, order.rows, order.file, order.steps, order.seed) == (OWN, [["a", "b"]], "mine.csv", 3, 5)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FRONT)
 def test_only_the_chosen_method_s_settings_are_seen(picked: Any, method: Any) -> None:
     changes = picked.choose(order(picked, method=method))
     seen = [owner for owner, column in picked.columns if changes[column]["visible"]]
     assert seen == [method, method]  # plain and advanced ones
-    assert changes[picked.fields["steps"]]["visible"] is (METHODS[method].steps > 0)
+    assert changes[picked.fields["steps"]]["visible"] is (FRONT[method].steps > 0)
 
 
 @pytest.mark.parametrize("task", [*TASK_IDS, OWN])
@@ -88,7 +88,7 @@ def test_few_shot_has_examples_to_choose_from_and_a_seed_that_chooses(picked: An
         changes = picked.choose(order(picked, language=language, method=method))
         return changes[picked.task_info], changes[picked.fields["seed"]]["info"]
 
-    told = {method: said(method) for method in METHODS}
+    told = {method: said(method) for method in FRONT}
     assert len({one for method, one in told.items() if method != "few_shot"}) == 1
     assert text(language, "prepare.task_info", train="80", held_out="16") in told["few_shot"][0]
     assert told["few_shot"][1] == text(language, "prepare.seed.help") != told["lora"][1]
