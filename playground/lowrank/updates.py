@@ -15,12 +15,16 @@ from weakref import WeakKeyDictionary
 import torch
 
 from playground.adapt.adapters import Adapter, peft_config, scaling
+from playground.adapt.attach import attach
+from playground.adapt.methods import METHODS
+from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.lowrank.factors import Factors
 from playground.model.bases import Base
 from playground.model.modules import is_linear, kind_of, layer_of, linear_layers, sides, upright
 
-WEIGHTLESS = ("prompt_tuning", "few_shot")  # methods that change no weight
+WEIGHTLESS = tuple(one.id for one in METHODS.values() if not one.changes_weights)
+IN_FACTORS = ("LORA", "IA3")  # types whose tensors say themselves what the update is
 LATEST = 8  # adapters a base remembers what was computed of
 # PEFT's names: base_model.model.<module>.lora_A.weight, <module>.base_layer.bias, <module>.ia3_l; ours: <module>.weight
 TENSOR = re.compile(
@@ -125,7 +129,8 @@ def updates(base: Base, adapter: Adapter) -> dict[str, Update]:
             raise PlaygroundError("no_update", method=adapter.record.method)
         if not all(bool(tensor.isfinite().all()) for tensor in adapter.tensors.values()):
             raise PlaygroundError("not_finite")
-        found = read[adapter] = _full(base, adapter) if adapter.config is None else _peft(base, adapter)
+        of_peft = _peft if (adapter.config or {}).get("peft_type") in IN_FACTORS else _merged
+        found = read[adapter] = _full(base, adapter) if adapter.config is None else of_peft(base, adapter)
         forget(read)
     return found  # not read[adapter]: another thread may have pushed it out
 
@@ -154,6 +159,16 @@ def _peft(base: Base, adapter: Adapter) -> dict[str, Update]:
             vector = parts["ia3_l"].float()
             found[module] = Update(module, vector=vector)
             _fits(base, module, (vector.shape[0], vector.shape[1]), one=True)
+    return found
+
+
+def _merged(base: Base, adapter: Adapter) -> dict[str, Update]:
+    """Of a method whose update is no product of two factors: the weights that PEFT's own merge writes."""
+    model, found = attach(base, Variant.of(base.id, adapter, merged=True)).model, {}
+    before, after = linear_layers(base.model), linear_layers(model)
+    for module, layer in before.items():
+        if after[module].weight is not layer.weight:
+            found[module] = Update(module, weight=upright(layer, after[module].weight.detach()))
     return found
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from playground import locales, settings
+from playground import settings
 from playground.actions.lanes import TRAIN
 from playground.adapt.methods import METHODS, MORE
 from playground.bounds import Bound
@@ -57,11 +57,6 @@ def setting_id(method_id: str, bound: Bound) -> str:
     methods" share theirs: a hundred more would make the page slow.
     """
     return f"{method_id}-{bound.name}" if METHODS[method_id].front else shared_id(bound)
-
-
-def choice(bound: Bound, value: Any, language: str) -> str:
-    """A choice of a setting in words; a number speaks for itself."""
-    return locales.text(language, f"hyperparameters.{bound.name}.{value}") if isinstance(value, str) else str(value)
 
 
 def shared_id(bound: Bound) -> str:

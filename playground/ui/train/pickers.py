@@ -297,5 +297,5 @@ def _words(method_id: str, bound: Bound) -> Mapping[str, Any]:
         rates = [rate for rate in RATES if bound.minimum <= rate <= bound.maximum]  # type: ignore[operator]  # it is a number
         said["choices"] = lambda language: [(locales.written(language, rate), rate) for rate in rates]
     elif bound.choices:
-        said["choices"] = lambda language: [(form.choice(bound, one, language), one) for one in bound.choices]
+        said["choices"] = lambda language: [(more.choice(bound, one, language), one) for one in bound.choices]
     return said

@@ -17,7 +17,7 @@ from playground.ui.compare.panes import MAIN_HYPERPARAMETER, plain_title
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import Values, heading, words
 from playground.ui.kit.sections import soft
-from playground.ui.train.form import choice
+from playground.ui.train.more import choice
 from playground.ui.train.status import base_and_seed, gave_way, status_line, training_status
 
 MOVING = ("queued", "preparing", "running")  # states of a racer whose line says where it stands

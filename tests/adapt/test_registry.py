@@ -1,0 +1,170 @@
+"""One walk over the registry: each method trained on a tiny model, saved, loaded by PEFT, put beside the base, uploaded."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel, PeftType
+
+from playground.adapt.adapters import Adapter, pack, save
+from playground.adapt.fields import HONOURED
+from playground.adapt.methods import LEFT_OUT, METHODS, MORE
+from playground.adapt.tasks import Example, Task
+from playground.adapt.uploads import unpack
+from playground.adapt.variant import Variant
+from playground.compare.comparison import compare
+from playground.compare.job import CompareJob, Decoding
+from playground.errors import PlaygroundError
+from playground.lowrank.updates import updates
+from playground.model.bases import Base
+from playground.train.job import Ended, TrainingJob
+from playground.train.training import train
+from tests.conftest import model_of
+from tests.families import logits, one_thread, peft_model, tiny_base  # noqa: F401
+
+TASK = Task("tiny", tuple(Example(f"say {n}", f"aye {n}") for n in range(4)), (Example("say 7", "aye 7"),))
+SMALL: dict[str, dict[str, Any]] = {
+    "fourierft": {"frequencies": 20}, "waveft": {"frequencies": 20}, "c3a": {"block_size": 16},
+    "vblora": {"vectors": 8, "vector_length": 16}, "road": {"group_size": 16}, "psoft": {"rank": 4, "alpha": 4},
+    "vera": {"rank": 8}, "pvera": {"rank": 8}, "randlora": {"rank": 8}, "oft": {"block_size": 8}, "osf": {"kept_share": 0.7},
+    "miss": {"rank": 4}, "unilora": {"shared_numbers": 64},
+}  # fmt: skip
+PEFT = [name for name, one in MORE.items() if one.config]
+every = pytest.mark.parametrize("method_id", PEFT)
+
+
+@pytest.fixture(scope="module")
+def base() -> Base:
+    return tiny_base("llama")
+
+
+@pytest.fixture(scope="module")
+def made(base: Base) -> dict[str, Adapter]:
+    """Three steps of each method."""
+    found = {}
+    for name in (*PEFT, "last_layers"):
+        job = TrainingJob(base.id, name, TASK, SMALL.get(name, {}), steps=3, seed=1)
+        last = list(train(job, lambda base_id: base))[-1]
+        assert isinstance(last, Ended)
+        found[name] = last.adapter
+    return found
+
+
+def test_every_type_of_peft_is_a_method_or_has_its_reason() -> None:
+    assert {one.peft for one in METHODS.values() if one.peft} | set(LEFT_OUT) == {one.value for one in PeftType}
+
+
+@every
+@pytest.mark.parametrize("targets", ["query_value", "all_linear"])
+def test_the_count_is_pefts(base: Base, method_id: str, targets: str) -> None:
+    one, values = MORE[method_id], dict(SMALL.get(method_id, {}))
+    if any(bound.name == "targets" for bound in one.hyperparameters):
+        values["targets"] = targets
+    elif targets != "query_value":
+        return
+    counts = one.counts(base.architecture, values)
+    found = peft_model(base, method_id, values)[0].get_nb_trainable_parameters()
+    assert (counts["trainable_parameters"], counts["total_parameters"]) == found
+
+
+@every
+def test_saved_it_is_what_peft_loads_and_an_upload(
+    base: Base, made: dict[str, Adapter], method_id: str, tmp_path: Path
+) -> None:
+    adapter = made[method_id]
+    losses = [loss for _, loss in adapter.record.held_out]
+    assert losses[-1] < losses[0]
+    before = torch.get_rng_state()
+    found = model_of(base, adapter)
+    assert torch.equal(before, torch.get_rng_state())  # a training beside this draws what its seed says
+    save(adapter, tmp_path / "saved")
+    torch.manual_seed(9)  # what is not saved comes from a seed of its own
+    of_peft = PeftModel.from_pretrained(copy.deepcopy(base.model), tmp_path / "saved").eval()
+    ids = torch.tensor([[72, 101, 108, 108, 111, 33, 7]])
+    with torch.no_grad():
+        torch.testing.assert_close(found(input_ids=ids).logits, of_peft(input_ids=ids).logits, rtol=0, atol=0)
+    if MORE[method_id].merges:
+        torch.testing.assert_close(logits(model_of(base, adapter, merged=True)), logits(found), rtol=0, atol=1e-4)
+    given = unpack(pack(adapter, tmp_path), base, "new")
+    torch.testing.assert_close(model_of(base, given)(input_ids=ids).logits, found(input_ids=ids).logits, rtol=0, atol=0)
+    assert given.record.method == method_id
+    assert given.record.trainable_parameters in (adapter.record.trainable_parameters, *_of_prompt(adapter))
+    assert base.untouched()
+
+
+def _of_prompt(adapter: Adapter) -> list[int]:
+    """P-tuning keeps what its network made, and not the network."""
+    return [sum(one.numel() for one in adapter.tensors.values())] if adapter.record.method == "p_tuning" else []
+
+
+def written(base: Base, variants: list[Variant]) -> list[list[int]]:
+    job = CompareJob("say 2", tuple(variants), Decoding(max_new_tokens=4))
+    frames = list(compare(job, lambda base_id: base))
+    return [list(pane.tokens) for pane in frames[-1].panes]
+
+
+def test_beside_the_base_each_writes_what_it_writes_alone(base: Base, made: dict[str, Adapter]) -> None:
+    variants = [Variant(base.id), *(Variant.of(base.id, adapter) for adapter in made.values())]
+    together = [tokens for start in range(0, len(variants), 4) for tokens in written(base, variants[start : start + 4])]
+    alone = [written(base, [variant])[0] for variant in variants]
+    assert together == alone
+
+
+@pytest.mark.parametrize("method_id", [*PEFT, "last_layers"])
+def test_the_lab_shows_its_update_or_says_why_there_is_none(base: Base, made: dict[str, Adapter], method_id: str) -> None:
+    if not MORE[method_id].changes_weights:
+        with pytest.raises(PlaygroundError) as refused:
+            updates(base, made[method_id])
+        assert refused.value.key == "no_update"
+        return
+    found = updates(base, made[method_id])
+    weights = dict(base.model.named_parameters())
+    changed = [module for module, one in found.items() if one.norm(weights[f"{module}.weight"]) > 0]
+    assert changed
+    if MORE[method_id].merges:
+        merged = dict(model_of(base, made[method_id], merged=True).named_parameters())
+        for module, one in found.items():
+            weight = weights[f"{module}.weight"]
+            torch.testing.assert_close(one.delta(weight), merged[f"{module}.weight"] - weight, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("method_id", ["shira", "supertuning", "frod"])
+def test_places_outside_of_the_weight_are_refused(
+    base: Base, made: dict[str, Adapter], method_id: str, tmp_path: Path
+) -> None:
+    adapter = made[method_id]
+    name = next(name for name, one in adapter.tensors.items() if not one.is_floating_point() and "size" not in name)
+    for place in (-1, 2**30):
+        wrong = adapter.tensors[name].clone()
+        wrong.view(-1)[0] = place
+        bad = replace(adapter, loaded={**adapter.tensors, name: wrong})
+        with pytest.raises(PlaygroundError) as refused:
+            unpack(pack(bad, tmp_path), base, "new")
+        assert refused.value.key == "does_not_fit"
+
+
+@pytest.mark.parametrize("method_id", [name for name in PEFT if MORE[name].settings])
+def test_a_setting_out_of_range_is_refused_by_name(
+    base: Base, made: dict[str, Adapter], method_id: str, tmp_path: Path
+) -> None:
+    field = next(iter(MORE[method_id].settings))
+    assert field in HONOURED[MORE[method_id].peft]
+    bad = replace(made[method_id], config={**(made[method_id].config or {}), field: 10**9})
+    with pytest.raises(PlaygroundError) as refused:
+        unpack(pack(bad, tmp_path), base, "new")
+    assert refused.value.values["name"] == field
+
+
+@pytest.mark.parametrize("method_id", PEFT)
+def test_a_setting_that_is_not_followed_is_refused(
+    base: Base, made: dict[str, Adapter], method_id: str, tmp_path: Path
+) -> None:
+    bad = replace(made[method_id], config={**(made[method_id].config or {}), "modules_to_save": ["lm_head"]})
+    with pytest.raises(PlaygroundError) as refused:
+        unpack(pack(bad, tmp_path), base, "new")
+    assert refused.value.key in ("upload_setting", "upload_unknown_setting")
