@@ -185,10 +185,7 @@ BY_HAND: dict[str, dict[str, Check]] = {
 }  # fmt: skip
 for _method in (one for one in MORE.values() if one.peft):
     HONOURED[_method.peft], WITHOUT_EFFECT[_method.peft] = _of_record(_method)
-REQUIRED = {
-    **dict.fromkeys(("P_TUNING", "PREFIX_TUNING"), ("num_virtual_tokens",)),
-    "PROMPT_TUNING": ("num_virtual_tokens",),
-}
+REQUIRED = dict.fromkeys(("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING"), ("num_virtual_tokens",))
 # Beside None and PEFT's default, what changes nothing
 PLAIN: Mapping[str, Any] = {
     "num_transformer_submodules": 1,

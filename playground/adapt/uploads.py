@@ -148,25 +148,35 @@ def _fitted(base: Base, adapter: Adapter) -> Adapter:
 
 
 def _check_places(base: Base, adapter: Adapter) -> None:
-    """Raises PlaygroundError for a whole number that points outside of the weight, or the vocabulary, that it points into."""
-    layers, vocabulary = linear_layers(base.model), len(base.model.get_input_embeddings().weight)
-    wrong = [one for one in (adapter.config or {}).get("token_indices") or () if not 0 <= one < vocabulary]
-    if wrong:
-        raise PlaygroundError("does_not_fit", base=base.spec.name, reason=f"token_indices: {wrong[0]}")
+    """Raises PlaygroundError for a whole number that points outside of what it points into: a weight, the vocabulary."""
+    embeddings: Any = base.model.get_input_embeddings()
+    chosen = (adapter.config or {}).get("token_indices") or ()
+    wrong = [f"token_indices: {one}" for one in chosen if not 0 <= one < len(embeddings.weight)]
+    layers = linear_layers(base.model)
     for name, tensor in adapter.tensors.items():
-        if tensor.is_floating_point():
-            continue
-        module, _, part = name.removeprefix(PREFIX).rpartition(".")
-        inputs, outputs = sides(layers[module]) if module in layers else (0, 0)
-        shared = adapter.tensors.get(re.sub(r"frod_s_(indices|size)", "frod_V", name))
-        most = shared.shape[0] - ("frod_s_indices" in name) if shared is not None and shared.dim() else -1
-        bounds = {"shira_indices": (outputs - 1, inputs - 1), "supertuning_indices": (inputs * outputs - 1,)}.get(
-            part, (most,)
-        )
-        rows = tensor if len(bounds) == 2 and tensor.dim() == 2 and len(tensor) == 2 else tensor[None]
-        outside = any(bool((row < 0).any() or (row > bound).any()) for row, bound in zip(rows, bounds, strict=False))
-        if len(rows) != len(bounds) or outside or ("frod_s_size" in name and bool((tensor != most).any())):
-            raise PlaygroundError("does_not_fit", base=base.spec.name, reason=shown(name))
+        if not tensor.is_floating_point() and not _points_inside(name, tensor, adapter.tensors, layers):
+            wrong.append(shown(name))
+    if wrong:
+        raise PlaygroundError("does_not_fit", base=base.spec.name, reason=wrong[0])
+
+
+def _points_inside(name: str, tensor: torch.Tensor, tensors: Mapping[str, torch.Tensor], layers: Mapping[str, Any]) -> bool:
+    """Whether SHiRA's rows and columns, Super-Tuning's places, FRoD's coordinates and their size lie in their matrix."""
+    module, _, part = name.removeprefix(PREFIX).rpartition(".")
+    inputs, outputs = sides(layers[module]) if module in layers else (0, 0)
+    if part == "shira_indices":
+        sizes = [outputs, inputs]
+    elif part == "supertuning_indices":
+        sizes = [inputs * outputs]
+    else:
+        shared = tensors.get(re.sub(r"frod_s_(indices|size)", "frod_V", name))
+        sizes = [*shared.shape] if shared is not None else []
+        if "frod_s_size" in name:
+            return bool(tensor.tolist() == sizes)
+    rows = tensor[None] if tensor.dim() == 1 else tensor
+    if len(rows) != len(sizes) or not sizes:
+        return False
+    return all(bool(((row >= 0) & (row < size)).all()) for row, size in zip(rows, sizes, strict=True))
 
 
 def _belongs(name: str, known: Collection[str]) -> bool:
