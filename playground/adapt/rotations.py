@@ -146,7 +146,7 @@ ROTATIONS = (
         id="waveft",
         paper="Bilican et al. 2025, arXiv 2505.12532",
         hyperparameters=(
-            FREQUENCIES, learning_rate(5e-2, 1.0), Bound("scaling", 25.0, 1.0, 1000.0, advanced=True), targets(),
+            FREQUENCIES, learning_rate(5e-3, 1.0), Bound("scaling", 25.0, 1.0, 1000.0, advanced=True), targets(),
             batch_size(4),
         ),
         count=per_layer(lambda layer, values: values["frequencies"]),

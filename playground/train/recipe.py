@@ -84,11 +84,23 @@ for step, batch in zip(range(1, DONE + 1), batches([encode(*row) for row in rows
     loss.backward()
     torch.nn.utils.clip_grad_norm_(trained, 1.0)
     for group in optimizer.param_groups:
-        group["lr"] = rate(step)
+        group["lr"] = rate(step) * group.get("times", 1)
     optimizer.step()
     optimizer.zero_grad()
     losses.append(loss.item())
     print(step, losses[-1])
+"""
+# LoRA+ (Hayou et al. 2024): B learns faster than A
+PLUS = """\
+optimizer = create_loraplus_optimizer(model=model, optimizer_cls=torch.optim.AdamW, lr=RATE, loraplus_lr_ratio={ratio})
+for group in optimizer.param_groups:
+    group["times"] = group["lr"] / RATE
+"""
+SOME = """\
+TRAINED = {{
+{names}}}
+for name, parameter in model.named_parameters():
+    parameter.requires_grad = name in TRAINED
 """
 ASK = """\
 shots = random.Random(SEED).sample(rows, min(EXAMPLES, len(rows)))
@@ -116,7 +128,15 @@ def python(adapter: Adapter, language: str) -> str:
         return "\n".join([*parts, ASK])
     encode = f"# {text(language, 'recipe.labels')}\n{ENCODE}"
     peft = f"  # {text(language, 'recipe.load')}" if record.method in DOWNLOADABLE else ""
-    return "\n".join([*parts[:-1], parts[-1] + "\n", encode + "\n", LOOP, f'model.save_pretrained("my-adapter"){peft}\n'])
+    saved = f'model.save_pretrained("my-adapter"){peft}\n'
+    return "\n".join([*parts[:-1], parts[-1] + "\n", encode + "\n", _loop(record), saved])
+
+
+def _loop(record: Record) -> str:
+    """The training; its optimizer has two rates for LoRA+."""
+    ratio = record.hyperparameters.get("rate_ratio", 1.0)
+    plain = next(line for line in LOOP.splitlines(keepends=True) if line.startswith("optimizer ="))
+    return LOOP if ratio == 1 else LOOP.replace(plain, PLUS.format(ratio=ratio))
 
 
 def _imports(adapter: Adapter) -> str:
@@ -125,6 +145,8 @@ def _imports(adapter: Adapter) -> str:
     plain = ["json", *(["math"] if trains else []), "random"]
     found = [*(["BitsAndBytesConfig"] if form in BITSANDBYTES else []), "AutoModelForCausalLM", "AutoTokenizer"]
     peft = [f"from peft import {', '.join(sorted((_config(adapter)[0], 'get_peft_model')))}"] if adapter.config else []
+    if record.hyperparameters.get("rate_ratio", 1.0) != 1:
+        peft.append("from peft.optimizers import create_loraplus_optimizer")
     lines = [*(f"import {name}" for name in plain), "", "import torch", *peft]
     return "\n".join([*lines, f"from transformers import {', '.join(sorted(found))}", ""])
 
@@ -163,6 +185,8 @@ def _model(adapter: Adapter) -> str:
     if adapter.config:
         name, arguments = _config(adapter)
         lines += [f"config = {_call(name, arguments)}", "torch.manual_seed(SEED)", "model = get_peft_model(model, config)"]
+    if METHODS[adapter.record.method].chosen:
+        lines.append(SOME.format(names="".join(f"    {name!r},\n" for name in adapter.tensors)).rstrip("\n"))
     return "\n".join([*lines, ""])
 
 

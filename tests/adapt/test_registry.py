@@ -13,6 +13,7 @@ from peft import PeftModel, PeftType, get_peft_model_state_dict
 
 from playground.adapt.adapters import Adapter, Record, pack, save
 from playground.adapt.fields import HONOURED
+from playground.adapt.listed import markdown
 from playground.adapt.methods import LEFT_OUT, METHODS, MORE
 from playground.adapt.tasks import Example, Task, encode
 from playground.adapt.uploads import unpack
@@ -22,6 +23,7 @@ from playground.compare.job import CompareJob, Decoding
 from playground.errors import PlaygroundError
 from playground.lowrank.updates import updates
 from playground.model.bases import Base
+from playground.model.catalogue import CATALOGUE
 from playground.train.evaluation import held_out_loss, response_loss
 from playground.train.trainable import wrap
 from tests.conftest import model_of
@@ -71,6 +73,12 @@ def trained(base: Base, name: str) -> Adapter:
 
 def test_every_type_of_peft_is_a_method_or_has_its_reason() -> None:
     assert {one.peft for one in METHODS.values() if one.peft} | set(LEFT_OUT) == {one.value for one in PeftType}
+
+
+def test_readme_lists_the_methods() -> None:
+    architecture = CATALOGUE["smollm2-135m"].architecture
+    assert architecture is not None
+    assert markdown(architecture) in Path("README.md").read_text(encoding="utf-8")
 
 
 @every

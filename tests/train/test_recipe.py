@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from playground.adapt import tables
 from playground.adapt.adapters import DOWNLOADABLE, WEIGHTS, Adapter, Record, config_json
-from playground.adapt.methods import FRONT
+from playground.adapt.methods import FRONT, METHODS
 from playground.adapt.tasks import OWN, OWN_FILE, TASK_IDS, Example, Task, as_lines, task_of
 from playground.locales import LANGUAGES
 from playground.model import bases
@@ -38,7 +38,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def adapter(tiny: Any, method_id: Any = "lora", task: Any = "pirate", values: Any = None, **changed: Any) -> Adapter:
     """One that was never trained, as a run on the embedded base would have made it."""
-    chosen = FRONT[method_id]
+    chosen = METHODS[method_id]
     values = chosen.complete(values or {})
     record = Record("smollm2-135m", method_id, task, values, 3, 12, 460_800, 134_975_808, 1_843_200, planned_steps=12)
     config = config_json(chosen.config(tiny, values), tiny.spec.repository) if chosen.config else None
@@ -75,11 +75,13 @@ def test_a_recipe_says_what_its_record_says_and_needs_no_line_of_this_project(
 
 
 @pytest.mark.parametrize("task", ["pirate", OWN])
-@pytest.mark.parametrize("method_id", FRONT)
-def test_a_recipe_imports_what_it_uses_and_uses_what_it_imports(tiny: Any, method_id: Any, task: Any) -> None:
-    tree = ast.parse(python(adapter(tiny, method_id, task), "en"))
+@pytest.mark.parametrize(
+    ("method_id", "values"), [*((one, {}) for one in FRONT), ("lora", {"rate_ratio": 4.0}), ("oft", {})]
+)
+def test_a_recipe_imports_what_it_uses_and_uses_what_it_imports(tiny: Any, method_id: Any, values: Any, task: Any) -> None:
+    tree = ast.parse(python(adapter(tiny, method_id, task, values), "en"))
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert modules <= {"peft", "transformers"}
+    assert modules <= {"peft", "peft.optimizers", "transformers"}
     imported = [name.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom | ast.Import) for name in node.names]
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     assert len(imported) == len(set(imported))
@@ -90,6 +92,7 @@ def test_a_recipe_imports_what_it_uses_and_uses_what_it_imports(tiny: Any, metho
         "random",
         "torch",
         *dir(__import__("peft")),
+        "create_loraplus_optimizer",
         *dir(__import__("transformers")),
     }
     made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
