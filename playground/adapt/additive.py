@@ -11,6 +11,7 @@ from playground.adapt.method import (
     Method,
     Values,
     batch_size,
+    found,
     layered,
     learning_rate,
     names,
@@ -46,13 +47,13 @@ def count_p_tuning(architecture: Architecture, values: Values) -> int:
 def count_prefix_tuning(architecture: Architecture, values: Values) -> int:
     """A key and a value in every layer for each virtual token (Li & Liang 2021, section 4.2)."""
     tokens: int = values["virtual_tokens"]
-    return tokens * cache_entries(architecture)
+    return tokens * found(cache_entries(architecture), "prefix_tuning", architecture)
 
 
 def count_adaption_prompt(architecture: Architecture, values: Values) -> int:
     """A prompt and a gate in each of the last layers (Zhang et al. 2023, section 3.1)."""
     each: int = values["adapter_length"] * architecture.hidden_size + 1
-    return each * min(int(values["last_layers"]), architecture.layers)
+    return each * min(int(values["last_layers"]), found(architecture.layers, "adaption_prompt", architecture))
 
 
 ADDITIVE = (

@@ -142,6 +142,14 @@ def adapted(architecture: Architecture, values: Values) -> tuple[str, ...]:
     return names(targeted(architecture, values["targets"]))
 
 
+def found(count: int, asked: str, architecture: Architecture) -> int:
+    """A count of something that a base may lack. Raises PlaygroundError, which names what was `asked`, if there is none."""
+    if not count:
+        known = ", ".join(names(architecture.linears))
+        raise PlaygroundError("no_such_targets", targets=asked, known=known or "–")
+    return count
+
+
 def per_layer(
     numbers: Callable[[Linear, Values], int], shared: Callable[[Values], int] = lambda values: 0
 ) -> Callable[[Architecture, Values], int]:

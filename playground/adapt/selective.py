@@ -14,6 +14,7 @@ from playground.adapt.method import (
     Method,
     Values,
     batch_size,
+    found,
     layered,
     learning_rate,
     names,
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
 
 def count_biases(architecture: Architecture, values: Values) -> int:
     """The biases of all linear layers (Ben Zaken et al. 2021). Raises PlaygroundError where there are none."""
-    found = sum(layer.count * layer.outputs for layer in architecture.linears if layer.bias)
-    if not found:
+    count = sum(layer.count * layer.outputs for layer in architecture.linears if layer.bias)
+    if not count:
         raise PlaygroundError("no_biases")
-    return found
+    return count
 
 
 def chosen_biases(base: Base, values: Values) -> Collection[str]:
@@ -44,7 +45,7 @@ def chosen_biases(base: Base, values: Values) -> Collection[str]:
 
 def count_last_layers(architecture: Architecture, values: Values) -> int:
     """The linear layers, biases included, of the last blocks."""
-    blocks: int = min(values["last_layers"], architecture.layers)
+    blocks = min(int(values["last_layers"]), found(architecture.layers, "last_layers", architecture))
     each = sum(
         layer.count // architecture.layers * (layer.inputs + layer.bias) * layer.outputs for layer in architecture.linears
     )
@@ -65,8 +66,8 @@ def count_norms(architecture: Architecture, values: Values) -> int:
 
 def scattered(layer: Linear, values: Values) -> int:
     """As many numbers as LoRA of this rank would have (Bhardwaj et al. 2024, section 4)."""
-    found: int = values["rank"] * (layer.inputs + layer.outputs)
-    return found
+    count: int = values["rank"] * (layer.inputs + layer.outputs)
+    return count
 
 
 SELECTIVE = (

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 
-from playground.adapt.adapters import Adapter, peft_config, scaling
+from playground.adapt.adapters import PREFIX, Adapter, peft_config, scaling
 from playground.adapt.attach import attach
 from playground.adapt.methods import METHODS
 from playground.adapt.variant import Variant
@@ -95,14 +96,32 @@ def split(name: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else (name, "")
 
 
+@cache
+def _of_other_types() -> re.Pattern[str]:
+    """Where in a tensor's name what belongs to PEFT begins, for the types whose tensors `split` does not tell apart."""
+    from peft.mapping import PEFT_TYPE_TO_PREFIX_MAPPING
+
+    prefixes = "|".join(re.escape(one) for one in PEFT_TYPE_TO_PREFIX_MAPPING.values())
+    return re.compile(rf"\.(?:{prefixes}|p?vera_)")
+
+
+def modules_of(adapter: Adapter) -> list[str]:
+    """The modules that an adapter holds tensors for; what all of them share belongs to none."""
+    config = adapter.config or {}
+    if adapter.config is None or config.get("peft_type") in IN_FACTORS:
+        return [split(name)[0] for name in adapter.tensors]
+    cut = [_of_other_types().split(name, maxsplit=1)[0] for name in adapter.tensors]
+    return [one.removeprefix(PREFIX) for one in cut if one.startswith(PREFIX)]
+
+
 def kinds_of(adapter: Adapter) -> tuple[str, ...]:
     """The kinds of modules that an adapter holds tensors for, in the order in which they stand in a layer."""
-    return tuple(dict.fromkeys(kind_of(module) for module, _ in map(split, adapter.tensors)))
+    return tuple(dict.fromkeys(map(kind_of, modules_of(adapter))))
 
 
 def layers_of(adapter: Adapter) -> int:
     """How many layers the adapter reaches into, from the first."""
-    return 1 + max((layer_of(module) or 0 for module, _ in map(split, adapter.tensors)), default=0)
+    return 1 + max((layer_of(module) or 0 for module in modules_of(adapter)), default=0)
 
 
 def rank_of(adapter: Adapter) -> int:

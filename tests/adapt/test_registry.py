@@ -21,7 +21,7 @@ from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob, Decoding
 from playground.errors import PlaygroundError
-from playground.lowrank.updates import updates
+from playground.lowrank.updates import kinds_of, layers_of, updates
 from playground.model.bases import Base
 from playground.model.catalogue import CATALOGUE
 from playground.train.evaluation import held_out_loss, response_loss
@@ -148,6 +148,8 @@ def test_the_lab_shows_its_update_or_says_why_there_is_none(base: Base, made: di
     weights = dict(base.model.named_parameters())
     changed = [module for module, one in found.items() if one.norm(weights[f"{module}.weight"]) > 0]
     assert changed
+    assert set(kinds_of(made[method_id])) == {one.kind for one in found.values()}
+    assert layers_of(made[method_id]) == 2
     if MORE[method_id].merges:
         merged = dict(model_of(base, made[method_id], merged=True).named_parameters())
         for module, one in found.items():

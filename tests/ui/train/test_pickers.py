@@ -9,7 +9,8 @@ import gradio as gr
 import pytest
 
 from playground.actions.lanes import TRAIN
-from playground.adapt.methods import FRONT
+from playground.adapt.method import FAMILIES
+from playground.adapt.methods import FRONT, METHODS, MORE
 from playground.adapt.tables import of_rows
 from playground.adapt.tasks import OWN, TASK_IDS, task_of
 from playground.locales import LANGUAGES, text
@@ -18,7 +19,7 @@ from playground.settings import DEFAULT_BASE
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
-from playground.ui.train import form, pickers
+from playground.ui.train import form, more, pickers
 from playground.ui.train.form import Order
 from playground.ui.train.pickers import Lesson
 from playground.work.jobs import Run
@@ -70,8 +71,8 @@ def test_an_order_is_a_recipe_and_what_it_is_trained_on(picked: Any) -> None:
 @pytest.mark.parametrize("method", FRONT)
 def test_only_the_chosen_method_s_settings_are_seen(picked: Any, method: Any) -> None:
     changes = picked.choose(order(picked, method=method))
-    seen = [owner for owner, column in picked.columns if changes[column]["visible"]]
-    assert seen == [method, method]  # plain and advanced ones
+    seen = [owners for owners, column in picked.columns if changes[column]["visible"]]
+    assert seen == [(method,), (method,)]  # plain and advanced ones
     assert changes[picked.fields["steps"]]["visible"] is (FRONT[method].steps > 0)
 
 
@@ -130,7 +131,7 @@ def test_a_form_comes_back_as_it_was_filled_in(picked: Any, language: str, tmp_p
     expected = {**FILLED, "file": str(file), "rows": {"headers": heads, "data": FILLED["rows"]}}
     assert {name: found[name] for name in expected} == expected
     shown = picked.restore(Visit(f"back-{language}", language, DEFAULT_BASE))
-    assert [owner for owner, column in picked.columns if shown[column]["visible"]] == ["prompt_tuning"] * 2
+    assert [owners for owners, column in picked.columns if shown[column]["visible"]] == [("prompt_tuning",)] * 2
     assert shown[picked.own]["visible"]
     file.unlink()
     assert back(picked, f"back-{language}", language)["file"] is None
@@ -164,7 +165,39 @@ def test_far_too_many_own_examples_are_not_kept(picked: Any) -> None:
     assert (found["pasted"], found["steps"]) == ("", 5)
 
 
+# The methods behind one click
+
+
+@pytest.mark.parametrize("method", ["oft", "hra", "last_layers"])
+def test_methods_that_share_their_settings_begin_as_usual(picked: Any, method: Any) -> None:
+    key = f"shared-{method}"
+    changes = picked.choose(order(picked, key=key, method=method, **{"more-learning_rate": 0.1}))
+    usual = METHODS[method].complete({})
+    assert {name: changes[picked.fields[form.setting_id(method, bound)]] for name, bound in bounds(method)} == usual
+    seen = [owners for owners, column in picked.columns if changes[column]["visible"]]
+    assert len(seen) == len(usual)
+    assert all(method in owners for owners in seen)
+    found = back(picked, key)
+    assert {name: found[form.setting_id(method, bound)] for name, bound in bounds(method)} == usual
+
+
+def bounds(method: str) -> list[tuple[str, Any]]:
+    return [(bound.name, bound) for bound in METHODS[method].hyperparameters]
+
+
+def test_each_method_behind_one_click_has_its_card() -> None:
+    for language in LANGUAGES:
+        assert re.findall('data-method="(.*?)"', more.drawn(language)) == sorted(
+            MORE, key=lambda one: FAMILIES.index(MORE[one].family)
+        )
+
+
 # Methods that a base cannot have
+
+
+def seen(html: str) -> list[str]:
+    """Whose reasons stand there for everybody; those of the methods behind one click are only their tooltips."""
+    return re.findall('data-misfit="([^"]*)">', html)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -172,12 +205,12 @@ def test_what_a_base_cannot_have_is_named_with_the_reason(
     picked: Any, language: str, tiny: Base, loaded: Any, tiny_forms: Any
 ) -> None:
     loaded(tiny)
-    assert pickers.misfits("tiny", language) == ""
+    assert seen(pickers.misfits("tiny", language)) == []
     found = picked.show_misfits(Visit("me", language, "tiny:nf4_double"))[picked.misfits]
-    assert re.findall('data-misfit="(.*?)"', found) == ["full_fine_tuning"]
+    assert seen(found) == ["full_fine_tuning"]
     assert text(language, "error.full_quantized") in found
     bare = replace(tiny.architecture, linears=tuple(one for one in tiny.architecture.linears if one.name == "o_proj"))
     loaded(replace(tiny, id="bare", spec=replace(tiny.spec, id="bare", architecture=bare)))
     found = pickers.misfits("bare", language)
-    assert re.findall('data-misfit="(.*?)"', found) == ["ia3"]
+    assert seen(found) == ["ia3"]
     assert text(language, "error.method_no_layers", method="IA3") in found
