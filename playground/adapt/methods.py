@@ -10,6 +10,7 @@ loops or the page.
 from __future__ import annotations
 
 from playground.adapt.additive import ADDITIVE
+from playground.adapt.lora import LORAS
 from playground.adapt.method import Method as Method
 from playground.adapt.method import Values as Values
 from playground.adapt.method import batch_size, learning_rate, names
@@ -76,7 +77,7 @@ REFERENCE = (
     ),
 )
 FRONT_ORDER = ("prompt_tuning", "lora", "ia3", "qlora", "few_shot", "full_fine_tuning")
-_ALL = {one.id: one for one in (*ADDITIVE, *SELECTIVE, *REPARAMETERIZATION, *ROTATIONS, *REFERENCE)}
+_ALL = {one.id: one for one in (*ADDITIVE, *SELECTIVE, *LORAS, *REPARAMETERIZATION, *ROTATIONS, *REFERENCE)}
 METHODS: dict[str, Method] = {name: _ALL[name] for name in FRONT_ORDER} | _ALL
 FRONT: dict[str, Method] = {name: one for name, one in METHODS.items() if one.front}
 MORE: dict[str, Method] = {name: one for name, one in METHODS.items() if not one.front}
