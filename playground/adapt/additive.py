@@ -144,7 +144,7 @@ ADDITIVE = (
         hyperparameters=(
             Bound("adapter_length", 10, 1, 100),
             Bound("last_layers", 30, 1, 100),
-            learning_rate(1e-1, 1.0),
+            learning_rate(1e-2, 1.0),
             batch_size(4),
         ),
         count=count_adaption_prompt,

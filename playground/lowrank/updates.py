@@ -106,12 +106,12 @@ def _of_other_types() -> re.Pattern[str]:
 
 
 def modules_of(adapter: Adapter) -> list[str]:
-    """The modules that an adapter holds tensors for; what all of them share belongs to none."""
+    """The modules that an adapter holds tensors for; where all of them share everything (Uni-LoRA), their kinds."""
     config = adapter.config or {}
     if adapter.config is None or config.get("peft_type") in IN_FACTORS:
         return [split(name)[0] for name in adapter.tensors]
     cut = [_of_other_types().split(name, maxsplit=1)[0] for name in adapter.tensors]
-    return [one.removeprefix(PREFIX) for one in cut if one.startswith(PREFIX)]
+    return [one.removeprefix(PREFIX) for one in cut if one.startswith(PREFIX)] or list(config.get("target_modules") or ())
 
 
 def kinds_of(adapter: Adapter) -> tuple[str, ...]:
