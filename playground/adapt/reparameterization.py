@@ -232,7 +232,7 @@ REPARAMETERIZATION = (
         id="tinylora",
         paper="arXiv 2602.04118",
         hyperparameters=(
-            rank(2, 1, 16), learning_rate(2e-2, 1.0), Bound("core_numbers", 64, 1, 1024), targets(), batch_size(4),
+            rank(2, 1, 16), learning_rate(2e-3, 1.0), Bound("core_numbers", 64, 1, 1024), targets(), batch_size(4),
         ),
         count=per_layer(lambda layer, values: values["core_numbers"]),
         settings={"r": "rank", "u": "core_numbers"},
