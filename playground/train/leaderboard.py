@@ -21,7 +21,7 @@ from playground import settings
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT, METHODS
 from playground.adapt.tasks import Example
 from playground.adapt.variant import BASE, Variant
 from playground.compare.reading import common, virtual_tokens
@@ -109,7 +109,7 @@ def neutral_loss(model: Any, base: Base, shots: Sequence[Example] = ()) -> float
 
 def about(base: Base) -> dict[str, Any]:
     """What all rows were measured with; where it differs, they are measured again."""
-    recipes = {one.id: {"hyperparameters": one.complete({}), "steps": one.steps} for one in METHODS.values()}
+    recipes = {one.id: {"hyperparameters": one.complete({}), "steps": one.steps} for one in FRONT.values()}
     return {
         "base": base.id,
         "checksum": base.loaded_checksum,
