@@ -282,5 +282,5 @@ def test_nothing_else_in_the_playground_writes_to_disk() -> None:
 
 WRITERS = {
     "adapt/adapters.py", "actions/adapters.py", "model/embedded.py", "model/kernels.py",
-    "quantize/wholemodel.py", "train/recipe.py", "train/leaderboard.py",
+    "quantize/wholemodel.py", "train/recipe.py", "train/recipe_beginning.py", "train/leaderboard.py",
 }  # fmt: skip

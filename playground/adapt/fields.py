@@ -139,7 +139,7 @@ BEGINS = frozenset((
     "module_dropout", "rank_dropout_scale", "runtime_offload_base_weight",
 ))  # fmt: skip
 SEEDS = ("projection_prng_key", "random_loc_seed", "random_seed", "proj_seed", "projection_seed")  # of what is not trained
-SEED = Bound("seed", 0, 0, 2**32 - 1)
+PROJECTION_SEED = Bound("projection_seed", 0, 0, 2**32 - 1)  # a torch generator takes it
 
 
 def _only(name: str, value: Any) -> Check:
@@ -159,7 +159,7 @@ def _of_record(one: Method) -> tuple[dict[str, Check], frozenset[str]]:
     bounds = {bound.name: bound for bound in one.hyperparameters}
     own = {field: dataclasses.replace(bounds[name], name=field).check for field, name in one.settings.items()}
     where = {name: check for name, check in WHERE.items() if name in known}
-    seeds = {name: _optional(dataclasses.replace(SEED, name=name).check) for name in SEEDS if name in known}
+    seeds = {name: _optional(dataclasses.replace(PROJECTION_SEED, name=name).check) for name in SEEDS if name in known}
     always = {name: _only(name, value) for name, value in one.constants.items() if name not in seeds}
     switches = {name: _switch(name) for name in ("save_projection", "init_weights") if type(known.get(name)) is bool}
     dropouts = {name for name in known if name.endswith("_dropout")}
