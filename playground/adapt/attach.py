@@ -105,7 +105,7 @@ def _unfilled(base: Base, config: Any, found: Mapping[str, tuple[int, ...]]) -> 
             _check_shapes(base, expected, shapes)
         config.token_dim = width  # PEFT takes the hidden size, which is not every model's embeddings' width
     quantized = any(is_quantized(parameter) for parameter in base.model.parameters())
-    with _undrawn() if config.is_prompt_learning or quantized else torch.device("meta"):
+    with undrawn() if config.is_prompt_learning or quantized else torch.device("meta"):
         return wrapped(base, config)
 
 
@@ -128,7 +128,7 @@ def _fill(model: Any, device: torch.device) -> None:
                 module._parameters[name] = torch.nn.Parameter(room, requires_grad=False)
 
 
-def _undrawn() -> Any:
+def undrawn() -> Any:
     """A context, of this thread alone, in which new parameters begin with what lay in memory instead of noise."""
     import torch
     from torch.overrides import TorchFunctionMode

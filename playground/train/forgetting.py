@@ -43,9 +43,12 @@ class Forgetting:
         return self.after - self.before
 
 
-def forgetting(base: Base, variant: Variant) -> Generator[None, None, Forgetting]:
-    """What `variant` has forgotten of its base, which is `base`; pauses between two windows of the text."""
-    before = yield from _read(base, Variant(variant.base))
+def forgetting(base: Base, variant: Variant, former: Variant | None = None) -> Generator[None, None, Forgetting]:
+    """
+    What `variant` has forgotten of its base, which is `base`, or of a `former` variant of that; pauses between two windows
+    of the text.
+    """
+    before = yield from _read(base, former or Variant(variant.base))
     after = yield from _read(base, variant)
     pieces = [float(piece.mean()) for piece in (after - before).tensor_split(PIECES)]
     return Forgetting(float(before.mean()), float(after.mean()), beyond_noise(pieces))

@@ -112,14 +112,14 @@ def score(
     """A variant after the other, None for a pause; nothing more after a stop. `pool` as in `scored`."""
     for variant in job.variants:
         try:
-            yield (yield from _worth(job, variant, get_base(variant.base), stop, pool))
+            yield (yield from worth(job, variant, get_base(variant.base), stop, pool))
         except Stopped:
             return
         except PlaygroundError as error:
             yield Unscored(variant.id, error)
 
 
-def _worth(
+def worth(
     job: ScoreJob, variant: Variant, base: Base, stop: Callable[[], bool], pool: AnyPool | None
 ) -> Generator[None, None, Scored]:
     """What is known of a variant, or measured now. Raises Stopped, and PlaygroundError as `tasks.encode`."""

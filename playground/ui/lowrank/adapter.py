@@ -19,7 +19,7 @@ from playground.ui.kit.html import card
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section
 from playground.ui.kit.wording import Wording, html
-from playground.ui.lowrank import edits, overlap, softprompt
+from playground.ui.lowrank import edits, overlap, repair, softprompt
 from playground.ui.lowrank.linked import Linked, more, restore, run
 from playground.ui.lowrank.looked import FIRST, Cards, Looked, Picked
 from playground.ui.lowrank.shared import Shared, ready_made
@@ -53,22 +53,23 @@ def build(lab: Lab, above: Mapping[str, Any]) -> None:
             kept = make(gr.Slider, {"label": "edits.rank"}, minimum=1, maximum=8, step=1, value=8, elem_id="lab-kept")
         inside = make(html, {"value": lambda lang: card(lang, "inside")}, elem_id="lab-module")
     less = edits.build(lab)
+    fix = repair.build(lab)
     pair, other = overlap.build(lab)
     prompt, tokens = softprompt.build(lab)
     shared = Shared(lab.visitor, lab.language, lab.base, above["chosen"], less.prompt, module)
     cards = Cards(
-        **above, where=where, weights=(looked_into, *less.columns), module=module, kept=kept, knobs=less.knobs,
-        prompt=less.prompt, left_out=prompt.left_out, inside=inside,
+        **above, where=where, weights=(looked_into, *less.columns, fix.cards.column), module=module, kept=kept,
+        knobs=less.knobs, prompt=less.prompt, left_out=prompt.left_out, inside=inside,
     )  # fmt: skip
     overlap.wire(pair, shared)
-    attaching = edits.wire(shared, less), softprompt.wire(prompt, shared)
-    controls = shared.controls(Linked, **{**vars(cards), **vars(pair), **vars(cards.knobs)})
+    attaching = edits.wire(shared, less), repair.wire(fix, shared), softprompt.wire(prompt, shared)
+    controls = shared.controls(Linked, **{**vars(cards), **vars(pair), **vars(cards.knobs), **vars(fix.knobs)})
     section = Section(
         controls, [*cards.all, pair.other, pair.side], lambda linked: {}, cards.follow,
         stamp=cards.stamp, offered=[cards.adapter, module, cards.knobs.kinds, prompt.left_out],
         run=partial(run, cards), restore=partial(restore, cards), more=more,
     )  # fmt: skip
-    _wire(lab.draw(section, first, second, *less.places, other, tokens), shared, cards, attaching)
+    _wire(lab.draw(section, first, second, *less.places, fix.place, other, tokens), shared, cards, attaching)
 
 
 @contextmanager
