@@ -146,7 +146,17 @@ def test_a_spanish_sentence_is_not_the_english_one() -> None:
 PARAMETERS = {parameter.name: parameter for one in METHODS.values() for parameter in one.hyperparameters}
 CHOICES = [(name, str(choice)) for name, parameter in PARAMETERS.items() for choice in parameter.choices]
 ROOMS = ("tokens", "samples", "prepared", "inside")
-FACTS = ("relative", "effective", "kept", "within", "within_own", "within_random", "amplification")
+FACTS = (
+    "relative",
+    "effective",
+    "energy_rank",
+    "noise_rank",
+    "kept",
+    "within",
+    "within_own",
+    "within_random",
+    "amplification",
+)
 EXPANSIONS: dict[str, Iterable[Any]] = {
     "tabs.{}": list(SECTIONS),
     "section.{}": [name for names in SECTIONS.values() for name in names],
