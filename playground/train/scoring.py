@@ -94,7 +94,7 @@ class Unscored:
 class ScoreJob:
     """
     Score variants on the held-out examples of a task; `losses` of theirs that are known, by the variant's id. With
-    `neutral`, also what the adapters among them have forgotten.
+    `neutral`, also what the adapters among them have forgotten, but for few-shot as a reference.
     """
 
     task: Task
@@ -127,7 +127,7 @@ def worth(
     if found is None:
         found = yield from _measured(job, variant, base, stop, pool)
         keep(base, variant, job.task, found)
-    if job.neutral and variant.adapter:
+    if job.neutral and variant.adapter and variant.id != FEW_SHOT:
         found = replace(found, forgetting=(yield from _stoppable(forgetting(base, variant), stop)))
     return found
 

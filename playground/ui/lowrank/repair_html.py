@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from playground.actions.scores import moved
-from playground.locales import counted, number, percent, significant, text
+from playground.locales import counted, number, percent, significant, text, trimmed
 from playground.lowrank.intruders import directions
 from playground.model.modules import kind_of, layer_of
 from playground.plots.kit.figures import change
@@ -40,7 +40,7 @@ def in_module(base: Base, adapter: Adapter, module: str, repair: Repair, languag
     drawn = marked(found.values[:shown].tolist(), found.cosines[:shown].tolist(), there, repair.top_k, language)
     place = text(language, "lowrank.module", layer=layer_of(module), kind=kind_of(module))
     least = significant(language, float(found.cosines[: repair.top_k].min()))
-    epsilon, top_k = significant(language, repair.threshold_epsilon), min(repair.top_k, len(found.values))
+    epsilon, top_k = trimmed(language, repair.threshold_epsilon), min(repair.top_k, len(found.values))
     said = counted(language, "repair.module", len(there), module=place, least=least, epsilon=epsilon, top_k=top_k)
     line = f'<p class="pp-outcome">{escape(said)}</p>'
     return f"<div {colour(adapter.record.method)}>{drawn}{line}{small(words(language, 'repair.module.help'))}</div>"
@@ -59,7 +59,7 @@ def drawn(done: Repaired, method: str, language: str) -> str:
 def found(done: Repaired, language: str) -> str:
     """How many intruders there are, in how many modules."""
     if not done.found.total:
-        return text(language, "repair.found.none", epsilon=significant(language, done.repair.threshold_epsilon))
+        return text(language, "repair.found.none", epsilon=trimmed(language, done.repair.threshold_epsilon))
     figures = {"intruded": done.found.intruded, "modules": done.found.modules}
     written = {name: number(language, one) for name, one in figures.items()}
     return counted(language, "repair.found", done.found.total, **written)
@@ -100,7 +100,7 @@ def standings(done: Repaired, method: str, language: str) -> str:
 
 def title(who: str, done: Repaired, language: str) -> str:
     """What a pane is called: the repaired one with its λ."""
-    strength = significant(language, done.repair.mitigation_lambda)
+    strength = trimmed(language, done.repair.mitigation_lambda)
     return text(language, f"repair.who.{who}", strength=strength)
 
 
@@ -110,7 +110,7 @@ def answers(worth: Sequence[Scored], method: str, language: str) -> str:
     if not asked:
         return ""
     blocks = [_question(place, asked, method, language) for place in range(len(asked[0].examples))]
-    more = f"<details><summary>{words(language, 'score.read')}</summary>{''.join(blocks[1:])}</details>"
+    more = f'<details class="pp-behind"><summary>{words(language, "score.read")}</summary>{"".join(blocks[1:])}</details>'
     return blocks[0] + (more if len(blocks) > 1 else "")
 
 
