@@ -5,7 +5,7 @@ Measures the base on every task, and few-shot beside it. Trains prompt tuning, I
 the tasks below (seed 0), and the variants that the labs compare with them; saves the adapters as PEFT folders in
 `examples/adapters`, compares them, and records the comparisons in `examples/comparisons`; measures the base in every number
 format; runs what the lessons show. Trains what they replay, looked at more often than a visitor would wait for, and records
-all of it in `examples/runs`. About half an hour on two cores.
+all of it in `examples/runs`. About three quarters of an hour on two cores.
 Needs the package installed, as `make` does it.
 """
 
@@ -16,7 +16,8 @@ import shutil
 import sys
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -26,22 +27,26 @@ from playground import settings
 from playground.actions.quantize import recording
 from playground.adapt import tasks
 from playground.adapt.adapters import read, save
+from playground.adapt.initialization import begins
 from playground.adapt.methods import method
 from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob
 from playground.learn import mixed_precision, notebooks, timing
 from playground.learn.recorded import FOLDER as RUNS_FOLDER
-from playground.model.bases import BASES
+from playground.lowrank import initialization
+from playground.model.bases import BASES, Base
 from playground.model.catalogue import FORMS
 from playground.quantize.wholemodel import WholeJob, survey
 from playground.train import looks, scoring
+from playground.train.beginning import beginning
 from playground.train.evaluation import SAMPLE_TOKENS, held_out_loss, questions, sample_answers
 from playground.train.few_shot import reference
 from playground.train.job import Ended, Step, TrainingJob
 from playground.train.pauses import finished
 from playground.train.record import hardware, versions
 from playground.train.schedule import USUAL, Pace
+from playground.train.trainable import wrap
 from playground.train.training import train
 
 QUESTIONS = {
@@ -69,12 +74,15 @@ RECIPES = [Recipe(f"{task}-{method}", task, method) for task in QUESTIONS for me
     Recipe("pirate-dora", "pirate", "lora", {"dora": True}),
     Recipe("pirate-qlora", "pirate", "qlora", steps=24),  # as many as pirate-lora: the quantization lab holds them together
 ]
+RANKS = (1, 2, 4, 16)  # beside the default of 8, with its scale: alpha is twice the rank
 RATE = {"learning_rate": 0.03}  # of the course's notebooks
 RUNS = [
-    *(Recipe(f"pirate-{method}", "pirate", method) for method in METHODS),
+    *(Recipe(f"pirate-{method}", "pirate", method) for method in (*METHODS, "full_fine_tuning")),
+    *(Recipe(f"pirate-lora-{rank}", "pirate", "lora", {"rank": rank, "alpha": 2 * rank}) for rank in RANKS),
     Recipe("pirate-calm", "pirate", "lora", {"rank": 4, "alpha": 1, **RATE}),
     Recipe("pirate-exploded", "pirate", "lora", {"rank": 8, "alpha": 16, **RATE}),
 ]
+RACE = "initialization"
 CLOSELY = Pace(least=12, most=12, answered=1)
 
 
@@ -101,8 +109,7 @@ def record_run(recipe: Recipe) -> None:
     """Train what a lesson replays, and keep everything but the adapter."""
     job, spent = job_of(recipe), defaultdict[str, list[float]](list)
     base = BASES.get(method(job.method).base_id(job.base, job.hyperparameters))  # not counted
-    alone = base.device.type == "cpu" and torch.get_num_threads() == 1  # then what others take does not count
-    clock = time.process_time if alone else time.perf_counter
+    clock = clock_of(base)
     before = clock()
     for event in train(job, BASES.get, pace=CLOSELY):
         now = clock()
@@ -169,6 +176,44 @@ def lessons() -> None:
         path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
+def race() -> None:
+    """The first steps from every initialization of LoRA, three seeds each, for the low-rank lab."""
+    races: list[dict[str, Any]] = []
+    for rate in initialization.RATES:
+        for found in initialization.race(settings.DEFAULT_BASE, rate, BASES.get, lambda: False):
+            if found and found.curves[-1].ended:
+                last = found.curves[-1]
+                print(rate, last.start, last.seed, last.held_out[-1], flush=True)
+        assert found
+        races.append({"rate": rate, "curves": [asdict(one) for one in found.curves]})
+    base = BASES.get(settings.DEFAULT_BASE)
+    taken = {start: seconds_to_begin(start) for start in initialization.STARTS}
+    for one in (curve for whole in races for curve in whole["curves"]):
+        one["beginning"] = taken[initialization.Start(one["method"], one["initialization"])]
+    content = {"base": base.id, "hardware": hardware(base), "versions": versions(), "races": races}
+    initialization.FILE.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+def seconds_to_begin(start: initialization.Start) -> float:
+    """What a run's initialization takes; where nothing else can be counted, the processor's time."""
+    job = TrainingJob(
+        settings.DEFAULT_BASE, start.method, tasks.task(initialization.TASK), {"initialization": start.initialization}, 1
+    ).checked()
+    base = BASES.get(method(job.method).base_id(job.base, job.hyperparameters))
+    model, _ = wrap(base, method(job.method), job.hyperparameters)
+    encoded = [tasks.encode(base.tokenizer, one) for one in job.task.train]
+    clock = clock_of(base)
+    before = clock()
+    finished(beginning(job, base, model, encoded, BASES.get))
+    return round(clock() - before, 3) if begins(job.hyperparameters) else 0.0
+
+
+def clock_of(base: Base) -> Callable[[], float]:
+    """On one thread the processor's time: what others take does not count."""
+    alone = base.device.type == "cpu" and torch.get_num_threads() == 1
+    return time.process_time if alone else time.perf_counter
+
+
 def look() -> None:
     """What the base makes of every task before anything is trained."""
     base, made = BASES.get(settings.DEFAULT_BASE), {}
@@ -200,13 +245,15 @@ def score() -> None:
 
 def main() -> None:
     """
-    Everything, or what is named as arguments: runs, as `runs/<id>`; adapters, after which whatever shows them is recorded
-    again as well.
+    Everything, or what is named as arguments: runs, as `runs/<id>`; `initialization`; adapters, after which whatever shows
+    them is recorded again as well.
     """
     named = sys.argv[1:]
     for run in RUNS:
         if not named or f"runs/{run.id}" in named:
             record_run(run)
+    if not named or RACE in named:
+        race()
     adapters = [one for one in RECIPES if not named or one.id in named]
     if not adapters:
         return

@@ -59,6 +59,7 @@ MAX_RECORD_BYTES = 2_000_000  # record.json, with the losses and samples of a wh
 MAX_PATTERN_SECONDS = 5.0  # for all regular expressions of one config
 MAX_VIRTUAL_TOKENS = 512  # of an upload: they are read before every prompt
 MAX_UNDOING_MULTIPLICATIONS = 2e11  # of the factorizations that PiSSA and OLoRA begin with
+MAX_EVA_READS = 64  # batches, until the directions that EVA begins with stay
 MAX_ADAPTER_NAME = 60
 
 # Low-rank lab

@@ -37,12 +37,15 @@ from playground.learn.notebooks import NOTEBOOKS
 from playground.learn.route import LESSONS, ROUTE
 from playground.learn.timing import KINDS
 from playground.locales import choose, counted, number, percent, scientific, seconds, significant, size, text, words, written
+from playground.lowrank.mix import MAJORITY_SIGN, RULES
 from playground.lowrank.toy import TARGETS as TOYS
 from playground.plots.quantize.tensor import COLUMNS as TENSOR_COLUMNS
 from playground.plots.quantize.wholemodel import COLUMNS
 from playground.quantize.tensor import STOPS
 from playground.ui.kit.links import SECTIONS
 from playground.ui.learn.sheets_html import KINDS as SHEETS
+from playground.ui.lowrank import initialization_html
+from playground.ui.lowrank.mixing_controls import MEASURES, WEIGHTS
 from playground.ui.lowrank.overlap import SIDES
 from playground.ui.quantize.bits_html import RECORD
 from playground.ui.quantize.tensor_controls import ELSEWHERE, SOURCES
@@ -98,6 +101,8 @@ SAME_IN_BOTH = {"decoding.top",
     "header.title",  # the name
     "methods.prompt_tuning.name", "methods.lora.name", "methods.ia3.name", "methods.qlora.name", "methods.few_shot.name",
     "score.reference.few_shot", "section.qlora",
+    "mix.rule.ties", "mix.rule.dare_linear",  # names of rules
+    *(f"mix.short.{name}" for name in ("svd", "ties", "dare_linear", "dare_ties")),
     "hyperparameters.dora", "pane.dora", "hyperparameters.dropout", "decoding.top_p", "tasks.json.name",  # terms of art
     "pane.tokens_one", "pane.tokens", "pane.speed",  # "token" is the Spanish word too
     "tokens.below", "module.delta",  # signs
@@ -144,7 +149,7 @@ def test_a_spanish_sentence_is_not_the_english_one() -> None:
 # What the code asks for: keys are literals, or patterns that the registries fill
 
 PARAMETERS = {parameter.name: parameter for one in METHODS.values() for parameter in one.hyperparameters}
-CHOICES = [(name, str(choice)) for name, parameter in PARAMETERS.items() for choice in parameter.choices]
+CHOICES = [(one.name, str(choice)) for way in METHODS.values() for one in way.hyperparameters for choice in one.choices]
 ROOMS = ("tokens", "samples", "prepared", "inside")
 FACTS = (
     "relative",
@@ -187,8 +192,20 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "repair.pane.{}": ["base", "whole", "repaired"],
     "repair.{}": ["threshold_epsilon", "top_k", "mitigation_lambda"],
     "repair.{}.help": ["threshold_epsilon", "top_k", "mitigation_lambda"],
+    "mix.{}": [*WEIGHTS, "weight", "rule", "rank", "density", "majority_sign", "seed"],
+    "mix.{}.help": ["rank", "density"],
+    "mix.how.{}": ["linear", "switching", "stacking", "orthogonal"],
+    "mix.majority_sign.{}": MAJORITY_SIGN.choices,
+    "mix.on.{}": ["updates", "factors"],
+    "mix.on.{}.help": ["updates", "factors"],
+    "mix.rule.{}": {one.family for one in RULES.values()},
+    "mix.rule.{}.help": {one.family for one in RULES.values()},
+    "mix.short.{}": {one.family for one in RULES.values()},
+    "mix.show.{}": MEASURES,
     "score.column.{}": ["variant", "loss", "score", "right"],
     "score.reference.{}": REFERENCES,
+    "initialization.{}": ["random", "orthogonal", "better", "worse"],
+    "initialization.verdict.{}": initialization_html.OUTCOMES,
     "runs.{}": ["stopped", "diverged"],
     "runs.column.{}": ["run", "parameters", "steps", "seed", "loss", "score", "right", "forgetting", "seconds"],
     "board.column.{}": leaderboard_html.COLUMNS,
@@ -240,6 +257,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "breakeven.{}": ["requests", "examples", "steps", "counts", "rule", "left_out"],
     "timing.head.{}": ["time", "rate", "moved", "ratio"],
     "timing.kind.{}": KINDS,
+    "timing.why.{}": ["converted", "own"],
     "mixed.{}": WAYS,
     "mixed.head.{}": ["loss", "zeros", "largest", "skipped"],
     "mixed.way.{}": ["mixed", "scaled", "pure", "zeros"],
@@ -276,6 +294,7 @@ def speaks(tree: Any) -> Any:
     return "playground.locales" in modules or bool(names & {"locales", "html", "words", "Wording"})
 
 
+@cache
 def speaking() -> Any:
     return [tree for tree in trees().values() if speaks(tree)]
 
@@ -293,6 +312,7 @@ def calls(tree: Any, *names: Any) -> Any:
                 yield node
 
 
+@cache
 def literals() -> Any:
     """Every string in a speaking module that looks like a key: its first part is one of the locale files' rooms."""
     rooms = {key.partition(".")[0] for key in words("en")}
@@ -322,6 +342,7 @@ def possible(node: Any, tree: Any) -> Any:
     return [node.value] if isinstance(node, ast.Constant) else []
 
 
+@cache
 def raised() -> Any:
     """(key, names of values) of every PlaygroundError in the code."""
     found = [(call, tree) for tree in trees().values() for call in calls(tree, "PlaygroundError") if call.args]

@@ -19,6 +19,7 @@ from playground.actions.scores import AFTER, ELSEWHERE, score_adapter, score_jso
 from playground.actions.work import expected_wait
 from playground.adapt import tables, tasks
 from playground.adapt.fitting import check_fits
+from playground.adapt.initialization import copies
 from playground.adapt.methods import method
 from playground.bounds import finite
 from playground.errors import PlaygroundError
@@ -93,13 +94,13 @@ def _then_scored(key: str, job: TrainingJob, stop: Callable[[], bool]) -> Iterat
 def served(
     base_id: str, method_id: str, task: str | tasks.Task, values: Mapping[str, Any], *, steps: int | None, seed: int
 ) -> tuple[TrainingJob, int]:
-    """The checked job of a training that can be served, and how many parameters it trains. Raises PlaygroundError."""
+    """The checked job of a training that can be served, and how many parameters it holds. Raises PlaygroundError."""
     learned = tasks.task(task) if isinstance(task, str) else task
     job = TrainingJob(base_id, method_id, learned, dict(values), steps, seed).checked()
     chosen = method(method_id)
     check_fits(chosen, base_id, architecture(base_id))
     have(chosen.base_id(base_id, job.hyperparameters))
-    return job, count_parameters(base_id, method_id, job.hyperparameters)["trainable"]
+    return job, copies(job.hyperparameters) * count_parameters(base_id, method_id, job.hyperparameters)["trainable"]
 
 
 def learning(key: str, job: TrainingJob, stop: Callable[[], bool]) -> Iterator[Event | None]:
@@ -238,6 +239,7 @@ def _score(view: dict[str, Any], event: Any) -> None:
 def _ended(view: dict[str, Any], event: Any) -> None:
     state = "diverged" if event.event == "failed" else event.event
     view |= {"state": state, "elapsed": event.seconds, "own_seconds": True, "error": event.error}
+    view["beginning"] = event.adapter.record.beginning
     if event.kept:
         view["adapter"] = event.adapter.summary()
         view["checkpoints"] = [checkpoint.step for checkpoint in event.adapter.checkpoints]

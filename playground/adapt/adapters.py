@@ -59,7 +59,9 @@ class Record:
     hardware: str = ""
     precision: str = "float32"  # of the products with frozen weights while it was trained
     made_for: str = ""  # the base that an upload names, where it is not called as the one that it fits
-    undone: str = ""  # the initialization that an upload was freed from: "PiSSA", "OLoRA"
+    undone: str = ""  # the initialization whose part of the base the adapter holds: "PiSSA", "OLoRA"
+    beginning: float = 0.0  # of the seconds, those that the initialization took
+    mix: dict[str, Any] = field(default_factory=dict)  # of what, where it is a sum of others (`lowrank.mixing.Mix.told`)
 
     @property
     def untrained(self) -> bool:
@@ -135,6 +137,7 @@ class Adapter:
             "number": self.number,
             "made_for": record.made_for,
             "undone": record.undone,
+            "mixed": bool(record.mix),
         }
 
     def size(self) -> int:

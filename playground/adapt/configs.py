@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from playground.adapt import initialization
 from playground.adapt.targets import IA3_FEEDFORWARD, IA3_TARGETS, targeted, used_as
 from playground.errors import PlaygroundError
 from playground.model.architecture import Linear, described
@@ -24,11 +25,12 @@ HEADS = ("num_attention_heads", "n_heads", "n_head", "num_heads")  # a config's 
 def lora_config(base: Base, values: Values) -> PeftConfig:
     from peft import LoraConfig
 
-    names = names_of(base, targeted(base.architecture, values["targets"]))
+    layers = targeted(base.architecture, values["targets"])
+    initialization.check(base, values, layers)
+    names = names_of(base, layers)
     return LoraConfig(
         task_type="CAUSAL_LM",
-        r=values["rank"],
-        lora_alpha=values["alpha"],
+        **initialization.shape(values),
         target_modules=names,
         fan_in_fan_out=_transposed(base, names),
         lora_dropout=values["dropout"],

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from playground.adapt import initialization
 from playground.adapt.configs import ia3_config, lora_config, prompt_tuning_config
 from playground.adapt.targets import IA3_FEEDFORWARD, IA3_TARGETS, TARGETS, targeted, used_as
 from playground.bounds import Bound, shown
@@ -63,13 +64,14 @@ class Method:
 
     def counts(self, architecture: Architecture, values: Values) -> dict[str, Any]:
         """
-        Trainable and total parameters as PEFT's `get_nb_trainable_parameters` gives them, and the bytes of what is
-        trained in float32. What is the base's own among the trained (biases, or everything) is in its total already.
+        Trainable and total parameters as PEFT's `get_nb_trainable_parameters` gives them, and the bytes of what the
+        adapter holds in float32. What is the base's own among the trained (biases, or everything) is in its total already.
         """
         complete = self.complete(values)
         trainable = self.count(architecture, complete)
         total = architecture.parameters + trainable - self.own(architecture, complete)
-        return {"trainable_parameters": trainable, "total_parameters": total, "bytes": 4 * trainable}
+        copies = initialization.copies(complete)
+        return {"trainable_parameters": trainable, "total_parameters": total, "bytes": 4 * trainable * copies}
 
     def base_id(self, base_id: str, values: Values) -> str:
         """The base whose frozen weights this method adapts: QLoRA's is the 4-bit form of the one asked for."""
@@ -171,6 +173,7 @@ METHODS: dict[str, Method] = {
                 *LORA_ADVANCED,
                 Bound("dora", False, advanced=True),
                 Bound("bias", "none", choices=("none", "lora_only"), advanced=True),
+                Bound("initialization", initialization.RANDOM, choices=initialization.LORA, advanced=True),
                 batch_size(4),
             ),
             count=count_lora,
@@ -195,6 +198,7 @@ METHODS: dict[str, Method] = {
                 *LORA,
                 *LORA_ADVANCED,
                 Bound("double_quantization", True, advanced=True),
+                Bound("initialization", initialization.RANDOM, choices=initialization.QLORA, advanced=True),
                 batch_size(4),
             ),
             count=count_lora,

@@ -51,7 +51,7 @@ def plain_lora(
     return _doubled(config), found
 
 
-def _pissa(weight: torch.Tensor, rank: int, scale: float) -> Factors:
+def principal(weight: torch.Tensor, rank: int, scale: float) -> Factors:
     """The largest singular values, half in each factor (Meng et al. 2024, section 3), rounded as PEFT rounds them."""
     u, values, vh = torch.linalg.svd(weight, full_matrices=False)
     roots = torch.sqrt(values[:rank] / scale)
@@ -64,7 +64,7 @@ def _olora(weight: torch.Tensor, rank: int, scale: float) -> Factors:
     return r[:rank], q[:, :rank]
 
 
-TAKEN_OUT: Mapping[str, Callable[[torch.Tensor, int, float], Factors]] = {"pissa": _pissa, "olora": _olora}
+TAKEN_OUT: Mapping[str, Callable[[torch.Tensor, int, float], Factors]] = {"pissa": principal, "olora": _olora}
 
 
 def _doubled(config: Mapping[str, Any]) -> dict[str, Any]:

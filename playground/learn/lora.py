@@ -6,13 +6,12 @@ Computed on `playground.lowrank.toy`, recorded with the ready-made adapters, or 
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
 
-from playground import settings
 from playground.learn.figures import Bar, Figure, Figures
+from playground.learn.recorded import recorded_run
 from playground.lowrank import toy
 
 SIDE, RANK = 50, 2  # the course's example
@@ -56,17 +55,12 @@ WIKISQL = {1: 73.4, 2: 73.3, 4: 73.7, 8: 73.8, 64: 73.5}
 
 
 def rank() -> Figures:
-    """The published scores by rank, and held-out losses of this project's two pirates."""
+    """The published scores by rank, and held-out losses of this project's pirates, of recorded runs with one seed."""
     bars = tuple(Bar(f"rank_{rank}", Figure(score, "%", 1)) for rank, score in WIKISQL.items())
-    two, eight = held_out("pirate-lora-rank-2"), held_out("pirate-lora")
-    more = {"before": Figure(eight[0], "", 2), "two": Figure(two[-1], "", 2), "eight": Figure(eight[-1], "", 2)}
+    one, eight = (recorded_run(run).looks for run in ("pirate-lora-1", "pirate-lora"))
+    ends = {"before": eight[0], "one": one[-1], "eight": eight[-1]}
+    more = {name: Figure(look.held_out, "", 2) for name, look in ends.items()}
     return Figures(max(WIKISQL.values()) - min(WIKISQL.values()), bars, more, origin="published")
-
-
-def held_out(adapter: str) -> list[float]:
-    """The held-out losses that were recorded when a ready-made adapter was trained, the first before any step."""
-    path = settings.EXAMPLES / "adapters" / adapter / "record.json"
-    return [loss for _, loss in json.loads(path.read_text(encoding="utf-8"))["held_out"]]
 
 
 # The course's stored outputs (peremartra/Large-Language-Model-Notebooks-Course): LoRA_Tuning_PEFT.ipynb with r = 4 and

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 RECORD = settings.EXAMPLES / "products.json"
 LAYER = "up_proj"
 BATCHES = (1, 64)  # tokens
+# By type: what torch calls the instructions that a processor may have for its products (torch.cpu.get_capabilities)
+INSTRUCTIONS = {
+    "bfloat16": ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"), "float16": ("avx512_fp16", "amx_fp16", "fp16_arith"),
+}  # fmt: skip
 SECONDS, LEAST, MOST = 0.12, 3, 50  # for one product, and how often it is repeated
 Multiply = Callable[[], object]
 
@@ -34,7 +38,8 @@ class Product:
     The product of `tokens` with the layer's weight in one of KINDS: `seconds`, the shortest of several times (what disturbs
     only adds to one, as the documentation of `timeit` says), None where this machine has no such product; operations; and
     the bytes that it has to move: weights as they are held (and, where they are turned back into float32, that copy written
-    and read), what goes in and what comes out.
+    and read), what goes in and what comes out. `native`: whether torch finds instructions for such products on this
+    processor; None for what it is not asked about.
     """
 
     kind: str
@@ -42,6 +47,7 @@ class Product:
     seconds: float | None
     operations: int
     moved: int
+    native: bool | None = None
 
     @property
     def rate(self) -> float:
@@ -69,7 +75,18 @@ def products(device: str = "cpu") -> Iterator[Product]:
             width = 1 if kind == "int8" else 2 if kind in ("bfloat16", "float16") else 4
             out = 4 if kind == "int8" else width  # int32 sums
             moved = held + tokens * (inputs * width + outputs * out)
-            yield Product(kind, tokens, _shortest(multiply, device), 2 * tokens * inputs * outputs, moved)
+            spent, operations = _shortest(multiply, device), 2 * tokens * inputs * outputs
+            yield Product(kind, tokens, spent, operations, moved, native(kind, device))
+
+
+def native(kind: str, device: str) -> bool | None:
+    """Whether torch finds instructions of its own for products of a type; None on what is no processor, and for others."""
+    import torch
+
+    if device != "cpu" or kind not in INSTRUCTIONS:
+        return None
+    found = torch.cpu.get_capabilities()
+    return any(found.get(name, False) for name in INSTRUCTIONS[kind])
 
 
 def _shortest(multiply: Multiply, device: str) -> float | None:

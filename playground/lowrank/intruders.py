@@ -9,6 +9,7 @@ multiplies what intruders hold of W + ΔW by λ and keeps the rank. Knows nothin
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -135,8 +136,10 @@ def _reduced(base: Base, adapter: Adapter, repair: Repair) -> Generator[None, No
     from peft.tuners.lora import LoraLayer
 
     model: Any = attach(base, Variant(base.id, adapter)).model
+    plain = copy.copy(model.peft_config[OLD])
+    plain.init_lora_weights = True  # PiSSA's would take its part out of the base's weights once more
     with undrawn():
-        model.add_adapter(NEW, model.peft_config[OLD])
+        model.add_adapter(NEW, plain)
     for name, layer in model.named_modules():
         if isinstance(layer, LoraLayer):
             with torch.no_grad():

@@ -15,6 +15,7 @@ from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN_FILE, TASK_IDS
 from playground.locales import text
 from playground.model.catalogue import BITSANDBYTES, split_id
+from playground.train.recipe_beginning import Start, start_of
 
 WIDTH = 110  # of a line that holds a whole config
 FEW_SHOT = "few_shot"
@@ -111,21 +112,26 @@ print(answer)
 def python(adapter: Adapter, language: str) -> str:
     """A script that makes the same adapter again and saves it; for few-shot, one that asks with the same examples."""
     record = adapter.record
-    parts = [_imports(adapter), _settings(record, language), TOKENIZER + "\n" + _model(adapter), _rows(record, language)]
+    start = start_of(record.hyperparameters)
+    loaded = TOKENIZER + "\n" + _model(adapter) + ("" if start.reads else _wrapped(adapter, start))
+    parts = [_imports(adapter, start), _settings(record, language), loaded, _rows(record, language)]
     if record.method == FEW_SHOT:
         return "\n".join([*parts, ASK])
     encode = f"# {text(language, 'recipe.labels')}\n{ENCODE}"
     peft = f"  # {text(language, 'recipe.load')}" if record.method in DOWNLOADABLE else ""
-    return "\n".join([*parts[:-1], parts[-1] + "\n", encode + "\n", LOOP, f'model.save_pretrained("my-adapter"){peft}\n'])
+    late = [_wrapped(adapter, start)] if start.reads else []
+    saved = f'model.save_pretrained("my-adapter"{start.saved}){peft}\n'
+    return "\n".join([*parts[:-1], parts[-1] + "\n", encode + "\n", *late, LOOP, saved])
 
 
-def _imports(adapter: Adapter) -> str:
+def _imports(adapter: Adapter, start: Start) -> str:
     record = adapter.record
     trains, form = record.method != FEW_SHOT, _form(record)
     plain = ["json", *(["math"] if trains else []), "random"]
     found = [*(["BitsAndBytesConfig"] if form in BITSANDBYTES else []), "AutoModelForCausalLM", "AutoTokenizer"]
-    peft = [f"from peft import {', '.join(sorted((_config(adapter)[0], 'get_peft_model')))}"] if adapter.config else []
-    lines = [*(f"import {name}" for name in plain), "", "import torch", *peft]
+    names = sorted((_config(adapter, start)[0], "get_peft_model", *start.imports)) if adapter.config else []
+    peft = [f"from peft import {', '.join(names)}"] if names else []
+    lines = [*(f"import {name}" for name in plain), "", "import torch", *peft, *start.lines]
     return "\n".join([*lines, f"from transformers import {', '.join(sorted(found))}", ""])
 
 
@@ -151,7 +157,7 @@ def _settings(record: Record, language: str) -> str:
 
 
 def _model(adapter: Adapter) -> str:
-    """The base as it was read, and PEFT around it. The seed decides the values that an adapter starts from."""
+    """The base as it was read."""
     form = _form(adapter.record)
     options = "dtype=torch.float32"
     if form in BITSANDBYTES:
@@ -160,10 +166,15 @@ def _model(adapter: Adapter) -> str:
         lines = [f"model = AutoModelForCausalLM.from_pretrained(\n    BASE,\n    {options})"]
     else:
         lines = [f"model = AutoModelForCausalLM.from_pretrained(BASE, {options}).to(device)"]
-    if adapter.config:
-        name, arguments = _config(adapter)
-        lines += [f"config = {_call(name, arguments)}", "torch.manual_seed(SEED)", "model = get_peft_model(model, config)"]
     return "\n".join([*lines, ""])
+
+
+def _wrapped(adapter: Adapter, start: Start) -> str:
+    """PEFT around the base. The seed decides the values that an adapter starts from."""
+    if not adapter.config:
+        return ""
+    config = f"config = {_call(*_config(adapter, start))}\n"
+    return f"{config}torch.manual_seed(SEED)\nmodel = get_peft_model(model, config)\n{start.after}"
 
 
 def _rows(record: Record, language: str) -> str:
@@ -177,7 +188,7 @@ def _form(record: Record) -> str | None:
     return split_id(METHODS[record.method].base_id(record.base, record.hyperparameters))[1]
 
 
-def _config(adapter: Adapter) -> tuple[str, dict[str, str]]:
+def _config(adapter: Adapter, start: Start) -> tuple[str, dict[str, str]]:
     """PEFT's class for the adapter's config and its arguments, as they are written; what is PEFT's default is left out."""
     from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftType
 
@@ -195,7 +206,7 @@ def _config(adapter: Adapter) -> tuple[str, dict[str, str]]:
     if values.get("initialization") == "text":  # saved without it: the learned tokens have replaced the text
         text_of_it = {"prompt_tuning_init_text": repr(values["initialization_text"]), "tokenizer_name_or_path": "BASE"}
         chosen |= {"prompt_tuning_init": repr("TEXT"), **text_of_it}
-    return kind.__name__, chosen
+    return kind.__name__, chosen | dict(start.arguments)
 
 
 def _call(name: str, arguments: dict[str, str]) -> str:

@@ -6,15 +6,28 @@ from __future__ import annotations
 
 import platform
 import uuid
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 import torch
 
-from playground.adapt.adapters import Record
+from playground.adapt.adapters import Checkpoint, Record
 from playground.bounds import finite
 from playground.model.bases import Base
 from playground.train.job import TrainingJob
+
+
+@dataclass
+class Progress:
+    """What a run has seen so far; it becomes the record."""
+
+    losses: list[tuple[int, float]] = field(default_factory=list)
+    held_out: list[tuple[int, float]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+    seconds: float = 0.0
+    beginning: float = 0.0  # of them
 
 
 def record(job: TrainingJob, base: Base, seconds: float, precision: str = "float32", **seen: Any) -> Record:

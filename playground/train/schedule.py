@@ -25,7 +25,7 @@ def rate_factor(step: int, steps: int) -> float:
 class Pace:
     """
     How often a run is looked at: evaluations at least and at most, besides the one before the first step. With every
-    `answered`-th of them and at the end the sample questions are answered as well: writing takes longer.
+    `answered`-th of them and at the end the sample questions are answered as well: writing takes longer. 0: never.
     """
 
     least: int = 3
@@ -38,6 +38,8 @@ class Pace:
 
     def answers(self, steps: int) -> list[int]:
         """Those of them at which the sample questions are answered."""
+        if not self.answered:
+            return []
         return sorted({*range(0, steps + 1, self.answered * self._every(steps)), steps})
 
     def _every(self, steps: int) -> int:

@@ -11,16 +11,14 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import torch
-from peft import get_peft_model_state_dict
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from playground.adapt import tasks
+from playground.adapt import initialization, tasks
 from playground.adapt.adapters import Adapter, Checkpoint
 from playground.adapt.methods import Method, method
 from playground.compare.pool import AnyPool
@@ -29,6 +27,7 @@ from playground.model.bases import Base
 from playground.model.kernels import halved
 from playground.train import looks
 from playground.train.batches import by_length, shares, shuffled
+from playground.train.beginning import beginning
 from playground.train.effort import STEP, Effort
 from playground.train.evaluation import check_lengths, held_out_losses, questions, response_logits, sample_answers
 from playground.train.few_shot import few_shot
@@ -36,10 +35,10 @@ from playground.train.job import Ended, Evaluation, Event, Sample, Started, Step
 from playground.train.looks import Look
 from playground.train.pauses import Stopped, between, finished, pausing, timed
 from playground.train.products import products_of
-from playground.train.record import new_id, record
+from playground.train.record import Progress, new_id, record
 from playground.train.schedule import USUAL, Pace, rate_factor
 from playground.train.together import Company, Request
-from playground.train.trainable import wrap
+from playground.train.trainable import held_tensors, wrap
 
 CLIP = 1.0
 
@@ -66,18 +65,7 @@ def train(
     if chosen.id == "few_shot":
         yield from few_shot(job, base, stop, pool)
     else:
-        yield from _Run(job, chosen, base, stop, company, pool, pace).events()
-
-
-@dataclass
-class _Progress:
-    """What a run has seen so far; it becomes the record."""
-
-    losses: list[tuple[int, float]] = field(default_factory=list)
-    held_out: list[tuple[int, float]] = field(default_factory=list)
-    samples: list[dict[str, Any]] = field(default_factory=list)
-    checkpoints: list[Checkpoint] = field(default_factory=list)
-    seconds: float = 0.0
+        yield from _Run(job, chosen, base, stop, company, pool, pace, get_base).events()
 
 
 class _Run:
@@ -86,8 +74,9 @@ class _Run:
     def __init__(
         self, job: TrainingJob, chosen: Method, base: Base, stop: Callable[[], bool],
         company: Company | None, pool: AnyPool | None, pace: Pace,
+        get_base: Callable[[str], Base],
     ) -> None:  # fmt: skip
-        self.job, self.base, self.stop, self.progress = job, base, stop, _Progress()
+        self.job, self.base, self.stop, self.progress = job, base, stop, Progress()
         self.company, self.pool = company if company and company.pays(base) else None, pool
         self.asked: list[Request] = []  # for the next step
         self.values: dict[str, Any] = job.hyperparameters
@@ -103,12 +92,14 @@ class _Run:
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.trainable = sum(parameter.numel() for parameter in self.parameters)
         self.counts = chosen.counts(base.architecture, self.values)
+        self.beginning = beginning(job, base, self.model, self.train_set, get_base)
         self.optimizer = torch.optim.AdamW(self.parameters, lr=self.values["learning_rate"], weight_decay=0.0)
         self.schedule = LambdaLR(self.optimizer, lambda done: rate_factor(done + 1, self.steps))
         self.best: tuple[int, dict[str, torch.Tensor]] = (0, {})
         self.batches = shuffled(self.train_set, self.values["batch_size"], job.seed)
-        self.starts_as_base = self.config is not None and not hasattr(self.model, "prompt_encoder")
-        self.halves, self.precision = products_of(base if self.starts_as_base else None)
+        adapts_layers = self.config is not None and not hasattr(self.model, "prompt_encoder")
+        self.starts_as_base = adapts_layers and initialization.chosen(self.values) != "loftq"
+        self.halves, self.precision = products_of(base if adapts_layers else None)
         self.keeps_checkpoints = checkpoint_bytes(self.trainable) > 0
         self.known = looks.known(base, job.task) if self.starts_as_base else None
         self.effort = Effort.of(job, base.device.type == "cuda", pace)
@@ -118,6 +109,8 @@ class _Run:
         asked, seconds = tuple(self.questions), self._estimate()
         yield Started(**self.counts, steps=self.steps, questions=asked, estimated_seconds=seconds, precision=self.precision)
         try:
+            yield from pausing(timed(self.beginning, self._spend), self.done, self.stop)
+            self.progress.beginning = self.progress.seconds if initialization.begins(self.values) else 0.0
             yield from self._look()
             started, before = time.perf_counter(), self.worked
             while self.done < self.steps:
@@ -135,7 +128,7 @@ class _Run:
                         return
         except Stopped:
             if self.keeps_checkpoints and self.progress.checkpoints[-1:] and self.progress.checkpoints[-1].step != self.done:
-                self.progress.checkpoints.append(Checkpoint(self.done, self._tensors()))
+                self.progress.checkpoints.append(Checkpoint(self.done, held_tensors(self.model, self.config)))
             yield self._ended("stopped")
         else:
             yield self._ended("finished")
@@ -221,7 +214,7 @@ class _Run:
         self.progress.held_out.append((self.done, loss))
         best = loss <= min(value for _, value in self.progress.held_out)
         if self.keeps_checkpoints or best:
-            tensors = self._tensors()
+            tensors = held_tensors(self.model, self.config)
             self.best = (self.done, tensors) if best else self.best
             self.progress.checkpoints += [Checkpoint(self.done, tensors)] if self.keeps_checkpoints else []
         yield Evaluation(self.done, loss, self._left_after(0 if known else self.effort.held_out))
@@ -287,16 +280,14 @@ class _Run:
         made = record(
             self.job, self.base, seen.seconds, self.precision, steps=step, **self.counts,
             losses=seen.losses, held_out=seen.held_out, samples=seen.samples, questions=self.questions,
+            beginning=round(seen.beginning, 3), undone=initialization.undone(self.values),
         )  # fmt: skip
         adapter = Adapter(
-            new_id(), made, self.config, self._tensors(), checkpoints=tuple(seen.checkpoints), examples=self.job.own
+            new_id(),
+            made,
+            self.config,
+            held_tensors(self.model, self.config),
+            checkpoints=tuple(seen.checkpoints),
+            examples=self.job.own,
         )
         return Ended(event, step, adapter, seen.seconds, error)
-
-    def _tensors(self) -> dict[str, torch.Tensor]:
-        """A copy on the CPU of what was trained, under the names that PEFT saves."""
-        if self.config is None:
-            state: Any = dict(self.model.named_parameters())
-        else:
-            state = get_peft_model_state_dict(self.model, save_embedding_layers=False)  # else PEFT asks the hub
-        return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}

@@ -17,21 +17,24 @@ import gradio as gr
 from playground import locales, settings
 from playground.actions import catalogue
 from playground.actions.compare import beside
+from playground.compare.many import TIMES
 from playground.errors import PlaygroundError
 from playground.learn.progress import kept_of
 from playground.ui.api.endpoints import build_api
 from playground.ui.api.leaderboard import ENDPOINTS as LEADERBOARD
 from playground.ui.api.many import ENDPOINTS as MANY
+from playground.ui.api.mix import ENDPOINTS as MIX
 from playground.ui.api.quantize import ENDPOINTS
 from playground.ui.api.race import ENDPOINTS as RACE
 from playground.ui.api.score import ENDPOINTS as SCORE
 from playground.ui.api.served import ServedBlocks
 from playground.ui.compare import scores
 from playground.ui.compare import tab as compare
+from playground.ui.compare.asked import Asked
 from playground.ui.compare.opening import opening
 from playground.ui.compare.picker import pane_update
 from playground.ui.compare.scores import Scores
-from playground.ui.compare.tab import Asked, CompareTab
+from playground.ui.compare.tab import CompareTab
 from playground.ui.kit import links, locks
 from playground.ui.kit.base import BaseChoice, Wanted
 from playground.ui.kit.base import build as build_base
@@ -39,8 +42,9 @@ from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, closable
 from playground.ui.kit.glossary import fold
 from playground.ui.kit.html import header_html
-from playground.ui.kit.lab import Lab
+from playground.ui.kit.lab import Lab, lock_names
 from playground.ui.kit.numbers import Numbers
+from playground.ui.kit.switch import GO, SWITCH
 from playground.ui.kit.visit import Visit, key_of
 from playground.ui.kit.wording import Wording, html
 from playground.ui.learn import tab as learn
@@ -55,25 +59,6 @@ TITLE = "PEFT Playground"
 LABS = {"lowrank": lowrank, "quantization": quantize}
 POLL_SECONDS = 1.0
 CACHE_SECONDS = (3600, 4 * 3600)  # how often gradio looks for old files, and how old they may get
-# A click on another language: the address with everything that a link carries, and the tab that is open
-SWITCH = """
-element.addEventListener("click", event => {
-  const link = event.target.closest("[data-pp-language]");
-  if (!link) return;
-  event.preventDefault();
-  trigger("select", { language: link.lang });
-});
-"""
-GO = """
-query => {
-  const now = new URLSearchParams(location.search), then = new URLSearchParams(query);
-  for (const name of ["for", ...HELD(now)]) if (now.has(name)) then.set(name, now.get(name));
-  const open = list => document.querySelector(list + " > .tab-wrapper [role=tab][aria-selected=true]")?.dataset.tabId;
-  const tab = open("#tabs"), section = open(`#${tab}-sections`);
-  const place = (tab === "compare" ? "" : "&tab=" + tab) + (section ? "&section=" + section : "");
-  location.assign(location.pathname + "?" + then + place);
-}
-""".replace("HELD", links.HELD)
 PASS = 'said => said.includes("pp-close") ? "" : said'  # an alarm has been read once something else is done
 
 
@@ -106,6 +91,7 @@ class Shell:
             "prompt": [compared.prompt],
             "panes": [compared.panes, *compared.former.all],
             **{name: [control] for name, control in compared.decoding.items()},
+            TIMES.name: [compared.many.times],
             **self.trained.picked.lockable,
             **{name: controls for lab in self.labs.values() for name, controls in lab.controls.items()},
         }
@@ -189,11 +175,11 @@ def build_page() -> gr.Blocks:
         kept = shell.visit.components  # by the browser, which may send anything
         page.sound = {kept["key"]._id: key_of, kept["language"]._id: locales.choose, shell.learned.kept._id: kept_of}
         said = (shell.compared.notice, shell.compared.many.notice, shell.trained.refused, shell.trained.race.refused)
-        page.locks = shell.held._id
+        page.locks, page.said = shell.held._id, wording.said
         page.numbers = Numbers(wording.labels, kept["language"]._id, [one._id for one in said])
         _wire(shell)
         _wire_opening(page, shell)
-        build_api({**RACE, **MANY, **SCORE, **LEADERBOARD, **ENDPOINTS})
+        build_api({**RACE, **MANY, **SCORE, **LEADERBOARD, **MIX, **ENDPOINTS})
     return page
 
 
@@ -211,15 +197,15 @@ def build_shell(wording: Wording) -> Shell:
     visit = Controls(Visit, {"key": visitor, "language": language, "base": base})
     wanted = Controls(Wanted, {**visit.components, "wanted": choice.picked})
     address = gr.State({})
+    labs, lists = {name: Lab(name, wording, visit, address) for name in LABS}, {}
     with gr.Tabs(elem_id="tabs", overflow_behavior="wrap", selected=links.TABS[0]) as tabs:
         with wording.make(gr.Tab, {"label": "tabs.learn"}, id="learn", render_children=True):
-            learned = learn.build(wording, visit)
+            learned = learn.build(wording, visit, lambda: lock_names(labs))
         with wording.make(gr.Tab, {"label": "tabs.compare"}, id="compare"):
             compared = compare.build(wording, visit, choice)
             scored = scores.build(wording, visit, compared.panes, compared.prompt)
         with wording.make(gr.Tab, {"label": "tabs.train"}, id="train", render_children=True):
             trained = train.build(wording, visit)
-        labs, lists = {name: Lab(name, wording, visit, address) for name in LABS}, {}
         for name, room in LABS.items():
             with wording.make(gr.Tab, {"label": f"tabs.{name}"}, id=name):
                 lists[name] = room.build(labs[name])
@@ -289,7 +275,7 @@ def _wire_opening(page: ServedBlocks, shell: Shell) -> None:
     here.then(learned.learner.handler(learned.open), learned.learner.inputs, learned.shown, **HIDDEN)
     load.then(compared.seen.handler(compared.attach), compared.seen.inputs, compared.shown, **STREAM)
     many = compared.many
-    load.then(many.repeat.handler(many.attach), many.repeat.inputs, many.shown, **STREAM)
+    load.then(many.asked.handler(many.attach), many.asked.inputs, many.shown, **STREAM)
     load.then(visit.handler(shell.scored.attach), visit.inputs, shell.scored.shown, **STREAM)
     load.then(visit.handler(trained.runs.show), visit.inputs, trained.runs.shown, **HIDDEN)
     for attach, shown in ((trained.attach, trained.shown), (trained.race.attach, trained.race.shown)):

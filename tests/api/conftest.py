@@ -22,6 +22,12 @@ def url(server: str) -> str:
     return server
 
 
+@pytest.fixture(scope="session")
+def anybody(url: str) -> Client:
+    """A session for what leaves nothing in it."""
+    return Client(url, verbose=False)
+
+
 @pytest.fixture
 def client(url: str) -> Client:
     """A session of its own."""

@@ -20,40 +20,39 @@ from playground.adapt.methods import METHODS
 from playground.adapt.tasks import TASK_IDS
 from playground.formats.registry import FORMATS
 from playground.model.bases import Base
-from playground.ui.page import build_page
 
 BASE = "smollm2-135m"
 
 
-def test_the_design_s_endpoints_and_no_others_are_public(client: Client) -> None:
-    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+def test_the_design_s_endpoints_and_no_others_are_public(anybody: Client) -> None:
+    named = anybody.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
         "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
-        "/survey", "/stop", "/race", "/answers", "/score", "/leaderboard",
+        "/survey", "/stop", "/race", "/answers", "/score", "/leaderboard", "/mix",
     }  # fmt: skip
 
 
-def test_lists_walk_the_registries(client: Client) -> None:
-    assert [one["id"] for one in client.predict(api_name="/methods")] == list(METHODS)
-    assert [one["id"] for one in client.predict(api_name="/tasks")] == list(TASK_IDS)
-    bases = {one["id"]: one for one in client.predict(api_name="/bases")}
+def test_lists_walk_the_registries(anybody: Client) -> None:
+    assert [one["id"] for one in anybody.predict(api_name="/methods")] == list(METHODS)
+    assert [one["id"] for one in anybody.predict(api_name="/tasks")] == list(TASK_IDS)
+    bases = {one["id"]: one for one in anybody.predict(api_name="/bases")}
     assert bases[BASE] == {
         "id": BASE, "name": "SmolLM2-135M-Instruct", "parameters": 134_515_008, "source": "embedded", "loaded": True,
     }  # fmt: skip
-    lora = next(one for one in client.predict(api_name="/methods") if one["id"] == "lora")
+    lora = next(one for one in anybody.predict(api_name="/methods") if one["id"] == "lora")
     assert lora["hyperparameters"]["rank"] == {"default": 8, "minimum": 1, "maximum": 64}
 
 
-def test_ready_made_adapters_cover_three_methods_on_three_tasks(client: Client) -> None:
-    found = {(one["task"], one["method"]) for one in client.predict(api_name="/adapters")}
+def test_ready_made_adapters_cover_three_methods_on_three_tasks(anybody: Client) -> None:
+    found = {(one["task"], one["method"]) for one in anybody.predict(api_name="/adapters")}
     assert found >= {
         (task, method) for task in ("pirate", "sentiment", "json") for method in ("prompt_tuning", "lora", "ia3")
     }
 
 
-def test_counting_needs_no_training(client: Client) -> None:
-    count = client.predict(BASE, "lora", {"rank": 8}, api_name="/count_parameters")
+def test_counting_needs_no_training(anybody: Client) -> None:
+    count = anybody.predict(BASE, "lora", {"rank": 8}, api_name="/count_parameters")
     assert count["trainable"] == 460_800
     assert count["total"] == 134_975_808
     assert count["bytes"] == 1_843_200
@@ -110,14 +109,14 @@ def test_a_race_of_two_settings_ends_with_its_table_and_both_adapters(client: Cl
     assert board["own"] == []  # another task's
 
 
-def test_the_spectrum_of_a_ready_made_adapter(client: Client) -> None:
-    found = client.predict("pirate-lora", api_name="/low_rank")
+def test_the_spectrum_of_a_ready_made_adapter(anybody: Client) -> None:
+    found = anybody.predict("pirate-lora", api_name="/low_rank")
     assert found["rank"] == len(found["singular_values"]) == 8
     assert found["singular_values"] == sorted(found["singular_values"], reverse=True)
     assert found["energy"][-1] == pytest.approx(1)
     assert found["frobenius_update"] ** 2 == pytest.approx(sum(value**2 for value in found["singular_values"]))
     assert 1 < found["effective_rank"] < 8
-    other = client.predict("pirate-lora", "model.layers.3.self_attn.q_proj", api_name="/low_rank")
+    other = anybody.predict("pirate-lora", "model.layers.3.self_attn.q_proj", api_name="/low_rank")
     assert other["shape"] == [576, 576]
     assert other["relative"] < found["relative"]  # the empty module means the most changed one
 
@@ -133,6 +132,14 @@ def test_truncating_reaches_from_the_adapter_to_the_base(client: Client) -> None
     assert left["text"] == base["text"]
     assert none["effects"]["left"]["held_out_loss"] == pytest.approx(none["effects"]["base"]["held_out_loss"], rel=1e-5)
     assert none["effects"]["whole"]["held_out_loss"] < none["effects"]["base"]["held_out_loss"]
+
+
+def test_a_mix_is_an_adapter_for_every_other_endpoint(client: Client) -> None:
+    made = client.predict(["pirate-lora", "pirate-lora-rank-2"], [1, -0.5], api_name="/mix")
+    assert made["distance"] < 1e-4  # cat is the sum
+    assert len(made["interference"]) == 60
+    assert (made["adapter"]["name"], made["adapter"]["mixed"]) == ("lora pirate 1 + lora pirate −0.5 · concatenation", True)
+    assert client.predict(made["adapter"]["id"], api_name="/low_rank")["rank"] == 10
 
 
 @pytest.mark.timeout(400)
@@ -171,15 +178,15 @@ def test_many_answers_are_those_of_comparisons_with_their_seeds(client: Client) 
     assert written == sorted(set(written)) or written[-2:] == [4, 4]
 
 
-def test_a_soft_prompt_in_numbers(client: Client) -> None:
-    found = client.predict("pirate-prompt_tuning", 2, api_name="/soft_prompt")
+def test_a_soft_prompt_in_numbers(anybody: Client) -> None:
+    found = anybody.predict("pirate-prompt_tuning", 2, api_name="/soft_prompt")
     assert [token["position"] for token in found["tokens"]] == list(range(1, 21))
     assert all(len(token["nearest"]) == 2 for token in found["tokens"])
     assert all(token["start_nearest"][0]["cosine"] == pytest.approx(1, abs=1e-5) for token in found["tokens"])
 
 
-def test_a_pane_has_its_score_with_the_answers_behind_it(client: Client) -> None:
-    found = {one: client.predict(BASE, one, "json", api_name="/score") for one in ("base", "few_shot")}
+def test_a_pane_has_its_score_with_the_answers_behind_it(anybody: Client) -> None:
+    found = {one: anybody.predict(BASE, one, "json", api_name="/score") for one in ("base", "few_shot")}
     for pane, one in found.items():
         assert (one["pane"], one["task"], one["questions"]) == (pane, "json", 16)
         assert one["score"] == pytest.approx(sum(each["score"] for each in one["examples"]) / 16)
@@ -223,11 +230,15 @@ def test_a_pane_has_its_score_with_the_answers_behind_it(client: Client) -> None
         (("pirate-lora", "Hi", 3, 1.0, [4, 40]), "/truncate", "between 0 and 29"),
         (("pirate-lora", "Hi", 3, 1.0, [], ["o_proj"]), "/truncate", "q_proj, v_proj"),
         (("pirate-lora",), "/soft_prompt", "prompt"),
+        ((["pirate-lora"], [1]), "/mix", "2 to 4 adapters, not of 1"),
+        ((["pirate-lora", "pirate-ia3"], [1, 1]), "/mix", "IA3 does not add a product"),
+        ((["pirate-lora", "pirate-qlora"], [1, 1]), "/mix", "same number format"),
+        ((["pirate-lora", "pirate-lora-rank-2"], [1, 1], "linear"), "/mix", "here they are 8, 2"),
     ],
 )
-def test_what_cannot_be_served_is_explained(client: Client, arguments: tuple, endpoint: str, said: str) -> None:
+def test_what_cannot_be_served_is_explained(anybody: Client, arguments: tuple, endpoint: str, said: str) -> None:
     with pytest.raises(AppError, match=said):
-        client.predict(*arguments, api_name=endpoint)
+        anybody.predict(*arguments, api_name=endpoint)
 
 
 def test_errors_come_in_the_language_of_the_request(url: str) -> None:
@@ -243,19 +254,15 @@ def test_a_zip_that_is_none_is_refused(client: Client, tmp_path: Path) -> None:
         client.predict(handle_file(path), BASE, api_name="/upload_adapter")
 
 
-def test_the_page_can_be_built_twice_in_one_process() -> None:
-    assert len(build_page().fns) == len(build_page().fns)
-
-
-def test_formats_walk_the_registry(client: Client) -> None:
-    found = {one["id"]: one for one in client.predict(api_name="/formats")}
+def test_formats_walk_the_registry(anybody: Client) -> None:
+    found = {one["id"]: one for one in anybody.predict(api_name="/formats")}
     assert list(found) == list(FORMATS)
     assert (found["nf4"]["bits_per_parameter"], round(found["nf4_double"]["bits_per_parameter"], 3)) == (4.5, 4.127)
     assert (found["int8"]["accumulates_in"], found["bfloat16"]["accumulates_in"]) == ("int32", "float32")
 
 
-def test_quantizing_a_module_of_the_base(client: Client, base: Base) -> None:
-    found = {one["format"]: one for one in client.predict(BASE, formats=["int8", "nf4"], api_name="/quantize")}
+def test_quantizing_a_module_of_the_base(anybody: Client, base: Base) -> None:
+    found = {one["format"]: one for one in anybody.predict(BASE, formats=["int8", "nf4"], api_name="/quantize")}
     assert list(found) == ["int8", "nf4"]
     module = found["nf4"]["module"]
     assert "mlp" in module
@@ -265,31 +272,31 @@ def test_quantizing_a_module_of_the_base(client: Client, base: Base) -> None:
     assert found["nf4"]["mae"] == pytest.approx(off.abs().mean().item())
     assert found["nf4"]["max_error"] == pytest.approx(off.abs().max().item())
     assert found["int8"]["sqnr_db"] > found["nf4"]["sqnr_db"]
-    blocks = client.predict(BASE, module, ["int8"], "block", 32, api_name="/quantize")
+    blocks = anybody.predict(BASE, module, ["int8"], "block", 32, api_name="/quantize")
     assert blocks[0]["sqnr_db"] > found["int8"]["sqnr_db"]
     assert blocks[0]["bits_per_parameter"] == 9
     with pytest.raises(AppError, match="nope"):
-        client.predict(BASE, "nope", api_name="/quantize")
+        anybody.predict(BASE, "nope", api_name="/quantize")
 
 
-def test_the_course_s_addition_and_its_dot_products(client: Client) -> None:
-    found = client.predict(api_name="/accumulate")
+def test_the_course_s_addition_and_its_dot_products(anybody: Client) -> None:
+    found = anybody.predict(api_name="/accumulate")
     assert (found["addition"]["exact"], found["addition"]["result"], found["addition"]["overflowed"]) == (254, -2, True)
     dots = {
-        one["pair"]: one for one in client.predict(127, 127, "int32", "wrap", "ones", 4096, api_name="/accumulate")["dots"]
+        one["pair"]: one for one in anybody.predict(127, 127, "int32", "wrap", "ones", 4096, api_name="/accumulate")["dots"]
     }
     assert (dots["float16_float16"]["sum"], dots["float16_float16"]["stall_at"]) == (2048, 2049)
     assert (dots["int8_int32"]["sum"], dots["float16_float32"]["sum"]) == (4096, 4096)
     assert dots["int8_int8"]["overflow_at"] == 128
     with pytest.raises(AppError, match="128"):
-        client.predict(200, 1, api_name="/accumulate")
+        anybody.predict(200, 1, api_name="/accumulate")
 
 
-def test_one_number_in_one_format(client: Client) -> None:
-    found = client.predict("bfloat16", 0.1, api_name="/anatomy")
+def test_one_number_in_one_format(anybody: Client) -> None:
+    found = anybody.predict("bfloat16", 0.1, api_name="/anatomy")
     assert (found["sign"], found["exponent"], found["mantissa"]) == ("0", "01111011", "1001101")
     assert found["stored"] == 0.10009765625
-    assert client.predict("int4", 0.622, api_name="/anatomy")["code"] == 4
+    assert anybody.predict("int4", 0.622, api_name="/anatomy")["code"] == 4
 
 
 def test_a_survey_and_a_pane_in_fewer_bits(client: Client) -> None:

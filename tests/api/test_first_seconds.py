@@ -27,6 +27,7 @@ FIRST_CALLS: dict[str, tuple[Any, ...]] = {  # of every endpoint
     "low_rank": ("pirate-lora",),
     "truncate": ("pirate-lora", "Hello?", 1, 1.0, [], [], 1),
     "soft_prompt": ("pirate-prompt_tuning",),
+    "mix": (["pirate-lora", "json-lora"], [1, 0.5]),
     "anatomy": ("nf4", 0.1),
     "quantize": (BASE, "", ["int8", "nf4"]),
     "survey": (BASE, ["nf4"]),

@@ -15,6 +15,7 @@ from playground import locales
 from playground.model.bases import Base
 from playground.ui.api.endpoints import build_api
 from playground.ui.api.many import ENDPOINTS as MANY
+from playground.ui.api.mix import ENDPOINTS as MIX
 from playground.ui.api.quantize import ENDPOINTS as MORE
 from playground.ui.api.served import ServedBlocks
 
@@ -27,6 +28,7 @@ SOUND: dict[str, dict[str, Any]] = {  # values of all endpoints that have no def
     "low_rank": {"adapter": "pirate-lora"},
     "truncate": {"adapter": "pirate-lora", "prompt": "Hello?"},
     "soft_prompt": {"adapter": "pirate-prompt_tuning"},
+    "mix": {"adapters": ["pirate-lora", "json-lora"], "weights": [1, 0.5]},
     "anatomy": {"format": "int8", "value": 0.5},
     "quantize": {"base": BASE},
     "survey": {"base": BASE},
@@ -56,6 +58,9 @@ MEANT_TOO = {
     ("quantize", "granularity"): {"empty"},
 }
 NOT_MEANT = {
+    ("mix", "adapters"): {"list"},
+    ("mix", "weights"): {"list"},
+    ("mix", "density"): {"number"},
     ("compare", "adapters"): {"list"},
     ("compare", "temperature"): {"number"},
     ("answers", "adapters"): {"list"},
@@ -64,7 +69,7 @@ NOT_MEANT = {
 
 
 with ServedBlocks() as PAGE:  # the endpoints alone
-    build_api({**MANY, **MORE})
+    build_api({**MANY, **MIX, **MORE})
 ENDPOINTS = {str(one.api_name): one for one in PAGE.fns.values() if one.api_visibility == "public"}
 
 

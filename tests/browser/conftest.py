@@ -83,12 +83,21 @@ def watch(page: Page) -> list[str]:
 
 def section(page: Page, name: str) -> None:
     """Open a section of the lab that is open; on a phone its list is a select."""
-    tab = page.locator(f".pp-sections > .tab-wrapper [role=tab][data-tab-id={name}]")
+    tab, pick = page.locator(f".pp-sections > .tab-wrapper [role=tab][data-tab-id={name}]"), page.locator(".pp-pick select")
+    expect(tab.or_(pick).filter(visible=True).first).to_be_visible()  # the lab is there
     if tab.is_visible():
         tab.click()
     else:
         page.locator(".pp-pick:visible select").select_option(name)
     expect(page.locator(f"#copy-{name}")).to_be_visible()
+
+
+def unfold(page: Page, *titles: str) -> None:
+    """Open folds of the section that is open, where they are closed."""
+    for title in titles:
+        fold = page.locator(".pp-more:visible .label-wrap", has_text=title)
+        if "open" not in (fold.get_attribute("class") or "").split():
+            fold.click()
 
 
 def open_page(page: Page, url: str) -> None:

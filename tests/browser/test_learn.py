@@ -96,10 +96,10 @@ def test_a_lesson_is_opened_by_link_guessed_by_keyboard_and_kept_in_the_other_la
         page.locator(".pp-pick select").select_option("long-prompt")
         page.locator("[data-guess]").first.click()
         even = page.locator(".pp-calculated .pp-label").last
-        expect(even).to_have_text("pagado tras 72")
+        expect(even).to_have_text("amortizado tras 72")
         page.locator("[name=examples]").focus()
         press(page, "ArrowRight", 4)  # twice as many: half as many answers
-        expect(even).to_have_text("pagado tras 36")
+        expect(even).to_have_text("amortizado tras 36")
         expect(page.locator("[name=examples] + output")).to_have_text("8")
         page.locator(".pp-pick select").select_option("energy")
         page.locator("[data-guess]").first.click()

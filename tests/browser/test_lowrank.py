@@ -4,25 +4,33 @@ The low-rank lab with real clicks: sliders move, and the figures that follow the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import open_page, section, watch
+from tests.browser.conftest import section, visitor
 from tests.browser.test_page import set_slider, start_training, tab
 
 LAB = 2
 
 
+@pytest.fixture(scope="module")
+def opened(context: BrowserContext, server: str) -> Iterator[Page]:
+    """The lab, opened once. At the end nothing went wrong."""
+    with visitor(context, f"{server}/?tab=lowrank") as page:
+        yield page
+
+
 @pytest.fixture
-def lab(page: Page) -> Page:
-    """The lab, opened and drawn."""
-    tab(page, LAB)
-    section(page, "module")
-    expect(page.locator("#lab-module")).to_contain_text("effective rank")
-    return page
+def lab(opened: Page) -> Page:
+    """The lab with its first adapter drawn, whatever was chosen before."""
+    tab(opened, LAB)
+    section(opened, "module")
+    choose(opened, "#lab-adapter", "LoRA r = 8 · pirate")
+    expect(opened.locator("#lab-module")).to_contain_text("effective rank")
+    return opened
 
 
 def choose(page: Page, element: str, name: str) -> None:
@@ -77,55 +85,6 @@ def test_toy_picture_and_costs_follow_their_sliders(lab: Page) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_cutting_the_rank_changes_the_figures_and_the_answer(lab: Page, artifacts: Path) -> None:
-    kept = figure(lab, "energy kept")
-    assert kept() == 100
-    set_slider(lab, "#lab-kept", 1)
-    expect(lab.locator("#lab-module .pp-cut")).to_have_count(7)
-    assert 20 < kept() < 100
-    section(lab, "edits")
-    set_slider(lab, "#lab-rank", 1)
-    panes = lab.locator("#lab-panes .pp-pane")
-    expect(panes).to_have_count(3)
-    expect(panes.nth(2)).to_contain_text("rank 1")
-    expect(lab.locator("#lab-notice")).to_contain_text("Done")
-    expect(panes.nth(1)).to_contain_text("Arrr")
-    lab.screenshot(path=artifacts / "lowrank-cut.png", full_page=True)
-
-    set_slider(lab, "#lab-rank", 0)
-    expect(panes.nth(2)).to_contain_text("rank 0")
-    expect(lab.locator("#lab-notice")).to_contain_text("Done")
-    expect(panes.nth(2)).to_contain_text("same answer as the base model")
-
-    asked, former = lab.locator("#lab-panes .pp-asked"), lab.locator("#lab-panes[data-former]")
-    question = lab.locator("#lab-prompt textarea")
-    prompt = question.input_value()
-    expect(asked).to_contain_text(f"Answers to “{prompt}” · SmolLM2-135M-Instruct · greedy")
-    expect(former).to_have_count(0)
-    question.fill("Who are you?")
-    expect(former).to_have_count(1)
-    expect(asked).to_contain_text("Something above has changed since: press “Answer” to ask again.", use_inner_text=True)
-    lab.reload()  # the controls come back with the answers that are theirs
-    expect(panes.nth(2)).to_contain_text("rank 0")
-    expect(lab.locator("#lab-rank input[type=number]")).to_have_value("0")
-    expect(question).to_have_value(prompt)
-    expect(former).to_have_count(0)
-    question.press("Control+End")
-    question.press_sequentially("?")
-    expect(former).to_have_count(1)
-    assert "was trained" not in asked.inner_text()
-    lab.locator("#base input").first.click()
-    lab.get_by_role("option").filter(has_text="NF4").first.click()
-    expect(asked).to_contain_text("the base on which the adapter was trained, not the one chosen", use_inner_text=True)
-
-    set_slider(lab, "#lab-rank", 2)  # another adapter ends what is on its way, and clears what was answered
-    expect(panes.nth(2)).to_contain_text("rank 2")
-    choose(lab, "#lab-adapter", "IA3 · pirate")
-    expect(panes).to_have_count(0)
-    expect(lab.locator("#lab-notice")).to_be_empty()
-
-
-@pytest.mark.timeout(400)
 def test_a_sweep_measures_what_each_kind_carries(lab: Page) -> None:
     section(lab, "sweep")
     lab.locator("#sweep-kinds").click()
@@ -137,11 +96,30 @@ def test_a_sweep_measures_what_each_kind_carries(lab: Page) -> None:
     expect(rows.nth(3)).to_contain_text("only v_proj")
 
 
+FITS = """() => [...document.querySelectorAll("#overlap .js-plotly-plot")].every(plot =>
+    Math.abs(plot.querySelector(".main-svg").clientWidth - plot.parentElement.clientWidth) < 2)"""
+
+
+def fits(lab: Page) -> None:
+    """A figure fits its card, however that was resized."""
+    figure = lab.locator("#overlap .js-plotly-plot")
+    expect(figure).to_be_visible()
+    lab.wait_for_function(FITS)
+    lab.set_viewport_size({"width": 1000, "height": 900})
+    lab.wait_for_function(FITS)
+    tab(lab, 0)
+    lab.set_viewport_size({"width": 700, "height": 900})
+    tab(lab, LAB)
+    expect(figure).to_be_visible()
+    lab.wait_for_function(FITS)
+    lab.set_viewport_size({"width": 1280, "height": 900})
+
+
 def test_another_module_and_another_adapter_are_drawn_and_two_are_compared(lab: Page) -> None:
     section(lab, "overlap")
     lab.locator("#overlap-go").click()
     expect(lab.locator("#overlap-said")).to_contain_text("φ(1, 1)")
-    expect(lab.locator("#overlap .js-plotly-plot")).to_be_visible()
+    fits(lab)
     section(lab, "module")
     choose(lab, "#lab-module-picker", "layer 7 · q_proj")
     expect(lab.locator("#lab-module h2")).to_have_text("layer 7 · q_proj")
@@ -177,31 +155,68 @@ def test_the_soft_prompt_is_shown_and_answers_without_a_token(lab: Page, artifac
 
 
 @pytest.mark.timeout(400)
-def test_the_checkpoints_of_an_own_run_drive_the_lab(page: Page) -> None:
-    start_training(page, 2)
-    expect(page.locator("#status")).to_contain_text("2 steps, ")
+def test_the_checkpoints_of_an_own_run_drive_the_lab(lab: Page) -> None:
+    start_training(lab, 2)
+    expect(lab.locator("#status")).to_contain_text("2 steps, ")
+    tab(lab, LAB)
+    section(lab, "updates")
+    expect(lab.locator("#lab-network td")).not_to_have_count(0)
+    choose(lab, "#lab-adapter", "LoRA r = 8 · pirate (yours, no. 1)")
+    expect(lab.locator("#lab-step")).to_be_visible()
+    expect(lab.locator("#lab-network")).to_contain_text("Most changed")
+    set_slider(lab, "#lab-step", 0)
+    expect(lab.locator("#lab-network")).to_contain_text("every ΔW is zero")
+    set_slider(lab, "#lab-step", 2)
+    expect(lab.locator("#lab-network")).to_contain_text("Most changed")
+
+
+@pytest.mark.timeout(400)
+def test_cutting_the_rank_changes_the_figures_and_the_answer(page: Page, artifacts: Path) -> None:
     tab(page, LAB)
-    section(page, "updates")
-    expect(page.locator("#lab-network td")).not_to_have_count(0)
-    choose(page, "#lab-adapter", "LoRA r = 8 · pirate (yours, no. 1)")
-    expect(page.locator("#lab-step")).to_be_visible()
-    expect(page.locator("#lab-network")).to_contain_text("Most changed")
-    set_slider(page, "#lab-step", 0)
-    expect(page.locator("#lab-network")).to_contain_text("every ΔW is zero")
-    set_slider(page, "#lab-step", 2)
-    expect(page.locator("#lab-network")).to_contain_text("Most changed")
+    section(page, "module")
+    expect(page.locator("#lab-module")).to_contain_text("effective rank")
+    kept = figure(page, "energy kept")
+    assert kept() == 100
+    set_slider(page, "#lab-kept", 1)
+    expect(page.locator("#lab-module .pp-cut")).to_have_count(7)
+    assert 20 < kept() < 100
+    section(page, "edits")
+    set_slider(page, "#lab-rank", 1)
+    panes = page.locator("#lab-panes .pp-pane")
+    expect(panes).to_have_count(3)
+    expect(panes.nth(2)).to_contain_text("rank 1")
+    expect(page.locator("#lab-notice")).to_contain_text("Done")
+    expect(panes.nth(1)).to_contain_text("Arrr")
+    page.screenshot(path=artifacts / "lowrank-cut.png", full_page=True)
 
+    set_slider(page, "#lab-rank", 0)
+    expect(panes.nth(2)).to_contain_text("rank 0")
+    expect(page.locator("#lab-notice")).to_contain_text("Done")
+    expect(panes.nth(2)).to_contain_text("same answer as the base model")
 
-@pytest.mark.parametrize(("width", "scheme"), [(375, "dark")])
-def test_a_link_opens_the_lab_in_spanish_and_nothing_overflows(
-    browser: Browser, server: str, artifacts: Path, width: int, scheme: str
-) -> None:
-    with browser.new_context(locale="es-ES", color_scheme=scheme, viewport={"width": width, "height": 812}) as context:
-        page = context.new_page()
-        wrong = watch(page)
-        open_page(page, f"{server}/?tab=lowrank&section=module")
-        expect(page.locator("#lab-module")).to_contain_text("rango efectivo")
-        expect(page.locator(".pp-pick:visible select")).to_have_value("module")
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        page.screenshot(path=artifacts / f"lowrank-{width}-{scheme}.png", full_page=True)
-        assert wrong == []
+    asked, former = page.locator("#lab-panes .pp-asked"), page.locator("#lab-panes[data-former]")
+    question = page.locator("#lab-prompt textarea")
+    prompt = question.input_value()
+    expect(asked).to_contain_text(f"Answers to “{prompt}” · SmolLM2-135M-Instruct · greedy")
+    expect(former).to_have_count(0)
+    question.fill("Who are you?")
+    expect(former).to_have_count(1)
+    expect(asked).to_contain_text("Something above has changed since: press “Answer” to ask again.", use_inner_text=True)
+    page.reload()  # the controls come back with the answers that are theirs
+    expect(panes.nth(2)).to_contain_text("rank 0")
+    expect(page.locator("#lab-rank input[type=number]")).to_have_value("0")
+    expect(question).to_have_value(prompt)
+    expect(former).to_have_count(0)
+    question.press("Control+End")
+    question.press_sequentially("?")
+    expect(former).to_have_count(1)
+    assert "was trained" not in asked.inner_text()
+    page.locator("#base input").first.click()
+    page.get_by_role("option").filter(has_text="NF4").first.click()
+    expect(asked).to_contain_text("the base on which the adapter was trained, not the one chosen", use_inner_text=True)
+
+    set_slider(page, "#lab-rank", 2)  # another adapter ends what is on its way, and clears what was answered
+    expect(panes.nth(2)).to_contain_text("rank 2")
+    choose(page, "#lab-adapter", "IA3 · pirate")
+    expect(panes).to_have_count(0)
+    expect(page.locator("#lab-notice")).to_be_empty()

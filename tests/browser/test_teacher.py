@@ -95,6 +95,29 @@ def test_a_class_s_files_are_counted_in_the_browser_and_sheets_are_printed(
         assert page.evaluate("window.printed") == 2
         page.emulate_media(media="screen")
 
+        locked = page.locator(".pp-locking")
+        locked.locator("summary").click()
+        locked.locator("[value='toy.rank']").check()
+        link = f"{server}/?lang=en&tab=lowrank&section=toy&lock=toy.rank"
+        expect(locked.locator(".pp-link")).to_have_text(link)
+        locked.locator("[type=url]").fill("toy")
+        expect(locked.locator(".pp-link")).to_contain_text("not a link")
+        locked.locator("[type=url]").fill(f"{server}/?lang=en&tab=lowrank&section=toy&lock=toy.seed&toy.rank=3")
+        expect(locked.locator(".pp-link")).to_have_text(f"{link.replace('lock=', 'lock=toy.seed,')}&toy.rank=3")
+        assert violations(page) == []
+        page.locator("[role=tab][data-tab-id=train]").click()
+        assert dict(parse_qsl(urlsplit(page.url).query)) == {"tab": "train"}
+        page.locator("[role=tab][data-tab-id=learn]").click()
+        assert dict(parse_qsl(urlsplit(page.url).query)) == {"tab": "learn", "for": "teachers"}
+        page.locator(".pp-back a").click()
+        expect(page.locator("#lesson h2")).to_be_visible()
+        assert "for" not in dict(parse_qsl(urlsplit(page.url).query))
+        open_page(page, f"{link.replace('lock=', 'lock=toy.seed,')}&toy.rank=3")
+        for name in ("rank", "seed"):
+            expect(page.locator(f"#toy-{name} input[type=number]")).to_be_disabled()
+        expect(page.locator("#toy-rank input[type=number]")).to_have_value("3")
+        expect(page.locator("#toy-rows input[type=number]")).to_be_enabled()
+
         open_page(page, f"{server}/?tab=compare&temperature=0.7&lock=temperature,rank&rank=4&max_new_tokens=8")
         page.locator("#try-json").click()
         expect(page.locator("#prompt textarea")).to_have_value(recorded()["json"]["prompt"])

@@ -53,7 +53,14 @@ def test_a_type_without_a_kernel_is_none(monkeypatch: pytest.MonkeyPatch) -> Non
     assert {one.seconds for one in products()} == {None}
 
 
+def test_only_torch_says_which_types_a_processor_has_instructions_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True, "avx512_fp16": False})
+    assert [timing.native(kind, "cpu") for kind in ("bfloat16", "float16", "int8")] == [True, False, None]
+    assert timing.native("bfloat16", "cuda") is None
+
+
 def test_the_record_is_of_all_of_them() -> None:
     machine, found = recorded()
     assert machine
     assert [(one.tokens, one.kind) for one in found] == [(tokens, kind) for tokens in BATCHES for kind in KINDS]
+    assert {one.kind for one in found if one.native is not None} == set(timing.INSTRUCTIONS)

@@ -28,7 +28,7 @@ from playground.ui.lowrank.toy_html import percent
 
 LAW = laws(deadline=None, derandomize=True, database=None, max_examples=40)
 every_kind = pytest.mark.parametrize("kind", toy.TARGETS)
-ASKED = page.Asked("en", "random", 50, 50, 2, 0, None, 8)
+ASKED = page.Asked("en", None, "random", 50, 50, 2, 0)
 CARDS = page.Cards(gr.Slider(), gr.HTML(), gr.HTML(), gr.HTML(), gr.Slider(), gr.HTML())
 
 
@@ -467,7 +467,7 @@ def test_training_on_the_page_starts_with_the_base_and_ends_at_the_best(monkeypa
 def test_wrong_inputs_are_sentences_on_the_page(tmp_path: Path) -> None:
     text = tmp_path / "words.png"
     text.write_text("just words")
-    assert "no picture" in CARDS.draw_picture(replace(ASKED, file=str(text)))[CARDS.picture]
+    assert "no picture" in CARDS.draw_picture(page.Compressed("en", str(text), 8))[CARDS.picture]
     assert "no picture" in said(kind="picture", file=str(text))
     assert "pp-error" in said(rows=None)
     assert "pp-error" in said(rank=None)

@@ -15,7 +15,8 @@ import pytest
 from playground import settings
 from playground.locales import text
 from playground.ui import page
-from playground.ui.compare.tab import Asked, CompareTab
+from playground.ui.compare.asked import Asked
+from playground.ui.compare.tab import CompareTab
 from playground.ui.kit.visit import key_of
 from playground.ui.kit.wording import Wording
 from playground.ui.train.tab import Result
@@ -27,6 +28,14 @@ def test_building_the_page_imports_nothing_heavy() -> None:
     code = f"import sys, playground.ui.page as page; page.build_page(); print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_page_can_be_built_twice_in_one_process_and_its_events_tell_no_component_how_they_stand() -> None:
+    one, other = page.build_page().fns.values(), page.build_page().fns.values()
+    assert len(one) == len(other)
+    asked = [fn for fn in one if fn.fn is not None and fn.api_visibility == "private"]
+    assert len(asked) > 100
+    assert [fn.name for fn in asked if fn.show_progress_on != []] == []
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +87,7 @@ def test_what_is_not_taken_of_a_link_to_another_tab_is_said_above_the_tabs(shell
 
 def compared(shell: page.Shell, result: Result) -> list[dict]:
     """What changes when a visitor wants to compare an adapter."""
-    asked = Asked("", "en", result.base, {}, "Why?", ["base", "base:nf4"])
+    asked = Asked("", "en", result.base, {}, "Why?", ["base", "base:nf4"], 8)
     return list(shell.compare_it(result, asked, shell.trained.status))
 
 

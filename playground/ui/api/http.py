@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 from playground import locales
 from playground.bounds import shown
 from playground.errors import PlaygroundError, disk_is_full, unexpected
+from playground.ui.api.first import listen
 from playground.ui.api.served import parameters
 
 CALLS = ("/gradio_api/call/v2/", "/gradio_api/call/", "/gradio_api/run/", "/gradio_api/api/")
@@ -89,7 +90,7 @@ def language(request: Request) -> str:
 
 
 APP: dict[str, Any] = {
-    "dependencies": [Depends(known_job)],
+    "dependencies": [Depends(known_job), Depends(listen)],
     "exception_handlers": {
         RequestValidationError: explain_body,
         AnyHTTPException: explain_status,

@@ -24,6 +24,7 @@ from playground import locales
 from playground.bounds import check_text, shown
 from playground.errors import PlaygroundError, disk_is_full, unexpected
 from playground.model import libraries
+from playground.ui.api.first import ASKED, Said, spoken
 from playground.ui.kit.events import alarm
 from playground.ui.kit.locks import guarded
 from playground.ui.kit.numbers import Numbers
@@ -40,13 +41,29 @@ class ServedBlocks(gr.Blocks):
     leaves out at the end, also over plain HTTP, and say what they take where values are too many or unreadable. What a
     browser sends for the components of `sound`, by id, passes through that function first; then `numbers` looks at it:
     what is wrong with it is said where the handler would have answered. `locks` is the id of the state that names the held
-    controls (`Wish.fixed`): handlers change none of them, those of the `opening` only their values.
+    controls (`Wish.fixed`): handlers change none of them, those of the `opening` only their values. What components are
+    `said` to show in a language is in the page from the first.
     """
 
     sound: Mapping[int, Callable[[Any], Any]] = {}
     numbers: Numbers | None = None
     locks: int | None = None
     opening: Collection[int] = ()
+    said: Said | None = None
+
+    @property
+    def config(self) -> Any:
+        """What gradio writes into the page, in the language of the request that is answered."""
+        language = ASKED.get()
+        if self.said is None or language == locales.DEFAULT:
+            return self._config
+        if language not in self._spoken:
+            self._spoken[language] = spoken(self._config, self.said, language)
+        return self._spoken[language]
+
+    @config.setter
+    def config(self, config: Any) -> None:
+        self._config, self._spoken = config, dict[str, Any]()
 
     async def process_api(
         self, block_fn: BlockFunction | int, inputs: list[Any], *more: Any, **named: Any

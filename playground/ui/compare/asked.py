@@ -1,6 +1,6 @@
 """
-What answers say that they answer: a mark on their HTML, and its two readers, the script that compares it with the controls
-and the server that has to know whose answers are on a page.
+A question as the controls have it; and what answers say that they answer: a mark on their HTML, and its two readers, the
+script that compares it with the controls and the server that has to know whose answers are on a page.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from html import escape, unescape
 
 from playground.actions.compare import Question, latest, recorded
+from playground.actions.many import Repeated
 from playground.compare.job import DECODING
+from playground.ui.compare.decoding import Manner
 from playground.ui.kit.visit import Visit
 
 LATEST = "latest"  # the answers of the session's latest comparison; others are recorded, by their task
@@ -22,6 +24,23 @@ COMPARE = """(answers, ...controls) => {
   const same = !asked || JSON.stringify(JSON.parse(asked)) === JSON.stringify(controls);
   document.getElementById("answered").toggleAttribute("data-former", !same);
 }"""
+
+
+@dataclass(frozen=True)
+class Asked(Manner):
+    """A question, who shall answer it, in which manner, and how often where it is asked many times."""
+
+    prompt: str
+    panes: list[str]
+    times: int
+
+    @property
+    def question(self) -> Question:
+        return Question.of(self.base, self.prompt, self.panes, self.decoding)
+
+    @property
+    def repeated(self) -> Repeated:
+        return Repeated(self.question, self.times)
 
 
 def mark(question: Question) -> str:

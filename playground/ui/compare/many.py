@@ -14,13 +14,13 @@ from typing import Any
 import gradio as gr
 
 from playground.actions.compare import Question, renamed
-from playground.actions.many import Repeated, latest_many, start_many, stop_many
+from playground.actions.many import latest_many, start_many, stop_many
 from playground.compare.job import TEMPERATURE
 from playground.compare.many import TIMES, USUAL_TEMPERATURE
 from playground.errors import PlaygroundError
 from playground.locales import number, text, written
 from playground.ui.compare import many_html
-from playground.ui.compare.decoding import Manner
+from playground.ui.compare.asked import Asked
 from playground.ui.kit import marks, sections
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, plain
@@ -31,43 +31,34 @@ from playground.work.jobs import Run
 
 
 @dataclass(frozen=True)
-class Repeat(Manner):
-    """A question, who shall answer it, in which manner, and how often."""
-
-    prompt: str
-    panes: list[str]
-    times: int
-
-    @property
-    def repeated(self) -> Repeated:
-        return Repeated(Question.of(self.base, self.prompt, self.panes, self.decoding), self.times)
-
-
-@dataclass(frozen=True)
 class Many:
     """The components below the panes, and what happens to them."""
 
-    repeat: Controls[Repeat]
+    asked: Controls[Asked]
     go: gr.Button
     stop: gr.Button
     notice: gr.HTML
     result: gr.HTML
 
     @property
+    def times(self) -> gr.Slider:
+        """How often; it stands with the settings of decoding."""
+        slider: gr.Slider = self.asked.components[TIMES.name]
+        return slider
+
+    @property
     def shown(self) -> list[Any]:
         return [self.notice, self.result, self.go, self.stop]
 
-    def start(self, repeat: Repeat) -> Iterator[Changes]:
+    def start(self, asked: Asked) -> Iterator[Changes]:
         """Queue it at the temperature that the button says, and show it; a wrong input becomes a sentence."""
-        decoding = {**repeat.decoding, TEMPERATURE.name: _temperature(repeat.decoding)}
+        decoding = {**asked.decoding, TEMPERATURE.name: _temperature(asked.decoding)}
         try:
-            run = start_many(
-                repeat.key, repeat.base, repeat.prompt, repeat.panes, decoding, repeat.times, subject=repeat.repeated
-            )
+            run = start_many(asked.key, asked.base, asked.prompt, asked.panes, decoding, asked.times, subject=asked.repeated)
         except PlaygroundError as error:
-            yield {self.notice: alarm(error.message(repeat.language))}
+            yield {self.notice: alarm(error.message(asked.language))}
             return
-        yield from self.follow(run, repeat)
+        yield from self.follow(run, asked)
 
     def follow(self, run: Run, visit: Visit) -> Iterator[Changes]:
         """Show the answers as they are written; what is drawn stays until there is one more."""
@@ -86,20 +77,20 @@ class Many:
 
         yield from watch(run, self.notice, changes)
 
-    def attach(self, repeat: Repeat) -> Iterator[Changes]:
+    def attach(self, asked: Asked) -> Iterator[Changes]:
         """After a reload, or once an adapter has another name: the session's latest one, if its question is asked here."""
-        run = latest_many(repeat.key)
+        run = latest_many(asked.key)
         yield unchanged(self.notice)  # a generator that yields nothing would empty what it may change
-        if run and _who(run.job.question) == _who(repeat.repeated.question):
-            yield from self.follow(run, repeat)
+        if run and _who(run.job.question) == _who(asked.question):
+            yield from self.follow(run, asked)
 
     def halt(self, visit: Visit) -> Changes:
         """Stop it. The buttons do not wait for whoever follows it: that may be another window."""
         stop_many(visit.key)
         return {self.go: gr.update(visible=True), self.stop: gr.update(visible=False)}
 
-    def label(self, repeat: Repeat) -> Changes:
-        return {self.go: label(repeat.language, repeat.decoding, repeat.times)}
+    def label(self, asked: Asked) -> Changes:
+        return {self.go: label(asked.language, asked.decoding, asked.times)}
 
 
 def _who(question: Question) -> tuple[Any, ...]:
@@ -128,8 +119,8 @@ def progress(run: Run, language: str) -> str:
     return plain(text(language, "many.running", **{name: number(language, one) for name, one in counts.items()}))
 
 
-def build(wording: Wording, components: Mapping[str, Any]) -> Many:
-    """The row and the result; `components` by the fields of Repeat."""
+def build(wording: Wording, asked: Controls[Asked]) -> Many:
+    """The row and the result; what is `asked` says what the button repeats."""
     with gr.Row(elem_classes="pp-chips", elem_id="many-row"):
         go = wording.make(
             gr.Button, {"value": lambda lang: label(lang, {TEMPERATURE.name: TEMPERATURE.default})},
@@ -140,16 +131,16 @@ def build(wording: Wording, components: Mapping[str, Any]) -> Many:
         )
     notice = html("", elem_id="many-notice")
     result = html("", elem_id="many-result")
-    return Many(Controls(Repeat.of, components), go, stop, notice, result)
+    return Many(asked, go, stop, notice, result)
 
 
 def wire(many: Many, visit: Controls[Visit], decoding: Mapping[str, Any]) -> None:
-    repeat, named = many.repeat, many.repeat.components
-    many.go.click(repeat.handler(many.start), repeat.inputs, many.shown, **STREAM)
+    asked, named = many.asked, many.asked.components
+    many.go.click(asked.handler(many.start), asked.inputs, many.shown, **STREAM)
     many.stop.click(visit.handler(many.halt), visit.inputs, [many.go, many.stop], **HIDDEN)
     told = [decoding[TEMPERATURE.name], named["times"]]
     gr.on(
-        [control.change for control in told], repeat.handler(many.label), repeat.inputs, many.go,
+        [control.change for control in told], asked.handler(many.label), asked.inputs, many.go,
         trigger_mode="always_last", **HIDDEN,
     )  # fmt: skip
     made_from = {name: named[name] for name in ("prompt", "panes", "times", *decoding)}

@@ -13,6 +13,7 @@ from typing import Any
 
 from playground import settings
 from playground.compare.job import DECODING
+from playground.compare.many import TIMES
 from playground.locales import LANGUAGES, text, written
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import words
@@ -45,7 +46,7 @@ def missing(titles: Sequence[str], instead: Sequence[str], language: str) -> str
 
 def refused(given: Mapping[str, str], used: Mapping[str, Any], language: str) -> str:
     """What a link gives that is not taken (links.refused), and what is used instead where something is; a plain sentence."""
-    decoding = {bound.name: f"decoding.{bound.name}" for bound in DECODING}
+    decoding = {bound.name: f"decoding.{bound.name}" for bound in (*DECODING, TIMES)}
     labels = {name: text(language, key, most=settings.MAX_PANES) for name, key in {**LABELS, **decoding}.items()}
     instead = {"tab": text(language, "tabs.compare"), "lang": LANGUAGES[language]}
     instead |= {name: written(language, used[name]) for name in decoding if name in given}

@@ -25,7 +25,9 @@ from playground.actions.compare import (
     showable,
     unanswered,
 )  # fmt: skip
+from playground.actions.many import latest_many
 from playground.compare.job import DECODING
+from playground.compare.many import TIMES
 from playground.ui.compare import notices
 from playground.ui.compare.asked import LATEST
 from playground.ui.compare.panes import pane_title
@@ -48,6 +50,7 @@ class Opening:
     recorded: bool = False  # whether `frame` is a recording
     missing: list[str] = field(default_factory=list)  # panes that the question named and that are not here, by their titles
     unknown_base: str = ""  # the base that the link named, if there is none of that name
+    times: int = TIMES.default  # how often its panes answer where they answer many times
     refused: Mapping[str, str] = field(default_factory=dict)  # what the link gave and was not taken (links.refused)
 
     def notice(self, language: str) -> str:
@@ -64,7 +67,7 @@ class Opening:
             shown = base_name(self.question.base, language)
             said.append(locales.text(language, "compare.no_base", base=self.unknown_base[:60], shown=shown))
         if self.refused:
-            said.append(notices.refused(self.refused, self.question.decoding, language))
+            said.append(notices.refused(self.refused, {**self.question.decoding, TIMES.name: self.times}, language))
         return said
 
 
@@ -72,7 +75,15 @@ def opening(key: str, link: Mapping[str, Any], refused: Mapping[str, str] | None
     """For a visitor who comes with a link, or with one that asks nothing; of its parameters some may be `refused`."""
     answers = link["answers"]
     unknown = {} if answers in ("", LATEST, *recorded()) else {"answers": answers}
-    return replace(_opening(key, link), refused={**(refused or {}), **unknown})
+    found = _opening(key, link)
+    return replace(found, times=_times(key, link, found.question), refused={**(refused or {}), **unknown})
+
+
+def _times(key: str, link: Mapping[str, Any], question: Question) -> int:
+    """What the link says; where it asks nothing, how often the question was last answered, as that is shown again."""
+    run, given = latest_many(key), links.asks(link) or TIMES.name in links.holds(link)
+    times: int = link[TIMES.name] if given or run is None or run.job.question != question else run.job.times
+    return times
 
 
 def _opening(key: str, link: Mapping[str, Any]) -> Opening:

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from playground import locales
+from playground.compare.many import TIMES
+from playground.ui.compare.asked import Asked
 from playground.ui.compare.panes import file_title
 from playground.ui.kit import links
 from playground.ui.kit.events import note, plain
@@ -21,10 +23,11 @@ def own_titles(visit: Visit, panes: Sequence[str]) -> dict[str, str]:
     return {one["id"]: file_title(one, visit.language) for one in found if one["own"]}
 
 
-def query(visit: Visit, prompt: str, panes: Sequence[str], decoding: dict[str, object], answers: str) -> str:
+def query(asked: Asked, answers: str) -> str:
     """The query of a link to a question; `answers`: those to keep under it (`Seen.source`)."""
-    named = {"base": visit.base, "prompt": prompt, "panes": list(panes), "own": own_titles(visit, panes), "answers": answers}
-    return f"lang={visit.language}&{links.write({**named, **decoding})}"
+    own = own_titles(asked, asked.panes)
+    named = {"base": asked.base, "prompt": asked.prompt, "panes": list(asked.panes), "own": own, "answers": answers}
+    return f"lang={asked.language}&{links.write({**named, TIMES.name: asked.times, **asked.decoding})}"
 
 
 def copied(visit: Visit, panes: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ from playground.errors import PlaygroundError
 from playground.ui.compare import decoding, many, notices, own, panes, picker, sharing
 from playground.ui.compare import former as former_panes
 from playground.ui.compare import question as question_row
-from playground.ui.compare.asked import COMPARE, Seen
+from playground.ui.compare.asked import COMPARE, Asked, Seen
 from playground.ui.compare.decoding import Manner
 from playground.ui.compare.former import Former
 from playground.ui.compare.many import Many
@@ -52,18 +52,6 @@ from playground.ui.kit.wording import Wording, html
 from playground.ui.learn.lesson_html import newcomer
 from playground.ui.learn.tab import NEWCOMER
 from playground.work.jobs import Run
-
-
-@dataclass(frozen=True)
-class Asked(Manner):
-    """A question, who shall answer it, and in which manner."""
-
-    prompt: str
-    panes: list[str]
-
-    @property
-    def question(self) -> Question:
-        return Question.of(self.base, self.prompt, self.panes, self.decoding)
 
 
 @dataclass(frozen=True)
@@ -192,7 +180,7 @@ class CompareTab:
 
     def write_link(self, asked: Asked, answers: str = "") -> Changes:
         """The link to what is asked now; `answers`: those to keep under it (`Seen.source`)."""
-        return {self.link: sharing.query(asked, asked.prompt, asked.panes, asked.decoding, answers)}
+        return {self.link: sharing.query(asked, answers)}
 
     def say_copied(self, asked: Asked) -> Changes:
         return {self.copied: sharing.copied(asked, asked.panes)}
@@ -207,8 +195,9 @@ class CompareTab:
             self.prompt: {"value": question.prompt},
             self.panes: pane_update(replace(visit, base=question.base), question.panes),
             self.summary: {"value": decoding.chip(language, question.decoding)},
-            self.many.go: {"value": many.label(language, question.decoding)},
+            self.many.go: {"value": many.label(language, question.decoding, opening.times)},
             **{control: {"value": question.decoding[name]} for name, control in self.decoding.items()},
+            self.many.times: {"value": opening.times},
             **{
                 component: value if isinstance(value, dict) else {"value": value}
                 for component, value in (drawn | self.own.offer(visit)).items()
@@ -243,12 +232,12 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
     with gr.Column(elem_id="answered"):
         answers = make(html, {"value": lambda lang: panes.answers(opening, question, lang)}, elem_id="panes")
         tokens = make(html, {"value": lambda lang: panes.first_tokens(opening, lang)}, elem_id="first-tokens")
-    asked = {**visit.components, "prompt": prompt, "panes": chosen, **how}
-    repeated = many.build(wording, {**asked, "times": times})
+    asked = Controls(Asked.of, {**visit.components, "prompt": prompt, "panes": chosen, "times": times, **how})
+    repeated = many.build(wording, asked)
     tab = CompareTab(
         visit=visit, base=base,
         manner=Controls(Manner.of, {**visit.components, **how}),
-        asked=Controls(Asked.of, asked),
+        asked=asked,
         seen=Controls(Seen, {**visit.components, "answers": answers}),
         picked=Controls(Picked, {**visit.components, "panes": chosen, "zip": brought, "notice": notice}),
         prompt=prompt, panes=chosen, own=mine, zip=brought, former=former, decoding=how,
@@ -274,7 +263,7 @@ def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -
         button.click(asked.handler(partial(tab.example, task)), asked.inputs, list(dict.fromkeys(example)), **HIDDEN)
     former_panes.wire(tab.former, visit, tab.base, tab.panes)
     many.wire(tab.many, visit, tab.decoding)
-    tab.own.renamed.then(tab.many.repeat.handler(tab.many.attach), tab.many.repeat.inputs, tab.many.shown, **STREAM)
+    tab.own.renamed.then(tab.many.asked.handler(tab.many.attach), tab.many.asked.inputs, tab.many.shown, **STREAM)
     tab.own.renamed.then(tab.seen.handler(tab.retitle), tab.seen.inputs, [tab.answers, tab.tokens], **HIDDEN)
     gr.on(
         [control.change for control in tab.decoding.values()],

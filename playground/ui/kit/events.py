@@ -12,8 +12,11 @@ import gradio as gr
 from playground.locales import DEFAULT
 from playground.ui.kit.html import words
 
-HIDDEN: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-STREAM: dict[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+# Progress nowhere: not only hidden. At each answer of each event gradio tells how things stand to every component that has
+# ever been an output, and walks through the whole page to find each of them.
+QUIET: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
+HIDDEN: dict[str, Any] = {"queue": False, **QUIET}
+STREAM: dict[str, Any] = {"concurrency_limit": None, **QUIET}
 
 
 def reveal(chip: gr.Button, card: gr.Column) -> None:

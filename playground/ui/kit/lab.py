@@ -18,7 +18,7 @@ import gradio as gr
 
 from playground import locales
 from playground.bounds import shown
-from playground.ui.kit import fields, kept, links
+from playground.ui.kit import fields, kept, links, locks
 from playground.ui.kit.controls import Changes, Controls, after, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import words
@@ -67,7 +67,8 @@ class Place:
 class Lab:
     """
     `tab` in the page's row, `linked` the parameters of the address with which the page was opened. What `draw` fills:
-    `controls` by their names in links, and `opening`, the events that bring the values of a link.
+    `controls` by their names in links, the `names` of those that stand in a section (locks.Names), and `opening`, the events
+    that bring the values of a link.
     """
 
     tab: str
@@ -75,6 +76,7 @@ class Lab:
     visit: Controls[Visit]
     linked: gr.State
     controls: dict[str, list[Any]] = field(default_factory=dict)
+    names: dict[tuple[str, str], list[tuple[str, str]]] = field(default_factory=dict)
     opening: list[Any] = field(default_factory=list)
 
     @property
@@ -133,6 +135,7 @@ class Lab:
         self.opening.append(opened)
         for place in places:
             self.controls.update({f"{place.name}{links.WITHIN}{name}": [one] for name, one in drawn.controls.items()})
+            self.names[self.tab, place.name] = list(drawn.named(place))
         if follows:
             opened = seen.change(drawn.follow, asked, [drawn.pressed, *section.shown], **STREAM)
         by_hand = [getattr(one, event) for one in drawn.filled for event in kept.BY_HAND if hasattr(one, event)]
@@ -176,6 +179,13 @@ class _Drawn:
         """The same by their names, but for files, which no link carries."""
         named = self.section.controls.components.items()
         return {name: one for name, one in named if one in self.filled and not isinstance(one, gr.File)}
+
+    def named(self, place: Place) -> Iterator[tuple[str, str]]:
+        """The names and labels of the controls that stand in a place, or above the list: not in another place."""
+        others = {one.tab for one in self.places} - {place.tab}
+        for name, one in self.controls.items():
+            if not others & set(_around(one)):
+                yield f"{place.name}{links.WITHIN}{name}", self.lab.wording.labels[one._id]
 
     @cached_property
     def fields(self) -> dict[str, links.Field]:
@@ -248,6 +258,17 @@ class _Drawn:
 
     def _label(self, control: Any, language: str) -> str:
         return locales.text(language, self.lab.wording.labels[control._id])
+
+
+def _around(component: Any) -> Iterator[Any]:
+    """What a component stands in, from the inside."""
+    while component := component.parent:
+        yield component
+
+
+def lock_names(labs: Mapping[str, Lab]) -> locks.Names:
+    """What links can lock, by tab and section, in their order on the page."""
+    return {**locks.NAMES, **{place: names for lab in labs.values() for place, names in lab.names.items()}}
 
 
 def _copied(language: str) -> str:

@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from playground import locales, settings
 from playground.bounds import Bound
 from playground.compare.job import DECODING
+from playground.compare.many import TIMES
 from playground.learn.route import LESSONS
 
 TABS = ("compare", "learn", "train", "lowrank", "quantization")  # the first one opens
@@ -32,6 +33,8 @@ SECTIONS = {  # of the labs, in the order of their lists; the first one opens
         "repair",
         "overlap",
         "softprompt",
+        "mixing",
+        "initialization",
         "arithmetic",
     ),
     "quantization": (
@@ -148,7 +151,7 @@ FIELDS = (
     Field("prompt", ""),
     Field("panes", [], _list, ",".join, _rest),
     Field("own", {}, _titles, _write_titles, _untitled),  # what panes are called that only their owner's session has
-    *map(number, DECODING),
+    *map(number, (*DECODING, TIMES)),
     Field("lock", [], parts, ",".join),
     Field("hide", [], parts, ",".join),
     Field("answers", ""),  # those to keep under another question, for a page that is opened again in another language

@@ -18,17 +18,19 @@ from gradio.components import FormComponent
 
 from playground.adapt.methods import METHODS
 from playground.compare.job import DECODING
+from playground.compare.many import TIMES
 from playground.locales import text
 
 LOCKED, HIDDEN, FOLLOWS = "locked", "hidden", "follows"
 LOOKS = {"interactive", "label", "info"}  # of a locked control
-# What can be locked besides the labs' sections, and the keys of what it is called, by the key of its tab's title
-NAMES: dict[str, list[tuple[str, str]]] = {
-    "tabs.compare": [
+# By tab and section ("" where it has none): the names of controls in a link, and the keys of what they are called
+Names = Mapping[tuple[str, str], Sequence[tuple[str, str]]]
+NAMES: Names = {  # besides the labs' sections
+    ("compare", ""): [
         ("base", "base.label"), ("prompt", "compare.prompt"), ("panes", "compare.panes"),
-        *((bound.name, f"decoding.{bound.name}") for bound in DECODING),
+        *((bound.name, f"decoding.{bound.name}") for bound in (*DECODING, TIMES)),
     ],
-    "tabs.train": [
+    ("train", ""): [
         ("method", "train.method"), ("task", "train.task"), ("steps", "train.steps"), ("train_seed", "train.seed"),
         *dict.fromkeys(
             (bound.name, f"hyperparameters.{bound.name}") for one in METHODS.values() for bound in one.hyperparameters

@@ -245,7 +245,8 @@
     const here = address(), query = here.searchParams;
     if ((query.get("tab") || "compare") === tab && query.get("section") === section) return;
     for (const name of [...query.keys()]) if (name.includes(".")) query.delete(name); // of the section that was open
-    for (const [name, value] of [["tab", tab === "compare" ? null : tab], ["section", section]]) {
+    const reader = tab === "learn" && document.querySelector(".pp-teacher") ? "teachers" : null; // whose page Learn shows
+    for (const [name, value] of [["tab", tab === "compare" ? null : tab], ["section", section], ["for", reader]]) {
       value ? query.set(name, value) : query.delete(name);
     }
     here.hash = "";

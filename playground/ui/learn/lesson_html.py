@@ -29,7 +29,8 @@ def drawn(progress: Progress, language: str, busy: int = 0) -> str:
     The route with what is done, the lesson that is open, and the ways to its neighbours; `busy` trainings run or wait here.
     """
     return (
-        f'<div class="pp-learn">{route(progress, language)}<div class="pp-open-lesson">{picker(progress, language)}'
+        f'<div class="pp-learn">{mine(progress, language)}{route(progress, language)}'
+        f'<div class="pp-open-lesson">{picker(progress, language)}'
         f"{card(progress, language, busy)}{neighbours(progress, language)}</div>{end(progress, language)}</div>"
     )
 
@@ -54,6 +55,19 @@ def route(progress: Progress, language: str) -> str:
         for group, lessons in ROUTE.items()
     )
     return f'<nav class="pp-route" aria-label="{words(language, "learn.route")}">{groups}</nav>'
+
+
+def mine(progress: Progress, language: str) -> str:
+    """How much is guessed, and the guesses as a file; nothing before the first."""
+    guessed = rows(progress)
+    if not guessed:
+        return ""
+    file = f'data-file="{words(language, "learn.results.file")}" data-rows="{escape(json.dumps([COLUMNS, *guessed]))}"'
+    count = words(language, "learn.results.count", count=len(guessed), all=len(LESSONS))
+    return (
+        f'<p class="pp-mine"><span>{count}</span> '
+        f'<button type="button" data-act="results" {file}>{words(language, "learn.results")}</button></p>'
+    )
 
 
 def _step(lesson_id: str, progress: Progress, language: str) -> str:
@@ -87,12 +101,9 @@ def _option(lesson_id: str, progress: Progress, language: str) -> str:
 
 
 def end(progress: Progress, language: str) -> str:
-    """Below the route: what was guessed, as a file, once there is something; and the way to the teacher's page."""
-    guessed = rows(progress)
-    file = f'data-file="{words(language, "learn.results.file")}" data-rows="{escape(json.dumps([COLUMNS, *guessed]))}"'
-    mine = f'<button type="button" data-act="results" {file}>{words(language, "learn.results")}</button>' if guessed else ""
+    """Below the route, and on a narrow screen below the lesson: the way to the teacher's page."""
     way = f"?lang={language}&amp;tab=learn&amp;for=teachers"
-    return f'<p class="pp-route-end">{mine}<a href="{way}" data-for="teachers">{words(language, "learn.teachers")}</a></p>'
+    return f'<p class="pp-route-end"><a href="{way}" data-for="teachers">{words(language, "learn.teachers")}</a></p>'
 
 
 def neighbours(progress: Progress, language: str) -> str:

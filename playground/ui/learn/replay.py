@@ -114,7 +114,7 @@ def _ended(run: RecordedRun, language: str) -> str:
 
 def _here(run: RecordedRun, busy: int, language: str) -> str:
     """Where it was recorded and how long it took, and the way to the same training here, with what waits there."""
-    at = {"machine": machine(language, run.hardware), "time": seconds(language, run.seconds)}
+    at = {"machine": machine(language, run.hardware), "time": seconds(language, run.seconds), "seed": run.seed}
     recipe = recipes.link(language, run.base, run.method, run.task, run.hyperparameters, steps=run.steps, seed=run.seed)
     return (
         f'<div class="pp-ways"><a class="pp-here" href="?{escape(recipe)}">{words(language, "replay.here")}</a>'

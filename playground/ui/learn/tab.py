@@ -4,7 +4,7 @@ The Learn tab: the route, one lesson, the guess. What a visitor has guessed is k
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,7 @@ class LearnTab:
     here: gr.Textbox
     lesson: gr.HTML
     teacher: gr.HTML
+    lockable: Callable[[], locks.Names]  # once the page is built
 
     @property
     def shown(self) -> list[Any]:
@@ -158,12 +159,12 @@ class LearnTab:
 
     def taught(self, progress: Progress, learner: Learner) -> Changes:
         """The teacher's page in place of the lesson, which stays the one that is open."""
-        page = teacher_html.page(learner.language, links.here(learner.here), locks.NAMES)
+        page = teacher_html.page(learner.language, links.here(learner.here), self.lockable())
         return {self.kept: progress.kept, self.lesson: "", self.teacher: page}
 
 
-def build(wording: Wording, visit: Controls[Visit]) -> LearnTab:
-    """The tab's layout and its own events; it is empty until `LearnTab.open`."""
+def build(wording: Wording, visit: Controls[Visit], lockable: Callable[[], locks.Names]) -> LearnTab:
+    """The tab's layout and its own events; it is empty until `LearnTab.open`. `lockable`: what links can lock."""
     kept = gr.BrowserState({}, storage_key="peft-playground-learn", secret="peft-playground")  # still there after a restart
     named = gr.State("")
     wording.make(html, {"value": lambda lang: lead(lang, "learn.lead")})
@@ -171,6 +172,6 @@ def build(wording: Wording, visit: Controls[Visit]) -> LearnTab:
     lesson = html("", elem_id="lesson", js_on_load=SCRIPTS, server_functions=SERVED)
     teacher = html("", elem_id="teacher", js_on_load=TEACHER)
     asked = {"language": visit.components["language"], "kept": kept, "named": named, "reader": reader, "here": here}
-    tab = LearnTab(Controls(Learner, asked), kept, named, reader, here, lesson, teacher)
+    tab = LearnTab(Controls(Learner, asked), kept, named, reader, here, lesson, teacher, lockable)
     gr.on([lesson.select, teacher.select], tab.act, tab.learner.inputs, tab.shown, **HIDDEN)
     return tab

@@ -1,5 +1,6 @@
 /*
- * The teacher's page: what its buttons do, and the files of a class, read and drawn in this browser: nothing of them is sent.
+ * The teacher's page: what its buttons do, links that lock controls, and the files of a class, read and drawn in this
+ * browser: nothing of them is sent.
  *
  * tab.py puts HERE, NOTHING and stand before it; what it needs of lessons and words, teacher_html.py writes beside the HTML.
  */
@@ -113,12 +114,29 @@ const forget = () => {
   element.querySelector(".pp-drop input").focus();
 };
 
+/* The link that locks: the one that was given, or else to the section of the first control that is chosen */
+
+const lock = area => {
+  const given = area.querySelector("[type=url]"), copy = area.querySelector("button");
+  const chosen = [...area.querySelectorAll("[name=lock]:checked")];
+  const wrong = given.value && !URL.canParse(given.value);
+  given.setAttribute("aria-invalid", Boolean(wrong));
+  copy.hidden = wrong || !chosen.length;
+  if (!copy.hidden) {
+    const link = new URL(given.value || `${HERE}?${chosen[0].closest("[data-place]").dataset.place}`);
+    const before = (link.searchParams.get("lock") || "").split(",").filter(Boolean);
+    link.searchParams.set("lock", [...new Set([...before, ...chosen.map(one => one.value)])].join(","));
+    copy.dataset.copy = link.href.replaceAll("%2C", ",");
+  }
+  area.querySelector(".pp-link").textContent = wrong ? said("no_link") : copy.hidden ? said("none") : copy.dataset.copy;
+};
+
 /* Buttons and files */
 
 const acts = { print, forget };
 const copy = async button => {
   await navigator.clipboard.writeText(button.dataset.copy);
-  button.parentElement.querySelector("[role=status]").textContent = said("copied");
+  button.parentElement.querySelector("[role=status]:last-child").textContent = said("copied");
 };
 element.addEventListener("click", event => {
   const step = event.target.closest("a[data-lesson]"), button = event.target.closest("button");
@@ -138,9 +156,13 @@ element.addEventListener("click", event => {
   }
 });
 element.addEventListener("change", ({ target }) => {
+  if (target.name === "lock") lock(target.closest(".pp-locking"));
   if (target.type !== "file") return;
   add([...target.files]);
   target.value = ""; // the same file may be chosen again
+});
+element.addEventListener("input", ({ target }) => {
+  if (target.type === "url") lock(target.closest(".pp-locking"));
 });
 for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
   element.addEventListener(kind, event => {

@@ -7,9 +7,10 @@ Pure: plain values and a language in, HTML out. `teacher.js` presses its buttons
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape, unescape
 from typing import Any
+from urllib.parse import urlencode
 
 from playground import locales
 from playground.learn.lessons import lesson
@@ -18,12 +19,14 @@ from playground.learn.route import LESSONS, ROUTE, figures
 from playground.locales import text
 from playground.plots.learn.qr import qr
 from playground.ui.kit.html import words
+from playground.ui.kit.locks import Names
 from playground.ui.learn import lesson_html, sheets_html
 
 # What the script says, filled in there
-SAID = ("learn.teacher.copied", "learn.class.count", "learn.class.bad", "learn.class.number", "learn.class.of")
-# By the key of a tab's title: the names of its controls in a link, and the keys of their labels
-Names = Mapping[str, Sequence[tuple[str, str]]]
+SAID = (
+    *("learn.teacher.copied", "learn.class.count", "learn.class.bad", "learn.class.number", "learn.class.of"),
+    *("learn.locks.none", "learn.locks.no_link"),
+)
 
 
 def page(language: str, here: str, controls: Names) -> str:
@@ -135,18 +138,29 @@ def _drawn_as(lesson_id: str, language: str) -> dict[str, Any]:
 
 
 def locking(language: str, controls: Names) -> str:
-    """How a link locks and hides controls, and what those are called in it."""
-    tables = "".join(
-        f"<h3>{words(language, title)}</h3><ul>"
-        + "".join(f"<li><code>{escape(name)}</code> {words(language, label)}</li>" for name, label in names)
-        + "</ul>"
-        for title, names in controls.items()
-    )
+    """Every control that a link can lock, to be chosen, and the link that locks those; the script writes it."""
+    tabs: dict[str, list[str]] = {}
+    for (tab, section), names in controls.items():
+        if names:
+            tabs.setdefault(tab, []).append(_lockable(tab, section, names, language))
+    groups = "".join(f"<h3>{words(language, f'tabs.{tab}')}</h3><div>{''.join(all_)}</div>" for tab, all_ in tabs.items())
     return (
         f'<section class="pp-card pp-locking"><details><summary><h2>{words(language, "learn.locks.title")}</h2></summary>'
         f'<p class="pp-soft">{words(language, "learn.locks.lead")}</p>'
-        f"<p><code>{escape(EXAMPLE)}</code></p><div>{tables}</div></details></section>"
+        f'<p class="pp-lock-link"><label><span>{words(language, "learn.locks.given")}</span> <input type="url"/></label>'
+        f'<span class="pp-link" role="status">{words(language, "learn.locks.none")}</span>'
+        f'<button type="button" class="chip" hidden>{words(language, "learn.copy")}</button>'
+        f'<span role="status" class="pp-soft pp-small pp-copied"></span></p>{groups}</details></section>'
     )
 
 
-EXAMPLE = "?tab=train&method=lora&rank=4&steps=20&lock=method,rank,steps&hide=train_seed"
+def _lockable(tab: str, section: str, names: Sequence[tuple[str, str]], language: str) -> str:
+    """A section's controls, or those of a tab without sections, with the place that a link to them opens."""
+    title = words(language, f"section.{section}" if section else f"tabs.{tab}")
+    said = f"<legend>{title}</legend>" if section else f'<legend class="pp-unseen">{title}</legend>'
+    boxes = "".join(
+        f'<label><input type="checkbox" name="lock" value="{escape(name)}"/> {words(language, label)}</label>'
+        for name, label in names
+    )
+    place = escape(urlencode({"lang": language, "tab": tab} | ({"section": section} if section else {})))
+    return f'<fieldset data-place="{place}">{said}{boxes}</fieldset>'

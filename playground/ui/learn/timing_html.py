@@ -19,6 +19,7 @@ from playground.ui.kit.html import machine, words
 from playground.ui.learn.tables import table
 
 PLAIN = "float32"
+READ_BACK = {"int8_read_back", "nf4"}  # turned back into float32 first
 SCRIPT = """
 element.addEventListener("click", async ({ target }) => {
   const button = target.closest("[data-time]");
@@ -72,7 +73,7 @@ def drawn(found: Sequence[Product], said: str, language: str) -> str:
         ]
         for kind in KINDS
     ]
-    sentences = " ".join(_sentence(by, tokens, language) for tokens in BATCHES)
+    sentences = " ".join([*(_sentence(by, tokens, language) for tokens in BATCHES), *_reasons(by, language)])
     return f'{table(heads, rows)}<p class="pp-soft pp-small">{escape(said)}</p><p class="pp-meaning">{escape(sentences)}</p>'
 
 
@@ -86,6 +87,20 @@ def _cells(one: Product, plain: Product, language: str) -> list[str]:
         size(language, one.moved),
         f"×{NO_BREAK}{significant(language, plain.seconds / one.seconds)}",
     ]
+
+
+def _reasons(by: Mapping[tuple[str, int], Product], language: str) -> list[str]:
+    """Why fewer bits are slower, as far as that is known: what torch reports of the processor, and what reading back is."""
+    slow = {kind for kind, tokens in by if _slower(by[kind, tokens], by[PLAIN, tokens])}
+    said = []
+    for key, native in (("converted", False), ("own", True)):
+        if kinds := [_kind(kind, language) for kind in KINDS if kind in slow and by[kind, BATCHES[0]].native is native]:
+            said.append(text(language, f"timing.why.{key}", kinds=listed(language, kinds)))
+    return [*said, text(language, "timing.why.read_back")] if slow & READ_BACK else said
+
+
+def _slower(one: Product, plain: Product) -> bool:
+    return one.seconds is not None and plain.seconds is not None and one.seconds > plain.seconds
 
 
 def _sentence(by: Mapping[tuple[str, int], Product], tokens: int, language: str) -> str:

@@ -14,6 +14,7 @@ import gradio as gr
 
 from playground import locales
 from playground.actions.adapters import examined
+from playground.adapt.initialization import chosen
 from playground.errors import PlaygroundError
 from playground.model.modules import kind_of, layer_of
 from playground.ui.compare.panes import pane_title
@@ -158,4 +159,5 @@ def same_start(one: Record, other: Record) -> bool:
     """Whether both began with the very same A. Of an uploaded adapter, which has no versions, the seed is hearsay."""
     shared = [getattr(one, name) == getattr(other, name) for name in ("base", "method", "seed", "versions")]
     shaped = [one.hyperparameters.get(name) == other.hyperparameters.get(name) for name in ("rank", "targets")]
+    shaped += [chosen(one.hyperparameters) == chosen(other.hyperparameters)]
     return bool(one.versions) and all((*shared, *shaped))

@@ -1,5 +1,6 @@
 """
-The low-rank lab: a toy, a picture, the trained adapter, two adapters, soft prompts, the arithmetic; one file each.
+The low-rank lab: a toy, a picture, the trained adapter, two adapters, soft prompts, mixing, where factors begin, the cost;
+one file each.
 
 This one puts them into the lab's list.
 """
@@ -11,7 +12,7 @@ import gradio as gr
 from playground.ui.kit.events import lead
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.wording import html
-from playground.ui.lowrank import adapter, cost, toy
+from playground.ui.lowrank import adapter, cost, initialization, mixing, toy
 
 
 def build(lab: Lab) -> gr.Tabs:
@@ -21,5 +22,7 @@ def build(lab: Lab) -> gr.Tabs:
     with lab.listed() as sections:
         toy.build(lab)
         adapter.build(lab, chosen)
+        mixing.build(lab)
+        initialization.build(lab)
         cost.build(lab)
     return sections

@@ -35,21 +35,33 @@ FIRST_SECONDS, FRAME_SECONDS = 1.0, 0.1  # the eye has to follow a fit that take
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the controls of both cards ask for."""
+class Framed:
+    """A picture, of which both sections can make a matrix."""
 
     language: str
+    file: str | None  # None: the picture that came with the page
+
+    @property
+    def picture(self) -> Path:
+        return Path(self.file) if self.file else PICTURE
+
+
+@dataclass(frozen=True)
+class Compressed(Framed):
+    """What the picture's own controls ask for."""
+
+    kept: int  # its rank
+
+
+@dataclass(frozen=True)
+class Asked(Framed):
+    """What the toy's controls ask for."""
+
     kind: str
     rows: int
     columns: int
     rank: int
     seed: int
-    file: str | None  # None: the picture that came with the page
-    kept: int  # rank of the picture
-
-    @property
-    def picture(self) -> Path:
-        return Path(self.file) if self.file else PICTURE
 
     def scene(self) -> drawn.Scene:
         """Raises PlaygroundError."""
@@ -67,9 +79,6 @@ class Cards:
     curve: gr.HTML
     kept: gr.Slider
     picture: gr.HTML
-
-    def draw(self, asked: Asked) -> Changes:
-        return self.draw_matrices(asked) | self.draw_picture(asked)
 
     def draw_matrices(self, asked: Asked, turned: bool = False) -> Changes:
         """
@@ -124,7 +133,7 @@ class Cards:
         except PlaygroundError as error:
             yield {self.matrices: alarm(error.message(language)), self.curve: ""}
 
-    def draw_picture(self, asked: Asked) -> Changes:
+    def draw_picture(self, asked: Compressed) -> Changes:
         """The picture beside its best approximation of a rank."""
         try:
             pixels, decomposition = toy.decomposed_picture(asked.picture)
@@ -158,11 +167,14 @@ def build(lab: Lab) -> None:
             with gr.Column(min_width=0):
                 picture = html("", elem_id="toy-picture")
     cards = Cards(shape["rank"], matrices, spectrum, curve, kept, picture)
-    controls = Controls(Asked, {"language": lab.language, **shape, "file": file, "kept": kept})
-    _wire(controls, cards, go)
-    shown = list(vars(cards).values())
-    section = Section(controls, shown, cards.draw, pressed=[go.click], run=lambda asked, linked: cards.grow(asked))
-    lab.draw(section, first, second)
+    framed = {"language": lab.language, "file": file}
+    asked, compressed = Controls(Asked, {**framed, **shape}), Controls(Compressed, {**framed, "kept": kept})
+    _wire(asked, cards, go)
+    _wire_picture(compressed, cards)
+    drawn_first, drawn_second = [cards.rank, matrices, spectrum, curve], [kept, picture]
+    grown: dict[str, Any] = {"pressed": [go.click], "run": lambda asked, linked: cards.grow(asked)}
+    lab.draw(Section(asked, drawn_first, cards.draw_matrices, **grown), first)
+    lab.draw(Section(compressed, drawn_second, cards.draw_picture), second)
 
 
 def _wire(controls: Controls[Asked], cards: Cards, go: gr.Button) -> None:
@@ -175,11 +187,17 @@ def _wire(controls: Controls[Asked], cards: Cards, go: gr.Button) -> None:
     moved: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
     gr.on(turned, handler(partial(cards.draw_matrices, turned=True)), inputs, [cards.rank, *matrices], **moved)
     cards.rank.input(handler(but(cards.rank, cards.draw_matrices)), inputs, matrices, **moved)
-    cards.kept.input(handler(but(cards.kept, cards.draw_picture)), inputs, cards.picture, **moved)
-    gr.on(replaced, handler(cards.draw), inputs, list(vars(cards).values()), **HIDDEN)
+    gr.on(replaced, handler(cards.draw_matrices), inputs, [cards.rank, *matrices], **HIDDEN)
 
 
-def but(slider: gr.Slider, draw: Callable[[Asked], Changes]) -> Callable[[Asked], Changes]:
+def _wire_picture(controls: Controls[Compressed], cards: Cards) -> None:
+    handler, inputs, file = controls.handler, controls.inputs, controls.components["file"]
+    alone = handler(but(cards.kept, cards.draw_picture))
+    cards.kept.input(alone, inputs, cards.picture, trigger_mode="always_last", **HIDDEN)
+    gr.on([file.upload, file.clear], handler(cards.draw_picture), inputs, [cards.kept, cards.picture], **HIDDEN)
+
+
+def but(slider: gr.Slider, draw: Callable[[Any], Changes]) -> Callable[[Any], Changes]:
     """`draw` for the slider that the visitor moves: an answer that comes late must not move it back."""
     return lambda asked: {component: new for component, new in draw(asked).items() if component is not slider}
 

@@ -53,15 +53,16 @@ def figures(scene: Scene, b: np.ndarray, a: np.ndarray, legend: str, language: s
         ("W + BA", scene.weight + update, limit),
     )
     longest = max(rows, columns)
-    drawn = (
+    drawn = [
         matrix(name, values, f"{values.shape[0]} × {values.shape[1]}", bound, DRAWN, longest)
         for name, values, bound in shown
-    )
+    ]
+    pairs = (f'<div class="pp-pair">{one}{other}</div>' for one, other in zip(drawn[::2], drawn[1::2], strict=True))
     limits = {"limit": locales.significant(language, limit), "thin": locales.significant(language, thin)}
     notes = [words(language, legend, rank=a.shape[0]), words(language, "toy.colours", **limits)]
     if longest > MOST:
         notes.append(words(language, "toy.blocks", rows=-(-rows // MOST), columns=-(-columns // MOST)))
-    return matrices(drawn) + small(" ".join(notes))
+    return matrices(pairs) + small(" ".join(notes))
 
 
 def pictures(pixels: np.ndarray, best: Approximation, rank: int, language: str) -> str:

@@ -109,8 +109,9 @@ def _flat(found: Outside, language: str) -> str:
 def _kept_out(found: Outside, language: str) -> list[str]:
     """Which features reach the threshold, and what keeping them in float brings."""
     values = {"threshold": significant(language, found.threshold), "features": number(language, len(found.largest))}
+    rule = words(language, "calibration.said.rule")
     if not found.outliers:
-        return [words(language, "calibration.said.no_outliers", **values)]
+        return [words(language, "calibration.said.no_outliers", **values), rule]
     from playground.quantize.activations import COMMON
 
     top, common = found.outliers[0], sum(one.share >= COMMON for one in found.outliers)
@@ -119,7 +120,7 @@ def _kept_out(found: Outside, language: str) -> list[str]:
         top=number(language, top.feature), largest=figure(language, top.largest), **values,
     )  # fmt: skip
     again = _common(common, len(found.outliers), values["threshold"], language)
-    return [f"{reached} {again}", _gained(found.mixed, language)]
+    return [f"{reached} {again}", rule, _gained(found.mixed, language)]
 
 
 def _common(common: int, reached: int, threshold: str, language: str) -> str:

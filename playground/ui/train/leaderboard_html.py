@@ -19,8 +19,9 @@ from playground.ui.kit.html import Values, colour, machine
 
 COLUMNS = ("method", "score", "loss", "parameters", "bytes", "seconds", "tokens", "forgetting")
 UNTRAINED = ("base", "few_shot")
-NOTES = ("spread", "seconds", "tokens", "forgetting")
+NOTES = ("spread", "size", "seconds", "tokens", "forgetting")
 FULL = "full_fine_tuning"
+WIDTH = 4  # bytes of a trained number; what a file has besides is not shown
 NONE = "–"
 
 
@@ -115,7 +116,7 @@ def _row(one: Values, board: Values, language: str) -> str:
         _spread([percent(language, 100 * score[name]) for name in ("mean", "low", "high")], language),
         _spread([significant(language, loss[name], 3) for name in ("mean", "low", "high")], language),
         number(language, one["parameters"]),
-        size(language, one["bytes"]) if one["bytes"] else NONE,
+        size(language, WIDTH * one["parameters"]) if one["parameters"] else NONE,
         number(language, one["seconds"]["low"]) if one["seconds"]["low"] else NONE,
         number(language, one["prompt_tokens"]),
         _spread([change(language, forgetting[name]) for name in ("mean", "low", "high")], language),
@@ -132,7 +133,7 @@ def _own_row(one: Values, prompt_tokens: float | None, language: str) -> str:
         f"{percent(language, 100 * score)}{asked}" if score is not None else NONE,
         significant(language, loss, 3) if loss is not None else NONE,
         number(language, one["parameters"]),
-        size(language, one["bytes"]) if one["bytes"] else NONE,
+        size(language, WIDTH * one["parameters"]) if one["parameters"] else NONE,
         NONE,
         number(language, tokens + one["hyperparameters"].get("virtual_tokens", 0)) if tokens is not None else NONE,
         NONE,

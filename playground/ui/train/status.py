@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from playground.actions.catalogue import count_parameters
 from playground.actions.train import ENDED
+from playground.adapt.initialization import NAMES, chosen
 from playground.errors import PlaygroundError
 from playground.locales import counted, number, percent, seconds, size, text
 from playground.train.job import SAMPLE_TOKENS
+from playground.train.schedule import USUAL
 from playground.ui.compare.panes import pane_title, plain_title
 from playground.ui.kit.base import base_name
 from playground.ui.kit.events import alarm
@@ -93,7 +95,7 @@ def status_line(view: Values, language: str) -> str:
     if state == "finished" and steps:
         key = "status.computed" if view.get("own_seconds") else "status.finished"
         done = counted(language, key, steps, time=seconds(language, view.get("elapsed") or 0))
-        return " · ".join([done, *_products(view, language)])
+        return " · ".join([done, *_beginning(view, language), *_products(view, language)])
     if state != "running":
         keys = {"finished": "status.ready"}
         return text(language, keys.get(state, f"status.{state}"), **here)
@@ -105,6 +107,14 @@ def status_line(view: Values, language: str) -> str:
         if view.get(name) is not None:
             parts.append(text(language, key, time=seconds(language, view[name])))
     return " · ".join([*parts, *_products(view, language)])
+
+
+def _beginning(view: Values, language: str) -> list[str]:
+    """What an initialization took of a run's time, if it took any."""
+    if not view.get("beginning"):
+        return []
+    time, name = seconds(language, view["beginning"]), NAMES[chosen(view["hyperparameters"])]
+    return [text(language, "status.beginning", name=name, time=time)]
 
 
 def _products(view: Values, language: str) -> list[str]:
@@ -126,12 +136,21 @@ def samples(view: Values, language: str, step: int | None = None) -> str:
         heads[1:], shown = [text(language, "samples.answer")], shown[:1]
     elif now is not None:
         heads[2] = text(language, "samples.later", step=number(language, now))
+    elif coming := _coming(view):
+        heads[2] = text(language, "samples.next", step=number(language, coming))
     blank = text(language, "samples.unwritten") if view["state"] in ENDED else "…"
     rows = "".join(sample_row(row, heads, [view["questions"], *shown], blank) for row in range(len(view["questions"])))
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     table = f'<table class="pp-samples"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
     notes = _on_samples(view, shown, None if room == "prepared" else now, language)
     return card(language, room, table + "".join(f'<p class="pp-soft pp-small">{escape(one)}</p>' for one in notes))
+
+
+def _coming(view: Values) -> int | None:
+    """The step after which the first answers are written while a run goes on; None where there are none to come."""
+    if view["state"] in ENDED or not view.get("steps"):
+        return None
+    return next((step for step in USUAL.answers(view["steps"]) if step), None)
 
 
 def _reached(view: Values) -> int | None:

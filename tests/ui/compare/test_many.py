@@ -18,8 +18,9 @@ from playground.compare.verdict import verdicts
 from playground.locales import NO_BREAK, text
 from playground.settings import DEFAULT_BASE
 from playground.ui.compare import many, many_html
-from playground.ui.compare.many import Repeat
+from playground.ui.compare.asked import Asked
 from playground.ui.compare.many_said import conclusion
+from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.work.sessions import SESSIONS
@@ -156,14 +157,14 @@ def below() -> Any:
         base = gr.Dropdown()
         controls = {"key": gr.State(), "language": gr.State(), "base": base, "prompt": gr.Textbox(), "panes": gr.Dropdown()}
         decoding = {bound.name: gr.Number() for bound in DECODING}
-        found = many.build(Wording(), {**controls, **decoding, "times": gr.Slider()})
-        many.wire(found, found.repeat, decoding)
+        found = many.build(Wording(), Controls(Asked.of, {**controls, **decoding, "times": gr.Slider()}))
+        many.wire(found, found.asked, decoding)
         return found
 
 
-def repeat(**changed: Any) -> Repeat:
+def repeat(**changed: Any) -> Asked:
     plain: dict[str, Any] = {"prompt": "Good?", "panes": ["base"], "times": 2, "decoding": DEFAULTS | {"max_new_tokens": 1}}
-    return Repeat(**{**vars(VISIT), **plain, **changed})
+    return Asked(**{**vars(VISIT), **plain, **changed})
 
 
 def test_the_button_names_its_number_and_the_temperature_that_it_uses() -> None:

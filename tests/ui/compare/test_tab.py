@@ -16,10 +16,12 @@ import torch
 from playground import locales
 from playground.actions.compare import Question, first_frame, pane_ids, recorded
 from playground.actions.lanes import COMPARE
+from playground.actions.many import MANY
 from playground.adapt.adapters import Adapter
 from playground.adapt.library import examples
 from playground.bounds import Bound
 from playground.compare.job import DECODING, Decoding, Frame, Pane
+from playground.compare.many import TIMES
 from playground.locales import LANGUAGES
 from playground.settings import DEFAULT_BASE
 from playground.ui.compare import panes
@@ -58,7 +60,7 @@ def value(tab: Any, **changed: Any) -> Any:
         **vars(VISIT),
         "prompt": "Why?",
         "panes": ["base"],
-        **{bound.name: bound.default for bound in DECODING},
+        **{bound.name: bound.default for bound in (*DECODING, TIMES)},
         **changed,
     }
     return tab.asked.value({component: given[name] for name, component in tab.asked.components.items()})
@@ -100,13 +102,15 @@ def opened(tab: Any, link: Any, key: str = "nobody") -> Any:
 
 
 def test_a_link_carries_the_question_and_opens_it_again(tab: Any) -> None:
-    link = tab.write_link(value(tab, prompt="Who?", panes=["base", "pirate-lora"], seed=7))[tab.link]
+    link = tab.write_link(value(tab, prompt="Who?", panes=["base", "pirate-lora"], seed=7, times=12))[tab.link]
     assert link.startswith("lang=en&")
     query = dict(part.split("=") for part in link.replace("%2C", ",").replace("%3F", "?").split("&"))
     changes = opened(tab, links.read(query))
     assert changes[tab.prompt]["value"] == "Who?"
     assert changes[tab.panes]["value"] == ["base", "pirate-lora"]
     assert [changes[control]["value"] for control in tab.decoding.values()] == [64, 0.0, 1.0, 1.0, 7]
+    assert changes[tab.many.times]["value"] == 12
+    assert changes[tab.many.go]["value"].startswith("Answer 12 times")
 
 
 def test_without_a_link_the_page_opens_with_the_first_example(tab: Any) -> None:
@@ -182,7 +186,7 @@ IMPOSSIBLE = {  # by a link's parameters: values that cannot be, with what the p
     "temprature": [("1", "temprature (no such setting).")],
     **{
         bound.name: [(value, f"= {value}. Used instead:") for value in ("many", "-1", "1e99", "nan", "9" * 40)]
-        for bound in DECODING
+        for bound in (*DECODING, TIMES)
     },
 }
 
@@ -236,6 +240,11 @@ def test_after_a_reload_the_controls_are_those_of_the_answers(tab: Any) -> None:
     assert "Because." in last[tab.answers]
     other = opened(tab, links.read({"prompt": "Another?"}), key)
     assert "Because." not in other[tab.answers]["value"]
+    assert changes[tab.many.times]["value"] == TIMES.default
+    many = SESSIONS.submit(key, COMPARE, lambda stop: iter(["anything"]), replace(asked, times=3).repeated, MANY)
+    assert all(True for _ in many.changes())
+    assert opened(tab, links.read({}), key)[tab.many.times]["value"] == 3
+    assert opened(tab, links.read({"times": "5", "lock": "times"}), key)[tab.many.times]["value"] == 5
     assert list(tab.attach(seen(other, tab, key))) == [{tab.notice: gr.skip()}]
 
 

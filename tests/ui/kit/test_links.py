@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.settings import MAX_NEW_TOKENS, MAX_PANES
+from playground.settings import MAX_ANSWERS, MAX_NEW_TOKENS, MAX_PANES
 from playground.ui.kit import links
 
 LAW = settings(deadline=None, derandomize=True, database=None)
@@ -28,6 +28,7 @@ STATES = st.fixed_dictionaries(
         "top_p": st.floats(0.05, 1),
         "repetition_penalty": st.floats(1, 2),
         "seed": st.integers(0, 2**31 - 1),
+        "times": st.integers(2, MAX_ANSWERS),
         "lock": st.lists(st.sampled_from(["rank", "steps", "prompt"]), unique=True),
         "hide": st.lists(st.sampled_from(["seed", "task"]), unique=True),
         "answers": st.sampled_from(["", "latest", "pirate"]),
@@ -72,7 +73,7 @@ def test_an_empty_value_is_the_default(name: Any) -> None:
     assert links.read({name: ""}) == DEFAULTS
 
 
-@pytest.mark.parametrize("name", ["max_new_tokens", "temperature", "top_p", "repetition_penalty", "seed"])
+@pytest.mark.parametrize("name", ["max_new_tokens", "temperature", "top_p", "repetition_penalty", "seed", "times"])
 @pytest.mark.parametrize("value", ["many", "1,5", "0x10", "--1", "[]", "None", "1e"])
 def test_a_number_that_cannot_be_read_is_the_default(name: str, value: str) -> None:
     assert links.read({name: value}) == DEFAULTS
@@ -94,6 +95,9 @@ def test_a_number_that_cannot_be_read_is_the_default(name: str, value: str) -> N
         ("max_new_tokens", "0"),
         ("max_new_tokens", "1000000"),
         ("max_new_tokens", "-5"),
+        ("times", "1"),
+        ("times", "2.5"),
+        ("times", str(MAX_ANSWERS + 1)),
         ("seed", "-1"),
         ("seed", str(2**31)),
         ("seed", "9" * 5000),

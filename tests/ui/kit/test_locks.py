@@ -11,6 +11,7 @@ import pytest
 from playground.locales import LANGUAGES, text
 from playground.ui import page
 from playground.ui.kit import links, locks
+from playground.ui.kit.lab import lock_names
 from playground.ui.kit.locks import Wish, guarded
 from playground.ui.kit.wording import Wording
 
@@ -36,6 +37,18 @@ def seen(shell: page.Shell, name: str) -> list[Any]:
 def test_what_the_teacher_s_page_names_is_what_can_be_locked(shell: page.Shell) -> None:
     assert set(NAMES) == {name for name in shell.lockable if links.WITHIN not in name}
     assert {f"toy{links.WITHIN}rank", f"tensor{links.WITHIN}formats"} <= set(shell.lockable)
+
+
+def test_a_section_s_controls_are_named_under_the_section_that_they_stand_in(shell: page.Shell) -> None:
+    names = lock_names(shell.labs)
+    listed = {place: [name.partition(links.WITHIN)[2] for name, _ in each] for place, each in names.items() if place[1]}
+    assert list(listed) == [(tab, section) for tab, sections in links.SECTIONS.items() for section in sections]
+    assert {name for each in names.values() for name, _ in each} <= set(shell.lockable)
+    assert listed["lowrank", "toy"] == ["kind", "rows", "columns", "rank", "seed"]
+    assert listed["lowrank", "picture"] == ["kept"]
+    assert listed["lowrank", "module"] == ["adapter", "step", "module", "kept"]  # two of them stand above the list
+    stands = {one._id for place, each in listed.items() for name in each for one in shell.lockable[f"{place[1]}.{name}"]}
+    assert stands == {one._id for lab in shell.labs.values() for (one,) in lab.controls.values()}
 
 
 @pytest.mark.parametrize("name", NAMES)

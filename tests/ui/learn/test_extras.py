@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -90,6 +92,23 @@ def test_the_sentence_is_that_of_the_times(seconds: dict[str, float | None], sai
     assert said in page.texts["pp-meaning"]
     assert ("not on this machine" in page.text) == (None in seconds.values())
     assert "2.0" in page.text  # GFLOP/s
+
+
+@pytest.mark.parametrize(
+    ("seconds", "native", "reasons"),
+    [
+        ({"float16": 3.0}, False, ["converted"]),
+        ({"float16": 3.0}, True, ["own"]),
+        ({"float16": 3.0, "nf4": 2.0}, None, ["read_back"]),
+        ({"int8": 0.5}, False, []),
+    ],
+)
+def test_why_fewer_bits_are_slower_is_what_torch_reports(seconds: Any, native: bool | None, reasons: list[str]) -> None:
+    found = [replace(one, native=native if one.kind == "float16" else None) for one in timed(**seconds)]
+    said = Page(drawn(found, "here", "en")).texts["pp-meaning"]
+    wanted = [text("en", f"timing.why.{one}", kinds="float16") for one in reasons]
+    assert [one for one in wanted if one in said] == wanted
+    assert ("torch" in said) == bool({"converted", "own"} & set(reasons))
 
 
 def test_the_button_times_here_in_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from playground.learn.route import LESSONS, figures
 from playground.locales import LANGUAGES, text
 from playground.plots.learn.block import block
 from playground.ui.compare.opening import opening
-from playground.ui.kit import fields, kept, links
+from playground.ui.kit import fields, kept, links, locks
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.lab import Lab, Place
 from playground.ui.kit.sections import Section
@@ -131,7 +131,11 @@ def test_the_families_are_drawn_once_for_each_method() -> None:
 def learn() -> tab.LearnTab:
     with gr.Blocks():
         language = gr.BrowserState("en")
-        return tab.build(Wording(), Controls(Visit, {"key": gr.State(""), "language": language, "base": gr.State("")}))
+        return tab.build(
+            Wording(),
+            Controls(Visit, {"key": gr.State(""), "language": language, "base": gr.State("")}),
+            lambda: locks.NAMES,
+        )
 
 
 def given(learn: tab.LearnTab, kept: Any, named: str = "", language: str = "en", reader: str = "", here: str = "") -> dict:
@@ -177,10 +181,14 @@ def test_the_teacher_s_page_takes_the_lesson_s_place_by_press_and_by_address(lea
 
 @both_languages
 def test_what_was_guessed_can_be_taken_along_once_there_is_something(language: str) -> None:
-    assert Page(lesson_html.end(Progress(), language)).attributes("data-rows") == []
-    page = Page(lesson_html.end(at("nf4", 4), language))
+    assert Page(lesson_html.mine(Progress(), language)).attributes("data-rows") == []
+    page = Page(lesson_html.mine(at("nf4", 4), language))
+    assert text(language, "learn.results.count", count=1, all=len(LESSONS)) in page.texts["pp-mine"]
     assert [json.loads(one) for one in page.attributes("data-rows")] == [[[*COLUMNS], *rows(at("nf4", 4))]]
-    assert page.attributes("href") == [f"?lang={language}&tab=learn&for=teachers"]
+    whole = lesson_html.drawn(at("nf4", 4), language)
+    assert whole.index('data-act="results"') < whole.index("pp-route")  # in reach, however long the list is
+    end = Page(lesson_html.end(at("nf4", 4), language))
+    assert end.attributes("href") == [f"?lang={language}&tab=learn&for=teachers"]
 
 
 @pytest.mark.parametrize(

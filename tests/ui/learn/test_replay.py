@@ -50,7 +50,7 @@ def test_every_look_is_in_the_page_and_the_last_one_is_seen(lesson_id: str, lang
 @both_languages
 def test_it_says_where_it_was_recorded_how_long_it_took_and_what_waits_here(language: str) -> None:
     run = recorded_run("pirate-lora")
-    at = {"machine": machine(language, run.hardware), "time": seconds(language, run.seconds)}
+    at = {"machine": machine(language, run.hardware), "time": seconds(language, run.seconds), "seed": run.seed}
     for busy, key in ((0, "replay.busy.none"), (1, "replay.busy.one"), (3, "replay.busy")):
         said = Page(replay.replay(run, True, busy, language)).texts["pp-ways"]
         assert text(language, "replay.recorded", **at) in said

@@ -89,18 +89,20 @@ def test_the_script_gets_what_it_reads_and_what_it_says(language: str) -> None:
         else:
             assert given["minimum"] <= given["answer"] <= given["maximum"]
     (said,) = Page(drawn(language)).attributes("data-said")
-    assert set(json.loads(said)) == {"copied", "count", "bad", "number", "of"}
+    assert set(json.loads(said)) == {"copied", "count", "bad", "number", "of", "none", "no_link"}
 
 
 @both_languages
-def test_the_names_of_controls_stand_beside_what_they_are_called(language: str) -> None:
-    page = Page(teacher_html.locking(language, locks.NAMES))
-    for names in locks.NAMES.values():
-        for name, label in names:
-            assert f"{name} {text(language, label)}" in page.text
-    example = dict(parse_qsl(teacher_html.EXAMPLE.removeprefix("?")))
-    wish = locks.Wish.of(links.read(example))
-    assert wish.unknown({name for names in locks.NAMES.values() for name, _ in names}) == {}
+def test_every_control_can_be_chosen_under_the_section_that_it_stands_in(language: str) -> None:
+    names = {**locks.NAMES, ("lowrank", "toy"): [("toy.rank", "toy.rank")], ("lowrank", "updates"): []}
+    page = Page(teacher_html.locking(language, names))
+    assert page.attributes("value") == [name for each in names.values() for name, _ in each]
+    assert text(language, "section.toy") in page.text
+    assert text(language, "section.updates") not in page.text  # nothing to lock
+    places = [dict(parse_qsl(place)) for place in page.attributes("data-place")]
+    assert [(links.read(one)["tab"], links.section_of(one)) for one in places] == [
+        ("compare", ""), ("train", ""), ("lowrank", "toy"),
+    ]  # fmt: skip
 
 
 def test_links_begin_on_a_space_with_its_public_page(monkeypatch: pytest.MonkeyPatch) -> None:

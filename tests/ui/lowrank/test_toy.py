@@ -18,7 +18,7 @@ def cards() -> toy.Cards:
 
 
 def asked(**changed: object) -> toy.Asked:
-    return toy.Asked(**{**vars(toy.Asked("en", "random", 40, 50, 5, 0, None, 8)), **changed})
+    return toy.Asked(**{**vars(toy.Asked("en", None, "random", 40, 50, 5, 0)), **changed})
 
 
 def test_rows_that_change_leave_the_rank_to_the_visitor(cards: toy.Cards) -> None:
@@ -35,4 +35,4 @@ def test_a_rank_that_the_new_shape_has_not_is_lowered_and_said(cards: toy.Cards)
 
 
 def test_a_page_that_opens_shows_the_rank_that_is_drawn(cards: toy.Cards) -> None:
-    assert cards.draw(asked())[cards.rank]["value"] == 5
+    assert cards.draw_matrices(asked())[cards.rank]["value"] == 5

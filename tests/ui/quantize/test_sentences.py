@@ -67,7 +67,8 @@ def test_a_pair_tells_the_losses_of_the_last_step_at_which_both_were_measured(
 def test_the_ends_of_the_map_are_named_in_the_number_that_they_have() -> None:
     modules = [{"kind": "q_proj", "layer": layer, "sqnr_db": sqnr, "share": 0.1} for layer, sqnr in enumerate((20, 20, 30))]
     drawn = Page(wholemodel_html.errors_map(modules, "es")).text
-    assert "Los 2 más tenues: capa 0 · q_proj, capa 1 · q_proj, 20,0 dB. El más intenso: capa 2 · q_proj, 30,0 dB." in drawn
+    assert "Las 2 capas más tenues, las que más pierden: capa 0 · q_proj, capa 1 · q_proj, 20,0 dB." in drawn
+    assert "La más intensa, la que menos pierde: capa 2 · q_proj, 30,0 dB." in drawn
 
 
 def test_one_or_several_sums_stop_growing() -> None:

@@ -8,6 +8,7 @@ import pytest
 from playground.adapt.methods import METHODS
 from playground.locales import LANGUAGES, text
 from playground.train.job import SAMPLE_TOKENS
+from playground.train.schedule import USUAL
 from playground.ui.train.status import parameter_card, samples, status_line, training_status
 from tests.ui.drawn import (
     Page,
@@ -158,6 +159,16 @@ def test_samples_show_each_question_before_and_now() -> None:
     assert table.rows == [["Why?", "because", "Arrr because"], ["Where?", "there", "Arrr there"]]
 
 
+def test_before_the_first_answers_the_column_says_after_which_step_they_come() -> None:
+    """A short run is answered at its start and its end alone."""
+    for steps in (2, 24, 200):
+        first = next(step for step in USUAL.answers(steps) if step)
+        table = Table(samples(training(steps=steps, step=1, samples=ONCE), "en"))
+        assert table.heads[2] == f"Step {first} (to come)"
+        assert [row[2] for row in table.rows] == ["…", "…"]
+    assert Table(samples(prepared(state="running", samples=[]), "en")).heads == ["Held-out question", "Answer"]
+
+
 @both_languages
 @pytest.mark.parametrize(("step", "answer"), [(6, "arr because"), (7, None), (8, None), (12, "Arrr because")])
 def test_samples_of_a_step_are_its_own_or_none(step: int, answer: Any, language: Any) -> None:
@@ -202,7 +213,7 @@ def test_answers_say_where_they_are_cut(language: Any) -> None:
 
 def test_samples_that_are_not_there_yet_are_dots() -> None:
     table = Table(samples(training(samples=[]), "en"))
-    assert table.heads[2] == "Now"
+    assert table.heads[1:] == ["Step 0 (= base)", "Step 24 (to come)"]
     assert table.rows == [["Why?", "…", "…"], ["Where?", "…", "…"]]
 
 

@@ -1,0 +1,124 @@
+"""
+What is said and drawn about a mix: its adapters' interference, what its rule does, what became of it. Pure: values and a
+language in, HTML out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from html import escape
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from playground import locales
+from playground.lowrank.mix import RULES
+from playground.plots.lowrank import mixing as plots
+from playground.ui.compare.panes import pane_colour, pane_title
+from playground.ui.kit import links
+from playground.ui.kit.html import folded, words
+from playground.ui.kit.sections import soft
+from playground.ui.lowrank.pieces import small
+
+if TYPE_CHECKING:
+    from playground.actions.mixing import Made, Scoring
+    from playground.lowrank.interference import Interference
+    from playground.ui.kit.html import Values
+
+EXACT = 1e-4  # float32 rounds
+PAIRED = [one.family for one in RULES.values() if one.on == "factors" and f"{one.family}_svd" in RULES]
+
+
+def rule_name(rule: str, language: str) -> str:
+    """TIES, on updates; a rule that there is on one of the two alone needs no more than its name."""
+    one = RULES[rule]
+    name = locales.text(language, f"mix.rule.{one.family}")
+    return locales.text(language, f"mix.on.{one.on}", rule=name) if one.family in PAIRED else name
+
+
+def rule_said(rule: str, weights: Sequence[float], language: str) -> str:
+    """What a rule does, in small print; what PEFT makes of negative weights where signs are elected."""
+    one = RULES[rule]
+    said = [words(language, f"mix.rule.{one.family}.help")]
+    if one.family in PAIRED:
+        said.append(words(language, f"mix.on.{one.on}.help"))
+    if "majority_sign" in one.takes and min(weights) < 0:
+        said.append(words(language, "mix.negative"))
+    return small(" ".join(said))
+
+
+def interfering(found: Sequence[Interference], measure: str, names: Sequence[str], alike: int | None, language: str) -> str:
+    """The map and its sentence; `alike` is the seed of those that began with the very same A."""
+    cells = [asdict(one) for one in found]
+    means = {name: _mean(cells, name, language) for name in ("cosine", "rows", "columns")}
+    chances = {name: _mean(cells, f"{name}_by_chance", language) for name in ("rows", "columns")}
+    line = soft(language, "mix.said", **means, **{f"{name}_chance": value for name, value in chances.items()})
+    line += soft(language, "mix.same_seed", seed=alike) if alike is not None else ""
+    return plots.interference(cells, measure, names, language) + line
+
+
+def _mean(cells: Sequence[Values], name: str, language: str) -> str:
+    values = [cell[name] for cell in cells if cell[name] is not None]
+    return locales.significant(language, sum(values) / len(values)).replace("-", "−") if values else "–"
+
+
+def made(done: Made, prompt: str, panes: Sequence[Values], language: str) -> str:
+    """That a mix is there, how far it lies from the plain sum, and the way to Compare."""
+    adapter = done.adapter
+    rank, size = adapter.record.hyperparameters["rank"], locales.size(language, adapter.record.bytes)
+    said = words(language, "mix.made", name=adapter.name, rank=locales.number(language, rank), size=size)
+    own = {one["id"]: pane_title(one, language) for one in panes if one.get("own")}
+    query = links.write({"base": adapter.record.base, "prompt": prompt, "panes": [one["id"] for one in panes], "own": own})
+    way = f'<a class="pp-here" href="?lang={language}&amp;{escape(query)}">{words(language, "mix.compare")}</a>'
+    return f'<p class="pp-conclusion">{said} {_apart(done.distance, language)}</p><p class="pp-ways">{way}</p>'
+
+
+def _apart(distance: float, language: str) -> str:
+    """How far a mix lies from the weighted sum; nothing where that sum is nothing, and so no measure."""
+    if not isfinite(distance):
+        return ""
+    share = locales.percent(language, 100 * distance)
+    return words(language, "mix.exact") if distance < EXACT else words(language, "mix.apart", apart=share)
+
+
+def table(subject: Scoring, found: Any, language: str) -> str:
+    """All scores that are known, and what each adapter's own task has left in the mix."""
+    rows = [
+        {
+            "title": pane_title(one, language),
+            "colour": pane_colour(one),
+            "scores": {
+                task: {"score": getattr(each, "score", None), "loss": getattr(each, "held_out_loss", None)}
+                for task in subject.tasks
+                if (each := found.get((task, one["id"])))
+            },
+        }
+        for one in subject.panes
+    ]
+    return plots.scores(rows, subject.tasks, language) + _left(subject, found, language)
+
+
+def _left(subject: Scoring, found: Any, language: str) -> str:
+    """Pirate: 94 % alone, 81 % mixed; of those whose both numbers are there."""
+    *several, mix = subject.panes[1:]
+    said = []
+    for task in subject.tasks:
+        alone = [_score(found, task, one["id"]) for one in several if one["task"] == task]
+        mixed = _score(found, task, mix["id"])
+        if mixed is None or not alone or None in alone:
+            continue
+        values = {"alone": max(alone), "mixed": mixed}  # type: ignore[type-var]
+        written = {name: locales.percent(language, 100 * value) for name, value in values.items()}  # type: ignore[operator]
+        said.append(locales.text(language, "mix.left", task=locales.text(language, f"tasks.{task}.name"), **written))
+    return f'<p class="pp-outcome">{escape(" ".join(said))}</p>' if said else ""
+
+
+def _score(found: Any, task: str, pane: str) -> float | None:
+    score: float | None = getattr(found.get((task, pane)), "score", None)
+    return score
+
+
+def stacking(language: str) -> str:
+    """Behind a fold: choosing an adapter for a row, and several active at once."""
+    lines = "".join(small(words(language, f"mix.how.{one}")) for one in ("linear", "switching", "stacking", "orthogonal"))
+    return folded(language, "mix.how", lines)
