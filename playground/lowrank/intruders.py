@@ -114,8 +114,8 @@ def repaired(base: Base, adapter: Adapter, repair: Repair) -> Generator[None, No
 
 
 @dataclass(frozen=True)
-class _Alone:
-    """One layer of a PEFT model, as much of a model as the reducing asks for."""
+class Alone:
+    """One layer of a PEFT model, as much of a model as PEFT's reducing and converting ask for: they work layer by layer."""
 
     name: str
     layer: Any
@@ -124,6 +124,9 @@ class _Alone:
 
     def named_modules(self) -> Iterator[tuple[str, Any]]:
         yield self.name, self.layer
+
+    def modules(self) -> Iterator[Any]:
+        yield self.layer
 
     def add_adapter(self, *_: Any) -> None:
         """It has been added to all layers."""
@@ -143,7 +146,7 @@ def _reduced(base: Base, adapter: Adapter, repair: Repair) -> Generator[None, No
     for name, layer in model.named_modules():
         if isinstance(layer, LoraLayer):
             with torch.no_grad():
-                alone: Any = _Alone(name, layer, model.peft_config)
+                alone: Any = Alone(name, layer, model.peft_config)
                 reduce_intruder_dimension(alone, OLD, NEW, **vars(repair), logging_sink=None)
             yield
     state = get_peft_model_state_dict(model, adapter_name=NEW, save_embedding_layers=False)

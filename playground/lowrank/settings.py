@@ -9,3 +9,4 @@ from playground.bounds import Bound
 TOP_K = Bound("top_k", 10, 1, 64)
 EPSILON = Bound("threshold_epsilon", 0.5, 0.0, 1.0)
 LAMBDA = Bound("mitigation_lambda", 0.75, 0.0, 1.0)
+AS_RANK = Bound("rank", 8, 1, 64)  # of what is converted to LoRA
