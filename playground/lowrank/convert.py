@@ -5,7 +5,7 @@ Any adapter that adds to weights as plain LoRA: PEFT's `convert_to_lora`, and wh
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -69,18 +69,26 @@ def _converted(base: Base, adapter: Adapter, rank: int) -> Generator[None, None,
         layers = [(name, one) for name, one in model.named_modules() if isinstance(one, BaseTunerLayer)]
     if not layers or not all(layer.supports_lora_conversion("default") for _, layer in layers):
         raise PlaygroundError("not_convertible")
-    whole, tensors = None, dict[str, Any]()
+    parts = list[Any]()
+    tensors: dict[str, torch.Tensor] = {}
     for name, layer in layers:
         config, found = _one(base, Alone(name, layer, model.peft_config), rank)
         tensors |= {path: tensor.detach().cpu().contiguous() for path, tensor in found.items()}
-        whole = whole or config
+        parts.append(config)
+        yield
+    return _joined(parts), tensors
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """PEFT's config of all layers, out of those of each."""
+    whole = parts[0]
+    for config in parts[1:]:
         if not isinstance(whole.target_modules, str):
             whole.target_modules |= config.target_modules
         whole.rank_pattern |= config.rank_pattern
         whole.alpha_pattern |= config.alpha_pattern
-        yield
     whole.task_type = "CAUSAL_LM"
-    return whole, tensors
+    return whole
 
 
 def _one(base: Base, alone: Alone, rank: int) -> tuple[Any, dict[str, torch.Tensor]]:

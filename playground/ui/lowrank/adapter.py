@@ -19,7 +19,7 @@ from playground.ui.kit.html import card
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section
 from playground.ui.kit.wording import Wording, html
-from playground.ui.lowrank import edits, overlap, ranks, repair, softprompt
+from playground.ui.lowrank import convert, edits, overlap, ranks, repair, softprompt
 from playground.ui.lowrank.linked import Linked, more, restore, run
 from playground.ui.lowrank.looked import FIRST, Cards, Looked, Picked
 from playground.ui.lowrank.shared import Shared, ready_made
@@ -52,7 +52,7 @@ def build(lab: Lab, above: Mapping[str, Any]) -> None:
             module = make(gr.Dropdown, picker, choices=[], elem_id="lab-module-picker")
             kept = make(gr.Slider, {"label": "edits.rank"}, minimum=1, maximum=8, step=1, value=8, elem_id="lab-kept")
         inside = make(html, {"value": lambda lang: card(lang, "inside")}, elem_id="lab-module")
-        enough = ranks.build(lab)
+        enough, as_lora = ranks.build(lab), convert.build(lab)
     less = edits.build(lab)
     fix = repair.build(lab)
     pair, other = overlap.build(lab)
@@ -64,8 +64,15 @@ def build(lab: Lab, above: Mapping[str, Any]) -> None:
     )  # fmt: skip
     overlap.wire(pair, shared)
     ranks.wire(enough, shared)
-    attaching = edits.wire(shared, less), repair.wire(fix, shared), softprompt.wire(prompt, shared)
-    controls = shared.controls(Linked, **{**vars(cards), **vars(pair), **vars(cards.knobs), **vars(fix.knobs)})
+    attaching = (
+        edits.wire(shared, less),
+        repair.wire(fix, shared),
+        convert.wire(as_lora, shared),
+        softprompt.wire(prompt, shared),
+    )
+    controls = shared.controls(
+        Linked, **{**vars(cards), **vars(pair), **vars(cards.knobs), **vars(fix.knobs), "as_rank": as_lora.as_rank}
+    )
     section = Section(
         controls, [*cards.all, pair.other, pair.side], lambda linked: {}, cards.follow,
         stamp=cards.stamp, offered=[cards.adapter, module, cards.knobs.kinds, prompt.left_out],

@@ -54,6 +54,7 @@ class Linked(Looked):
     threshold_epsilon: float | None
     top_k: int | None
     mitigation_lambda: float | None
+    as_rank: int | None
 
 
 def restore(cards: Cards, linked: Linked, given: Mapping[str, Any]) -> Changes:

@@ -8,28 +8,24 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from playground.actions.scores import moved
-from playground.locales import counted, number, percent, significant, text, trimmed
+from playground.locales import counted, number, significant, text, trimmed
 from playground.lowrank.intruders import directions
 from playground.model.modules import kind_of, layer_of
 from playground.plots.kit.figures import change
 from playground.plots.lowrank.intruders import marked
-from playground.plots.lowrank.table import row_head, table
 from playground.ui.kit.html import colour, words
 from playground.ui.kit.sections import soft
 from playground.ui.lowrank.pieces import small
+from playground.ui.lowrank.worth_html import measured
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from playground.adapt.adapters import Adapter
     from playground.lowrank.intruders import Repair
     from playground.lowrank.repair import Repaired
     from playground.model.bases import Base
-    from playground.train.scoring import Scored
 
 SHOWN = 32  # directions
 WHO = ("base", "whole", "repaired")
-NONE = "–"
 
 
 def in_module(base: Base, adapter: Adapter, module: str, repair: Repair, language: str) -> str:
@@ -53,7 +49,8 @@ def drawn(done: Repaired, method: str, language: str) -> str:
         return soft(language, "repair.looking", **{name: number(language, one) for name, one in figures.items()})
     lines = [found(done, language), *compared(done, language)]
     said = f'<p class="pp-outcome">{escape(" ".join(lines))}</p>'
-    return said + standings(done, method, language) + answers(done.worth, method, language)
+    titles = [title(who, done, language) for who in WHO]
+    return said + measured(done.worth, titles, method, language)
 
 
 def found(done: Repaired, language: str) -> str:
@@ -79,49 +76,6 @@ def compared(done: Repaired, language: str) -> list[str]:
     return said
 
 
-def standings(done: Repaired, method: str, language: str) -> str:
-    """A row for each that is measured."""
-    heads = [text(language, f"repair.column.{name}") for name in ("who", "score", "loss", "neutral")]
-    neutral: list[float | None] = [None, None, None]
-    for place, one in enumerate(done.worth):
-        if one.forgetting:
-            neutral[0], neutral[place] = one.forgetting.before, one.forgetting.after
-    rows = []
-    for place, one in enumerate(done.worth):
-        cells = [
-            NONE if one.score is None else percent(language, 100 * one.score),
-            _nats(one.held_out_loss, language),
-            _nats(neutral[place], language),
-        ]
-        head = row_head(title(WHO[place], done, language))
-        rows.append(head + "".join(f"<td>{cell}</td>" for cell in cells))
-    return table("pp-effects", heads, rows) if rows else ""
-
-
 def title(who: str, done: Repaired, language: str) -> str:
     """What a pane is called: the repaired one with its λ."""
-    strength = trimmed(language, done.repair.mitigation_lambda)
-    return text(language, f"repair.who.{who}", strength=strength)
-
-
-def answers(worth: Sequence[Scored], method: str, language: str) -> str:
-    """The first held-out question, answered by each; the others behind a fold."""
-    asked = [one for one in worth if one.examples]
-    if not asked:
-        return ""
-    blocks = [_question(place, asked, method, language) for place in range(len(asked[0].examples))]
-    more = f'<details class="pp-behind"><summary>{words(language, "score.read")}</summary>{"".join(blocks[1:])}</details>'
-    return blocks[0] + (more if len(blocks) > 1 else "")
-
-
-def _question(place: int, asked: Sequence[Scored], method: str, language: str) -> str:
-    panes = "".join(
-        f"<div {colour('base' if who == 'base' else method)}><dt>{words(language, f'repair.pane.{who}')}</dt>"
-        f"<dd>{escape(one.examples[place].answer) or words(language, 'pane.empty')}</dd></div>"
-        for who, one in zip(WHO, asked, strict=False)
-    )
-    return f'<h3 class="pp-name">{escape(asked[0].examples[place].prompt)}</h3><dl class="pp-said">{panes}</dl>'
-
-
-def _nats(value: float | None, language: str) -> str:
-    return NONE if value is None else significant(language, value, 3)
+    return text(language, f"repair.who.{who}", strength=trimmed(language, done.repair.mitigation_lambda))
