@@ -16,7 +16,7 @@ from playground import settings
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter, save
 from playground.adapt.attach import attach
-from playground.adapt.methods import METHODS, method
+from playground.adapt.methods import FRONT, method
 from playground.adapt.tasks import Example, Task
 from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
@@ -88,7 +88,7 @@ def moved(adapter: Adapter) -> Adapter:
     return dataclasses.replace(adapter, loaded=loaded)
 
 
-@pytest.mark.parametrize("method_id", METHODS)
+@pytest.mark.parametrize("method_id", FRONT)
 def test_every_method_trains(get: GetBase, trained: Callable[[str], Any], method_id: str) -> None:
     events = trained(method_id)
     assert isinstance(events, list), events

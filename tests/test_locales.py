@@ -20,7 +20,7 @@ from playground import locales
 from playground.actions.compare import recorded
 from playground.actions.runs import REFERENCES
 from playground.adapt import tasks
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT, LEFT_OUT, METHODS, MORE
 from playground.adapt.tables import CUTS
 from playground.bounds import RATES
 from playground.compare.job import DECODING
@@ -99,6 +99,7 @@ def test_values_are_filled_in_by_name_and_plainly(language: Any) -> None:
 
 SAME_IN_BOTH = {"decoding.top",
     "header.title",  # the name
+    *(f"methods.{one}.name" for one in MORE if one not in ("last_layers", "trainable_tokens")),  # names
     "methods.prompt_tuning.name", "methods.lora.name", "methods.ia3.name", "methods.qlora.name", "methods.few_shot.name",
     "score.reference.few_shot", "section.qlora",
     "mix.rule.ties", "mix.rule.dare_linear",  # names of rules
@@ -149,7 +150,13 @@ def test_a_spanish_sentence_is_not_the_english_one() -> None:
 # What the code asks for: keys are literals, or patterns that the registries fill
 
 PARAMETERS = {parameter.name: parameter for one in METHODS.values() for parameter in one.hyperparameters}
-CHOICES = [(one.name, str(choice)) for way in METHODS.values() for one in way.hyperparameters for choice in one.choices]
+CHOICES = [
+    (one.name, choice)
+    for way in METHODS.values()
+    for one in way.hyperparameters
+    for choice in one.choices
+    if isinstance(choice, str)
+]
 ROOMS = ("tokens", "samples", "prepared", "inside")
 FACTS = (
     "relative",
@@ -167,7 +174,9 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "section.{}": [name for names in SECTIONS.values() for name in names],
     "anatomy.{}.help": ["scale", "zero_point"],
     "methods.{}.name": ["base", *METHODS],
-    "methods.{}.{}": [(one, part) for one in METHODS for part in ("name", "family")],
+    "methods.{}.family": list(FRONT),
+    "methods.{}.sentence": list(METHODS),
+    "methods.left_out.{}": list(LEFT_OUT),
     "tasks.{}.name": [*tasks.TASK_IDS, tasks.OWN],
     "tasks.{}.title": [*tasks.TASK_IDS, tasks.OWN],
     "compare.try.{}": list(recorded()),
@@ -219,7 +228,6 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "{}.title": ROOMS,
     "{}.empty": ROOMS,
     "{}.help": [f"hyperparameters.{name}" for name in PARAMETERS],
-    "{}.{}": [(f"hyperparameters.{name}", choice) for name, choice in CHOICES],
     "{}.help.{}": [],  # only where there is one: see OPTIONAL
     "error.{}": [],  # the keys of PlaygroundError
     "lab.{}": ["finished", "stopped"],  # a failed one says its error

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT
 from playground.adapt.variant import BASE
 from playground.bounds import shown
 from playground.errors import PlaygroundError
@@ -51,7 +51,7 @@ def board(task: str) -> dict[str, Any]:
         "seeds": len(SEEDS),
         "questions": len(found[0].examples),
         "methods": [_plain(one) for one in found],
-        "missing": [one for one in (BASE, *METHODS) if one not in _methods(found)],
+        "missing": [one for one in (BASE, *FRONT) if one not in _methods(found)],
         "unbeaten": [one.method for one in unbeaten(found)],
         "best": said.best.method,
         "near": _methods(said.near),

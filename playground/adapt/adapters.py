@@ -32,7 +32,6 @@ CONFIG, WEIGHTS, RECORD = "adapter_config.json", "adapter_model.safetensors", "r
 PREFIX = "base_model.model."  # PEFT's, before the path of a module in the base
 TURNING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # Unicode's bidirectional controls
 STEP_MARK = "@"  # "3f2a@12": that adapter as it was at step 12
-DOWNLOADABLE = ("prompt_tuning", "lora", "ia3", "qlora")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from playground.adapt.adapters import peft_config
 from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
+from playground.model.architecture import cache_entries
 from playground.model.memory import STORE
 from playground.model.weights import is_quantized, own_bytes
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 PROMPT = "prompt_embeddings"  # PEFT's name for a soft prompt
+UNREAD = ("LORA", "IA3")  # types whose layers PEFT makes without a look at the weights
 FEW_SHOT = "few_shot"  # nothing is attached: its examples stand in the prompt
 
 
@@ -55,9 +57,9 @@ def attached(base: Base, variant: Variant) -> Attached:
 
 def attach(base: Base, variant: Variant) -> Attached:
     """
-    A view of the base with PEFT around it. Without an adapter, or for few-shot, the plain view. Full fine-tuning: a view
-    whose parameters are the trained ones. Merged: a plain tree with what PEFT's `merge_and_unload` writes into the
-    weights, rounded again where they are quantized.
+    A view of the base with PEFT around it. Without an adapter, or for few-shot, the plain view. Full fine-tuning, and other
+    selective methods that PEFT does not know: a view some of whose parameters are the trained ones. Merged: a plain tree
+    with what PEFT's `merge_and_unload` writes into the weights, rounded again where they are quantized.
 
     Raises PlaygroundError if the adapter's tensors do not fit the base, or if the edit makes no sense for it.
     """
@@ -92,21 +94,31 @@ def _with_adapter(base: Base, adapter: Adapter) -> Any:
 
 def _unfilled(base: Base, config: Any, found: Mapping[str, tuple[int, ...]]) -> Any:
     """
-    PEFT around a view, before anything is loaded. Nothing is drawn, so that a training beside this draws what its seed
-    says, and nothing takes memory: PEFT's own layers lie on the meta device. A soft prompt cannot, as PEFT moves it; nor
-    can what lies over quantized weights, which PEFT reads (DoRA's norms) or copies.
+    PEFT around a view, before anything is loaded. Nothing is drawn from the generators that a training beside this draws
+    from. LoRA's and IA3's layers lie on the meta device, and take no memory before it is known that they fit. A soft prompt
+    cannot, as PEFT moves it; nor can what lies over quantized weights, which PEFT reads (DoRA's norms) or copies, nor the
+    many methods that begin with something computed from the weights, or drawn with a seed of their own.
     """
     import torch
 
     if config.is_prompt_learning:
-        width = base.architecture.hidden_size
-        expected = {PROMPT: (config.num_virtual_tokens, width)}
-        for shapes in (found, {PROMPT: (config.num_virtual_tokens, config.token_dim or width)}):
-            _check_shapes(base, expected, shapes)
-        config.token_dim = width  # PEFT takes the hidden size, which is not every model's embeddings' width
+        _check_prompt(base, config, found)
     quantized = any(is_quantized(parameter) for parameter in base.model.parameters())
-    with undrawn() if config.is_prompt_learning or quantized else torch.device("meta"):
+    light = config.peft_type in UNREAD and not quantized
+    with torch.device("meta") if light else drawn_apart():
         return wrapped(base, config)
+
+
+def _check_prompt(base: Base, config: Any, found: Mapping[str, tuple[int, ...]]) -> None:
+    """Raises PlaygroundError unless the virtual tokens are as many and as wide as the config says and the base needs."""
+    if config.peft_type == "PREFIX_TUNING":
+        _check_shapes(base, {PROMPT: (config.num_virtual_tokens, cache_entries(base.architecture))}, found)
+        return
+    width = base.architecture.hidden_size
+    expected = {PROMPT: (config.num_virtual_tokens, width)}
+    for shapes in (found, {PROMPT: (config.num_virtual_tokens, config.token_dim or width)}):
+        _check_shapes(base, expected, shapes)
+    config.token_dim = width  # PEFT takes the hidden size, which is not every model's embeddings' width
 
 
 def _check_shapes(base: Base, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> None:
@@ -128,18 +140,31 @@ def _fill(model: Any, device: torch.device) -> None:
                 module._parameters[name] = torch.nn.Parameter(room, requires_grad=False)
 
 
-def undrawn() -> Any:
-    """A context, of this thread alone, in which new parameters begin with what lay in memory instead of noise."""
+def drawn_apart() -> Any:
+    """A context, of this thread alone, in which what is drawn comes from a generator of its own, with a seed of its own."""
     import torch
     from torch.overrides import TorchFunctionMode
 
-    class Undrawn(TorchFunctionMode):
-        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            if function in (torch.nn.init.normal_, torch.nn.init.uniform_, torch.nn.init.kaiming_uniform_):
-                return args[0] if args else kwargs["tensor"]
-            return function(*args, **(kwargs or {}))
+    init, tensor = torch.nn.init, torch.Tensor
+    new = (torch.randn, torch.rand, torch.randint, torch.randperm)
+    filled = (init.normal_, init.uniform_, init.kaiming_uniform_, init.xavier_uniform_, tensor.normal_, tensor.uniform_)
+    like = {torch.randn_like: tensor.normal_, torch.rand_like: tensor.uniform_}
+    generator = torch.Generator().manual_seed(0)
 
-    return Undrawn()
+    class Apart(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            if function in like:
+                made = torch.empty_like(
+                    *args, device="cpu", **{name: one for name, one in kwargs.items() if name != "device"}
+                )
+                return like[function](made, generator=generator).to(args[0].device)
+            if function in filled and (args[0] if args else kwargs["tensor"]).device.type != "cpu":
+                return args[0] if args else kwargs["tensor"]  # the tensors that are loaded take its place
+            own = function in (*new, *filled) and kwargs.get("generator") is None
+            return function(*args, **(kwargs | {"generator": generator} if own else kwargs))
+
+    return Apart()
 
 
 def _merged(model: Any) -> PreTrainedModel:

@@ -4,14 +4,14 @@ What PEFT is asked for: its config of each method, for a base as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from playground.adapt import initialization
+from playground.adapt import initialization, tasks
 from playground.adapt.targets import IA3_FEEDFORWARD, IA3_TARGETS, targeted, used_as
 from playground.errors import PlaygroundError
 from playground.model.architecture import Linear, described
-from playground.model.modules import is_transposed, layer_of
+from playground.model.modules import is_transposed, layer_of, norms
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -46,18 +46,72 @@ def prompt_tuning_config(base: Base, values: Values) -> PeftConfig:
     text = values["initialization"] == "text"
     if text and not values["initialization_text"].strip():
         raise PlaygroundError("no_initialization_text")
-    layers, heads = _layers_and_heads(base)
     return PromptTuningConfig(
-        task_type="CAUSAL_LM",
-        num_virtual_tokens=values["virtual_tokens"],
+        **_virtual(base, values),
         token_dim=base.architecture.hidden_size,
-        num_layers=layers,
-        num_attention_heads=heads,
         prompt_tuning_init={"random": "RANDOM", "vocabulary": "SAMPLE_VOCAB", "text": "TEXT"}[values["initialization"]],
         prompt_tuning_init_text=values["initialization_text"] if text else None,
         tokenizer_name_or_path=str(base.folder) if text else None,
         tokenizer_kwargs={"local_files_only": True, "trust_remote_code": False} if text else None,
     )
+
+
+def p_tuning_config(base: Base, values: Values) -> PeftConfig:
+    from peft import PromptEncoderConfig
+
+    return PromptEncoderConfig(
+        **_virtual(base, values), token_dim=base.architecture.hidden_size, encoder_hidden_size=values["encoder_width"]
+    )
+
+
+def prefix_tuning_config(base: Base, values: Values) -> PeftConfig:
+    """PEFT reads from the model's config how wide keys and values are."""
+    from peft import PrefixTuningConfig
+
+    return PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=values["virtual_tokens"])
+
+
+def adaption_prompt_config(base: Base, values: Values) -> PeftConfig:
+    from peft import AdaptionPromptConfig
+
+    layers = min(values["last_layers"], base.architecture.layers)
+    return AdaptionPromptConfig(task_type="CAUSAL_LM", adapter_len=values["adapter_length"], adapter_layers=layers)
+
+
+def ln_tuning_config(base: Base, values: Values) -> PeftConfig:
+    from peft import LNTuningConfig
+
+    return LNTuningConfig(task_type="CAUSAL_LM", target_modules=list(norms(base.model)))
+
+
+def trainable_tokens_config(base: Base, values: Values) -> PeftConfig:
+    """The tokens that every prompt has: those of the chat template, then the first of the vocabulary."""
+    from peft import TrainableTokensConfig
+
+    one, other = tasks.any_two(base.tokenizer)
+    everywhere = [token for token in one if token in other]
+    found = list(dict.fromkeys([*everywhere, *range(values["trained_tokens"])]))[: values["trained_tokens"]]
+    embeddings = base.model.get_input_embeddings()
+    path = next(path for path, module in base.model.named_modules() if module is embeddings)
+    return TrainableTokensConfig(task_type="CAUSAL_LM", target_modules=[path], token_indices=sorted(found))
+
+
+def layered_config(
+    kind: str, settings: Mapping[str, str], constants: Mapping[str, Any]
+) -> Callable[[Base, Values], PeftConfig]:
+    """The config of a PEFT type for the linear layers that `targets` means; `settings`: PEFT's names to the registry's."""
+
+    def config(base: Base, values: Values) -> PeftConfig:
+        from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftType
+
+        names = names_of(base, targeted(base.architecture, values["targets"]))
+        made: Any = PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(kind)]
+        turned = {"fan_in_fan_out": _transposed(base, names)} if "fan_in_fan_out" in made.__dataclass_fields__ else {}
+        given = {field: values[name] for field, name in settings.items()}
+        found: PeftConfig = made(task_type="CAUSAL_LM", target_modules=names, **turned, **given, **constants)
+        return found
+
+    return config
 
 
 def ia3_config(base: Base, values: Values) -> PeftConfig:
@@ -72,6 +126,12 @@ def ia3_config(base: Base, values: Values) -> PeftConfig:
         feedforward_modules=within if set(within) <= set(names) else sorted(_paths_of(base, inner)),
         fan_in_fan_out=_transposed(base, names),
     )
+
+
+def _virtual(base: Base, values: Values) -> dict[str, Any]:
+    layers, heads = _layers_and_heads(base)
+    tokens = values["virtual_tokens"]
+    return {"task_type": "CAUSAL_LM", "num_virtual_tokens": tokens, "num_layers": layers, "num_attention_heads": heads}
 
 
 def _layers_and_heads(base: Base) -> tuple[int, int]:

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from playground.adapt.adapters import DOWNLOADABLE, WEIGHTS
+from playground.adapt.adapters import WEIGHTS
 from playground.adapt.attach import wrapped
 from playground.adapt.library import examples
-from playground.adapt.methods import METHODS, Method, Values, frozen_bytes
+from playground.adapt.methods import DOWNLOADABLE, FRONT, METHODS, Method, Values, frozen_bytes
 from playground.adapt.targets import targeted
 from playground.bounds import Bound, shown
 from playground.errors import PlaygroundError
@@ -42,7 +42,7 @@ def _wider(one: Method) -> Method:
     return replace(one, hyperparameters=tuple(bounds.get(own.name, own) for own in one.hyperparameters))
 
 
-CALCULATED = {method_id: _wider(METHODS[method_id]) for method_id in DOWNLOADABLE}
+CALCULATED = {one.id: _wider(one) for one in FRONT.values() if one.id in DOWNLOADABLE}
 
 
 @dataclass(frozen=True)

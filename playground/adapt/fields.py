@@ -15,12 +15,13 @@ from peft import PeftConfig, PeftType, __version__
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 
 from playground import settings
+from playground.adapt.methods import METHODS, MORE, Method
 from playground.bounds import Bound, shown
 from playground.errors import PlaygroundError
 
 Check = Callable[[Any], Any]
 ALPHA = Bound("lora_alpha", 8.0, -1e30, 1e30)  # PEFT has no bounds; float32 has
-METHOD_OF_TYPE = {"PROMPT_TUNING": "prompt_tuning", "LORA": "lora", "IA3": "ia3"}
+METHOD_OF_TYPE = {one.peft: one.id for one in reversed(METHODS.values()) if one.peft}  # "LORA" is plain LoRA
 SUBTRACTED = ("pissa", "olora")  # initializations that PEFT computes again from the base when it loads the adapter
 OVERWRITTEN = (True, False, None, "gaussian", "eva", "orthogonal", "mica")  # the loaded tensors replace what they gave
 LARGEST = settings.MAX_UNPACKED_BYTES  # no file holds a tensor with a longer side
@@ -120,7 +121,71 @@ WITHOUT_EFFECT: dict[str, frozenset[str]] = {
         "prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs",
     },
 }  # fmt: skip
-REQUIRED = {"PROMPT_TUNING": ("num_virtual_tokens",)}
+
+
+def _defaults(config_class: Any) -> dict[str, Any]:
+    """PEFT's own, by field, those of the parents too."""
+    return {
+        field.name: field.default if field.default is not dataclasses.MISSING else None
+        for field in dataclasses.fields(config_class)
+    }
+
+
+# What the other types read to begin a training with, or only while one goes on; the loaded tensors take its place
+BEGINS = frozenset((
+    "fan_in_fan_out", "init_d", "d_initial", "init_v_bound", "init_vector_bank_bound", "init_logits_std",
+    "init_theta_d_bound", "init_scale", "generator_seed", "progressbar", "num_attention_heads", "num_layers",
+    "encoder_hidden_size", "encoder_num_layers", "encoder_dropout", "encoder_reparameterization_type", "rank_dropout",
+    "module_dropout", "rank_dropout_scale", "runtime_offload_base_weight",
+))  # fmt: skip
+SEEDS = ("projection_prng_key", "random_loc_seed", "random_seed", "proj_seed", "projection_seed")  # of what is not trained
+SEED = Bound("seed", 0, 0, 2**32 - 1)
+
+
+def _only(name: str, value: Any) -> Check:
+    """A setting that has one meaning here."""
+
+    def check(found: Any) -> Any:
+        if found not in (None, value):
+            raise PlaygroundError("upload_setting", name=name, value=shown(found))
+        return value
+
+    return check
+
+
+def _of_record(one: Method) -> tuple[dict[str, Check], frozenset[str]]:
+    """What a type of the registry honours, within the bounds of its method, and what has no effect."""
+    known = _defaults(PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(one.peft)])
+    bounds = {bound.name: bound for bound in one.hyperparameters}
+    own = {field: dataclasses.replace(bounds[name], name=field).check for field, name in one.settings.items()}
+    where = {name: check for name, check in WHERE.items() if name in known}
+    seeds = {name: _optional(dataclasses.replace(SEED, name=name).check) for name in SEEDS if name in known}
+    always = {name: _only(name, value) for name, value in one.constants.items() if name not in seeds}
+    switches = {name: _switch(name) for name in ("save_projection", "init_weights") if type(known.get(name)) is bool}
+    dropouts = {name for name in known if name.endswith("_dropout")}
+    begins = {name for name in (*BEGINS, "init_weights") if name in known}
+    honours = {**where, **seeds, **switches, **always, **own, **BY_HAND.get(one.peft, {})}
+    return honours, frozenset(ORIGIN | begins | dropouts) - honours.keys()
+
+
+WHERE: dict[str, Check] = TARGETS | {
+    "layers_to_transform": _listed("layers_to_transform", int), "layers_pattern": _pattern_of("layers_pattern"),
+}  # fmt: skip
+TOKENS = HONOURED["PROMPT_TUNING"]
+BY_HAND: dict[str, dict[str, Check]] = {
+    "P_TUNING": dict(TOKENS),
+    "PREFIX_TUNING": {"num_virtual_tokens": TOKENS["num_virtual_tokens"], "token_dim": lambda value: None},
+    "ADAPTION_PROMPT": {
+        "adapter_len": Bound("adapter_len", 10, 1, settings.MAX_VIRTUAL_TOKENS).check,
+        "adapter_layers": Bound("adapter_layers", 1, 1, 1000).check,
+        "target_modules": lambda value: _only("target_modules", "self_attn")(value) and None,
+    },
+    "TRAINABLE_TOKENS": {"token_indices": _listed("token_indices", int)},
+    "C3A": {"init_weights": lambda value: True},
+}  # fmt: skip
+for _method in (one for one in MORE.values() if one.peft):
+    HONOURED[_method.peft], WITHOUT_EFFECT[_method.peft] = _of_record(_method)
+REQUIRED = dict.fromkeys(("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING"), ("num_virtual_tokens",))
 # Beside None and PEFT's default, what changes nothing
 PLAIN: Mapping[str, Any] = {
     "num_transformer_submodules": 1,
@@ -128,6 +193,11 @@ PLAIN: Mapping[str, Any] = {
     "layer_replication": [],
     "target_parameters": [],
     "alora_invocation_tokens": [],
+    "rank_pattern": {},
+    "alpha_pattern": {},
+    "lambda_pattern": {},
+    "n_frequency_pattern": {},
+    "block_size_pattern": {},
 }
 
 
@@ -140,7 +210,7 @@ def honoured(config: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(kind, str) or kind not in HONOURED:
         raise PlaygroundError("upload_method", found=shown(kind), known=", ".join(METHOD_OF_TYPE))
     task = config.get("task_type")
-    if task != "CAUSAL_LM" and (task or kind == "PROMPT_TUNING"):  # without a task PEFT leaves the prompt out
+    if task != "CAUSAL_LM" and (task or kind in REQUIRED):  # without a task PEFT leaves the prompt out
         raise PlaygroundError("upload_task", found=shown(task))
     known = _defaults(PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(kind)])
     kept = {"peft_type": kind, "task_type": "CAUSAL_LM"}
@@ -157,14 +227,6 @@ def honoured(config: Mapping[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise PlaygroundError("upload_contradiction", reason=str(error)[:200]) from error
     return kept
-
-
-def _defaults(config_class: Any) -> dict[str, Any]:
-    """PEFT's own, by field, those of the parents too."""
-    return {
-        field.name: field.default if field.default is not dataclasses.MISSING else None
-        for field in dataclasses.fields(config_class)
-    }
 
 
 def _changes_nothing(name: str, value: Any, known: Mapping[str, Any]) -> bool:

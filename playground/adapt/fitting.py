@@ -10,6 +10,7 @@ from playground import settings
 from playground.adapt.methods import METHODS, Method
 from playground.errors import PlaygroundError
 from playground.model.architecture import Architecture
+from playground.model.catalogue import BITSANDBYTES
 
 FULL = "full_fine_tuning"
 
@@ -17,7 +18,7 @@ FULL = "full_fine_tuning"
 def check_fits(chosen: Method, base_id: str, architecture: Architecture) -> None:
     """
     Raises PlaygroundError if a base cannot have a method with any hyperparameters: full fine-tuning where it is too large
-    or has fewer bits, other methods where none of the layers that they adapt is there.
+    or has fewer bits, as `check_form` says, others where nothing of what they adapt is there.
     """
     if chosen.id == FULL:
         maximum = settings.MAX_FULL_FINE_TUNING_PARAMETERS
@@ -26,16 +27,26 @@ def check_fits(chosen: Method, base_id: str, architecture: Architecture) -> None
         if architecture.parameters > maximum:
             raise PlaygroundError("full_too_large", parameters=architecture.parameters, maximum=maximum)
         return
+    check_form(chosen, base_id)
     targets = next((bound.choices for bound in chosen.hyperparameters if bound.name == "targets"), ())
-    if not any(_has_layers(chosen, architecture, values) for values in [{"targets": one} for one in targets] or [{}]):
-        raise PlaygroundError("method_no_layers", method=chosen.id)
+    lacking = [_lacking(chosen, architecture, values) for values in [{"targets": one} for one in targets] or [{}]]
+    if all(lacking):
+        raise next(one for one in lacking if one)
 
 
-def _has_layers(chosen: Method, architecture: Architecture, values: dict[str, str]) -> bool:
+def check_form(chosen: Method, base_id: str) -> None:
+    """Raises PlaygroundError for a method that reads the weights, and a base in which bitsandbytes has packed them."""
+    if base_id.partition(":")[2] in BITSANDBYTES and not chosen.quantized:
+        raise PlaygroundError("method_not_quantized", method=chosen.id)
+
+
+def _lacking(chosen: Method, architecture: Architecture, values: dict[str, str]) -> PlaygroundError | None:
+    """What a base does not have of what a method adapts."""
     try:
-        return chosen.trainable(architecture, values) >= 0
-    except PlaygroundError:
-        return False
+        chosen.trainable(architecture, values)
+    except PlaygroundError as error:
+        return error if error.key != "no_such_targets" else PlaygroundError("method_no_layers", method=chosen.id)
+    return None
 
 
 def misfits(base_id: str, architecture: Architecture) -> dict[str, PlaygroundError]:

@@ -22,7 +22,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
-from playground.adapt.undo import principal
 from playground.errors import PlaygroundError
 from playground.model.weights import is_quantized, weight_of
 
@@ -37,8 +36,8 @@ RANDOM = "random"
 NAMES = {"orthogonal": "orthogonal", "pissa": "PiSSA", "olora": "OLoRA", "eva": "EVA", "loftq": "LoftQ"}
 SUBTRACTED = ("pissa", "olora")
 READING = ("eva",)  # begin with what the base makes of the run's examples
-LORA = (RANDOM, "orthogonal", *SUBTRACTED, "eva")
-QLORA = (RANDOM, "loftq")
+LORA: tuple[str, ...] = (RANDOM, "orthogonal", *SUBTRACTED, "eva")
+QLORA: tuple[str, ...] = (RANDOM, "loftq")
 
 
 def chosen(values: Values) -> str:
@@ -194,6 +193,8 @@ def _eva(beginning: Beginning) -> Iterator[None]:
 
 def _loftq(beginning: Beginning) -> Iterator[None]:
     """s BA is the best approximation of W - Q(W) (Li et al. 2023, algorithm 1 with one step: Q(W) is the base in use)."""
+    from playground.adapt.undo import principal  # brings torch
+
     assert beginning.unrounded is not None
     for path, layer in beginning.layers.items():
         lost = weight_of(beginning.unrounded.model, path) - weight_of(beginning.base.model, path)

@@ -24,6 +24,7 @@ from playground.adapt.adapters import CONFIG, PREFIX, RECORD, WEIGHTS, Adapter, 
 from playground.adapt.archive import begins_as_zip, files_of
 from playground.adapt.attach import PROMPT, attach
 from playground.adapt.fields import METHOD_OF_TYPE, honoured
+from playground.adapt.methods import METHODS
 from playground.adapt.patterns import written_out
 from playground.adapt.tasks import OWN, TASK_IDS
 from playground.adapt.undo import NAMES, plain_lora
@@ -31,7 +32,7 @@ from playground.adapt.variant import Variant
 from playground.bounds import SEED, shown
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
-from playground.model.modules import kind_of, linear_layers
+from playground.model.modules import kind_of, linear_layers, sides
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +46,12 @@ SHOWN = {
 COPY = re.compile(r"\s*\(\d+\)$")  # as browsers number a file that is there already
 PLAIN = ("adapter", "adapter-model", "download")  # files that nobody has given a name
 TYPES = ("float32", "float16", "bfloat16")
+WHOLE, INDICES = ("int32", "int64"), re.compile(r"\.(shira_indices|supertuning_indices|frod_s_indices|frod_s_size)(\.|$)")
+# What is saved beside what is trained
+FROZEN = re.compile(
+    r"\.(p?vera_[AB]|randlora_[AB]|tinylora_[ABP]|frod_V|frod_s_indices|frod_s_size|delora_w_norm|\w+_indices|zeros)(\.|$)"
+)
+CHECKED = ("LORA", "IA3", "PROMPT_TUNING")  # types whose tensors are told apart by name before PEFT is asked
 ADAPTED = re.compile(re.escape(PREFIX) + r"(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector|ia3_l)")
 
 
@@ -94,7 +101,7 @@ def _tensors(data: bytes) -> dict[str, torch.Tensor]:
         raise PlaygroundError("upload_type", name=WEIGHTS, found=str(error).strip("'")) from error
     for name, tensor in tensors.items():
         found = str(tensor.dtype).removeprefix("torch.")
-        if found not in TYPES:
+        if found not in TYPES and not (found in WHOLE and INDICES.search(name)):
             raise PlaygroundError("upload_type", name=shown(name), found=found)
         if not tensor.isfinite().all():
             raise PlaygroundError("not_finite")
@@ -124,7 +131,8 @@ def _fitted(base: Base, adapter: Adapter) -> Adapter:
     config = adapter.config or {}
     known = linear_layers(base.model)
     foreign = [name for name in adapter.tensors if not _belongs(name, known)]
-    if foreign:
+    _check_places(base, adapter)
+    if foreign and config["peft_type"] in CHECKED:
         kinds = ", ".join(dict.fromkeys(kind_of(module) for module in known))
         raise PlaygroundError("upload_targets", module=foreign[0].removeprefix(PREFIX)[:80], known=kinds)
     config = written_out(config, [name for name, _ in base.model.named_modules() if name])
@@ -139,6 +147,38 @@ def _fitted(base: Base, adapter: Adapter) -> Adapter:
     return replace(adapter, config=config, loaded=tensors, record=replace(adapter.record, undone=NAMES[begun]))
 
 
+def _check_places(base: Base, adapter: Adapter) -> None:
+    """Raises PlaygroundError for a whole number that points outside of what it points into: a weight, the vocabulary."""
+    embeddings: Any = base.model.get_input_embeddings()
+    chosen = (adapter.config or {}).get("token_indices") or ()
+    wrong = [f"token_indices: {one}" for one in chosen if not 0 <= one < len(embeddings.weight)]
+    layers = linear_layers(base.model)
+    for name, tensor in adapter.tensors.items():
+        if not tensor.is_floating_point() and not _points_inside(name, tensor, adapter.tensors, layers):
+            wrong.append(shown(name))
+    if wrong:
+        raise PlaygroundError("does_not_fit", base=base.spec.name, reason=wrong[0])
+
+
+def _points_inside(name: str, tensor: torch.Tensor, tensors: Mapping[str, torch.Tensor], layers: Mapping[str, Any]) -> bool:
+    """Whether SHiRA's rows and columns, Super-Tuning's places, FRoD's coordinates and their size lie in their matrix."""
+    module, _, part = name.removeprefix(PREFIX).rpartition(".")
+    inputs, outputs = sides(layers[module]) if module in layers else (0, 0)
+    if part == "shira_indices":
+        sizes = [outputs, inputs]
+    elif part == "supertuning_indices":
+        sizes = [inputs * outputs]
+    else:
+        shared = tensors.get(re.sub(r"frod_s_(indices|size)", "frod_V", name))
+        sizes = [*shared.shape] if shared is not None else []
+        if "frod_s_size" in name:
+            return bool(tensor.tolist() == sizes)
+    rows = tensor[None] if tensor.dim() == 1 else tensor
+    if len(rows) != len(sizes) or not sizes:
+        return False
+    return all(bool(((row >= 0) & (row < size)).all()) for row, size in zip(rows, sizes, strict=True))
+
+
 def _belongs(name: str, known: Collection[str]) -> bool:
     """Whether a tensor is of a linear layer, a bias or a soft prompt; whether that has its place is PEFT's to say."""
     found = ADAPTED.fullmatch(name)
@@ -149,6 +189,8 @@ def _record(config: dict[str, Any], told: dict[str, Any], tensors: Mapping[str, 
     """What is measured, and of the record that came along only what cannot mislead: task, seed, steps, QLoRA's base."""
     kind = METHOD_OF_TYPE[config["peft_type"]]
     values = {name: config[field] for field, name in SHOWN.items() if config.get(field) not in (None, {}, [])}
+    one = METHODS[kind]
+    values |= {name: config[field] for field, name in one.settings.items() if config.get(field) is not None}
     ranks = [len(tensor) for name, tensor in tensors.items() if name.endswith(".lora_A.weight") and tensor.dim()]
     if ranks and "rank_pattern" in values:
         values["rank"] = max(ranks)
@@ -156,7 +198,9 @@ def _record(config: dict[str, Any], told: dict[str, Any], tensors: Mapping[str, 
         kind, hyperparameters = "qlora", told.get("hyperparameters")
         double = hyperparameters.get("double_quantization") if isinstance(hyperparameters, dict) else None
         values = {**values, "double_quantization": double is not False}
-    trainable = sum(tensor.numel() for tensor in tensors.values())
+    tied = base.model.config.get_text_config().tie_word_embeddings and "lm_head.trainable_tokens_delta"
+    trained = {name: tensor for name, tensor in tensors.items() if not FROZEN.search(name) and not (tied and tied in name)}
+    trainable = sum(tensor.numel() for tensor in trained.values())
     biases = sum(tensor.numel() for name, tensor in tensors.items() if name.endswith(".bias"))  # the base has them too
     seed, steps = (_whole(told.get(name)) for name in ("seed", "steps"))
     return Record(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from playground.adapt.methods import method
+from playground.adapt.methods import METHODS, method
 from playground.errors import PlaygroundError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BASE = "base"  # the id of the plain base's pane; "base:nf4" is that of its form in NF4
 FULL = "full_fine_tuning"
-MERGEABLE = ("lora", "ia3", "qlora")  # change weights, and not all of them
+MERGEABLE = tuple(one.id for one in METHODS.values() if one.merges)  # what PEFT writes into weights
 
 
 class Edit(Protocol):

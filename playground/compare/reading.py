@@ -166,9 +166,12 @@ def _read(model: Any, ids: Sequence[int], before: Read | None = None) -> Read:
         if counts(tree):
             inputs["position_ids"] = torch.arange(before.length, length, device=tree.device)[None]
     elif virtual_tokens(model):
-        embeddings = tree.get_input_embeddings()(tokens)
-        virtual = model.get_prompt(batch_size=1).to(embeddings.dtype)
-        inputs = {"inputs_embeds": torch.cat([virtual, embeddings], dim=1)}
+        virtual = model.get_prompt(batch_size=1)
+        if is_prefixed(model):
+            inputs[cache_name(tree)] = virtual
+        else:
+            embeddings = tree.get_input_embeddings()(tokens)
+            inputs = {"inputs_embeds": torch.cat([virtual.to(embeddings.dtype), embeddings], dim=1)}
     with watched(norms_of(tree)) as seen:
         output = tree(**inputs, use_cache=True, logits_to_keep=1)
     overflows = bool(overflowing(seen, 1)) or bool(before and before.overflows)
@@ -206,6 +209,11 @@ def tree_of(model: Any) -> Any:
 def virtual_tokens(model: Any) -> int:
     """How many a soft prompt puts before what is read."""
     return int(model.active_peft_config.num_virtual_tokens) if hasattr(model, "prompt_encoder") else 0
+
+
+def is_prefixed(model: Any) -> bool:
+    """Whether its virtual tokens are keys and values (prefix tuning), which no embeddings stand for."""
+    return hasattr(model, "prompt_encoder") and model.active_peft_config.peft_type == "PREFIX_TUNING"
 
 
 def counts(tree: nn.Module) -> bool:

@@ -15,7 +15,7 @@ import torch
 from playground.adapt.adapters import Adapter
 from playground.bounds import Bound
 from playground.errors import PlaygroundError
-from playground.lowrank.updates import WEIGHTLESS, kinds_of, layers_of, rank_of, split, update_of
+from playground.lowrank.updates import IN_FACTORS, WEIGHTLESS, kinds_of, layers_of, rank_of, split, update_of
 from playground.model.bases import Base
 from playground.model.modules import kind_of, layer_of
 from playground.model.weights import weight_of
@@ -48,6 +48,8 @@ class Edit:
         """The same with checked values. Raises PlaygroundError if it makes no sense for this adapter."""
         if adapter.record.method in WEIGHTLESS:
             raise PlaygroundError("no_update", method=adapter.record.method)
+        if adapter.config and adapter.config.get("peft_type") not in IN_FACTORS:
+            raise PlaygroundError("no_edit", method=adapter.record.method)
         rank, layers, kinds = self.rank, self.layers, self.kinds
         if rank is not None:
             rank = Bound("rank", 0, 0, rank_of(adapter)).check(rank)

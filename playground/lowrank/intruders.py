@@ -20,7 +20,7 @@ from peft import get_peft_model_state_dict
 from peft.tuners.lora.intruders import reduce_intruder_dimension
 
 from playground.adapt.adapters import Adapter
-from playground.adapt.attach import attach, undrawn
+from playground.adapt.attach import attach, drawn_apart
 from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.lowrank.settings import EPSILON, LAMBDA, TOP_K
@@ -141,7 +141,7 @@ def _reduced(base: Base, adapter: Adapter, repair: Repair) -> Generator[None, No
     model: Any = attach(base, Variant(base.id, adapter)).model
     plain = copy.copy(model.peft_config[OLD])
     plain.init_lora_weights = True  # PiSSA's would take its part out of the base's weights once more
-    with undrawn():
+    with drawn_apart():
         model.add_adapter(NEW, plain)
     for name, layer in model.named_modules():
         if isinstance(layer, LoraLayer):

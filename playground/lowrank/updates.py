@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 
-from playground.adapt.adapters import Adapter, peft_config, scaling
+from playground.adapt.adapters import PREFIX, Adapter, peft_config, scaling
+from playground.adapt.attach import attach
+from playground.adapt.methods import METHODS
+from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.lowrank.factors import Factors
 from playground.model.bases import Base
 from playground.model.modules import is_linear, kind_of, layer_of, linear_layers, sides, upright
 
-WEIGHTLESS = ("prompt_tuning", "few_shot")  # methods that change no weight
+WEIGHTLESS = tuple(one.id for one in METHODS.values() if not one.changes_weights)
+IN_FACTORS = ("LORA", "IA3")  # types whose tensors say themselves what the update is
 LATEST = 8  # adapters a base remembers what was computed of
 # PEFT's names: base_model.model.<module>.lora_A.weight, <module>.base_layer.bias, <module>.ia3_l; ours: <module>.weight
 TENSOR = re.compile(
@@ -91,14 +96,32 @@ def split(name: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else (name, "")
 
 
+@cache
+def _of_other_types() -> re.Pattern[str]:
+    """Where in a tensor's name what belongs to PEFT begins, for the types whose tensors `split` does not tell apart."""
+    from peft.mapping import PEFT_TYPE_TO_PREFIX_MAPPING
+
+    prefixes = "|".join(re.escape(one) for one in PEFT_TYPE_TO_PREFIX_MAPPING.values())
+    return re.compile(rf"\.(?:{prefixes}|p?vera_)")
+
+
+def modules_of(adapter: Adapter) -> list[str]:
+    """The modules that an adapter holds tensors for; where all of them share everything (Uni-LoRA), their kinds."""
+    config = adapter.config or {}
+    if adapter.config is None or config.get("peft_type") in IN_FACTORS:
+        return [split(name)[0] for name in adapter.tensors]
+    cut = [_of_other_types().split(name, maxsplit=1)[0] for name in adapter.tensors]
+    return [one.removeprefix(PREFIX) for one in cut if one.startswith(PREFIX)] or list(config.get("target_modules") or ())
+
+
 def kinds_of(adapter: Adapter) -> tuple[str, ...]:
     """The kinds of modules that an adapter holds tensors for, in the order in which they stand in a layer."""
-    return tuple(dict.fromkeys(kind_of(module) for module, _ in map(split, adapter.tensors)))
+    return tuple(dict.fromkeys(map(kind_of, modules_of(adapter))))
 
 
 def layers_of(adapter: Adapter) -> int:
     """How many layers the adapter reaches into, from the first."""
-    return 1 + max((layer_of(module) or 0 for module, _ in map(split, adapter.tensors)), default=0)
+    return 1 + max((layer_of(module) or 0 for module in modules_of(adapter)), default=0)
 
 
 def rank_of(adapter: Adapter) -> int:
@@ -125,7 +148,8 @@ def updates(base: Base, adapter: Adapter) -> dict[str, Update]:
             raise PlaygroundError("no_update", method=adapter.record.method)
         if not all(bool(tensor.isfinite().all()) for tensor in adapter.tensors.values()):
             raise PlaygroundError("not_finite")
-        found = read[adapter] = _full(base, adapter) if adapter.config is None else _peft(base, adapter)
+        of_peft = _peft if (adapter.config or {}).get("peft_type") in IN_FACTORS else _merged
+        found = read[adapter] = _full(base, adapter) if adapter.config is None else of_peft(base, adapter)
         forget(read)
     return found  # not read[adapter]: another thread may have pushed it out
 
@@ -154,6 +178,16 @@ def _peft(base: Base, adapter: Adapter) -> dict[str, Update]:
             vector = parts["ia3_l"].float()
             found[module] = Update(module, vector=vector)
             _fits(base, module, (vector.shape[0], vector.shape[1]), one=True)
+    return found
+
+
+def _merged(base: Base, adapter: Adapter) -> dict[str, Update]:
+    """Of a method whose update is no product of two factors: the weights that PEFT's own merge writes."""
+    model, found = attach(base, Variant.of(base.id, adapter, merged=True)).model, {}
+    before, after = linear_layers(base.model), linear_layers(model)
+    for module, layer in before.items():
+        if after[module].weight is not layer.weight:
+            found[module] = Update(module, weight=upright(layer, after[module].weight.detach()))
     return found
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from playground.model.modules import kind_of, linear_layers, roles, sides
+from playground.model.modules import FUSED, kind_of, linear_layers, norms, roles, sides
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -40,11 +40,17 @@ class Linear:
 
 @dataclass(frozen=True)
 class Architecture:
-    """What counting parameters needs to know of a model: its width, its linear layers, its total."""
+    """What counting parameters needs to know of a model: its width, its linear layers, its total, its norms' numbers."""
 
     hidden_size: int
     linears: tuple[Linear, ...]
     parameters: int
+    norms: int = 0
+
+    @property
+    def layers(self) -> int:
+        """How many blocks there are: each asks its queries once."""
+        return sum(one.count for one in self.linears if one.role in ("q_proj", FUSED))
 
 
 def cache_entries(architecture: Architecture) -> int:
@@ -70,9 +76,9 @@ def llama(
         Linear("up_proj", hidden, intermediate, layers),
         Linear("down_proj", intermediate, hidden, layers),
     )
-    norms = (2 * layers + 1) * hidden
+    scales = (2 * layers + 1) * hidden
     embeddings = vocabulary * hidden * (1 if tied else 2)
-    return Architecture(hidden, linears, embeddings + norms + _count(linears))
+    return Architecture(hidden, linears, embeddings + scales + _count(linears), scales)
 
 
 def bloom(hidden: int, layers: int, vocabulary: int) -> Architecture:
@@ -83,8 +89,8 @@ def bloom(hidden: int, layers: int, vocabulary: int) -> Architecture:
         Linear("dense_h_to_4h", hidden, 4 * hidden, layers, True),
         Linear("dense_4h_to_h", 4 * hidden, hidden, layers, True),
     )
-    norms = (2 * layers + 2) * 2 * hidden
-    return Architecture(hidden, linears, vocabulary * hidden + norms + _count(linears))
+    scales = (2 * layers + 2) * 2 * hidden
+    return Architecture(hidden, linears, vocabulary * hidden + scales + _count(linears), scales)
 
 
 def transformer(hidden: int, layers: int, others: int) -> Architecture:
@@ -168,7 +174,9 @@ def architecture_of(model: PreTrainedModel) -> Architecture:
     embeddings: Any = model.get_input_embeddings()
     width = embeddings.weight.shape[1]
     packed = {id(p) for p in model.parameters() if type(p).__name__ == "Params4bit"}  # bitsandbytes: two weights a byte
-    return Architecture(width, linears, sum(p.numel() * (2 if id(p) in packed else 1) for p in model.parameters()))
+    scales = sum(p.numel() for norm in norms(model).values() for p in norm.parameters())
+    total = sum(p.numel() * (2 if id(p) in packed else 1) for p in model.parameters())
+    return Architecture(width, linears, total, scales)
 
 
 def holds_experts(model: PreTrainedModel) -> bool:

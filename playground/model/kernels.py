@@ -80,8 +80,10 @@ class Linear(nn.Linear):
             return shorter
         if rows < self.choice.from_rows:
             return super().forward(x)
-        product: torch.Tensor = _Product.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
-        return product
+        # Flat, as oneDNN hands out a view of anything else, which some of PEFT's layers (C3A) could not add to in place
+        flat = x.reshape(rows, x.shape[-1])
+        product: torch.Tensor = _Product.apply(flat, self.weight, self.bias)  # type: ignore[no-untyped-call]
+        return product.reshape(*x.shape[:-1], self.weight.shape[0])
 
 
 class _Product(torch.autograd.Function):

@@ -36,6 +36,15 @@ def linear_layers(model: PreTrainedModel) -> dict[str, Any]:
     return {path: one for path, one in inside if is_linear(one) and one is not head}
 
 
+def norms(model: PreTrainedModel) -> dict[str, Any]:
+    """The norms that have a weight, by their paths: LayerNorm, RMSNorm, whatever a family calls them."""
+    return {
+        path: module
+        for path, module in model.named_modules()
+        if "norm" in type(module).__name__.lower() and not module._modules and module._parameters.get("weight") is not None
+    }
+
+
 def is_linear(module: Any) -> bool:
     """Whether it multiplies with a matrix and does nothing else: nn.Linear, Conv1D, bitsandbytes' own, Falcon's."""
     from torch import nn

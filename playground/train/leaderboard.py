@@ -19,7 +19,7 @@ from playground import settings
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT, METHODS
 from playground.adapt.tasks import Example
 from playground.adapt.variant import BASE, Variant
 from playground.compare.reading import virtual_tokens
@@ -91,7 +91,7 @@ def file_bytes(adapter: Adapter | None) -> int:
 
 def about(base: Base) -> dict[str, Any]:
     """What all rows were measured with; where it differs, they are measured again."""
-    recipes = {one.id: {"hyperparameters": one.complete({}), "steps": one.steps} for one in METHODS.values()}
+    recipes = {one.id: {"hyperparameters": one.complete({}), "steps": one.steps} for one in FRONT.values()}
     return {
         "base": base.id,
         "checksum": base.loaded_checksum,

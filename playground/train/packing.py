@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from playground.adapt.tasks import IGNORE
-from playground.compare.reading import tree_of, virtual_tokens
+from playground.compare.reading import is_prefixed, tree_of, virtual_tokens
 from playground.compare.routing import scaled_from
 from playground.model.tokens import context_of
 from playground.train.batches import Encoded
@@ -106,7 +106,7 @@ def packs(model: Any, batch: Sequence[Encoded]) -> bool:
     Whether a batch may be read as one row: the model computes the same so, nothing is dropped at random (each example has
     its own dice), and no layer sees less far than the row is long.
     """
-    if len(batch) == 1:
+    if len(batch) == 1 or is_prefixed(model):
         return False
     tree, tokens = tree_of(model), virtual_tokens(model) + sum(len(ids) for ids, _ in batch)
     return tokens <= longest(tree) and not (model.training and drops(tree))

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from playground.adapt.adapters import DOWNLOADABLE, Adapter, Record
-from playground.adapt.methods import METHODS
+from playground.adapt.adapters import Adapter, Record
+from playground.adapt.methods import DOWNLOADABLE, METHODS
 from playground.adapt.tasks import OWN_FILE, TASK_IDS
 from playground.locales import text
 from playground.model.catalogue import BITSANDBYTES, split_id
@@ -85,11 +85,23 @@ for step, batch in zip(range(1, DONE + 1), batches([encode(*row) for row in rows
     loss.backward()
     torch.nn.utils.clip_grad_norm_(trained, 1.0)
     for group in optimizer.param_groups:
-        group["lr"] = rate(step)
+        group["lr"] = rate(step) * group.get("times", 1)
     optimizer.step()
     optimizer.zero_grad()
     losses.append(loss.item())
     print(step, losses[-1])
+"""
+# LoRA+ (Hayou et al. 2024): B learns faster than A
+PLUS = """\
+optimizer = create_loraplus_optimizer(model=model, optimizer_cls=torch.optim.AdamW, lr=RATE, loraplus_lr_ratio={ratio})
+for group in optimizer.param_groups:
+    group["times"] = group["lr"] / RATE
+"""
+SOME = """\
+TRAINED = {{
+{names}}}
+for name, parameter in model.named_parameters():
+    parameter.requires_grad = name in TRAINED
 """
 ASK = """\
 shots = random.Random(SEED).sample(rows, min(EXAMPLES, len(rows)))
@@ -121,7 +133,14 @@ def python(adapter: Adapter, language: str) -> str:
     peft = f"  # {text(language, 'recipe.load')}" if record.method in DOWNLOADABLE else ""
     late = [_wrapped(adapter, start)] if start.reads else []
     saved = f'model.save_pretrained("my-adapter"{start.saved}){peft}\n'
-    return "\n".join([*parts[:-1], parts[-1] + "\n", encode + "\n", *late, LOOP, saved])
+    return "\n".join([*parts[:-1], parts[-1] + "\n", encode + "\n", *late, _loop(record), saved])
+
+
+def _loop(record: Record) -> str:
+    """The training; its optimizer has two rates for LoRA+."""
+    ratio = record.hyperparameters.get("rate_ratio", 1.0)
+    plain = next(line for line in LOOP.splitlines(keepends=True) if line.startswith("optimizer ="))
+    return LOOP if ratio == 1 else LOOP.replace(plain, PLUS.format(ratio=ratio))
 
 
 def _imports(adapter: Adapter, start: Start) -> str:
@@ -131,6 +150,8 @@ def _imports(adapter: Adapter, start: Start) -> str:
     found = [*(["BitsAndBytesConfig"] if form in BITSANDBYTES else []), "AutoModelForCausalLM", "AutoTokenizer"]
     names = sorted((_config(adapter, start)[0], "get_peft_model", *start.imports)) if adapter.config else []
     peft = [f"from peft import {', '.join(names)}"] if names else []
+    if record.hyperparameters.get("rate_ratio", 1.0) != 1:
+        peft.append("from peft.optimizers import create_loraplus_optimizer")
     lines = [*(f"import {name}" for name in plain), "", "import torch", *peft, *start.lines]
     return "\n".join([*lines, f"from transformers import {', '.join(sorted(found))}", ""])
 
@@ -166,6 +187,8 @@ def _model(adapter: Adapter) -> str:
         lines = [f"model = AutoModelForCausalLM.from_pretrained(\n    BASE,\n    {options})"]
     else:
         lines = [f"model = AutoModelForCausalLM.from_pretrained(BASE, {options}).to(device)"]
+    if METHODS[adapter.record.method].chosen:
+        lines.append(SOME.format(names="".join(f"    {name!r},\n" for name in adapter.tensors)).rstrip("\n"))
     return "\n".join([*lines, ""])
 
 

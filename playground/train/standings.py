@@ -15,7 +15,7 @@ from typing import Any
 
 from playground import settings
 from playground.adapt import tasks
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT
 from playground.adapt.variant import BASE
 
 FILE = settings.EXAMPLES / "leaderboard.json"
@@ -78,7 +78,7 @@ class Row:
 
 def cells(task_ids: Sequence[str] = tasks.TASK_IDS) -> list[Cell]:
     """All runs in their order: task by task, so that what is there is comparable."""
-    drawn = [(BASE, SEEDS[0]), *((method, seed) for method in METHODS for seed in SEEDS)]
+    drawn = [(BASE, SEEDS[0]), *((method, seed) for method in FRONT for seed in SEEDS)]
     return [Cell(task, method, seed) for task in task_ids for method, seed in drawn]
 
 
@@ -211,7 +211,7 @@ def markdown(rows: Sequence[Row]) -> str:
     found = {task: {one.method: one for one in standings(rows, task)} for task in comparable(rows)}
     heads = ["method", "parameters", "bytes", "CPU s", "tokens a request", "forgetting", *found]
     lines = [heads, ["---"] * len(heads)]
-    for method in (BASE, *METHODS):
+    for method in (BASE, *FRONT):
         there = [methods[method] for methods in found.values() if method in methods]
         if there:
             scores = [_written(methods[method].score) if method in methods else "" for methods in found.values()]

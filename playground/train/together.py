@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 from playground import settings
-from playground.compare.reading import virtual_tokens
+from playground.compare.reading import is_prefixed, virtual_tokens
 from playground.compare.shared import ApartError
 from playground.model.bases import Base
 from playground.model.kernels import halved
@@ -232,7 +232,9 @@ class _Member:
 
     @classmethod
     def of(cls, base: Base, model: Any) -> _Member | None:
-        if not hasattr(model, "get_base_model") or not packing.longest(base.model) or _depends_on_others(base.model):
+        if not hasattr(model, "get_base_model") or is_prefixed(model):
+            return None
+        if not packing.longest(base.model) or _depends_on_others(base.model):
             return None
         tree = model.get_base_model()
         try:

@@ -13,7 +13,7 @@ from torch import nn
 
 from playground.adapt import adapters
 from playground.adapt.attach import wrapped
-from playground.adapt.fitting import check_fits
+from playground.adapt.fitting import check_fits, check_form
 from playground.adapt.methods import Method
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
@@ -21,12 +21,16 @@ from playground.model.bases import Base
 
 def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module, dict[str, Any] | None]:
     """
-    A private trainable model over the base, and its PEFT config as JSON. Full fine-tuning clones the weights instead, in
-    float32, and has no config. Raises PlaygroundError if full fine-tuning would not fit, or PEFT cannot adapt such a base.
+    A private trainable model over the base, and its PEFT config as JSON. What trains the base's own parameters clones them
+    instead, in float32, and has no config. Raises PlaygroundError if that would not fit, or PEFT cannot adapt such a base.
     """
     if chosen.config is None:
         check_fits(chosen, base.id, base.architecture)
-        return deepcopy(base.model).float().requires_grad_(True), None  # a step is too small for 16 bits to hold
+        model = deepcopy(base.model).float()  # a step is too small for 16 bits to hold
+        for name in dict(model.named_parameters()) if chosen.chosen is None else chosen.chosen(base, values):
+            model.get_parameter(name).requires_grad_(True)
+        return model, None
+    check_form(chosen, base.id)
     config = chosen.config(base, values)
     try:
         model = wrapped(base, config)
@@ -40,7 +44,21 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
 
 def held_tensors(model: Any, config: dict[str, Any] | None) -> dict[str, torch.Tensor]:
     """A copy on the CPU of what was trained, under the names that PEFT saves."""
-    state: Any = dict(model.named_parameters())
+    state: Any = {name: one for name, one in model.named_parameters() if one.requires_grad}
     if config is not None:
         state = get_peft_model_state_dict(model, save_embedding_layers=False)  # else PEFT asks the hub
     return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
+
+
+def optimizer_of(model: Any, values: dict[str, Any]) -> torch.optim.Optimizer:
+    """AdamW over what is trained; with LoRA+ (Hayou et al. 2024, arXiv 2402.12354) as PEFT makes it: B learns faster."""
+    rate, ratio = values["learning_rate"], values.get("rate_ratio", 1.0)
+    if ratio == 1:
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        return torch.optim.AdamW(trained, lr=rate, weight_decay=0.0)
+    from peft.optimizers import create_loraplus_optimizer
+
+    made: torch.optim.Optimizer = create_loraplus_optimizer(
+        model=model, optimizer_cls=torch.optim.AdamW, lr=rate, loraplus_lr_ratio=ratio
+    )
+    return made

@@ -38,7 +38,7 @@ from playground.train.products import products_of
 from playground.train.record import Progress, new_id, record
 from playground.train.schedule import USUAL, Pace, rate_factor
 from playground.train.together import Company, Request
-from playground.train.trainable import held_tensors, wrap
+from playground.train.trainable import held_tensors, optimizer_of, wrap
 
 CLIP = 1.0
 
@@ -93,13 +93,13 @@ class _Run:
         self.trainable = sum(parameter.numel() for parameter in self.parameters)
         self.counts = chosen.counts(base.architecture, self.values)
         self.beginning = beginning(job, base, self.model, self.train_set, get_base)
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=self.values["learning_rate"], weight_decay=0.0)
+        self.optimizer = optimizer_of(self.model, self.values)
         self.schedule = LambdaLR(self.optimizer, lambda done: rate_factor(done + 1, self.steps))
         self.best: tuple[int, dict[str, torch.Tensor]] = (0, {})
         self.batches = shuffled(self.train_set, self.values["batch_size"], job.seed)
-        adapts_layers = self.config is not None and not hasattr(self.model, "prompt_encoder")
-        self.starts_as_base = adapts_layers and initialization.chosen(self.values) != "loftq"
-        self.halves, self.precision = products_of(base if adapts_layers else None)
+        adapts = self.config is not None and chosen.starts_as_base
+        self.starts_as_base = adapts and initialization.chosen(self.values) != "loftq"
+        self.halves, self.precision = products_of(base if adapts else None)
         self.keeps_checkpoints = checkpoint_bytes(self.trainable) > 0
         self.known = looks.known(base, job.task) if self.starts_as_base else None
         self.effort = Effort.of(job, base.device.type == "cuda", pace)

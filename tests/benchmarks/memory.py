@@ -20,9 +20,8 @@ from typing import Any
 from gradio_client import Client, handle_file
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
-from playground.adapt.adapters import DOWNLOADABLE
 from playground.adapt.library import examples
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import DOWNLOADABLE, FRONT
 from playground.model.catalogue import FORMS
 from tests.benchmarks.table import write
 from tests.browser.conftest import ARGS, open_page
@@ -42,7 +41,7 @@ class Visitor:
     def __init__(self, url: str, context: BrowserContext, first: int) -> None:
         self.url, self.client, self.page = url, Client(url, verbose=False), context.new_page()
         self.methods, self.forms, self.ready_made, self.questions = (
-            islice(cycle(things), first, None) for things in (METHODS, FORMS, examples(), QUESTIONS)
+            islice(cycle(things), first, None) for things in (FRONT, FORMS, examples(), QUESTIONS)
         )
         self.made = "pirate-lora"
 

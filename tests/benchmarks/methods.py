@@ -9,7 +9,7 @@ import time
 from playground import settings
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT
 from playground.model.bases import BASES
 from playground.train.evaluation import EvaluateJob, Report, evaluate
 from playground.train.job import TrainingJob
@@ -29,7 +29,7 @@ def study() -> None:
     BASES.get(settings.DEFAULT_BASE)
     report = score(None)
     rows = [["base", "0", "", "", f"{report.held_out_loss:.2f}", f"{100 * report.mean:.0f} %"]]
-    for method in METHODS.values():
+    for method in FRONT.values():
         BASES.get(method.base_id(settings.DEFAULT_BASE, method.complete({})))  # loading is not training
         begin = time.perf_counter()
         *_, ended = train(TrainingJob(settings.DEFAULT_BASE, method.id, tasks.task(TASK)), BASES.get)

@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 
-from playground.adapt.methods import METHODS
+from playground.adapt.method import PROMPT
+from playground.adapt.methods import FRONT
 from playground.learn import bits, comparing, lora
-from playground.learn.families import FAMILIES, PROMPT, model, trained
+from playground.learn.families import FAMILIES, model, trained
 from playground.learn.figures import ORIGINS, Figure, plainly
 from playground.learn.lessons import lesson
 from playground.learn.route import LESSONS, figures
@@ -115,7 +116,7 @@ def test_errors_are_those_of_rounding() -> None:
 def test_each_method_lights_what_it_trains() -> None:
     found = {one.method: one for one in trained()}
     every = {layer.name for layer in model().linears}
-    assert set(found) == {"bitfit", *METHODS} - {"few_shot"}  # which trains nothing
+    assert set(found) == {"bitfit", *FRONT} - {"few_shot"}  # which trains nothing
     assert found["prompt_tuning"].parts == (PROMPT,)
     assert set(found["lora"].parts) == {"q_proj", "v_proj"}
     assert set(found["ia3"].parts) == {"k_proj", "v_proj", "down_proj"}

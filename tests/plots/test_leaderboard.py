@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT
 from playground.plots.leaderboard import NARROW, WIDE, Point, _free, _labels, _places, pareto
 
 LAW = settings(deadline=None, derandomize=True, database=None, max_examples=30)
-METHOD = st.sampled_from(["base", *METHODS])
+METHOD = st.sampled_from(["base", *FRONT])
 POINTS = st.lists(
     st.builds(
         Point,

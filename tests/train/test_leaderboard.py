@@ -17,7 +17,7 @@ from playground.actions.leaderboard import own_runs
 from playground.actions.race import changes, start_race
 from playground.adapt import tasks
 from playground.adapt.adapters import WEIGHTS, save
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT
 from playground.model.bases import Base
 from playground.model.neutral import text_windows
 from playground.train import leaderboard, looks, scoring
@@ -99,7 +99,7 @@ ROWS = read(FILE)
 
 def test_what_is_shipped_was_measured_with_today_s_recipes_on_the_embedded_base() -> None:
     """Where it was not: `make leaderboard`."""
-    recipes = {one.id: {"hyperparameters": one.complete({}), "steps": one.steps} for one in METHODS.values()}
+    recipes = {one.id: {"hyperparameters": one.complete({}), "steps": one.steps} for one in FRONT.values()}
     assert ABOUT["recipes"] == recipes
     assert ABOUT["checksum"] == json.loads(looks.FILE.read_text(encoding="utf-8"))["checksum"]
     assert ABOUT["tokens"] == leaderboard.TOKENS
@@ -120,7 +120,7 @@ def test_its_counts_are_those_that_are_known_before_training() -> None:
         assert row.parameters == expected
         assert 0 <= row.bytes - 4 * expected <= 0.05 * row.bytes + 40_000  # the names of the tensors
         assert len(row.scores) == len(tasks.task(row.task).held_out)
-        virtual = METHODS["prompt_tuning"].complete({})["virtual_tokens"]
+        virtual = FRONT["prompt_tuning"].complete({})["virtual_tokens"]
         more = row.prompt_tokens - base.prompt_tokens
         assert more > 0 if row.method == "few_shot" else more == (virtual if row.method == "prompt_tuning" else 0)
         assert (row.neutral_before == base.neutral_before) == (row.method != "qlora")

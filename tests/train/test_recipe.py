@@ -16,8 +16,8 @@ from peft import get_peft_model_state_dict
 from safetensors.torch import load_file
 
 from playground.adapt import tables
-from playground.adapt.adapters import DOWNLOADABLE, WEIGHTS, Adapter, Record, config_json
-from playground.adapt.methods import METHODS
+from playground.adapt.adapters import WEIGHTS, Adapter, Record, config_json
+from playground.adapt.methods import DOWNLOADABLE, FRONT, METHODS
 from playground.adapt.tasks import OWN, OWN_FILE, TASK_IDS, Example, Task, as_lines, task_of
 from playground.locales import LANGUAGES
 from playground.model import bases
@@ -58,7 +58,7 @@ def assigned(script: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", [*TASK_IDS, OWN])
-@pytest.mark.parametrize("method_id", METHODS)
+@pytest.mark.parametrize("method_id", FRONT)
 def test_a_recipe_says_what_its_record_says_and_needs_no_line_of_this_project(
     tiny: Any, method_id: Any, task: Any, language: str
 ) -> None:
@@ -75,11 +75,13 @@ def test_a_recipe_says_what_its_record_says_and_needs_no_line_of_this_project(
 
 
 @pytest.mark.parametrize("task", ["pirate", OWN])
-@pytest.mark.parametrize("method_id", METHODS)
-def test_a_recipe_imports_what_it_uses_and_uses_what_it_imports(tiny: Any, method_id: Any, task: Any) -> None:
-    tree = ast.parse(python(adapter(tiny, method_id, task), "en"))
+@pytest.mark.parametrize(
+    ("method_id", "values"), [*((one, {}) for one in FRONT), ("lora", {"rate_ratio": 4.0}), ("oft", {})]
+)
+def test_a_recipe_imports_what_it_uses_and_uses_what_it_imports(tiny: Any, method_id: Any, values: Any, task: Any) -> None:
+    tree = ast.parse(python(adapter(tiny, method_id, task, values), "en"))
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert modules <= {"peft", "transformers"}
+    assert modules <= {"peft", "peft.optimizers", "transformers"}
     imported = [name.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom | ast.Import) for name in node.names]
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     assert len(imported) == len(set(imported))
@@ -90,6 +92,7 @@ def test_a_recipe_imports_what_it_uses_and_uses_what_it_imports(tiny: Any, metho
         "random",
         "torch",
         *dir(__import__("peft")),
+        "create_loraplus_optimizer",
         *dir(__import__("transformers")),
     }
     made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
@@ -98,7 +101,7 @@ def test_a_recipe_imports_what_it_uses_and_uses_what_it_imports(tiny: Any, metho
     assert used <= {*imported, *made, *dir(builtins)}
 
 
-@pytest.mark.parametrize("method_id", METHODS)
+@pytest.mark.parametrize("method_id", FRONT)
 def test_only_what_peft_can_load_is_said_to_be_loaded_with_peft(tiny: Any, method_id: Any) -> None:
     assert ("PeftModel.from_pretrained" in python(adapter(tiny, method_id), "en")) == (method_id in DOWNLOADABLE)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.adapt import tasks
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT
 from playground.train.standings import (
     SEEDS,
     T_95,
@@ -103,10 +103,10 @@ def test_a_method_counts_once_all_its_seeds_are_there() -> None:
 
     rows = [row(one.method, one.seed, right) for one in cells((task,)) if one.method != "lora"]
     rows += [row("lora", 0, right), row("lora", 2, ["no"] * 8 + right[8:])]
-    assert [one.method for one in standings(rows, task)] == ["base", *(one for one in METHODS if one != "lora")]
+    assert [one.method for one in standings(rows, task)] == ["base", *(one for one in FRONT if one != "lora")]
     assert comparable(rows[:2]) == []
     assert comparable(rows) == [task]
-    lora = standings([*rows, row("lora", 1, right)], task)[list(METHODS).index("lora") + 1]
+    lora = standings([*rows, row("lora", 1, right)], task)[list(FRONT).index("lora") + 1]
     assert (lora.score.mean, lora.score.low, lora.score.high) == (pytest.approx(5 / 6), 0.5, 1.0)
     assert lora.examples == pytest.approx([2 / 3] * 8 + [1.0] * 8)
     assert (lora.forgetting.low, lora.forgetting.high, lora.loss.mean) == (0, 2, 1)

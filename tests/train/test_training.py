@@ -22,7 +22,7 @@ from peft import PeftModel, get_peft_model
 
 from playground import settings
 from playground.adapt.adapters import Adapter
-from playground.adapt.methods import METHODS, method
+from playground.adapt.methods import FRONT, method
 from playground.adapt.tasks import IGNORE, Example, Task, encode, prompt_ids
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob, Decoding
@@ -142,15 +142,15 @@ def test_events_come_in_order(run: Callable, tiny: Base, variant: str) -> None:
     assert [(event.event, event.step) for event in events if isinstance(event, Ended)] == [("finished", 6)]
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name not in ("few_shot", "qlora")])
+@pytest.mark.parametrize("name", [name for name in FRONT if name not in ("few_shot", "qlora")])
 def test_a_job_without_steps_takes_the_methods_own(tiny: Base, get_tiny: GetBase, name: str) -> None:
-    assert next(train(TrainingJob("tiny", name, TASK), get_tiny)).steps == METHODS[name].steps
+    assert next(train(TrainingJob("tiny", name, TASK), get_tiny)).steps == FRONT[name].steps
 
 
 @every_variant
 def test_started_counts_what_peft_counts(run: Callable, tiny_forms: GetBase, tiny: Base, variant: str) -> None:
     name, values = VARIANTS[variant]
-    chosen, base, started = METHODS[name], base_of(variant, tiny_forms), run(variant)[0]
+    chosen, base, started = FRONT[name], base_of(variant, tiny_forms), run(variant)[0]
     assert started.trainable_parameters == chosen.trainable(base.architecture, values)
     assert started.bytes == 4 * started.trainable_parameters
     if chosen.config is None:
@@ -188,7 +188,7 @@ def test_the_record_is_json_and_complete(run: Callable, tiny: Base, variant: str
     assert plain["held_out"] == [[event.step, event.held_out_loss] for event in of_kind(events, Evaluation)]
     assert plain["samples"] == [{"step": e.step, "answers": list(e.answers)} for e in of_kind(events, Sample)]
     assert plain["questions"] == list(events[0].questions) == [example.prompt for example in TASK.held_out]
-    assert plain["hyperparameters"] == METHODS[name].complete(values)
+    assert plain["hyperparameters"] == FRONT[name].complete(values)
     assert (record.method, record.task, record.seed, record.steps) == (name, "pirate", 0, 4)
     assert record.base == "tiny"
     assert plain["versions"] == {package: version(package) for package in ("torch", "transformers", "peft", "bitsandbytes")}

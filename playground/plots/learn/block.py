@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playground.learn.families import PROMPT, Trained
+from playground.adapt.method import CACHE, NORM, PROMPT, Trained
 
 WIDTH, HEIGHT, BOX = 150, 112, 18
 # Each linear layer of a Llama-like block: what stands on it, its left and upper edge, its width
@@ -16,6 +16,8 @@ PLACES = {
 }  # fmt: skip
 TOKENS, TOKEN = range(54, 150, 16), 10  # left edges of the tokens, and their side
 VIRTUAL = range(6, 54, 16)  # of the virtual ones before them
+NORMS = (84, 40)  # upper edges of the lines on which a norm stands, below attention and below the feed-forward block
+SCATTERED = ((3, 4), (11, 3), (6, 9), (13, 8), (3, 13), (10, 14))  # of a box, what is trained of a sparse one
 
 
 def rectangle(x: float, y: float, width: float, height: float, kind: str) -> str:
@@ -31,12 +33,39 @@ def factors(x: int, y: int, width: int) -> str:
     return rectangle(x + width + 2, y, 4, BOX, "pp-lit") + rectangle(x, y - 6, width, 4, "pp-lit")
 
 
+def core(x: int, y: int, width: int) -> str:
+    """Two thin ones that stay as they are, and what is trained where they meet."""
+    fixed = rectangle(x + width + 2, y, 4, BOX, "pp-unlit") + rectangle(x, y - 6, width, 4, "pp-unlit")
+    return fixed + rectangle(x + width + 2, y - 6, 4, 4, "pp-lit")
+
+
+def some(x: int, y: int, width: int) -> str:
+    """A few numbers of the weight itself."""
+    return "".join(rectangle(x + left * width / BOX, y + top, 2.5, 2.5, "pp-lit") for left, top in SCATTERED)
+
+
+def rotation(x: int, y: int, width: int) -> str:
+    """Small squares on the diagonal, in front of the weight."""
+    return "".join(rectangle(x + width + 1 + 2.5 * step, y + 6 * step, 4, 4, "pp-lit") for step in range(3))
+
+
+def spectrum(x: int, y: int, width: int) -> str:
+    """A few lines of different heights over the weight."""
+    heights = (5, 2, 4, 1, 3)
+    return "".join(
+        rectangle(x + place * width / 5, y - 1 - height, 2, height, "pp-lit") for place, height in enumerate(heights)
+    )
+
+
 def vector(x: int, y: int, width: int) -> str:
     """After keys and values, before the layer that leaves the feed-forward block (Liu et al. 2022, section 3.3)."""
     return rectangle(x - 6 if y == PLACES["down_proj"][2] else x + width + 2, y, 4, BOX, "pp-lit")
 
 
-BESIDE: dict[str, Callable[[int, int, int], str]] = {"biases": biases, "factors": factors, "vector": vector}
+BESIDE: dict[str, Callable[[int, int, int], str]] = {
+    "biases": biases, "factors": factors, "core": core, "some": some, "rotation": rotation, "spectrum": spectrum,
+    "vector": vector,
+}  # fmt: skip
 
 
 def block(trained: Trained) -> str:
@@ -44,8 +73,24 @@ def block(trained: Trained) -> str:
     frame = rectangle(1, 38, WIDTH - 2, 44, "pp-frame") + rectangle(1, 1, WIDTH - 2, 36, "pp-frame")
     layers = "".join(_layer(name, trained) for name in PLACES)
     tokens = "".join(rectangle(x, 94, TOKEN, TOKEN, "pp-unlit") for x in TOKENS)
-    prompt = "".join(rectangle(x, 94, TOKEN, TOKEN, "pp-lit") for x in VIRTUAL) if PROMPT in trained.parts else ""
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{frame}{layers}{prompt}{tokens}</svg>'
+    around = "".join(draw() for part, draw in AROUND.items() if part in trained.parts)
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">{frame}{layers}{around}{tokens}</svg>'
+
+
+def _prompt() -> str:
+    return "".join(rectangle(x, 94, TOKEN, TOKEN, "pp-lit") for x in VIRTUAL)
+
+
+def _cache() -> str:
+    """Keys and values before those of the tokens, inside of attention."""
+    return "".join(rectangle(PLACES[name][1] - 8, y, 5, 5, "pp-lit") for name in ("k_proj", "v_proj") for y in (53, 59, 65))
+
+
+def _norms() -> str:
+    return "".join(rectangle(8, y, WIDTH - 16, 4, "pp-lit") for y in NORMS)
+
+
+AROUND: dict[str, Callable[[], str]] = {PROMPT: _prompt, CACHE: _cache, NORM: _norms}
 
 
 def _layer(name: str, trained: Trained) -> str:

@@ -16,7 +16,7 @@ import gradio as gr
 
 from playground import locales, settings
 from playground.actions.adapters import download, list_adapters, remove, rename
-from playground.adapt.adapters import DOWNLOADABLE
+from playground.adapt.methods import DOWNLOADABLE
 from playground.errors import PlaygroundError
 from playground.ui.compare.panes import file_title, pane_title, plain_title
 from playground.ui.compare.picker import pane_update

@@ -14,11 +14,16 @@ from pathlib import Path
 import gradio as gr
 from gradio.themes.utils import colors, sizes
 
+from playground.adapt.methods import MORE
 from playground.locales import DEFAULT, LANGUAGES, words
 from playground.ui.kit import links
 
 PAGE = {"light": "#f7f6f3", "dark": "#121418"}  # literal here, since Gradio paints it before the style sheet is there
-CSS = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+OF_FAMILY = {"additive": "prompt_tuning", "selective": "full_fine_tuning", "reparameterization": "lora"}
+COLOURS = "".join(
+    f"--m-{one.id}{part}:var(--m-{OF_FAMILY[one.family]}{part});" for one in MORE.values() for part in ("", "-text")
+)  # of the methods that have none of their own: those of the first of their family
+CSS = Path(__file__).with_suffix(".css").read_text(encoding="utf-8") + f":root,.dark{{{COLOURS}}}\n"
 SHADES = ("50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "950")
 
 

@@ -10,8 +10,7 @@ import json
 from html import escape
 from urllib.parse import urlencode
 
-from playground.adapt.methods import METHODS
-from playground.learn.families import Trained, trained
+from playground.learn.families import trained
 from playground.learn.figures import Bar, Figures, plainly
 from playground.learn.lessons import Lesson, lesson
 from playground.learn.progress import Progress
@@ -148,16 +147,12 @@ def meaning(one: Lesson, found: Figures) -> str:
     return f'<p class="pp-soft pp-small">{note}</p>{pictures(one)}<p class="pp-meaning">{sentences}</p>'
 
 
-def _name(each: Trained) -> str:
-    return f"methods.{each.method}.name" if each.method in METHODS else "learn.bitfit"
-
-
 def pictures(one: Lesson) -> str:
     """The block with what each method trains of it, in the lesson on the families; nothing in the others."""
     if one.id != "families":
         return ""
     drawings = (
-        f"<figure {colour(each.method)}>{block(each)}<figcaption><b>{words(one.language, _name(each))}</b>"
+        f"<figure {colour(each.method)}>{block(each)}<figcaption><b>{words(one.language, f'methods.{each.method}.name')}</b>"
         f"<span>{words(one.language, f'learn.family.{each.family}')}</span></figcaption></figure>"
         for each in trained()
     )

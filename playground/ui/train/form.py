@@ -5,13 +5,15 @@ back. Nothing of it stays in a browser, which others may sit at next.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 from playground import settings
 from playground.actions.lanes import TRAIN
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import METHODS, MORE
 from playground.bounds import Bound
 from playground.ui.kit.visit import Visit
 from playground.work.sessions import SESSIONS
@@ -50,8 +52,39 @@ class Order(Recipe):
 
 
 def setting_id(method_id: str, bound: Bound) -> str:
-    """The name of one setting of one method among the controls, and of its element on the page."""
-    return f"{method_id}-{bound.name}"
+    """
+    The name of one setting of one method among the controls, and of its element on the page. The methods behind "More
+    methods" share theirs: a hundred more would make the page slow.
+    """
+    return f"{method_id}-{bound.name}" if METHODS[method_id].front else shared_id(bound)
+
+
+def shared_id(bound: Bound) -> str:
+    return f"more-{bound.name}-choice" if bound.choices else f"more-{bound.name}"
+
+
+@cache
+def shared() -> dict[str, tuple[Bound, tuple[str, ...]]]:
+    """
+    The settings that the methods behind "More methods" share, each as wide as the widest of them allows (what one of them
+    does not is told when it is used), and whose they are.
+    """
+    found: dict[str, list[tuple[Bound, str]]] = {}
+    for method in MORE.values():
+        for bound in method.hyperparameters:
+            found.setdefault(shared_id(bound), []).append((bound, method.id))
+    return {name: (_widest([bound for bound, _ in held]), tuple(one for _, one in held)) for name, held in found.items()}
+
+
+def _widest(bounds: Sequence[Bound]) -> Bound:
+    first = bounds[0]
+    if first.choices:
+        every = dict.fromkeys(choice for bound in bounds for choice in bound.choices)
+        return replace(first, choices=tuple(every if isinstance(first.default, str) else sorted(every)))
+    if isinstance(first.default, bool):
+        return first
+    least, most = min(one.minimum or 0 for one in bounds), max(one.maximum or 0 for one in bounds)
+    return replace(first, minimum=least, maximum=most)
 
 
 def keep(order: Order) -> None:

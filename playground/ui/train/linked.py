@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT, METHODS
 from playground.adapt.tasks import OWN, TASK_IDS
 from playground.bounds import RATES, Bound
 from playground.errors import PlaygroundError
@@ -24,9 +24,9 @@ SWITCH = {"true": True, "false": False}
 
 
 def fields(query: Mapping[str, str]) -> tuple[Field, ...]:
-    """What a link can say: hyperparameters are those of its method, or of any where it names none."""
+    """What a link can say: hyperparameters are those of its method, or of any in front where it names none."""
     named = query.get("method")
-    methods = [METHODS[named]] if named in METHODS else list(METHODS.values())
+    methods = [METHODS[named]] if named in METHODS else list(FRONT.values())
     bounds: dict[str, list[Bound]] = {}
     for bound in (bound for one in methods for bound in one.hyperparameters):
         bounds.setdefault(bound.name, []).append(bound)

@@ -16,7 +16,7 @@ import gradio as gr
 
 from playground import locales, settings
 from playground.actions import catalogue
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT, METHODS
 from playground.adapt.tasks import OWN, TASK_IDS
 from playground.bounds import RATES, Bound
 from playground.errors import PlaygroundError
@@ -25,7 +25,7 @@ from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train import form, linked, own
+from playground.ui.train import form, linked, more, own
 from playground.ui.train.form import METHOD, MOST_SEED, MOST_STEPS, TASK, Order, Recipe, setting_id
 from playground.ui.train.status import PREPARES
 from playground.ui.train.task_html import task_info
@@ -66,7 +66,7 @@ class Pickers:
     misfits: gr.HTML
     task_info: gr.HTML
     own: gr.Column  # where a visitor's own examples go
-    columns: list[tuple[str, gr.Column]]  # of settings, with the method that they belong to
+    columns: list[tuple[Collection[str], gr.Column]]  # of settings, with the methods that they belong to
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Pickers:
         for method in METHODS.values():
             for bound in method.hyperparameters:
                 found.setdefault(bound.name, []).append(self.fields[setting_id(method.id, bound)])
-        return found
+        return {name: list(dict.fromkeys(held)) for name, held in found.items()}
 
     def opened(self, given: Mapping[str, Any], held: Collection[str]) -> dict[Any, dict[str, Any]]:
         """What is `held` of what a link says, for every method that can have it, as properties by component."""
@@ -99,7 +99,8 @@ class Pickers:
     @property
     def shown(self) -> list[Any]:
         """What follows method and task."""
-        return [*(column for _, column in self.columns), self.fields["steps"], self.fields["seed"], *self.told]
+        shared = [self.fields[name] for name in form.shared()]
+        return [*(column for _, column in self.columns), *shared, self.fields["steps"], self.fields["seed"], *self.told]
 
     @property
     def restored(self) -> list[Any]:
@@ -111,16 +112,22 @@ class Pickers:
         return {self.misfits: misfits(visit.base, visit.language)}
 
     def choose(self, order: Order) -> Changes:
-        """Another method: its settings in place of the others', its usual steps; what the examples are for."""
-        steps = METHODS[order.method].steps
-        form.keep(replace(order, steps=steps))
-        return self.show(Lesson(order.key, order.language, order.base, order.method, order.task), steps)
+        """
+        Another method: its settings in place of the others', as they were left or, where others share them, as they are
+        usually; its usual steps; what the examples are for.
+        """
+        method = METHODS[order.method]
+        usual = {} if method.front else method.complete({})
+        form.keep(replace(order, steps=method.steps, settings=usual or order.settings))
+        shown = self.show(Lesson(order.key, order.language, order.base, order.method, order.task), method.steps)
+        changes = {setting_id(method.id, bound): usual[bound.name] for bound in method.hyperparameters if usual}
+        return shown | {self.fields[name]: value for name, value in changes.items()}
 
     def show(self, lesson: Lesson, steps: int | None) -> Changes:
         """What belongs to a method and a task, with a number of steps."""
         seed = "prepare.seed.help" if lesson.method == PREPARES else "train.seed.help"
         return {
-            **{column: gr.update(visible=owner == lesson.method) for owner, column in self.columns},
+            **{column: gr.update(visible=lesson.method in owners) for owners, column in self.columns},
             self.fields["steps"]: gr.update(value=steps, visible=True) if steps else gr.update(visible=False),
             self.fields["seed"]: gr.update(info=locales.text(lesson.language, seed)),
             **self.show_task(lesson),
@@ -152,6 +159,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> Pickers:
     """Three cards and their events."""
     with gr.Column(elem_classes="pp-card"):
         method = _method(wording)
+        more.build(wording)
         lacking = wording.make(
             html, {"value": lambda lang: misfits(settings.DEFAULT_BASE, lang)}, elem_id="misfits", js_on_load=DISABLE
         )
@@ -184,8 +192,7 @@ def _wire(pickers: Pickers) -> None:
 
 def _method(wording: Wording) -> gr.Radio:
     def choices(language: str) -> list[tuple[str, str]]:
-        words = [[locales.text(language, f"methods.{one}.{part}") for part in ("name", "family")] for one in METHODS]
-        return [("\n".join(pair), one) for pair, one in zip(words, METHODS, strict=True)]
+        return [(f"{locales.text(language, f'methods.{one}.name')}\n{more.family(one, language)}", one) for one in METHODS]
 
     return wording.make(gr.Radio, {"label": "train.method", "choices": choices}, value=METHOD, elem_id="method-picker")
 
@@ -197,7 +204,8 @@ def misfits(base_id: str, language: str) -> str:
     except PlaygroundError:  # it cannot be had: that is said where bases are chosen
         found = {}
     return "".join(
-        f'<p class="pp-soft pp-small" data-misfit="{one}">{escape(error.message(language))}</p>'
+        f'<p class="pp-soft pp-small" data-misfit="{one}"{"" if METHODS[one].front else " hidden"}>'
+        f"{escape(error.message(language))}</p>"
         for one, error in found.items()
     )
 
@@ -217,7 +225,7 @@ def _task(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[d
     return {"task": task, **places}, info, column
 
 
-def _settings(wording: Wording) -> tuple[list[tuple[str, gr.Column]], dict[str, Any], dict[str, Any]]:
+def _settings(wording: Wording) -> tuple[list[tuple[Collection[str], gr.Column]], dict[str, Any], dict[str, Any]]:
     """The columns of settings, of each method one plain and one advanced; the settings in them; steps and seed."""
     make = wording.make
     steps = make(
@@ -235,29 +243,36 @@ def _settings(wording: Wording) -> tuple[list[tuple[str, gr.Column]], dict[str, 
     return [*plain, *advanced], {**settings, **more}, {"steps": steps, "seed": seed}
 
 
-def _columns(wording: Wording, advanced: bool) -> tuple[list[tuple[str, gr.Column]], dict[str, Any]]:
-    """Each method's column of the one kind of settings, and what is in them."""
-    columns, made = [], {}
-    for method in METHODS.values():
+def _columns(wording: Wording, advanced: bool) -> tuple[list[tuple[Collection[str], gr.Column]], dict[str, Any]]:
+    """Each front method's column of the one kind of settings, one for each that the others share, and what is in them."""
+    columns: list[tuple[Collection[str], gr.Column]] = []
+    made: dict[str, Any] = {}
+    for method in FRONT.values():
         with gr.Column(visible=method.id == METHOD) as column:
             for bound in method.hyperparameters:
                 if bound.advanced == advanced:
                     made[setting_id(method.id, bound)] = _widget(wording, method.id, bound)
-        columns.append((method.id, column))
+        columns.append(((method.id,), column))
+    for name, (bound, owners) in form.shared().items():
+        if bound.advanced == advanced:
+            with gr.Column(visible=False) as column:
+                made[name] = _widget(wording, "more", bound)
+            columns.append((owners, column))
     return columns, made
 
 
 def _widget(wording: Wording, method_id: str, bound: Bound) -> Any:
     """What a setting is changed with: a list for rates and choices, otherwise by the type of its default."""
     make, said = wording.make, _words(method_id, bound)
-    common: dict[str, Any] = {"value": bound.default, "elem_id": setting_id(method_id, bound)}
+    name = form.shared_id(bound) if method_id == "more" else setting_id(method_id, bound)
+    common: dict[str, Any] = {"value": bound.default, "elem_id": name}
     if bound.name == "learning_rate" or bound.choices:
         return make(gr.Dropdown, said, filterable=False, **common)  # chosen, not typed: what is typed would be lost
     if isinstance(bound.default, bool):
         return make(gr.Checkbox, said, **common)
     if isinstance(bound.default, str):
         return make(gr.Textbox, said, max_length=int(bound.maximum or 0), **common)
-    step = 1 if isinstance(bound.default, int) else 0.05
+    step = 1 if isinstance(bound.default, int) else min(0.05, bound.minimum or 0.05)
     return make(gr.Slider, said, minimum=bound.minimum, maximum=bound.maximum, step=step, **common)
 
 
@@ -270,5 +285,5 @@ def _words(method_id: str, bound: Bound) -> Mapping[str, Any]:
         rates = [rate for rate in RATES if bound.minimum <= rate <= bound.maximum]  # type: ignore[operator]  # it is a number
         said["choices"] = lambda language: [(locales.written(language, rate), rate) for rate in rates]
     elif bound.choices:
-        said["choices"] = lambda language: [(locales.text(language, f"{name}.{one}"), one) for one in bound.choices]
+        said["choices"] = lambda language: [(more.choice(bound, one, language), one) for one in bound.choices]
     return said

@@ -17,6 +17,7 @@ from playground.ui.compare.panes import MAIN_HYPERPARAMETER, plain_title
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import Values, heading, words
 from playground.ui.kit.sections import soft
+from playground.ui.train.more import choice
 from playground.ui.train.status import base_and_seed, gave_way, status_line, training_status
 
 MOVING = ("queued", "preparing", "running")  # states of a racer whose line says where it stands
@@ -44,7 +45,7 @@ def _setting(bound: Bound, value: Any, language: str) -> str:
     """A setting and its value: Learning rate 0.001."""
     label = text(language, f"hyperparameters.{bound.name}")
     if bound.choices:
-        return f"{label}: {text(language, f'hyperparameters.{bound.name}.{value}')}"
+        return f"{label}: {choice(bound, value, language)}"
     if isinstance(value, bool):
         return label if value else text(language, "race.without", setting=label)
     return f"{label} {written(language, value)}" if isinstance(value, int | float) else f"{label}: {value}"

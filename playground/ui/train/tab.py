@@ -24,7 +24,8 @@ from playground.actions.train import (
     stop_training,
     training_view,
 )
-from playground.adapt.adapters import DOWNLOADABLE, STEP_MARK
+from playground.adapt.adapters import STEP_MARK
+from playground.adapt.methods import DOWNLOADABLE
 from playground.adapt.tasks import OWN
 from playground.errors import PlaygroundError, disk_is_full
 from playground.plots.loss import loss_curve

@@ -9,7 +9,7 @@ import pytest
 from playground.actions import leaderboard as actions
 from playground.actions.leaderboard import board
 from playground.adapt import tasks
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT
 from playground.locales import NO_BREAK, text
 from playground.train.standings import Row, cells
 from playground.ui.train.leaderboard_html import conclusion, drawn
@@ -77,7 +77,7 @@ def test_the_conclusion_is_the_verdict_in_words(language: Any) -> None:
 @pytest.mark.usefixtures("there")
 def test_the_table_has_a_row_for_each_method_with_its_ends_and_one_for_each_own_run() -> None:
     page = Page(drawn(board(TASK), [OWN], "en"))
-    assert page.count("tr") == 1 + (len(METHODS) + 1) + 1
+    assert page.count("tr") == 1 + (len(FRONT) + 1) + 1
     lora = page.text[page.text.index("LoRA", page.text.index("Forgetting")) :].replace(NO_BREAK, " ")
     assert lora.startswith("LoRAinside the noise98 %94 % to 100 %2.00460,8001.8 MB2040−0.25−0.50 to 0")
     assert "LoRA r = 2 · sentiment (yours, no. 3)50 %of 8 questions1.25115,200461 KB–40–" in page.text.replace(NO_BREAK, " ")

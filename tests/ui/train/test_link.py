@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT
 from playground.adapt.tasks import OWN
 from playground.settings import DEFAULT_BASE
 from playground.ui.kit import links
@@ -20,7 +20,7 @@ VISIT = Visit("a-visitor-with-a-link", "en", DEFAULT_BASE)
 
 
 def order(method: str, **changed: Any) -> Order:
-    chosen = METHODS[method]
+    chosen = FRONT[method]
     asked = Order(
         **vars(VISIT), method=method, settings=chosen.complete({}), task="pirate", rows=[], file=None,
         steps=chosen.steps or None, seed=0,
@@ -37,10 +37,10 @@ def other(bound: Any) -> Any:
     return "Answer, please: briefly & well" if isinstance(bound.default, str) else bound.default
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FRONT)
 def test_what_is_copied_comes_back_whole(method: str) -> None:
-    settings = {bound.name: other(bound) for bound in METHODS[method].hyperparameters}
-    asked = order(method, settings=settings, task="sentiment", seed=9, steps=METHODS[method].steps and 5)
+    settings = {bound.name: other(bound) for bound in FRONT[method].hyperparameters}
+    asked = order(method, settings=settings, task="sentiment", seed=9, steps=FRONT[method].steps and 5)
     query = dict(parse_qsl(link.write(asked)))
     assert links.refused(query, linked.fields(query)) == {}
     assert links.read(query)["tab"] == "train"

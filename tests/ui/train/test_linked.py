@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT
 from playground.ui.kit import links
 from playground.ui.kit.visit import Visit
 from playground.ui.train import form, linked
@@ -19,9 +19,9 @@ def visit() -> Visit:
     return Visit(uuid.uuid4().hex, "en", "smollm2-135m")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FRONT)
 def test_every_setting_of_every_method_can_be_said(method: str) -> None:
-    bounds = METHODS[method].hyperparameters
+    bounds = FRONT[method].hyperparameters
     switch = {True: "true", False: "false"}
     written = {one.name: switch[one.default] if isinstance(one.default, bool) else str(one.default) for one in bounds}
     query = {"method": method, **{name: value for name, value in written.items() if value}}
@@ -60,7 +60,7 @@ def test_a_new_visitor_finds_the_link_s_form(visit: Visit) -> None:
     linked.fill(visit, {"method": "ia3", "steps": 5, "train_seed": 3}, ())
     order = held(visit)
     assert (order.method, order.steps, order.seed, order.task) == ("ia3", 5, 3, "pirate")
-    assert order.settings == {bound.name: bound.default for bound in METHODS["ia3"].hyperparameters}
+    assert order.settings == {bound.name: bound.default for bound in FRONT["ia3"].hyperparameters}
 
 
 def test_what_a_link_leaves_open_stays_and_what_it_holds_does_not(visit: Visit) -> None:

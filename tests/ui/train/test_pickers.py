@@ -11,7 +11,8 @@ import gradio as gr
 import pytest
 
 from playground.actions.lanes import TRAIN
-from playground.adapt.methods import METHODS
+from playground.adapt.method import FAMILIES
+from playground.adapt.methods import FRONT, METHODS, MORE
 from playground.adapt.tables import of_rows
 from playground.adapt.tasks import OWN, RECOMMENDED, TASK_IDS, task_of
 from playground.locales import LANGUAGES, text
@@ -20,7 +21,7 @@ from playground.settings import DEFAULT_BASE
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
-from playground.ui.train import form, linked, pickers, task_html
+from playground.ui.train import form, linked, more, pickers, task_html
 from playground.ui.train.form import Order
 from playground.ui.train.pickers import Lesson
 from playground.work.jobs import Run
@@ -40,11 +41,11 @@ def given(controls: Any, **changed: Any) -> Any:
     return {component: {**first, **changed}[name] for name, component in controls.components.items()}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FRONT)
 def test_untouched_widgets_are_the_method_s_defaults(picked: Any, method: Any) -> None:
     recipe = picked.recipe.value(given(picked.recipe, method=method))
     assert recipe.method == method
-    assert recipe.settings == METHODS[method].complete({})
+    assert recipe.settings == FRONT[method].complete({})
 
 
 @pytest.mark.parametrize(
@@ -80,12 +81,12 @@ def test_an_order_is_a_recipe_and_what_it_is_trained_on(picked: Any) -> None:
     assert (order.task, order.rows, order.file, order.steps, order.seed) == (OWN, [["a", "b"]], "mine.csv", 3, 5)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FRONT)
 def test_only_the_chosen_method_s_settings_are_seen(picked: Any, method: Any) -> None:
     changes = picked.choose(order(picked, method=method))
-    seen = [owner for owner, column in picked.columns if changes[column]["visible"]]
-    assert seen == [method, method]  # plain and advanced ones
-    assert changes[picked.fields["steps"]]["visible"] is (METHODS[method].steps > 0)
+    seen = [owners for owners, column in picked.columns if changes[column]["visible"]]
+    assert seen == [(method,), (method,)]  # plain and advanced ones
+    assert changes[picked.fields["steps"]]["visible"] is (FRONT[method].steps > 0)
 
 
 @pytest.mark.parametrize("task", [*TASK_IDS, OWN])
@@ -101,7 +102,7 @@ def test_few_shot_has_examples_to_choose_from_and_a_seed_that_chooses(picked: An
         changes = picked.choose(order(picked, language=language, method=method))
         return changes[picked.task_info], changes[picked.fields["seed"]]["info"]
 
-    told = {method: said(method) for method in METHODS}
+    told = {method: said(method) for method in FRONT}
     assert len({one for method, one in told.items() if method != "few_shot"}) == 1
     assert text(language, "prepare.task_info", train="80", held_out="16") in told["few_shot"][0]
     assert told["few_shot"][1] == text(language, "prepare.seed.help") != told["lora"][1]
@@ -143,7 +144,7 @@ def test_a_form_comes_back_as_it_was_filled_in(picked: Any, language: str, tmp_p
     expected = {**FILLED, "file": str(file), "rows": {"headers": heads, "data": FILLED["rows"]}}
     assert {name: found[name] for name in expected} == expected
     shown = picked.restore(Visit(f"back-{language}", language, DEFAULT_BASE))
-    assert [owner for owner, column in picked.columns if shown[column]["visible"]] == ["prompt_tuning"] * 2
+    assert [owners for owners, column in picked.columns if shown[column]["visible"]] == [("prompt_tuning",)] * 2
     assert shown[picked.own]["visible"]
     file.unlink()
     assert back(picked, f"back-{language}", language)["file"] is None
@@ -177,7 +178,39 @@ def test_far_too_many_own_examples_are_not_kept(picked: Any) -> None:
     assert (found["pasted"], found["steps"]) == ("", 5)
 
 
+# The methods behind one click
+
+
+@pytest.mark.parametrize("method", ["oft", "hra", "last_layers"])
+def test_methods_that_share_their_settings_begin_as_usual(picked: Any, method: Any) -> None:
+    key = f"shared-{method}"
+    changes = picked.choose(order(picked, key=key, method=method, **{"more-learning_rate": 0.1}))
+    usual = METHODS[method].complete({})
+    assert {name: changes[picked.fields[form.setting_id(method, bound)]] for name, bound in bounds(method)} == usual
+    seen = [owners for owners, column in picked.columns if changes[column]["visible"]]
+    assert len(seen) == len(usual)
+    assert all(method in owners for owners in seen)
+    found = back(picked, key)
+    assert {name: found[form.setting_id(method, bound)] for name, bound in bounds(method)} == usual
+
+
+def bounds(method: str) -> list[tuple[str, Any]]:
+    return [(bound.name, bound) for bound in METHODS[method].hyperparameters]
+
+
+def test_each_method_behind_one_click_has_its_card() -> None:
+    for language in LANGUAGES:
+        assert re.findall('data-method="(.*?)"', more.drawn(language)) == sorted(
+            MORE, key=lambda one: FAMILIES.index(MORE[one].family)
+        )
+
+
 # Methods that a base cannot have
+
+
+def seen(html: str) -> list[str]:
+    """Whose reasons stand there for everybody; those of the methods behind one click are only their tooltips."""
+    return re.findall('data-misfit="([^"]*)">', html)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -185,12 +218,12 @@ def test_what_a_base_cannot_have_is_named_with_the_reason(
     picked: Any, language: str, tiny: Base, loaded: Any, tiny_forms: Any
 ) -> None:
     loaded(tiny)
-    assert pickers.misfits("tiny", language) == ""
+    assert seen(pickers.misfits("tiny", language)) == []
     found = picked.show_misfits(Visit("me", language, "tiny:nf4_double"))[picked.misfits]
-    assert re.findall('data-misfit="(.*?)"', found) == ["full_fine_tuning"]
+    assert seen(found) == ["full_fine_tuning"]
     assert text(language, "error.full_quantized") in found
     bare = replace(tiny.architecture, linears=tuple(one for one in tiny.architecture.linears if one.name == "o_proj"))
     loaded(replace(tiny, id="bare", spec=replace(tiny.spec, id="bare", architecture=bare)))
     found = pickers.misfits("bare", language)
-    assert re.findall('data-misfit="(.*?)"', found) == ["ia3"]
+    assert seen(found) == ["ia3"]
     assert text(language, "error.method_no_layers", method="IA3") in found

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT
 from playground.locales import LANGUAGES, text
 from playground.train.job import SAMPLE_TOKENS
 from playground.train.schedule import USUAL
@@ -67,7 +67,7 @@ def everything(language: Any) -> Any:
     for one in VIEWS:
         yield training_status(one, language)
         yield samples(one, language)
-    yield from (parameter_card(COUNTS, method, language) for method in METHODS)
+    yield from (parameter_card(COUNTS, method, language) for method in FRONT)
 
 
 def test_every_piece_in_every_state_keeps_the_laws() -> None:
@@ -77,7 +77,7 @@ def test_every_piece_in_every_state_keeps_the_laws() -> None:
 # What will be trained
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FRONT)
 def test_the_count_is_the_largest_word_on_the_card(method: Any) -> None:
     page = Page(parameter_card(COUNTS, method, "es"))
     assert page.texts["pp-figure"] == "460\N{NO-BREAK SPACE}800"

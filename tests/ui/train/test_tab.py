@@ -12,7 +12,7 @@ import pytest
 from playground import locales
 from playground.actions.lanes import TRAIN
 from playground.actions.train import keep, session_view, training_view
-from playground.adapt.methods import METHODS
+from playground.adapt.methods import FRONT
 from playground.adapt.tasks import OWN, OWN_FILE, Example, Task
 from playground.model.bases import Base
 from playground.model.catalogue import CATALOGUE
@@ -69,7 +69,7 @@ def test_the_button_prepares_what_is_not_trained(tab: Any, language: str) -> Non
         recipe = Recipe("me", language, DEFAULT_BASE, method=method, settings={})
         return str(tab.tell_cost(recipe)[tab.go]["value"])
 
-    assert {said(method) for method in METHODS if method != "few_shot"} == {locales.text(language, "train.go")}
+    assert {said(method) for method in FRONT if method != "few_shot"} == {locales.text(language, "train.go")}
     assert said("few_shot") == {"en": "Prepare", "es": "Preparar"}[language]
 
 
@@ -83,7 +83,7 @@ def test_before_anything_ran_the_right_half_speaks_of_the_chosen_method(tab: Any
     prepares = [
         locales.text(language, key) for key in ("prepare.idle", "loss.no_training", "prepared.title", "prepared.empty")
     ]
-    for method in METHODS:
+    for method in FRONT:
         said = "".join(told(method))
         right, wrong = (prepares, trains) if method == "few_shot" else (trains, prepares)
         assert all(one in said for one in right)

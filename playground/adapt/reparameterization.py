@@ -1,0 +1,243 @@
+"""
+Reparameterization methods (Lialin et al. 2023): they train an update of frozen weights in few numbers.
+
+Here those whose update is a product of factors, trained or drawn once; `rotations` has those that turn the weight, or
+write the update in another basis.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from playground.adapt.lora import factors
+from playground.adapt.method import (
+    Values,
+    alpha,
+    batch_size,
+    layered,
+    learning_rate,
+    per_layer,
+    rank,
+    targets,
+)
+from playground.bounds import Bound
+from playground.model.architecture import Linear
+
+
+def near_square(size: int) -> tuple[int, int]:
+    """The two factors of a size that lie closest together, the smaller first."""
+    lower = next(one for one in range(int(size**0.5), 0, -1) if size % one == 0)
+    return lower, size // lower
+
+
+def kronecker(layer: Linear, values: Values) -> int:
+    """W₁ ⊗ W₂, the second of which is a product itself where its rank is below half its side (PEFT's LoKrLayer)."""
+    (out_1, out_2), (in_1, in_2), r = near_square(layer.outputs), near_square(layer.inputs), values["rank"]
+    return out_1 * in_1 + (r * (out_2 + in_2) if r < max(out_2, in_2) / 2 else out_2 * in_2)
+
+
+def generalized(layer: Linear, values: Values) -> int:
+    """Factors for A and for B; where there is a bias two that make it of the weight, and two numbers (PEFT's GloraLayer)."""
+    of_bias: int = values["rank"] * (layer.inputs + 1) + 2 if layer.bias else 0
+    return 2 * factors(layer, values) + of_bias
+
+
+def random_bases(layer: Linear, values: Values) -> int:
+    """Two diagonals for each of as many random bases as a full rank needs (Albert et al. 2025, section 4)."""
+    shorter, r = min(layer.inputs, layer.outputs), int(values["rank"])
+    return -(-shorter // r) * (r + shorter)
+
+
+def vector_bank(layer: Linear, values: Values) -> int:
+    """A logit for every vector of the bank at every place (Li et al. 2024, section 3.2)."""
+    places = layer.inputs // values["vector_length"] + layer.outputs // values["vector_length"]
+    found: int = values["rank"] * places * values["vectors"]
+    return found
+
+
+def neural(layer: Linear, values: Values) -> int:
+    """Two layers from and to the outputs, and two of rank x rank for each further one (PEFT's PeanutLayer)."""
+    found: int = 2 * values["rank"] * layer.outputs + 2 * values["depth"] * values["rank"] ** 2
+    return found
+
+
+_layered = partial(layered, family="reparameterization", steps=24)
+REPARAMETERIZATION = (
+    _layered(
+        id="loha",
+        paper="Hyeon-Woo et al. 2021, arXiv 2108.06098",
+        hyperparameters=(rank(8), learning_rate(1e-2, 1.0), alpha(16), targets(), batch_size(4)),
+        count=per_layer(lambda layer, values: 2 * factors(layer, values)),
+        settings={"r": "rank", "alpha": "alpha"},
+        peft="LOHA",
+        formula="W + α/r · (B₁A₁) ⊙ (B₂A₂)",
+        how="factors",
+    ),
+    _layered(
+        id="lokr",
+        paper="Yeh et al. 2023, arXiv 2309.14859",
+        hyperparameters=(rank(8), learning_rate(1e-2, 1.0), alpha(8), targets(), batch_size(4)),
+        count=per_layer(kronecker),
+        settings={"r": "rank", "alpha": "alpha"},
+        peft="LOKR",
+        formula="W + W₁ ⊗ W₂",
+        how="factors",
+    ),
+    _layered(
+        id="hira",
+        paper="Huang et al. 2025, openreview TwJrTz9cRS",
+        hyperparameters=(rank(8), learning_rate(2e-2, 1.0), targets(), batch_size(4)),
+        count=per_layer(factors),
+        settings={"r": "rank"},
+        peft="HIRA",
+        formula="W + W ⊙ (B A)",
+        how="factors",
+    ),
+    _layered(
+        id="gralora",
+        paper="Jung et al. 2025, arXiv 2505.20355",
+        hyperparameters=(
+            Bound("rank", 8, choices=(2, 4, 8, 16, 32, 64)),
+            learning_rate(1e-2, 1.0),
+            alpha(16),
+            targets(),
+            batch_size(4),
+        ),
+        count=per_layer(factors),
+        settings={"r": "rank", "alpha": "alpha"},
+        peft="GRALORA",
+        formula="W + α/r · [Bᵢⱼ Aᵢⱼ], blocks i, j",
+        how="factors",
+    ),
+    _layered(
+        id="delora",
+        paper="Bini et al. 2025, arXiv 2503.18225",
+        hyperparameters=(
+            rank(8),
+            learning_rate(1e-2, 1.0),
+            Bound("strength", 15.0, 0.1, 100.0, advanced=True),
+            targets(),
+            batch_size(4),
+        ),
+        count=per_layer(lambda layer, values: factors(layer, values) + 1),
+        settings={"r": "rank", "delora_lambda": "strength"},
+        peft="DELORA",
+        formula="W + λ‖W‖/r · B Ξ A",
+        how="factors",
+    ),
+    _layered(
+        id="glora",
+        paper="Chavan et al. 2023, arXiv 2306.07967",
+        hyperparameters=(rank(4), learning_rate(1e-2, 1.0), targets(), batch_size(4)),
+        count=per_layer(generalized),
+        settings={"r": "rank"},
+        peft="GLORA",
+        formula="W + W A + B",
+        how="factors",
+    ),
+    _layered(
+        id="deft",
+        paper="PEFT 0.21, DEFT",
+        hyperparameters=(rank(8), learning_rate(1e-2, 1.0), targets(), batch_size(4)),
+        count=per_layer(factors),
+        settings={"r": "rank"},
+        peft="DEFT",
+        formula="(I − P relu(P)ᵀ) W + P R",
+        how="factors",
+    ),
+    _layered(
+        id="peanut",
+        paper="Zhong et al. 2024, arXiv 2410.01870",
+        hyperparameters=(
+            rank(8), learning_rate(1e-2, 1.0), Bound("depth", 0, 0, 4, advanced=True), targets(), batch_size(4),
+        ),
+        count=per_layer(neural),
+        settings={"r": "rank", "depth": "depth"},
+        peft="PEANUT",
+        formula="W + B relu(A W)",
+        how="factors",
+    ),
+    _layered(
+        id="miss",
+        paper="Kang & Yin 2024, arXiv 2409.15371",
+        hyperparameters=(rank(16), learning_rate(5e-3, 1.0), targets(), batch_size(4)),
+        count=per_layer(lambda layer, values: values["rank"] * layer.outputs),
+        settings={"r": "rank"},
+        peft="MISS",
+        formula="W + [D D … D]",
+        how="factors",
+    ),
+    _layered(
+        id="vera",
+        paper="Kopiczko et al. 2023, arXiv 2310.11454",
+        hyperparameters=(rank(256, 1, 1024), learning_rate(5e-2, 1.0), targets(), batch_size(4)),
+        count=per_layer(lambda layer, values: values["rank"] + layer.outputs),
+        settings={"r": "rank"},
+        peft="VERA",
+        formula="W + Λ_b B Λ_d A, B and A random",
+        how="core",
+    ),
+    _layered(
+        id="pvera",
+        paper="arXiv 2512.07703",
+        hyperparameters=(rank(256, 1, 1024), learning_rate(5e-2, 1.0), targets(), batch_size(4)),
+        count=per_layer(lambda layer, values: 2 * values["rank"] + layer.outputs),
+        settings={"r": "rank"},
+        peft="PVERA",
+        formula="W + Λ_b B z, z ~ N(μ(A x), σ²(A x))",
+        how="core",
+    ),
+    _layered(
+        id="randlora",
+        paper="Albert et al. 2025, arXiv 2502.00987",
+        hyperparameters=(rank(32), learning_rate(5e-3, 1.0), alpha(64), targets(), batch_size(4)),
+        count=per_layer(random_bases),
+        settings={"r": "rank", "randlora_alpha": "alpha"},
+        peft="RANDLORA",
+        formula="W + Σⱼ Bⱼ Λⱼ A Γⱼ, Bⱼ and A random",
+        how="core",
+    ),
+    _layered(
+        id="vblora",
+        paper="Li et al. 2024, arXiv 2405.15179",
+        hyperparameters=(
+            rank(4),
+            learning_rate(2e-2, 1.0),
+            Bound("vectors", 64, 2, 512, advanced=True),
+            Bound("vector_length", 64, choices=(16, 32, 64), advanced=True),
+            targets(),
+            batch_size(4),
+        ),
+        count=per_layer(vector_bank, lambda values: values["vectors"] * values["vector_length"]),
+        settings={"r": "rank", "num_vectors": "vectors", "vector_length": "vector_length"},
+        peft="VBLORA",
+        formula="W + B A, pieces out of one bank",
+        how="factors",
+        starts_as_base=False,
+    ),
+    _layered(
+        id="unilora",
+        paper="Li et al. 2025, arXiv 2506.00799",
+        hyperparameters=(
+            rank(4), learning_rate(5e-2, 1.0), Bound("shared_numbers", 2048, 1, 65536), targets(), batch_size(4),
+        ),
+        count=per_layer(lambda layer, values: 0, lambda values: values["shared_numbers"]),
+        settings={"r": "rank", "theta_d_length": "shared_numbers"},
+        peft="UNILORA",
+        formula="W + B A, [B, A] = P θ",
+        how="core",
+        starts_as_base=False,
+    ),
+    _layered(
+        id="tinylora",
+        paper="arXiv 2602.04118",
+        hyperparameters=(
+            rank(2, 1, 16), learning_rate(2e-3, 1.0), Bound("core_numbers", 64, 1, 1024), targets(), batch_size(4),
+        ),
+        count=per_layer(lambda layer, values: values["core_numbers"]),
+        settings={"r": "rank", "u": "core_numbers"},
+        peft="TINYLORA",
+        formula="W + U Σ (Σᵢ vᵢ Pᵢ) Vᵀ",
+        how="core",
+    ),
+)  # fmt: skip

@@ -1,0 +1,157 @@
+"""
+Selective methods (Lialin et al. 2023): they train some of the parameters that the base has already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from playground.adapt import configs
+from playground.adapt.method import (
+    NORM,
+    PROMPT,
+    Method,
+    Values,
+    batch_size,
+    found,
+    layered,
+    learning_rate,
+    names,
+    per_layer,
+    rank,
+    targets,
+)
+from playground.bounds import Bound
+from playground.errors import PlaygroundError
+from playground.model.architecture import Architecture, Linear, described
+from playground.model.modules import layer_of
+
+if TYPE_CHECKING:
+    from playground.model.bases import Base
+
+
+def count_biases(architecture: Architecture, values: Values) -> int:
+    """The biases of all linear layers (Ben Zaken et al. 2021). Raises PlaygroundError where there are none."""
+    count = sum(layer.count * layer.outputs for layer in architecture.linears if layer.bias)
+    if not count:
+        raise PlaygroundError("no_biases")
+    return count
+
+
+def chosen_biases(base: Base, values: Values) -> Collection[str]:
+    return [f"{path}.bias" for path, layer in described(base.model).items() if layer.bias]
+
+
+def count_last_layers(architecture: Architecture, values: Values) -> int:
+    """The linear layers, biases included, of the last blocks."""
+    blocks = min(int(values["last_layers"]), found(architecture.layers, "last_layers", architecture))
+    each = sum(
+        layer.count // architecture.layers * (layer.inputs + layer.bias) * layer.outputs for layer in architecture.linears
+    )
+    return blocks * each
+
+
+def chosen_last_layers(base: Base, values: Values) -> Collection[str]:
+    first = base.architecture.layers - values["last_layers"]
+    linear = {path: one for path, one in described(base.model).items() if (layer_of(path) or 0) >= first}
+    return [f"{path}.{leaf}" for path, one in linear.items() for leaf in ("weight", *(["bias"] if one.bias else []))]
+
+
+def count_norms(architecture: Architecture, values: Values) -> int:
+    if not architecture.norms:
+        raise PlaygroundError("no_norms")
+    return architecture.norms
+
+
+def scattered(layer: Linear, values: Values) -> int:
+    """As many numbers as LoRA of this rank would have (Bhardwaj et al. 2024, section 4)."""
+    count: int = values["rank"] * (layer.inputs + layer.outputs)
+    return count
+
+
+SELECTIVE = (
+    Method(
+        id="bitfit",
+        family="selective",
+        paper="Ben Zaken et al. 2021, arXiv 2106.10199",
+        steps=24,
+        hyperparameters=(learning_rate(1e-2, 1.0), batch_size(4)),
+        count=count_biases,
+        own=count_biases,
+        chosen=chosen_biases,
+        formula="W x + b",
+        how="biases",
+        parts=lambda architecture, values: names(architecture.linears),
+        merges=False,
+        changes_weights=False,
+    ),
+    Method(
+        id="ln_tuning",
+        family="selective",
+        paper="Zhao et al. 2023, arXiv 2312.11420",
+        steps=24,
+        hyperparameters=(learning_rate(2e-2, 1.0), batch_size(4)),
+        count=count_norms,
+        config=configs.ln_tuning_config,
+        peft="LN_TUNING",
+        formula="γ ⊙ x / ‖x‖",
+        how="whole",
+        parts=lambda architecture, values: (NORM,),
+        changes_weights=False,
+        quantized=True,
+    ),
+    Method(
+        id="last_layers",
+        family="selective",
+        paper="Lee et al. 2019, arXiv 1911.03090",
+        steps=24,
+        hyperparameters=(Bound("last_layers", 2, 1, 100), learning_rate(3e-4, 1e-1), batch_size(4)),
+        count=count_last_layers,
+        own=count_last_layers,
+        chosen=chosen_last_layers,
+        formula="Wₖ … W_L",
+        how="whole",
+        parts=lambda architecture, values: names(architecture.linears),
+        merges=False,
+    ),
+    Method(
+        id="trainable_tokens",
+        family="selective",
+        paper="PEFT 0.21, TrainableTokens",
+        steps=24,
+        hyperparameters=(Bound("trained_tokens", 8, 1, 16), learning_rate(2e-2, 1.0), batch_size(4)),
+        count=lambda architecture, values: values["trained_tokens"] * architecture.hidden_size,
+        config=configs.trainable_tokens_config,
+        peft="TRAINABLE_TOKENS",
+        formula="E[t₁ … tₙ]",
+        how="whole",
+        parts=lambda architecture, values: (PROMPT,),
+        changes_weights=False,
+    ),
+    layered(
+        id="shira",
+        family="selective",
+        paper="Bhardwaj et al. 2024, arXiv 2406.13175",
+        steps=24,
+        hyperparameters=(rank(8), learning_rate(1e-2, 1.0), targets(), batch_size(4)),
+        count=per_layer(scattered),
+        settings={"r": "rank"},
+        constants={"random_seed": 0},
+        peft="SHIRA",
+        formula="W + S, S sparse at random",
+        how="some",
+    ),
+    layered(
+        id="supertuning",
+        family="selective",
+        paper="arXiv 2607.09287",
+        steps=24,
+        hyperparameters=(Bound("sparsity", 0.99, 0.5, 0.9999), learning_rate(1e-2, 1.0), targets(), batch_size(4)),
+        count=per_layer(lambda layer, values: int(layer.inputs * layer.outputs * (1 - values["sparsity"]))),
+        settings={"sparsity": "sparsity"},
+        peft="SUPERTUNING",
+        formula="W + S, S where |W| is largest",
+        how="some",
+    ),
+)
