@@ -219,7 +219,9 @@ class _Drawn:
         value = section.controls.value(given)
         if RUN in linked and section.run and not given[self.pressed]:
             yield {self.pressed: True}
-            yield from section.run(value, linked)
+            taken, _ = fields.read(self.fields, {name: one for name, one in linked.items() if name != RUN})
+            own = {self.controls[name]: one for name, one in taken.items()}  # gradio may send those from before the drawing
+            yield from section.run(section.controls.value({**given, **own}), linked)
         elif section.attach:
             yield from section.attach(value)
         else:  # a generator that yields nothing would empty its outputs
