@@ -158,7 +158,17 @@ CHOICES = [
     if isinstance(choice, str)
 ]
 ROOMS = ("tokens", "samples", "prepared", "inside")
-FACTS = ("relative", "effective", "kept", "within", "within_own", "within_random", "amplification")
+FACTS = (
+    "relative",
+    "effective",
+    "energy_rank",
+    "noise_rank",
+    "kept",
+    "within",
+    "within_own",
+    "within_random",
+    "amplification",
+)
 EXPANSIONS: dict[str, Iterable[Any]] = {
     "tabs.{}": list(SECTIONS),
     "section.{}": [name for names in SECTIONS.values() for name in names],
@@ -182,6 +192,16 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "tasks.{}.about": ["facts"],
     "tasks.{}.recipe": list(tasks.RECOMMENDED),
     "score.{}": ["running", "stopped", "failed"],
+    "score.forgetting.{}": ["differs", "noise"],
+    "score.moved.{}": ["differs", "noise"],
+    "repair.neutral.{}": ["differs", "noise"],
+    "repair.score.{}": ["differs", "noise"],
+    "repair.column.{}": ["who", "score", "loss", "neutral"],
+    "repair.who.{}": ["base", "whole", "repaired"],
+    "convert.neutral.{}": ["differs", "noise"],
+    "convert.who.{}": ["base", "whole", "lora"],
+    "repair.{}": ["threshold_epsilon", "top_k", "mitigation_lambda"],
+    "repair.{}.help": ["threshold_epsilon", "top_k", "mitigation_lambda"],
     "mix.{}": [*WEIGHTS, "weight", "rule", "rank", "density", "majority_sign", "seed"],
     "mix.{}.help": ["rank", "density"],
     "mix.how.{}": ["linear", "switching", "stacking", "orthogonal"],
@@ -197,7 +217,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "initialization.{}": ["random", "orthogonal", "better", "worse"],
     "initialization.verdict.{}": initialization_html.OUTCOMES,
     "runs.{}": ["stopped", "diverged"],
-    "runs.column.{}": ["run", "parameters", "steps", "seed", "loss", "score", "right", "seconds"],
+    "runs.column.{}": ["run", "parameters", "steps", "seed", "loss", "score", "right", "forgetting", "seconds"],
     "board.column.{}": leaderboard_html.COLUMNS,
     "board.cheapest.{}": leaderboard_html.UNTRAINED,
     "board.note.{}": leaderboard_html.NOTES,

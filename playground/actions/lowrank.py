@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # Places of the session's runs in the lab: those about the adapter that is looked at, and the calculator's
 CUT, SWEEP, LEFT_OUT, IMPORTANCE = "edits-answers", "edits-sweep", "softprompt-answers", "softprompt-importance"
+REPAIR, CONVERT = "repair", "convert"
 COUNT = "arithmetic"
 LOOKED_AT = "lowrank"  # among the session's forms
 
@@ -48,7 +49,7 @@ def turn_to(key: str, adapter_id: str) -> None:
     """From now on this adapter is looked at: what runs about another one stops, and whoever shows it looks away."""
     SESSIONS.get(key).forms[LOOKED_AT] = adapter_id
     for place, run in list(SESSIONS.get(key).runs.items()):
-        if place in (CUT, SWEEP, LEFT_OUT, IMPORTANCE) and run.job != adapter_id and not run.ended:
+        if place in (CUT, SWEEP, LEFT_OUT, IMPORTANCE, REPAIR, CONVERT) and run.job != adapter_id and not run.ended:
             run.replaced = True
             SESSIONS.stop(key, place)
 
@@ -117,6 +118,26 @@ def start_sweep(key: str, adapter_id: str, edits: Sequence[Mapping[str, Any]], p
     have(Variant.of(adapter.record.base, adapter).base)
     job = SweepJob(adapter.record.base, adapter, tuple(Edit(**edit).checked(adapter) for edit in edits), task)
     return SESSIONS.submit(key, LAB, lambda stop: sweep(job, BASES.get), adapter_id, place)
+
+
+def start_repair(key: str, adapter_id: str, settings: Mapping[str, Any], place: Place) -> Run:
+    """Queue the repair of an adapter (see `intruders.Repair`) and its measuring. Raises PlaygroundError at once."""
+    from playground.lowrank.intruders import Repair
+    from playground.lowrank.repair import RepairJob, repair
+
+    base, adapter = examined(key, adapter_id)
+    job = RepairJob(base.id, adapter, Repair(**settings).checked(base, adapter), _measurable(key, adapter))
+    return SESSIONS.submit(key, LAB, lambda stop: repair(job, BASES.get, stop), adapter_id, place)
+
+
+def start_convert(key: str, adapter_id: str, rank: int | None, place: Place) -> Run:
+    """Queue an adapter's conversion to LoRA of a rank, and its measuring. Raises PlaygroundError at once."""
+    from playground.lowrank.convert import ConvertJob, convert
+    from playground.lowrank.settings import AS_RANK
+
+    base, adapter = examined(key, adapter_id)
+    job = ConvertJob(base.id, adapter, AS_RANK.check(rank), _measurable(key, adapter))
+    return SESSIONS.submit(key, LAB, lambda stop: convert(job, BASES.get, stop), adapter_id, place)
 
 
 def _measurable(key: str, adapter: Adapter) -> Task:

@@ -29,7 +29,7 @@ POINTS = 60  # of a curve that are kept
 REFERENCES = (BASE, "few_shot")
 COLUMNS = (
     "run", "method", "settings", "base", "task", "parameters", "steps", "planned_steps", "seed", "held_out_loss", "score",
-    "right", "questions", "seconds", "state", "adapter",
+    "right", "questions", "forgetting", "seconds", "state", "adapter",
 )  # fmt: skip
 
 
@@ -40,11 +40,19 @@ class Worth(NamedTuple):
     score: float | None = None
     right: int | None = None
     questions: int = 0
+    forgetting: float | None = None  # nats a token on the neutral text, after less before
 
     @classmethod
     def of(cls, found: Scored) -> Worth:
         right = found.right if found.score is not None else None
-        return cls(found.held_out_loss, found.score, right, found.questions)
+        forgotten = found.forgetting.change if found.forgetting else None
+        return cls(found.held_out_loss, found.score, right, found.questions, forgotten)
+
+    def after(self, former: Worth) -> Worth:
+        """What the run itself has measured stays, and what nobody asked for this time."""
+        loss = self.held_out_loss if former.held_out_loss is None else former.held_out_loss
+        forgotten = former.forgetting if self.forgetting is None else self.forgetting
+        return self._replace(held_out_loss=loss, forgetting=forgotten)
 
 
 @dataclass(frozen=True)
@@ -115,8 +123,7 @@ def mark(key: str, task: Task, found: Scored) -> None:
     for place, one in enumerate(past):
         if one.group[1:] == group_of("", task)[1:]:
             if found.pane == one.adapter:
-                loss = found.held_out_loss if one.worth.held_out_loss is None else one.worth.held_out_loss
-                past[place] = replace(one, worth=Worth.of(found)._replace(held_out_loss=loss))
+                past[place] = replace(one, worth=Worth.of(found).after(one.worth))
             elif found.pane in REFERENCES:
                 past[place] = replace(one, beside={**one.beside, found.pane: Worth.of(found)})
 

@@ -6,7 +6,7 @@ them; and what comes of it in plain values.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from playground.actions import catalogue, runs
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from playground.train.scoring import Scored, ScoreJob, Unscored
     from playground.work.sessions import Place
 
-AFTER, PANES = "score", "score-panes"  # places of the session's runs: after a training, and of the panes of Compare
+# Places of the session's runs: after a training, on another task than it was for, and of the panes of Compare
+AFTER, ELSEWHERE, PANES = "score", "score-elsewhere", "score-panes"
 FEW_SHOT = "few_shot"  # the id of few-shot as it is usually prepared
 LENGTH = 10  # of scoring a variant, in steps of a training, about
 
@@ -54,10 +55,11 @@ def start_scoring(
     panes: Sequence[str],
     place: Place,
     losses: Mapping[str, float] | None = None,
+    neutral: bool = False,
 ) -> Run:
     """
     Queue the scoring of panes (see `entrant`) on a task: an id, or the examples themselves. `losses` of theirs that are
-    known, by their ids. Raises PlaygroundError at once if it cannot be served.
+    known, by their ids; with `neutral`, what adapters have forgotten. Raises PlaygroundError at once if it cannot be served.
     """
     from playground.train.scoring import ScoreJob
 
@@ -73,7 +75,7 @@ def start_scoring(
     parameters = catalogue.parameters(base_id)
     subject = Subject(base_id, learned.id, tuple(one.summary(parameters) for one in variants))
     known_first = tuple(sorted(variants, key=lambda one: one.id not in (BASE, FEW_SHOT)))
-    job = ScoreJob(learned, known_first, losses or {})
+    job = ScoreJob(learned, known_first, losses or {}, neutral)
     return SESSIONS.submit(key, TRAIN, _scoring(key, job), subject, place, NOTHING, LENGTH * len(variants))
 
 
@@ -130,7 +132,8 @@ def held_out_of(prompt: str) -> str:
 def score_adapter(key: str, adapter_id: str, task: Task | None = None) -> Run:
     """
     Queue the scoring of one of the session's adapters on the task that it has learned, with the base that it was asked for
-    and few-shot beside it; the loss is that which its run has measured last. Raises PlaygroundError.
+    and few-shot beside it, and of what it has forgotten; the loss is that which its run has measured last. Raises
+    PlaygroundError.
     """
     adapter = SESSIONS.get(key).library.get(adapter_id)
     task, record = task or held_out_task(adapter), adapter.record
@@ -138,7 +141,19 @@ def score_adapter(key: str, adapter_id: str, task: Task | None = None) -> Run:
         raise PlaygroundError("no_held_out")
     measured = dict([(adapter.id, loss) for step, loss in record.held_out if step == record.steps][-1:])
     panes = [BASE, *([FEW_SHOT] if record.method != FEW_SHOT else []), adapter.id]
-    return start_scoring(key, record.base, task, panes, AFTER, measured)
+    return start_scoring(key, record.base, task, panes, AFTER, measured, neutral=True)
+
+
+def other_tasks(key: str, adapter_id: str) -> list[str]:
+    """The ready-made tasks that an adapter of the session was not trained for."""
+    learned = SESSIONS.get(key).library.get(adapter_id).record.task
+    return [one for one in tasks.TASK_IDS if one != learned]
+
+
+def score_elsewhere(key: str, adapter_id: str, task_id: str) -> Run:
+    """Queue the scoring of one of the session's adapters beside its base on another task. Raises PlaygroundError."""
+    adapter = SESSIONS.get(key).library.get(adapter_id)
+    return start_scoring(key, adapter.record.base, tasks.task(task_id).id, [BASE, adapter_id], ELSEWHERE)
 
 
 def scoring_of(key: str, place: Place) -> Run | None:
@@ -171,7 +186,8 @@ def row_of(found: Scored | Unscored | None, ended: bool, language: str) -> dict[
     What is known of a pane: nothing, why it has no score, or its numbers with the answers behind them; whether more may
     come.
     """
-    nothing: dict[str, Any] = dict.fromkeys(("held_out_loss", "score", "right")) | {"questions": 0, "examples": []}
+    nothing: dict[str, Any] = dict.fromkeys(("held_out_loss", "score", "right", "forgetting"))
+    nothing |= {"questions": 0, "examples": []}
     if found is None:
         return nothing | {"waits": not ended, "message": ""}
     if found.event == "unscored":
@@ -187,9 +203,28 @@ def score_json(found: Scored) -> dict[str, Any]:
             "score": found.score,
             "right": found.right if found.score is not None else None,
             "questions": found.questions,
+            "forgetting": asdict(found.forgetting) if found.forgetting else None,
             "examples": [dict(vars(one)) for one in found.examples],
         }
     )
+
+
+def elsewhere_view(key: str, run: Run, language: str) -> dict[str, Any]:
+    """The same of a scoring on another task, and how far the adapter `moved` the score once both are known."""
+    view = score_view(key, run, language)
+    before, after = ([one["score"] for one in row["examples"]] for row in view["rows"])
+    return {**view, "moved": moved(before, after)}
+
+
+def moved(before: Sequence[float], after: Sequence[float]) -> dict[str, Any] | None:
+    """The change of the mean score, and whether it `differs` from noise; None unless both answered 16 questions."""
+    from playground.train.scoring import QUESTIONS
+    from playground.train.standings import beyond_noise
+
+    if len(before) != QUESTIONS or len(after) != QUESTIONS:
+        return None
+    differences = [mine - theirs for mine, theirs in zip(after, before, strict=True)]
+    return {"change": sum(differences) / len(differences), "differs": beyond_noise(differences)}
 
 
 def answer_json(run: Run) -> dict[str, Any]:

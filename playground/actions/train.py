@@ -15,7 +15,7 @@ from playground.actions.adapters import list_adapters
 from playground.actions.catalogue import architecture, count_parameters, have, parameters
 from playground.actions.lanes import TRAIN
 from playground.actions.runs import remember
-from playground.actions.scores import AFTER, score_adapter, score_json, stop_scoring
+from playground.actions.scores import AFTER, ELSEWHERE, score_adapter, score_json, stop_scoring
 from playground.actions.work import expected_wait
 from playground.adapt import tables, tasks
 from playground.adapt.fitting import check_fits
@@ -77,7 +77,8 @@ def start_training(
     size, length = size_of(trainable), length_of(job)
     begin = partial(_then_scored if scored else learning, key, job)
     run = SESSIONS.submit(key, TRAIN, begin, job, size=size, length=length)
-    stop_scoring(key, AFTER)  # of the training before
+    for place in (AFTER, ELSEWHERE):
+        stop_scoring(key, place)  # of the training before
     return run
 
 

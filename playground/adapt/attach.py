@@ -105,7 +105,7 @@ def _unfilled(base: Base, config: Any, found: Mapping[str, tuple[int, ...]]) -> 
         _check_prompt(base, config, found)
     quantized = any(is_quantized(parameter) for parameter in base.model.parameters())
     light = config.peft_type in UNREAD and not quantized
-    with torch.device("meta") if light else _drawn_apart():
+    with torch.device("meta") if light else drawn_apart():
         return wrapped(base, config)
 
 
@@ -140,7 +140,7 @@ def _fill(model: Any, device: torch.device) -> None:
                 module._parameters[name] = torch.nn.Parameter(room, requires_grad=False)
 
 
-def _drawn_apart() -> Any:
+def drawn_apart() -> Any:
     """A context, of this thread alone, in which what is drawn comes from a generator of its own, with a seed of its own."""
     import torch
     from torch.overrides import TorchFunctionMode

@@ -15,6 +15,7 @@ import torch
 from playground.adapt.adapters import Adapter
 from playground.errors import PlaygroundError
 from playground.lowrank.factors import effective_rank, energy, gram_spectrum, within, within_random
+from playground.lowrank.ranks import Ranks, ranks
 from playground.lowrank.updates import Update, forget, update_of, updates
 from playground.model.bases import Base
 from playground.model.weights import weight_of
@@ -207,6 +208,18 @@ def spectrum(base: Base, adapter: Adapter, module: str) -> torch.Tensor:
     if module not in known:
         known[module] = gram_spectrum(update_of(base, adapter, module).delta(weight_of(base.model, module)))
     return known[module]
+
+
+def ranks_of(base: Base, adapter: Adapter) -> dict[str, Ranks]:
+    """Which rank would have been enough in every module that has factors. Raises PlaygroundError if none has."""
+    found = {
+        one.module: ranks(one.factors.svd.s.tolist(), one.factors.shape)
+        for one in updates(base, adapter).values()
+        if one.factors
+    }
+    if not found:
+        raise PlaygroundError("no_factors", method=adapter.record.method)
+    return found
 
 
 def vectors(base: Base, adapter: Adapter) -> dict[str, torch.Tensor]:

@@ -13,9 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save as as_file
-from torch.nn import functional
 
 from playground import settings
 from playground.adapt import tasks
@@ -24,11 +22,11 @@ from playground.adapt.attach import attach
 from playground.adapt.methods import FRONT, METHODS
 from playground.adapt.tasks import Example
 from playground.adapt.variant import BASE, Variant
-from playground.compare.reading import common, virtual_tokens
+from playground.compare.reading import virtual_tokens
 from playground.disk import whole
 from playground.model.bases import BASES, Base
-from playground.model.neutral import text_windows
 from playground.train.evaluation import EvaluateJob, Report, Score, evaluate
+from playground.train.forgetting import neutral_loss
 from playground.train.job import Ended, TrainingJob
 from playground.train.record import hardware, versions
 from playground.train.scoring import TOKENS as TOKENS
@@ -86,22 +84,6 @@ def trained(job: TrainingJob, get_base: GetBase) -> tuple[Adapter, float]:
 def file_bytes(adapter: Adapter | None) -> int:
     """Of the safetensors file that PEFT reads, or of a whole model; 0 where nothing is trained."""
     return len(as_file(dict(adapter.tensors), {"format": "pt"})) if adapter and adapter.tensors else 0
-
-
-@torch.inference_mode()
-def neutral_loss(model: Any, base: Base, shots: Sequence[Example] = ()) -> float:
-    """
-    Mean loss in nats a token on the neutral text, without chat format, behind what an adapter puts before everything: its
-    virtual tokens, or the example turns. The first token of a window is not counted.
-    """
-    before = torch.tensor(common(tasks.any_two(base.tokenizer, shots)) if shots else [], dtype=torch.long)
-    total, count = 0.0, 0
-    for window in text_windows(base):
-        ids = torch.cat([before, window])[None].to(base.device)
-        logits = model(input_ids=ids, use_cache=False).logits[0, -len(window) : -1].float().cpu()
-        total += float(functional.cross_entropy(logits, window[1:], reduction="sum"))
-        count += len(window) - 1
-    return total / count
 
 
 # The file

@@ -26,7 +26,8 @@ from playground.errors import PlaygroundError
 from playground.model.memory import STORE
 from playground.train.batches import Encoded
 from playground.train.evaluation import SAMPLES, held_out_losses, rows_of, written
-from playground.train.pauses import Stopped, finished
+from playground.train.forgetting import Forgetting, forgetting
+from playground.train.pauses import Result, Stopped, finished
 
 if TYPE_CHECKING:
     from playground.compare.decoding import Row
@@ -71,6 +72,7 @@ class Scored:
     held_out_loss: float | None = None
     examples: tuple[Marked, ...] = ()
     pane: str = ""
+    forgetting: Forgetting | None = None  # of an adapter, where somebody asked
     event: str = "score"
 
     @property
@@ -90,11 +92,15 @@ class Unscored:
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """Score variants on the held-out examples of a task; `losses` of theirs that are known, by the variant's id."""
+    """
+    Score variants on the held-out examples of a task; `losses` of theirs that are known, by the variant's id. With
+    `neutral`, also what the adapters among them have forgotten, but for few-shot as a reference.
+    """
 
     task: Task
     variants: tuple[Variant, ...]
     losses: Mapping[str, float] = field(default_factory=dict)
+    neutral: bool = False
 
 
 def score(
@@ -106,14 +112,14 @@ def score(
     """A variant after the other, None for a pause; nothing more after a stop. `pool` as in `scored`."""
     for variant in job.variants:
         try:
-            yield (yield from _worth(job, variant, get_base(variant.base), stop, pool))
+            yield (yield from worth(job, variant, get_base(variant.base), stop, pool))
         except Stopped:
             return
         except PlaygroundError as error:
             yield Unscored(variant.id, error)
 
 
-def _worth(
+def worth(
     job: ScoreJob, variant: Variant, base: Base, stop: Callable[[], bool], pool: AnyPool | None
 ) -> Generator[None, None, Scored]:
     """What is known of a variant, or measured now. Raises Stopped, and PlaygroundError as `tasks.encode`."""
@@ -121,6 +127,8 @@ def _worth(
     if found is None:
         found = yield from _measured(job, variant, base, stop, pool)
         keep(base, variant, job.task, found)
+    if job.neutral and variant.adapter and variant.id != FEW_SHOT:
+        found = replace(found, forgetting=(yield from _stoppable(forgetting(base, variant), stop)))
     return found
 
 
@@ -142,15 +150,15 @@ def _measured(
     return found
 
 
-def _stoppable(work: Generator[None, None, float], stop: Callable[[], bool]) -> Generator[None, None, float]:
+def _stoppable(work: Generator[None, None, Result], stop: Callable[[], bool]) -> Generator[None, None, Result]:
     while True:
         if stop():
             raise Stopped
         try:
             next(work)
         except StopIteration as done:
-            loss: float = done.value
-            return loss
+            result: Result = done.value
+            return result
         yield
 
 

@@ -168,9 +168,12 @@ def inside_noise(one: Standing, other: Standing) -> bool:
     """
     if one.score.low <= other.score.high and other.score.low <= one.score.high:
         return True
-    differences = [mine - theirs for mine, theirs in zip(one.examples, other.examples, strict=True)]
-    error = stdev(differences) / math.sqrt(len(differences))
-    return abs(fmean(differences)) <= T_95 * error
+    return not beyond_noise([mine - theirs for mine, theirs in zip(one.examples, other.examples, strict=True)])
+
+
+def beyond_noise(differences: Sequence[float]) -> bool:
+    """Whether the 95 % interval of the mean of 16 paired differences (Student's t) leaves out zero."""
+    return abs(fmean(differences)) > T_95 * stdev(differences) / math.sqrt(len(differences))
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from playground.adapt.methods import FRONT
 from playground.model.bases import Base
 from playground.model.neutral import text_windows
 from playground.train import leaderboard, looks, scoring
+from playground.train.forgetting import neutral_loss
 from playground.train.job import TrainingJob
-from playground.train.leaderboard import neutral_loss, row_of, study, trained
+from playground.train.leaderboard import row_of, study, trained
 from playground.train.standings import FILE, SEEDS, Cell, cells, markdown, read
 from playground.work.sessions import SESSIONS
 from tests.conftest import model_of

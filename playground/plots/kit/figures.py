@@ -19,6 +19,12 @@ def signed(language: str, value: float) -> str:
     return ("−" if value < 0 else "") + size
 
 
+def change(language: str, value: float) -> str:
+    """What was added, with its sign; 0 where nothing was."""
+    written = number(language, abs(value), 2)
+    return "0" if written == number(language, 0, 2) else ("+" if value > 0 else "−") + written
+
+
 def powered(value: float) -> str:
     """A power of ten on an axis, or 0: 10⁰, 10², −10⁶, 10⁻⁴; none is written out, so that an axis has one notation."""
     return ("−" if value < 0 else "") + f"10{raised(round(math.log10(abs(value))))}" if value else "0"

@@ -17,7 +17,8 @@ from playground.ui.api.served import changes, gone
 def score(base: str, pane: str, task: str, request: gr.Request) -> dict[str, Any]:
     """
     What a pane is worth on the held-out examples of a task: mean loss on the responses in nats, and the mean score of its
-    greedy answers by the task's own rule (null for your own examples, which have none), with the answers behind it.
+    greedy answers by the task's own rule (null for your own examples, which have none), with the answers behind it; of an
+    adapter also the loss on a neutral text before and after, and whether the difference is more than noise (`forgetting`).
 
     Args:
         base: a base id
@@ -25,7 +26,7 @@ def score(base: str, pane: str, task: str, request: gr.Request) -> dict[str, Any
         task: a task id; "own" is that of an adapter that was trained on your own examples
     """
     with own_place(key_of(request)) as place:
-        run = start_scoring(key_of(request), base, task, [pane], place)
+        run = start_scoring(key_of(request), base, task, [pane], place, neutral=True)
         for _ in changes(run):
             pass
         if gone():

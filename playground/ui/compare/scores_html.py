@@ -12,6 +12,7 @@ from playground.actions.scores import FEW_SHOT
 from playground.adapt.tasks import GRADED, OWN
 from playground.adapt.variant import BASE
 from playground.locales import counted, listed, number, percent, significant, text
+from playground.plots.kit.figures import change
 from playground.plots.quantize.pieces import columns, table
 from playground.ui.compare.panes import pane_colour, pane_title
 from playground.ui.kit.base import base_name
@@ -27,7 +28,7 @@ NO_VALUE = "–"
 def drawn(view: Values, language: str) -> str:
     """Everything that is shown of a scoring."""
     ended = view["state"] not in ("queued", "running")
-    said = outcome(view, language) + notes(view, language) if ended else ""
+    said = outcome(view, language) + forgotten(view, language) + notes(view, language) if ended else ""
     return f"{where(view, language)}{standings(view, language)}{status(view, language)}{said}{answers(view, language)}"
 
 
@@ -96,6 +97,30 @@ def outcome(view: Values, language: str) -> str:
     single = others[0] if len(others) == 1 else None
     said = _of_one(single, references, view["task"], language) if single else _first(view["rows"], language)
     return f'<p class="pp-outcome">{escape(" ".join(said))}</p>' if said else ""
+
+
+def forgotten(view: Values, language: str) -> str:
+    """The loss on the neutral text before and after, where somebody asked, and whether the difference is noise."""
+    said = []
+    for one in view["rows"]:
+        if found := one["forgetting"]:
+            losses = {name: significant(language, found[name], 3) for name in ("before", "after") if found[name] is not None}
+            if len(losses) < 2:
+                said.append(text(language, "score.forgetting.overflow"))
+                continue
+            moved = change(language, found["after"] - found["before"])
+            said.append(text(language, "score.forgetting", **losses, change=moved))
+            said.append(text(language, f"score.forgetting.{'differs' if found['differs'] else 'noise'}"))
+    return f'<p class="pp-outcome pp-forgetting">{escape(" ".join(said))}</p>' if said else ""
+
+
+def moved(view: Values, language: str) -> str:
+    """Of two variants that answered the same questions: whether their scores differ by more than noise."""
+    found = view["moved"]
+    if found is None:
+        return ""
+    key = f"score.moved.{'differs' if found['differs'] else 'noise'}"
+    return f'<p class="pp-outcome">{escape(text(language, key, change=change(language, 100 * found["change"])))}</p>'
 
 
 def _of_one(one: Values, references: list[Values], task: str, language: str) -> list[str]:

@@ -19,7 +19,7 @@ import gradio as gr
 from playground import locales
 from playground.bounds import shown
 from playground.ui.kit import fields, kept, links, locks
-from playground.ui.kit.controls import Changes, Controls, after, unchanged
+from playground.ui.kit.controls import Changes, Controls, after
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import words
 from playground.ui.kit.sections import Section
@@ -60,6 +60,7 @@ class Place:
     copy: gr.Button
     link: gr.Textbox
     seen: gr.State  # what it was drawn for (Section.stamp); "" before that
+    followed: gr.State  # the same, once what runs for it was asked
     pressed: gr.State  # its button was
 
 
@@ -117,27 +118,25 @@ class Lab:
         with make(gr.Tab, {"label": f"section.{name}"}, id=name, elem_id=f"section-{name}") as tab:
             said = html("", elem_id=f"said-{name}", elem_classes="pp-place-said")
             copy = make(gr.Button, {"value": "compare.copy"}, size="sm", elem_classes="chip pp-copy", elem_id=f"copy-{name}")
-            yield Place(name, tab, said, copy, gr.Textbox(visible=False), gr.State(""), gr.State(False))
+            yield Place(name, tab, said, copy, gr.Textbox(visible=False), gr.State(""), gr.State(""), gr.State(False))
 
     def draw(self, section: Section, *places: Place) -> Any:
         """
         Draw a section when one of its places is first opened: with the values of a link to it, or else with what was filled
-        in before the page was opened again. Later visits keep what the visitor made of it, and ask nothing again unless the
-        section's stamp is another one. Gives the event of a visit that brings something, for what comes after it.
+        in before the page was opened again. Later visits keep what the visitor made of it, and draw nothing again unless the
+        section's stamp is another one. Gives the state that changes then, for what comes after it.
         """
         drawn = _Drawn(self, section, places)
         seen, keep = drawn.seen, {self.visitor, self.language, *drawn.filled}
         shown = list(dict.fromkeys([seen, *drawn.filled, *section.shown, *(place.said for place in places)]))
-        asked = {*section.controls.inputs, *self.visit.inputs, seen, drawn.pressed, self.linked}
-        follows = section.attach or section.run
-        how = STREAM if follows else HIDDEN  # outside the queue a state's `change` would not happen
-        opened = gr.on([place.tab.select for place in places], drawn.open, asked, shown, **how)
+        asked = {*section.controls.inputs, *self.visit.inputs, seen, drawn.followed, drawn.pressed, self.linked}
+        opened = gr.on([place.tab.select for place in places], drawn.open, asked, shown, **HIDDEN)
         self.opening.append(opened)
         for place in places:
             self.controls.update({f"{place.name}{links.WITHIN}{name}": [one] for name, one in drawn.controls.items()})
             self.names[self.tab, place.name] = list(drawn.named(place))
-        if follows:
-            opened = seen.change(drawn.follow, asked, [drawn.pressed, *section.shown], **STREAM)
+        if section.attach or section.run:
+            opened.then(drawn.follow, asked, [drawn.followed, drawn.pressed, *section.shown], **STREAM)
         by_hand = [getattr(one, event) for one in drawn.filled for event in kept.BY_HAND if hasattr(one, event)]
         if by_hand:
             late: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
@@ -150,7 +149,7 @@ class Lab:
             written = place.copy.click(partial(drawn.write, place), asked, place.link, **HIDDEN)
             copied = written.success(None, place.link, None, js=links.COPY)
             copied.success(_copied, self.language, place.said, **HIDDEN)
-        return opened
+        return drawn.followed
 
 
 @dataclass(frozen=True)
@@ -164,6 +163,10 @@ class _Drawn:
     @property
     def seen(self) -> gr.State:
         return self.places[0].seen
+
+    @property
+    def followed(self) -> gr.State:
+        return self.places[0].followed
 
     @property
     def pressed(self) -> gr.State:
@@ -217,13 +220,14 @@ class _Drawn:
         """What a link's sender had pressed is pressed, once; or what runs already is followed."""
         linked, section = self._linked(given) or {}, self.section
         value = section.controls.value(given)
+        yield {self.followed: given[self.seen]}  # a generator that yields nothing would empty its outputs
+        if given[self.followed] == given[self.seen]:
+            return
         if RUN in linked and section.run and not given[self.pressed]:
             yield {self.pressed: True}
             yield from section.run(value, linked)
         elif section.attach:
             yield from section.attach(value)
-        else:  # a generator that yields nothing would empty its outputs
-            yield unchanged(section.shown[0])
 
     def keep(self, given: Mapping[Any, Any]) -> None:
         kept.keep(given[self.lab.visitor], given[self.lab.language], {one: given[one] for one in self.filled})

@@ -30,6 +30,7 @@ SECTIONS = {  # of the labs, in the order of their lists; the first one opens
         "module",
         "edits",
         "sweep",
+        "repair",
         "overlap",
         "softprompt",
         "mixing",

@@ -19,7 +19,7 @@ from playground.ui.kit.html import card
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section
 from playground.ui.kit.wording import Wording, html
-from playground.ui.lowrank import edits, overlap, softprompt
+from playground.ui.lowrank import convert, edits, overlap, ranks, repair, softprompt
 from playground.ui.lowrank.linked import Linked, more, restore, run
 from playground.ui.lowrank.looked import FIRST, Cards, Looked, Picked
 from playground.ui.lowrank.shared import Shared, ready_made
@@ -52,23 +52,33 @@ def build(lab: Lab, above: Mapping[str, Any]) -> None:
             module = make(gr.Dropdown, picker, choices=[], elem_id="lab-module-picker")
             kept = make(gr.Slider, {"label": "edits.rank"}, minimum=1, maximum=8, step=1, value=8, elem_id="lab-kept")
         inside = make(html, {"value": lambda lang: card(lang, "inside")}, elem_id="lab-module")
+        enough, as_lora = ranks.build(lab), convert.build(lab)
     less = edits.build(lab)
+    fix = repair.build(lab)
     pair, other = overlap.build(lab)
     prompt, tokens = softprompt.build(lab)
     shared = Shared(lab.visitor, lab.language, lab.base, above["chosen"], less.prompt, module)
     cards = Cards(
-        **above, where=where, weights=(looked_into, *less.columns), module=module, kept=kept, knobs=less.knobs,
-        prompt=less.prompt, left_out=prompt.left_out, inside=inside,
+        **above, where=where, weights=(looked_into, *less.columns, fix.cards.column), module=module, kept=kept,
+        knobs=less.knobs, prompt=less.prompt, left_out=prompt.left_out, inside=inside,
     )  # fmt: skip
     overlap.wire(pair, shared)
-    attaching = edits.wire(shared, less), softprompt.wire(prompt, shared)
-    controls = shared.controls(Linked, **{**vars(cards), **vars(pair), **vars(cards.knobs)})
+    ranks.wire(enough, shared)
+    attaching = (
+        edits.wire(shared, less),
+        repair.wire(fix, shared),
+        convert.wire(as_lora, shared),
+        softprompt.wire(prompt, shared),
+    )
+    controls = shared.controls(
+        Linked, **{**vars(cards), **vars(pair), **vars(cards.knobs), **vars(fix.knobs), "as_rank": as_lora.as_rank}
+    )
     section = Section(
         controls, [*cards.all, pair.other, pair.side], lambda linked: {}, cards.follow,
         stamp=cards.stamp, offered=[cards.adapter, module, cards.knobs.kinds, prompt.left_out],
         run=partial(run, cards), restore=partial(restore, cards), more=more,
     )  # fmt: skip
-    _wire(lab.draw(section, first, second, *less.places, other, tokens), shared, cards, attaching)
+    _wire(lab.draw(section, first, second, *less.places, fix.place, other, tokens), shared, cards, attaching)
 
 
 @contextmanager
@@ -79,7 +89,7 @@ def card_of(lab: Lab, title: str, lead: str) -> Iterator[None]:
         yield
 
 
-def _wire(opened: Any, shared: Shared, cards: Cards, attaching: Iterable[dict[str, Any]]) -> None:
+def _wire(followed: gr.State, shared: Shared, cards: Cards, attaching: Iterable[dict[str, Any]]) -> None:
     own = {"adapter": cards.adapter, "step": cards.step, "settled": cards.settled, "kept": cards.kept}
     picked, looked = shared.controls(Picked, **own), shared.controls(Looked, **own)
     draw: dict[str, Any] = {"fn": looked.handler(cards.draw), "inputs": looked.inputs, "outputs": cards.inside}
@@ -88,7 +98,7 @@ def _wire(opened: Any, shared: Shared, cards: Cards, attaching: Iterable[dict[st
     stepped = [cards.chosen, cards.step]
     cards.step.input(picked.handler(cards.stepped), picked.inputs, stepped, trigger_mode="always_last", **STREAM)
     for attach in attaching:
-        opened.then(**attach)
+        followed.change(**attach)
         cards.chosen.change(**attach)
     cards.chosen.change(looked.handler(cards.look), looked.inputs, cards.all, **HIDDEN).then(**draw)
     cards.kept.input(**draw)

@@ -13,13 +13,22 @@ from typing import Any
 import gradio as gr
 
 from playground.actions.adapters import list_adapters
-from playground.actions.lowrank import CUT, IMPORTANCE, LEFT_OUT, SWEEP, run_about, start_importance, turn_to
+from playground.actions.lowrank import (
+    CUT,
+    IMPORTANCE,
+    LEFT_OUT,
+    REPAIR,
+    SWEEP,
+    run_about,
+    start_importance,
+    start_repair,
+)  # fmt: skip
 from playground.adapt.adapters import STEP_MARK
 from playground.errors import PlaygroundError
 from playground.ui.kit.controls import Changes, Value
 from playground.ui.kit.events import alarm
 from playground.ui.kit.lab import RUN
-from playground.ui.lowrank import edits, softprompt
+from playground.ui.lowrank import edits, repair, softprompt
 from playground.ui.lowrank.looked import FIRST, Cards, Looked
 from playground.ui.lowrank.shared import choices, known, ready_made
 from playground.work.sessions import SESSIONS
@@ -41,6 +50,10 @@ class Linked(Looked):
     other: str | None
     side: str
     left_out: list[int]
+    threshold_epsilon: float | None
+    top_k: int | None
+    mitigation_lambda: float | None
+    as_rank: int | None
 
 
 def restore(cards: Cards, linked: Linked, given: Mapping[str, Any]) -> Changes:
@@ -57,8 +70,7 @@ def restore(cards: Cards, linked: Linked, given: Mapping[str, Any]) -> Changes:
     steps = [one.step for one in adapter.checkpoints if one.step == step]
     at = f"{nearest}{STEP_MARK}{step}" if steps else f"{nearest}"
     changes: Changes = {cards.adapter: gr.update(choices=offered, value=nearest), **cards.at(adapter, at)}
-    turn_to(linked.key, at)
-    changes[cards.settled] = nearest  # its controls are those of the link
+    changes |= {cards.chosen: "", cards.settled: nearest}  # `opened` turns to it, in the queue
     changes[cards.prompt] = given.get("prompt") or next(iter(adapter.record.questions), "")
     if nearest != given.get("adapter"):
         return changes
@@ -83,7 +95,13 @@ def run(cards: Cards, linked: Linked, given: Mapping[str, str]) -> Iterator[Chan
 
 def more(linked: Linked) -> dict[str, str]:
     """What a link says besides: which results there are, and for a reader who lacks the adapter one that is like it."""
-    places = {"answers": CUT, SESSIONS.get(linked.key).forms.get(SWEEP, ""): SWEEP, WITHOUT: LEFT_OUT, EACH: IMPORTANCE}
+    places = {
+        "answers": CUT,
+        SESSIONS.get(linked.key).forms.get(SWEEP, ""): SWEEP,
+        WITHOUT: LEFT_OUT,
+        EACH: IMPORTANCE,
+        REPAIR: REPAIR,
+    }
     there = [name for name, place in places.items() if run_about(linked.key, place, linked.chosen)]
     return _like(linked) | ({RUN: ",".join(there)} if there else {})
 
@@ -93,6 +111,8 @@ def press(linked: Linked, pressed: str) -> None:
     for name in pressed.split(","):
         if name in edits.SWEEPS:
             edits.measure(linked, name)
+        elif name == REPAIR:
+            start_repair(linked.key, linked.chosen, fitting(repair.Asked, linked).settings, REPAIR)
         elif name == WITHOUT:
             softprompt.ask(fitting(softprompt.Asked, linked))
         elif name == EACH:

@@ -15,6 +15,7 @@ from playground.locales import number, percent, significant, text
 from playground.lowrank import findings, updates
 from playground.lowrank.factors import Factors, effective_rank, energy
 from playground.lowrank.findings import ModuleReport
+from playground.lowrank.ranks import ranks
 from playground.model.bases import Base
 from playground.model.weights import weight_of
 from playground.plots.kit.matrix import MOST, full_colour, matrix, shrink
@@ -49,12 +50,19 @@ def _factors(
     facts = [
         ("relative", percent(language, 100 * report.relative)),
         ("effective", number(language, report.effective_rank, 1)),
+        *_enough(values, factors.shape, language),
         ("kept", percent(language, 100 * float(kept)) if values[0] else NONE),
         *((name, significant(language, getattr(report, name), 3)) for name in ("within", "within_own", "within_random")),
         ("amplification", NONE if report.amplification is None else number(language, report.amplification, 1)),
     ]
     bars = spectrum(values.tolist(), rank, language)
     return f"{matrices(drawn)}{_shrunk(weight, language)}{bars}{_lengths(update, weight, language)}{_facts(facts, language)}"
+
+
+def _enough(values: torch.Tensor, shape: tuple[int, int], language: str) -> list[tuple[str, str]]:
+    """The ranks that would have been enough, by energy and beside noise."""
+    found = ranks(values.tolist(), shape)
+    return [(name, number(language, getattr(found, name))) for name in ("energy_rank", "noise_rank")]
 
 
 def _products(update: updates.Update, factors: Factors, weight: torch.Tensor, rank: int, language: str) -> Iterator[str]:
@@ -86,6 +94,7 @@ def _dense(base: Base, adapter: Adapter, update: updates.Update, weight: torch.T
     else:
         values = findings.spectrum(base, adapter, update.module)
         facts.append(("effective", number(language, effective_rank(values), 1)))
+        facts += _enough(values, (weight.shape[0], weight.shape[1]), language)
         bars = spectrum(values.tolist(), len(values), language)
     how = "scaled" if update.vector is not None else "trained"
     drawn.append(draw("ΔW", delta.numpy(), text(language, f"module.{how}")))

@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from playground.locales import counted, listed, number, percent, significant, size, text
+from playground.plots.kit.figures import change
 from playground.plots.leaderboard import Point, pareto
 from playground.plots.quantize.pieces import columns, table
 from playground.ui.compare.panes import pane_title
@@ -151,12 +152,6 @@ def _spread(written: Sequence[str], language: str) -> str:
     if low == high:
         return mean
     return f"{mean}<small>{escape(text(language, 'board.ends', low=low, high=high))}</small>"
-
-
-def change(language: str, value: float) -> str:
-    """What was added, with its sign; 0 where nothing was."""
-    written = number(language, abs(value), 2)
-    return "0" if written == number(language, 0, 2) else ("+" if value > 0 else "−") + written
 
 
 def notes(board: Values, own: Sequence[Values], language: str) -> str:

@@ -11,6 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from playground.locales import listed, number, seconds, significant, text
+from playground.plots.kit.figures import change
 from playground.plots.quantize.pieces import columns, table
 from playground.plots.race import colours, curves
 from playground.ui.compare.scores_html import NO_VALUE, measures, numbers
@@ -50,7 +51,7 @@ def chart(rows: Sequence[Values], language: str) -> str:
 def standings(group: Values, language: str) -> str:
     """A row for each training, then the references."""
     told = measures(group["task"])
-    names = ["run", "parameters", "steps", "seed", *told, "seconds"]
+    names = ["run", "parameters", "steps", "seed", *told, "forgetting", "seconds"]
     heads = columns(text(language, f"runs.column.{name}") for name in names)
     rows = group["rows"]
     drawn = [
@@ -69,17 +70,21 @@ def _row(one: Values, style: str, told: int, language: str) -> str:
     if one["steps"] < one["planned_steps"]:
         steps = text(language, "runs.steps", done=steps, planned=number(language, one["planned_steps"]))
     before = [number(language, one["parameters"]), steps, number(language, one["seed"])]
-    cells = [*before, *numbers(one, language)[:told], seconds(language, one["seconds"])]
+    cells = [*before, *numbers(one, language)[:told], _forgotten(one, language), seconds(language, one["seconds"])]
     figures = "".join(f"<td>{cell or NO_VALUE}</td>" for cell in cells)
     return f'<tr {style}><th scope="row"><i>{one["number"]}</i> {escape(_name(one, language))}{small}</th>{figures}</tr>'
 
 
 def _reference(one: Values, told: int, language: str) -> str:
     """The base or few-shot: nothing was trained."""
-    cells = ["", "", "", *numbers(one, language)[:told], ""]
+    cells = ["", "", "", *numbers(one, language)[:told], "", ""]
     figures = "".join(f"<td>{cell or NO_VALUE}</td>" for cell in cells)
     name = words(language, f"methods.{one['method']}.name")
     return f'<tr {colour(one["method"])}><th scope="row"><i></i> {name}</th>{figures}</tr>'
+
+
+def _forgotten(one: Values, language: str) -> str:
+    return "" if one["forgetting"] is None else change(language, one["forgetting"])
 
 
 def said(group: Values, language: str) -> str:

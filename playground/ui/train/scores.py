@@ -21,6 +21,7 @@ from playground.ui.kit.html import heading
 from playground.ui.kit.sections import soft
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
+from playground.ui.train import elsewhere
 from playground.work.jobs import Run
 
 
@@ -96,6 +97,7 @@ def build(wording: Wording, visit: Controls[Visit], adapter: gr.State) -> Scores
             stop = make(gr.Button, {"value": "score.stop"}, elem_id="score-stop", **chip)
             go = make(gr.Button, {"value": "score.go"}, elem_id="score-go", **chip)
         result = html("", elem_id="score-result")
+        elsewhere.build(wording, visit, adapter)
     learned = Controls(Learned, {**visit.components, "adapter": adapter})
     scores = Scores(visit=visit, learned=learned, card=card, result=result, go=go, stop=stop)
     show, inputs = learned.handler(scores.show), learned.inputs

@@ -29,7 +29,7 @@ def row(pane: str, method: str, loss: float | None, marks: tuple[float, ...], **
         "hyperparameters": {"rank": 8} if method == "lora" else {}, "steps": 24, "own": method == "lora", "number": 1,
         "held_out_loss": loss, "score": sum(marks) / len(marks) if marks else None,
         "right": sum(one == 1 for one in marks) if marks else None, "questions": len(marks), "examples": examples,
-        "waits": False, "message": "",
+        "forgetting": None, "waits": False, "message": "",
     }  # fmt: skip
     return plain | changed
 
@@ -109,6 +109,21 @@ def test_where_answers_are_graded_none_is_right_or_wrong() -> None:
     assert f"(yours, no. 1): score 75{NO_BREAK}% (base 25{NO_BREAK}%)." in told.texts["pp-outcome"]
     assert "ROUGE-L F1 (Lin 2004)" in told.text
     assert not any(word in told.text for word in ("Fully right", "✓", "✗"))
+
+
+@pytest.mark.parametrize(("differs", "said"), [(True, "more than noise"), (False, "inside the noise")])
+def test_what_was_forgotten_is_said_with_its_noise(differs: bool, said: str) -> None:
+    found = {"before": 3.21, "after": 3.45, "differs": differs}
+    told = Page(scores_html.drawn(view(*ROWS[:2], ROWS[2] | {"forgetting": found}), "en")).text
+    assert "from 3.21 to 3.45 nats a token (+0.24)" in told
+    assert said in told
+    assert (
+        "overflow"
+        in Page(scores_html.forgotten(view(row("a", "lora", 2.0, (), forgetting=found | {"after": None})), "en")).text
+    )
+    told = Page(scores_html.moved({"moved": {"change": -0.25, "differs": differs}}, "es")).text
+    assert "−25,00 puntos" in told
+    assert scores_html.moved({"moved": None}, "en") == ""
 
 
 def test_a_pane_that_waits_is_open_and_one_that_cannot_be_scored_says_why() -> None:

@@ -38,7 +38,7 @@ def drawn(tab: str, name: str, draw: Any = None) -> _Drawn:
 def opened(one: _Drawn, query: dict[str, str], language: str = "en") -> Any:
     lab = one.lab
     given = {component: component.value for component in one.section.controls.inputs}
-    given |= {one.seen: "", one.pressed: False, lab.linked: query, lab.visitor: "", lab.language: language}
+    given |= {one.seen: "", one.followed: "", one.pressed: False, lab.linked: query, lab.visitor: "", lab.language: language}
     return one.open(given | {lab.base: lab.base.value})
 
 

@@ -8,6 +8,7 @@ import json
 import uuid
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -15,7 +16,7 @@ import pytest
 
 from playground.actions.race import changes, start_race
 from playground.actions.runs import COLUMNS, POINTS, runs_csv, runs_view, thinned
-from playground.actions.scores import AFTER, scoring_of
+from playground.actions.scores import AFTER, ELSEWHERE, elsewhere_view, scoring_of
 from playground.actions.train import start_training
 from playground.adapt.tasks import OWN, Task
 from playground.locales import significant
@@ -27,6 +28,7 @@ from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.ui.train import runs, runs_html, scores
+from playground.ui.train.elsewhere import Asked, Elsewhere
 from playground.ui.train.scores import Learned
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
@@ -143,6 +145,17 @@ def test_the_card_shows_the_scoring_of_its_adapter_and_offers_what_was_not_score
     *_, again = card.show(Learned(key, "en", "tiny", adapter=f"{adapter}@1"))  # after a reload, at a checkpoint
     assert again == asked
     assert "fully right" in Page(again[card.result]).text
+    assert Page(again[card.result]).text.count("Forgetting: on a neutral text") == 1  # of the adapter, not of the references
+    folded = Elsewhere(gr.Dropdown(), gr.HTML())
+    asked_there = Asked(key, "en", "tiny", adapter=adapter, task=None)
+    offered = folded.offer(asked_there)[folded.task]
+    assert "pirate" not in [one for _, one in offered["choices"]]
+    assert list(folded.show(asked_there)) == [{folded.result: ""}]
+    *_, told = folded.start(replace(asked_there, task=offered["value"]))
+    assert [one["id"] for one in elsewhere_view(key, over(scoring_of(key, ELSEWHERE)), "en")["rows"]] == ["base", adapter]
+    assert "On this other task the adapter moved the score by 0 points: inside the noise" in Page(told[folded.result]).text
+    *_, again = folded.show(asked_there)  # after a reload
+    assert again == told
 
 
 def test_programs_ask_for_the_score_and_hear_it_after_the_adapter(
@@ -165,7 +178,8 @@ def group(**changed: Any) -> dict[str, Any]:
     rows = [
         {"number": n, "method": "lora", "hyperparameters": {}, "settings": {}, "seed": 0, "planned_steps": 9, "steps": n,
          "state": state, "parameters": 9, "seconds": 1.5, "losses": [(1, 4.0)], "held_out": [(0, 4.0), (n, 2.0)],
-         "here": False, "held_out_loss": 2.0 + n, "score": 0.5, "right": 1, "questions": 2, "adapter": "", **changed}
+         "here": False, "held_out_loss": 2.0 + n, "score": 0.5, "right": 1, "questions": 2, "adapter": "",
+         "forgetting": 0.24, **changed}
         for n, state in enumerate(["finished", "stopped", "diverged"] * 3, start=1)
     ]  # fmt: skip
     reference = {"method": "base", "held_out_loss": 4.0, "score": 0.0, "right": 0, "questions": 2}
