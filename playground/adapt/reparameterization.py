@@ -106,7 +106,7 @@ REPARAMETERIZATION = (
         count=per_layer(factors),
         settings={"r": "rank", "alpha": "alpha"},
         peft="GRALORA",
-        formula="W + α/r · [Bᵢⱼ Aᵢⱼ], blocks i, j",
+        formula="W + α/r · [Bᵢⱼ Aᵢⱼ]",
         how="factors",
     ),
     _layered(
@@ -174,7 +174,7 @@ REPARAMETERIZATION = (
         count=per_layer(lambda layer, values: values["rank"] + layer.outputs),
         settings={"r": "rank"},
         peft="VERA",
-        formula="W + Λ_b B Λ_d A, B and A random",
+        formula="W + Λ_b B Λ_d A",
         how="core",
     ),
     _layered(
@@ -194,7 +194,7 @@ REPARAMETERIZATION = (
         count=per_layer(random_bases),
         settings={"r": "rank", "randlora_alpha": "alpha"},
         peft="RANDLORA",
-        formula="W + Σⱼ Bⱼ Λⱼ A Γⱼ, Bⱼ and A random",
+        formula="W + Σⱼ Bⱼ Λⱼ A Γⱼ",
         how="core",
     ),
     _layered(
@@ -211,7 +211,7 @@ REPARAMETERIZATION = (
         count=per_layer(vector_bank, lambda values: values["vectors"] * values["vector_length"]),
         settings={"r": "rank", "num_vectors": "vectors", "vector_length": "vector_length"},
         peft="VBLORA",
-        formula="W + B A, pieces out of one bank",
+        formula="W + B A, [B, A] = [Σᵢ wᵢ vᵢ …]",
         how="factors",
         starts_as_base=False,
     ),

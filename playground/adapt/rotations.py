@@ -52,7 +52,7 @@ ROTATIONS = (
         settings={"oft_block_size": "block_size"},
         constants={"r": 0},
         peft="OFT",
-        formula="W R, R = diag(R₁ … Rₙ) orthogonal",
+        formula="W R, R = diag(R₁ … Rₙ), RᵀR = I",
         how="rotation",
     ),
     _layered(
@@ -64,7 +64,7 @@ ROTATIONS = (
         count=per_layer(lambda layer, values: layer.inputs * values["block_size"] + layer.outputs),
         settings={"boft_block_size": "block_size"},
         peft="BOFT",
-        formula="s ⊙ W R, R orthogonal",
+        formula="s ⊙ W R, RᵀR = I",
         how="rotation",
     ),
     _layered(
@@ -90,7 +90,7 @@ ROTATIONS = (
         settings={"group_size": "group_size"},
         constants={"variant": "road_1"},
         peft="ROAD",
-        formula="R(θ, α) W x, pairs of outputs turned",
+        formula="R(θ, α) W x",
         how="rotation",
     ),
     _layered(
@@ -112,7 +112,7 @@ ROTATIONS = (
         count=per_layer(weakest),
         settings={"effective_rank": "kept_share"},
         peft="OSF",
-        formula="U₁Σ₁V₁ᵀ + U₂Σ₂V₂ᵀ, the weak part trained",
+        formula="U₁Σ₁V₁ᵀ + U₂Σ₂V₂ᵀ",
         how="core",
     ),
     _layered(
@@ -125,7 +125,7 @@ ROTATIONS = (
         settings={"sparse_rate": "sparse_rate"},
         constants={"progressbar": False},
         peft="FROD",
-        formula="U (Λ + S) Vᵀ, S sparse",
+        formula="U (Λ + S) Vᵀ",
         how="core",
     ),
     _layered(
@@ -139,7 +139,7 @@ ROTATIONS = (
         settings={"n_frequency": "frequencies", "scaling": "scaling"},
         constants={"init_weights": True},
         peft="FOURIERFT",
-        formula="W + α · Re IDFT₂(F), F sparse",
+        formula="W + α · Re IDFT₂(F)",
         how="spectrum",
     ),
     _layered(
@@ -152,7 +152,7 @@ ROTATIONS = (
         count=per_layer(lambda layer, values: values["frequencies"]),
         settings={"n_frequency": "frequencies", "scaling": "scaling"},
         peft="WAVEFT",
-        formula="W + α · IDWT(C), C sparse",
+        formula="W + α · IDWT(C)",
         how="spectrum",
     ),
     _layered(
@@ -165,7 +165,7 @@ ROTATIONS = (
         settings={"block_size": "block_size"},
         constants={"init_weights": True},
         peft="C3A",
-        formula="W + C, C of circulant blocks",
+        formula="W + [circ(cᵢⱼ)]",
         how="spectrum",
     ),
 )  # fmt: skip

@@ -139,7 +139,7 @@ SELECTIVE = (
         settings={"r": "rank"},
         constants={"random_seed": 0},
         peft="SHIRA",
-        formula="W + S, S sparse at random",
+        formula="W + M ⊙ S",
         how="some",
     ),
     layered(
@@ -151,7 +151,7 @@ SELECTIVE = (
         count=per_layer(lambda layer, values: int(layer.inputs * layer.outputs * (1 - values["sparsity"]))),
         settings={"sparsity": "sparsity"},
         peft="SUPERTUNING",
-        formula="W + S, S where |W| is largest",
+        formula="W + [|W| ≥ τ] ⊙ S",
         how="some",
     ),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -74,7 +75,8 @@ class Cards:
         try:
             have(asked.base)
             asked = replace(asked, module=_module(asked))
-            yield {self.module: _offered(asked), self.said: note(language, "lab.waiting")}
+            waits = {self.said: note(language, "lab.waiting"), self.map: gr.update(visible=False)}  # it is another start's
+            yield {self.module: _offered(asked), **waits}
             run = actions.start_map(asked.key, actions.Asked(asked.base, asked.module or "", asked.initialization))
             for _ in run.changes():
                 if run.error:
@@ -107,8 +109,8 @@ class Cards:
         yield from self._watch(run, asked)
 
     def attach(self, asked: Asked) -> Iterator[Changes]:
-        """Follow a race that still runs."""
-        yield unchanged(self.notice)
+        """The map, and a race that still runs."""
+        yield from self.look(asked)
         run = actions.race_of(asked.key, asked.rate)
         if run:
             yield from self._watch(run, asked)
@@ -227,5 +229,5 @@ def build(lab: Lab) -> None:
     go.click(controls.handler(cards.go), controls.inputs, raced_in, **STREAM)
     halt.click(controls.handler(cards.stop), controls.inputs, None, **HIDDEN)
     marks.wire([race], lab.base)
-    section = Section(controls, [*shown, *raced_in], cards.draw, cards.attach, offered=[module])
-    lab.draw(section, place).then(looks, controls.inputs, shown, **STREAM)
+    stamp = attrgetter("base")
+    lab.draw(Section(controls, [*shown, *raced_in], cards.draw, cards.attach, stamp=stamp, offered=[module]), place)

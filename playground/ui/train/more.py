@@ -25,7 +25,7 @@ const show = () => {
     const input = picker()?.querySelector(`input[value="${one.dataset.method}"]`);
     one.setAttribute("aria-pressed", Boolean(input?.checked));
     one.disabled = Boolean(input?.disabled);
-    one.title = input?.closest("label").title || "";
+    one.querySelector(".pp-misfit").textContent = input?.closest("label").title || "";
   }
 };
 element.addEventListener("click", (event) => {
@@ -51,7 +51,8 @@ def family(method_id: str, language: str) -> str:
 
 def choice(bound: Bound, value: Any, language: str) -> str:
     """A choice of a setting in words; a number speaks for itself."""
-    return locales.text(language, f"hyperparameters.{bound.name}.{value}") if isinstance(value, str) else str(value)
+    said = isinstance(value, str)
+    return locales.text(language, f"hyperparameters.{bound.name}.{value}") if said else locales.written(language, value)
 
 
 def drawn(language: str) -> str:
@@ -67,8 +68,13 @@ def drawn(language: str) -> str:
 
 
 def _group(family_id: str, language: str) -> str:
+    """One of them is open at a time."""
     cards = "".join(_card(name, language) for name, one in MORE.items() if one.family == family_id)
-    return f'<h4>{words(language, f"learn.family.{family_id}")}</h4><div class="pp-blocks">{cards}</div>' if cards else ""
+    if not cards:
+        return ""
+    count = sum(one.family == family_id for one in MORE.values())
+    title = f"{words(language, f'learn.family.{family_id}')} ({locales.number(language, count)})"
+    return f'<details name="methods"><summary>{title}</summary><div class="pp-blocks">{cards}</div></details>'
 
 
 def _card(method_id: str, language: str) -> str:
@@ -77,5 +83,6 @@ def _card(method_id: str, language: str) -> str:
         f'<button type="button" data-method="{method_id}">{block(one.trained(model()))}'
         f"<b>{words(language, f'methods.{method_id}.name')}</b>"
         f"<span>{words(language, f'methods.{method_id}.sentence')}</span>"
-        f"<code>{escape(one.formula)}</code><small>{escape(one.paper)}</small></button>"
+        f"<code>{escape(one.formula)}</code><small>{escape(one.paper)}</small>"
+        '<small class="pp-misfit"></small></button>'
     )

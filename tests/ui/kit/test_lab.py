@@ -147,12 +147,14 @@ def test_a_sender_who_pressed_the_button_sends_the_press_along() -> None:
     one = _Drawn(lab, section, (lab.places["aware"],))
     given = {component: component.value for component in section.controls.inputs}
     given |= {lab.visitor: "", lab.language: "en", lab.base: lab.base.value, one.pressed: True, lab.linked: {}}
+    given |= {one.seen: "drawn", one.followed: ""}
     query = dict(parse_qsl(one.write(one.places[0], given), keep_blank_values=True))
     assert query["aware.run"] == "1"
     assert len(list(one.follow(given))) == 1  # without a yield, gradio would empty what is shown
     assert asked == []
-    (pressed, *_) = one.follow(given | {lab.linked: query, one.pressed: False})
+    (_, pressed, *_) = one.follow(given | {lab.linked: query, one.pressed: False})
     assert asked == [given[one.controls["steps"]]]
     list(one.follow(given | {lab.linked: query, **pressed}))  # another visit presses nothing
+    list(one.follow(given | {lab.linked: query, one.pressed: False, one.followed: "drawn"}))  # nor one that changes nothing
     assert len(asked) == 1
     assert one.places[0].said not in opened(one, query) or opened(one, query)[one.places[0].said] == ""
