@@ -92,7 +92,7 @@ def _own(adapter: Adapter, score: float | None, questions: int) -> dict[str, Any
         **adapter.summary(),
         "score": score,
         "questions": questions,
-        "loss": record.held_out[-1][1] if record.held_out else None,
+        "loss": next((loss for step, loss in record.held_out if step == record.steps), None),  # a stopped run has none
         "parameters": record.trainable_parameters,
         "seed": record.seed,
     }

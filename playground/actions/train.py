@@ -173,6 +173,7 @@ def training_view(run: Run | None, language: str) -> dict[str, Any]:
     view: dict[str, Any] = {
         "state": "queued" if run.state == "queued" else "preparing",
         "position": run.position,
+        "stopping": run.stopping,
         "wait": expected_wait(run),
         "base": job.base,
         "method": job.method,

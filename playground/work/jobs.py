@@ -102,6 +102,12 @@ class Run:
     def stop(self) -> None:
         """Ask the job to end; a training keeps what it has learned. Takes effect at its next event."""
         self._stop.set()
+        self._update()  # so that whoever shows it can say that it was heard
+
+    @property
+    def stopping(self) -> bool:
+        """It was asked to end, and has not yet."""
+        return self._stop.is_set() and not self.ended
 
     def changes(self, seconds: float = 5.0) -> Iterator[None]:
         """

@@ -150,6 +150,7 @@ class Cards:
         yield from self.mix(asked)
 
     def _made(self, run: Run, asked: Asked) -> Iterator[Changes]:
+        yield {self.at.made: "", self.at.panes: "", self.at.after: gr.update(visible=False)}  # they are another mix's
         yield from sections.watch(run, self.at.notice, lambda run: {self.at.notice: sections.progress(run, asked.language)})
         if run.state != "finished" or run.replaced:
             return

@@ -100,6 +100,8 @@ def status_line(view: Values, language: str) -> str:
         keys = {"finished": "status.ready"}
         return text(language, keys.get(state, f"status.{state}"), **here)
     parts = [text(language, "status.step", **here)]
+    if view.get("stopping"):
+        return " · ".join([*parts, text(language, "status.stopping")])
     if steps and step >= steps:
         return " · ".join([*parts, text(language, "status.measuring"), *_products(view, language)])
     left = "status.left" if step else "status.about"  # before the first step it is what a forward pass lets expect

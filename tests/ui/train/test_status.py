@@ -114,6 +114,10 @@ def test_few_shot_is_never_called_a_training(language: Any) -> None:
         (training(step=0, seconds_per_step=None), "step 0 of 24 · about 30_s of computing"),
         (training(state="finished", steps=0), "ready: nothing had to be trained"),
         (training(state="stopped"), "stopped at step 12 of 24"),
+        (
+            training(state="running") | {"stopping": True},
+            "step 12 of 24 · stopping: it ends with the step or the look that it is at",
+        ),
         (training(state="diverged", message="It exploded."), "It exploded."),
         (training(state="diverged"), "The loss left the scale at step 12"),
         (training(state="failed"), "The training failed"),
