@@ -86,7 +86,7 @@ def test_in_turns_each_adapter_is_the_one_of_a_training_alone(
 def test_both_have_the_same_recipe_and_start_and_other_weights_below(pair: Any) -> None:
     lora, qlora_ = (side.adapter.record for side in pair.sides)
     assert {**lora.hyperparameters, "double_quantization": True} == {
-        **qlora_.hyperparameters, "dora": False, "bias": "none"
+        **qlora_.hyperparameters, "dora": False, "bias": "none", "rate_ratio": 1.0
     } | {"double_quantization": True}  # fmt: skip
     assert (lora.steps, lora.seed, lora.task) == (qlora_.steps, qlora_.seed, qlora_.task) == (6, 3, "pirate")
     assert (lora.base, Variant.of("wide", pair.qlora.adapter).base) == ("wide", "wide:nf4_double")
