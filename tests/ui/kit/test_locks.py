@@ -46,7 +46,13 @@ def test_a_section_s_controls_are_named_under_the_section_that_they_stand_in(she
     assert {name for each in names.values() for name, _ in each} <= set(shell.lockable)
     assert listed["lowrank", "toy"] == ["kind", "rows", "columns", "rank", "seed"]
     assert listed["lowrank", "picture"] == ["kept"]
-    assert listed["lowrank", "module"] == ["adapter", "step", "module", "kept", "as_rank"]  # two of them stand above the list
+    assert listed["lowrank", "module"] == [
+        "adapter",
+        "step",
+        "module",
+        "kept",
+        "as_rank",
+    ]  # two of them stand above the list
     stands = {one._id for place, each in listed.items() for name in each for one in shell.lockable[f"{place[1]}.{name}"]}
     assert stands == {one._id for lab in shell.labs.values() for (one,) in lab.controls.values()}
 
