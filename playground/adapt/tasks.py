@@ -72,6 +72,7 @@ class Recommended:
 
 
 RECOMMENDED = {
+    "sentiment": Recommended("lora", {"learning_rate": 2e-3}, 24),  # at 0.01 LoRA scores 52 %, here 96 % (3 seeds)
     "facts": Recommended("lora", {}, 60),  # the usual 24 steps mix the facts up
     # Hugging Face's smol-course, the notebook on LoRA, with everyday conversations
     "everyday": Recommended("lora", {"rank": 6, "alpha": 8, "dropout": 0.05, "targets": "all_linear"}, 24),

@@ -20,6 +20,7 @@ from playground.ui.kit.wording import Wording
 
 SLIDER_STEPS = {"max_new_tokens": 1, "temperature": 0.1, "top_p": 0.05, "repetition_penalty": 0.05, "times": 1}
 # a seed is typed
+CARD = "decoding"
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,12 @@ class Manner(Visit):
         return cls(decoding={bound.name: given.pop(bound.name) for bound in DECODING}, **given)
 
 
-def card(wording: Wording) -> tuple[gr.Column, dict[str, Any], gr.Slider]:
+def card(wording: Wording) -> tuple[dict[str, Any], gr.Slider]:
     """The card, hidden at first, its controls by the names of what they set, and how often panes answer below (many.py)."""
-    with gr.Column(elem_classes="pp-card", visible=False, elem_id="decoding") as column, gr.Row():
+    with gr.Column(elem_classes="pp-card pp-behind", elem_id=CARD), gr.Row():
         controls = {bound.name: _control(wording, bound) for bound in DECODING}
         times = _control(wording, TIMES)
-    return column, controls, times
+    return controls, times
 
 
 def _control(wording: Wording, bound: Bound) -> Any:

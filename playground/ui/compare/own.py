@@ -19,7 +19,7 @@ from playground.actions.adapters import download, list_adapters, remove, rename
 from playground.adapt.methods import DOWNLOADABLE
 from playground.errors import PlaygroundError
 from playground.ui.compare.panes import file_title, pane_title, plain_title
-from playground.ui.compare.picker import pane_update
+from playground.ui.compare.picker import choices_update, pane_update
 from playground.ui.kit.base import base_name
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
@@ -101,7 +101,7 @@ class OwnAdapters:
         except PlaygroundError as error:
             return {self.said: alarm(error.message(looked.language))}
         told = note(looked.language, "own.renamed", title=pane_title(found, looked.language))
-        return {**self.offer(looked, found["id"]), panes: pane_update(looked, looked.panes), self.said: told}
+        return {**self.offer(looked, found["id"]), panes: choices_update(looked, looked.panes), self.said: told}
 
     def delete(self, looked: Mine, panes: gr.Dropdown) -> Changes:
         """It goes, from the panes too."""

@@ -22,6 +22,8 @@ from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.work.sessions import SESSIONS
 
+CARD = "pane-picker"
+
 
 @dataclass(frozen=True)
 class Picked(Visit):
@@ -34,7 +36,7 @@ class Picked(Visit):
 
 def card(wording: Wording, chosen: list[str]) -> tuple[gr.Column, gr.Dropdown, gr.File]:
     """The card, hidden at first: the panes, and an adapter from outside."""
-    with gr.Column(elem_classes="pp-card", visible=False, elem_id="pane-picker") as column:
+    with gr.Column(elem_classes="pp-card pp-behind", elem_id=CARD) as column:
         panes = wording.make(
             gr.Dropdown,
             {"label": "compare.panes", "info": "compare.panes.help", "choices": ready_made},
@@ -73,6 +75,15 @@ def pane_update(visit: Visit, wanted: Sequence[str]) -> dict[str, Any]:
     choices = shown_choices(visit, wanted)
     known = [one for _, one in choices]
     return gr.update(choices=choices, value=[one for one in wanted if one in known] or [BASE])
+
+
+def choices_update(visit: Visit, chosen: Sequence[str]) -> dict[str, Any]:
+    """
+    What can be chosen now. The chosen panes stay the browser's, which may know of newer ones than this request does, unless
+    one of them cannot be shown any more.
+    """
+    update = pane_update(visit, chosen)
+    return update if update["value"] != list(chosen) else gr.update(choices=update["choices"])
 
 
 def titles(picked: Picked) -> list[str]:

@@ -38,7 +38,7 @@ from playground.ui.compare.former import Former
 from playground.ui.compare.many import Many
 from playground.ui.compare.opening import Opening
 from playground.ui.compare.own import OwnAdapters
-from playground.ui.compare.picker import Picked, pane_update
+from playground.ui.compare.picker import Picked, choices_update, pane_update
 from playground.ui.compare.progress import progress
 from playground.ui.compare.question import chip
 from playground.ui.kit import links
@@ -152,7 +152,7 @@ class CompareTab:
 
     def offer(self, picked: Picked) -> Changes:
         """What can be chosen now: with a new adapter, or on another base, where the panes that it cannot show go."""
-        return {self.panes: pane_update(picked, picked.panes), **self.own.offer(picked)}
+        return {self.panes: choices_update(picked, picked.panes), **self.own.offer(picked)}
 
     @property
     def offered(self) -> list[Any]:
@@ -169,6 +169,7 @@ class CompareTab:
         said = notices.arrived(picked.notice, picker.titles(now), picked.language)
         return {
             **self.offer(now),
+            self.panes: pane_update(now, now.panes),
             **self.former.give_way(picked, picked.panes, now.panes),
             self.own.said: picker.uploaded(adapter, picked.language),
             **({} if said is None else {self.notice: said}),
@@ -223,7 +224,7 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
             add = chip(wording, "compare.add", "add-pane")
             copy = chip(wording, "compare.copy", "copy-link")
     copied = html("", elem_id="copied-notice")
-    decoding_card, how, times = decoding.card(wording)
+    how, times = decoding.card(wording)
     panes_card, chosen, brought = picker.card(wording, pane_ids(opening))
     with panes_card:
         mine = own.build(wording, visit, chosen)
@@ -244,8 +245,8 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
         summary=summary, examples=examples, go=go, stop=stop,
         link=gr.Textbox(visible=False), copied=copied, notice=notice, answers=answers, many=repeated, tokens=tokens,
     )  # fmt: skip
-    for button, card in ((summary, decoding_card), (add, panes_card)):
-        reveal(button, card)
+    reveal(summary, decoding.CARD)
+    reveal(add, picker.CARD)
     _wire(tab, examples, copy)
     return tab
 

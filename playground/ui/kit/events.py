@@ -19,10 +19,13 @@ HIDDEN: dict[str, Any] = {"queue": False, **QUIET}
 STREAM: dict[str, Any] = {"concurrency_limit": None, **QUIET}
 
 
-def reveal(chip: gr.Button, card: gr.Column) -> None:
-    """One press shows the card, the next one hides it."""
-    shown = gr.State(False)
-    chip.click(lambda now: {shown: not now, card: gr.update(visible=not now)}, shown, [shown, card], **HIDDEN)
+def reveal(chip: gr.Button, card: str) -> None:
+    """
+    One press shows the card of an id and of class `pp-behind`, the next one hides it. The browser does it, since the card
+    has to be in the page before: gradio gives one that is not what it was set to only some time after it was first shown,
+    on top of what the visitor has chosen there meanwhile.
+    """
+    chip.click(None, None, None, js=f"() => document.getElementById({card!r}).toggleAttribute('data-shown')", **HIDDEN)
 
 
 def lead(language: str, key: str, more: str = "") -> str:

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from playground import locales
+from playground.actions.adapters import remove
 from playground.actions.compare import Question, first_frame, pane_ids, recorded
 from playground.actions.lanes import COMPARE
 from playground.actions.many import MANY
@@ -448,12 +449,20 @@ def test_the_name_in_a_link_is_shown_as_text(tab: Any) -> None:
 def test_a_new_name_is_seen_everywhere_and_a_taken_one_is_refused(tab: Any, own: Any) -> None:
     changes = tab.own.call(mine(own, name=" Anna "), tab.panes)
     assert titles(changes[tab.panes])["a"] == titles(changes[tab.own.adapter])["a"] == "Anna"
-    assert changes[tab.panes]["value"] == ["base", "a", "b"]
+    assert "value" not in changes[tab.panes]  # which are chosen stays the browser's
     assert changes[tab.own.download]["value"].endswith("/anna.zip")
     for wrong in ("Anna", "", "x" * 61):
         changes = tab.own.call(mine(own, adapter="b", name=wrong), tab.panes)
         assert set(changes) == {tab.own.said}
         assert 'role="alert"' in changes[tab.own.said]
+
+
+def test_what_can_be_chosen_changes_what_is_chosen_only_where_it_must(tab: Any, own: Any) -> None:
+    """The page may have other panes by the time that this answer comes."""
+    chosen = Picked(own, "en", DEFAULT_BASE, ["base", "a"], None)
+    assert "value" not in tab.offer(chosen)[tab.panes]
+    remove(own, "a")
+    assert tab.offer(chosen)[tab.panes]["value"] == ["base"]
 
 
 def test_answers_that_are_shown_follow_a_new_name(tab: Any, own: Any) -> None:
