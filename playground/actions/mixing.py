@@ -15,7 +15,7 @@ from playground.actions.adapters import examined, list_adapters, plain_name
 from playground.actions.catalogue import have
 from playground.actions.compare import start_answers
 from playground.actions.lanes import LAB, TRAIN
-from playground.actions.scores import LENGTH
+from playground.actions.scores import length_of
 from playground.adapt import tasks
 from playground.adapt.variant import Variant
 from playground.bounds import finite
@@ -154,14 +154,16 @@ def start_mixed_scores(key: str, adapter_id: str) -> Run:
         raise PlaygroundError("already_scoring")
     have(variants[0].base)
 
+    jobs = [ScoreJob(tasks.task(task), variants) for task in learned]
+
     def events(stop: Callable[[], bool]) -> Iterator[Any]:
-        for task in learned:
-            for event in score(ScoreJob(tasks.task(task), variants), BASES.get, stop, LOOKS):
-                yield event and (task, event)
+        for job in jobs:
+            for event in score(job, BASES.get, stop, LOOKS):
+                yield event and (job.task.id, event)
 
     count = catalogue.parameters(variants[0].base)
     subject = Scoring(adapter_id, learned, tuple(one.summary(count) for one in variants))
-    return SESSIONS.submit(key, TRAIN, events, subject, SCORES, NOTHING, LENGTH * len(variants) * len(learned))
+    return SESSIONS.submit(key, TRAIN, events, subject, SCORES, NOTHING, sum(map(length_of, jobs)))
 
 
 def scored(run: Run) -> dict[tuple[str, str], Any]:

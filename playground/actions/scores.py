@@ -21,6 +21,7 @@ from playground.bounds import finite
 from playground.compare.many import held_out
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
+from playground.train.effort import scoring
 from playground.work.jobs import NOTHING, Run
 from playground.work.sessions import SESSIONS
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 # Places of the session's runs: after a training, on another task than it was for, and of the panes of Compare
 AFTER, ELSEWHERE, PANES = "score", "score-elsewhere", "score-panes"
 FEW_SHOT = "few_shot"  # the id of few-shot as it is usually prepared
-LENGTH = 10  # of scoring a variant, in steps of a training, about
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,14 @@ def start_scoring(
     subject = Subject(base_id, learned.id, tuple(one.summary(parameters) for one in variants))
     known_first = tuple(sorted(variants, key=lambda one: one.id not in (BASE, FEW_SHOT)))
     job = ScoreJob(learned, known_first, losses or {}, neutral)
-    return SESSIONS.submit(key, TRAIN, _scoring(key, job), subject, place, NOTHING, LENGTH * len(variants))
+    return SESSIONS.submit(key, TRAIN, _scoring(key, job), subject, place, NOTHING, length_of(job))
+
+
+def length_of(job: ScoreJob) -> float:
+    """How much work a scoring is, beside trainings (`actions.train.length_of`); what is shipped costs nothing."""
+    ready = (BASE, FEW_SHOT) if job.task.id in tasks.SCORES else ()
+    measured = [one for one in job.variants if one.id not in ready]
+    return sum(scoring(job.task) * max(1, catalogue.parameters(one.base)) for one in measured) or 1.0
 
 
 def _scoring(key: str, job: ScoreJob) -> Callable[[Callable[[], bool]], Iterator[Any]]:

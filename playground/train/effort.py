@@ -1,6 +1,6 @@
 """
-How much work a training is, part by part, in tokens that are read forward once; of it a run tells which share is left.
-Roughly, from what it was asked alone: what matters is how its parts compare. Imports no torch.
+How much work a training is, part by part, in tokens that are read forward once, and a scoring; of it a training tells which
+share is left. Roughly, from what it was asked alone: what matters is how its parts compare. Imports no torch.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass
 from statistics import mean
 
+from playground.adapt.tasks import Task
 from playground.train.batches import BATCH
-from playground.train.job import SAMPLE_TOKENS, SAMPLES, TrainingJob
+from playground.train.job import QUESTIONS, SAMPLE_TOKENS, SAMPLES, TOKENS, TrainingJob
 from playground.train.schedule import USUAL, Pace
 
 STEP = 3  # times as long as reading forward: going back costs about twice as much again
@@ -36,12 +37,12 @@ class Effort:
         train, held_out = [_tokens(one.prompt + one.response) for one in job.task.train], job.task.held_out
         values, start = job.hyperparameters, PASS[gpu]
         before = values.get("virtual_tokens", 0) + values.get("examples", 0) * mean(train)  # of every prompt
-        read = sum(before + _tokens(one.prompt + one.response) for one in held_out)
+        read = len(held_out) * before + _read(job.task, start)
         asked = [start + before + _tokens(one.prompt) for one in held_out[:SAMPLES]]
         return cls(
             job.steps or 0,
             STEP * (start + values.get("batch_size", 0) * (before + mean(train))),
-            read + start * math.ceil(len(held_out) / BATCH),
+            read,
             sum(asked) + SAMPLE_TOKENS * (start / WRITERS + len(asked)),
             pace,
         )
@@ -59,6 +60,19 @@ class Effort:
         steps = range(0 if first_look else 1, self.steps + 1)
         looks, answers = sum(map(self.looks, steps)), sum(map(self.is_answered, steps))
         return self.steps * self.step + looks * self.held_out + answers * self.answers
+
+
+def scoring(task: Task, gpu: bool = False) -> float:
+    """Of scoring one variant: its held-out loss, and its answers, written together and as long as they should be."""
+    start, asked = PASS[gpu], task.held_out[:QUESTIONS]
+    written = [min(TOKENS, len(one.response) / LETTERS) for one in asked]
+    prompts = sum(start + _tokens(one.prompt) for one in asked)
+    return _read(task, start) + prompts + start * max(written) + sum(written)
+
+
+def _read(task: Task, start: float) -> float:
+    """Of the held-out loss: every held-out example in its batch."""
+    return sum(_tokens(one.prompt + one.response) for one in task.held_out) + start * math.ceil(len(task.held_out) / BATCH)
 
 
 def _tokens(text: str) -> float:

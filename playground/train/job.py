@@ -18,6 +18,8 @@ from playground.errors import PlaygroundError
 STEPS = Bound("steps", 24, 1, settings.MAX_STEPS)
 SAMPLES = 2  # held-out questions that a run answers as it goes
 SAMPLE_TOKENS = 20  # how far a run answers its held-out questions as it goes
+QUESTIONS = 16  # held-out questions that are answered at most where a variant is scored
+TOKENS = 64  # of such an answer at most: a held-out response has up to 51
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ from playground.model.memory import STORE
 from playground.train.batches import Encoded
 from playground.train.evaluation import SAMPLES, held_out_losses, rows_of, written
 from playground.train.forgetting import Forgetting, forgetting
+from playground.train.job import QUESTIONS as QUESTIONS
+from playground.train.job import TOKENS as TOKENS
 from playground.train.pauses import Result, Stopped, finished
 
 if TYPE_CHECKING:
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from playground.compare.pool import AnyPool
     from playground.model.bases import Base
 
-TOKENS = 64  # of an answer at most: a held-out response has up to 51
-QUESTIONS = 16  # that are answered at most
 FILE = settings.EXAMPLES / "scores.json"
 BYTES = 20_000  # of what is kept of a variant, roughly
 

@@ -16,14 +16,17 @@ import pytest
 import torch
 from torch.nn.modules.module import register_module_forward_hook
 
+from playground.actions import scores
 from playground.actions.lanes import COMPARE, TRAIN
 from playground.actions.train import learning, length_of, size_of
 from playground.adapt.tasks import Example, Task
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob, Decoding
-from playground.compare.pool import SHARED
+from playground.compare.pool import LOOKS, SHARED
 from playground.model.bases import BASES, Base
 from playground.train.job import TrainingJob
+from playground.train.leaderboard import trained
+from playground.train.scoring import ScoreJob, score
 from tests.conftest import variants
 from tests.work.test_waiting import World
 
@@ -88,6 +91,26 @@ def test_trainings_with_their_looks(
     check(world)
 
 
+def test_trainings_and_scorings(world: World, tiny: Base, words: Task, loaded: Callable[[Base], Base]) -> None:
+    """
+    Both wait for each other, so what is said is right only if their lengths are of one measure. The tiny model never ends an
+    answer, so the right ones are as long as they may be.
+    """
+    loaded(tiny)
+    (variant,) = variants(tiny.id, trained(TrainingJob(tiny.id, "lora", words, {}, 1), BASES.get)[0])
+
+    def begin() -> None:
+        for seed in range(6):
+            job = TrainingJob(tiny.id, "lora", words, {}, 6, seed).checked()
+            world.submit(TRAIN, partial(training, job), size=size_of(1000), length=length_of(job))
+            unknown = replace(words, held_out=tuple(Example(one.prompt, f"{seed}" * 220) for one in words.held_out))
+            asked = ScoreJob(unknown, (variant,))
+            world.submit(TRAIN, partial(scoring, asked), length=scores.length_of(asked))
+
+    world.run(begin)
+    check(world)
+
+
 @pytest.mark.parametrize("tokens", [(24,), (24, 8, 40)], ids=["equal", "unequal"])
 def test_comparisons(world: World, tiny: Base, loaded: Callable[[Base], Base], tokens: Sequence[int]) -> None:
     loaded(tiny)
@@ -105,6 +128,10 @@ def test_comparisons(world: World, tiny: Base, loaded: Callable[[Base], Base], t
 
 def answering(job: CompareJob, world: World, stop: Callable[[], bool]) -> Iterator[Any]:
     return compare(job, BASES.get, SHARED)
+
+
+def scoring(job: ScoreJob, world: World, stop: Callable[[], bool]) -> Iterator[Any]:
+    return score(job, BASES.get, stop, LOOKS)
 
 
 def training(job: TrainingJob, world: World, stop: Callable[[], bool]) -> Iterator[Any]:
