@@ -196,9 +196,13 @@ def wrapped(base: Base, config: PeftConfig) -> Any:
     own copies of them first: a view shares its tensors with everybody. Raises ValueError for what PEFT cannot adapt.
     """
     import torch
-    from peft import get_peft_model
+    from peft import PeftType, get_peft_model
+
+    from playground.model import kernels
 
     view = base.view()
+    if config.peft_type == PeftType.GLORA:  # it reads the weights itself, and wants torch's class by its identity
+        kernels.plain(view.modules())
     if getattr(config, "use_dora", False) and any(type(one).__name__ == "Int8Params" for one in view.parameters()):
         raise ValueError("PEFT loses the scales of an int8 layer when DoRA reads it")
     if getattr(config, "bias", "none") != "none":

@@ -212,6 +212,13 @@ def install(layers: Iterable[nn.Module], cache: Path) -> None:
             layer.choice = choices[shape]
 
 
+def plain(layers: Iterable[nn.Module]) -> None:
+    """Torch's own linear layers again, for whoever asks for just that class."""
+    for layer in layers:
+        if type(layer) is Linear:
+            layer.__class__ = nn.Linear
+
+
 def _choices(alike: Mapping[str, Sequence[nn.Linear]], cache: Path) -> dict[str, Choice]:
     if _onednn is None or settings.KERNELS == "torch":
         return dict.fromkeys(alike, DEFAULT)

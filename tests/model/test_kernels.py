@@ -17,6 +17,7 @@ from torch.nn.functional import linear
 
 from playground import settings
 from playground.adapt import tasks
+from playground.adapt.methods import METHODS
 from playground.model import kernels
 from playground.model.bases import Base
 from playground.model.kernels import (
@@ -32,7 +33,10 @@ from playground.model.kernels import (
     packed_of,
 )  # fmt: skip
 from playground.model.memory import STORE
+from playground.train.trainable import wrap
+from tests.adapt.test_registry import SMALL
 from tests.conftest import needs_bfloat16
+from tests.families import tiny_base
 
 PROMPTS = ["Tell me about the sea.", "¿Qué tal?", "1. one\n2. two\n3.", "def f(x):\n    return"]
 
@@ -309,3 +313,19 @@ def test_a_processor_without_bfloat16_is_measured_without_it(monkeypatch: pytest
     found = measure([torch.randn(64, 32)])
     assert found.bfloat16 == ()
     assert not found.halves
+
+
+@pytest.fixture(scope="module")
+def fast(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """A base whose layers are of this class, as they are once a page has loaded it."""
+    made = tiny_base("llama")
+    install(made.model.modules(), tmp_path_factory.mktemp("kernels") / "kernels.json")
+    return made
+
+
+# QLoRA's layers are those of its quantized base
+@pytest.mark.parametrize("method_id", [name for name, one in METHODS.items() if one.config and name != "qlora"])
+def test_every_method_of_peft_goes_around_these_layers(fast: Base, method_id: str) -> None:
+    one, values = METHODS[method_id], SMALL.get(method_id, {})
+    model, _ = wrap(fast, one, one.complete(values))
+    assert model.get_nb_trainable_parameters()[0] == one.trainable(fast.architecture, values)  # type: ignore[operator]
