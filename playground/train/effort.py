@@ -36,8 +36,9 @@ class Effort:
         """Of a checked job."""
         train, held_out = [_tokens(one.prompt + one.response) for one in job.task.train], job.task.held_out
         values, start = job.hyperparameters, PASS[gpu]
-        before = values.get("virtual_tokens", 0) + values.get("examples", 0) * mean(train)  # of every prompt
-        read = len(held_out) * before + _read(job.task, start)
+        before = values.get("virtual_tokens", 0)  # of every prompt
+        shots = values.get("examples", 0) * mean(train)  # read once, as the opening that all prompts share
+        read = shots + len(held_out) * before + _read(job.task, start)
         asked = [start + before + _tokens(one.prompt) for one in held_out[:SAMPLES]]
         return cls(
             job.steps or 0,

@@ -74,9 +74,10 @@ def check(world: World) -> None:
 
 EQUAL = [("lora", 4)] * 10
 UNEQUAL = [("lora", 3), ("ia3", 8), ("prompt_tuning", 5), ("lora", 12)] * 3
+WITH_SHOTS = [("lora", 6), ("few_shot", None), ("ia3", 8), ("few_shot", None)] * 3
 
 
-@pytest.mark.parametrize("asked", [EQUAL, UNEQUAL], ids=["equal", "unequal"])
+@pytest.mark.parametrize("asked", [EQUAL, UNEQUAL, WITH_SHOTS], ids=["equal", "unequal", "with few-shot"])
 def test_trainings_with_their_looks(
     world: World, tiny: Base, words: Task, loaded: Callable[[Base], Base], asked: Sequence[tuple[str, int | None]]
 ) -> None:
