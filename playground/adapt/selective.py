@@ -71,7 +71,8 @@ def scattered(layer: Linear, values: Values) -> int:
     return count
 
 
-_method, _layered = (partial(kind, family="selective", steps=24) for kind in (Method, layered))
+_method = partial(Method, family="selective", steps=24)
+_layered = partial(layered, family="selective", steps=24)
 SELECTIVE = (
     _method(
         id="bitfit",
