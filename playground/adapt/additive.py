@@ -4,6 +4,8 @@ Additive methods (Lialin et al. 2023): they put something new before, beside or 
 
 from __future__ import annotations
 
+from functools import partial
+
 from playground.adapt import configs
 from playground.adapt.method import (
     CACHE,
@@ -56,10 +58,12 @@ def count_adaption_prompt(architecture: Architecture, values: Values) -> int:
     return each * min(int(values["last_layers"]), found(architecture.layers, "adaption_prompt", architecture))
 
 
+_soft = partial(  # virtual tokens, over weights of whatever form
+    Method, family="additive", how="tokens", merges=False, changes_weights=False, quantized=True, starts_as_base=False
+)
 ADDITIVE = (
-    Method(
+    _soft(
         id="prompt_tuning",
-        family="additive",
         paper="Lester et al. 2021, arXiv 2104.08691",
         steps=30,
         hyperparameters=(
@@ -73,13 +77,8 @@ ADDITIVE = (
         config=configs.prompt_tuning_config,
         peft="PROMPT_TUNING",
         formula="[p₁ … pₙ ; e(x)]",
-        how="tokens",
         parts=lambda architecture, values: (PROMPT,),
         front=True,
-        merges=False,
-        changes_weights=False,
-        quantized=True,
-        starts_as_base=False,
     ),
     Method(
         id="ia3",
@@ -97,9 +96,8 @@ ADDITIVE = (
         mixes=True,
         quantized=True,
     ),
-    Method(
+    _soft(
         id="p_tuning",
-        family="additive",
         paper="Liu et al. 2021, arXiv 2103.10385",
         steps=24,
         hyperparameters=(
@@ -112,16 +110,10 @@ ADDITIVE = (
         config=configs.p_tuning_config,
         peft="P_TUNING",
         formula="[MLP(p₁) … MLP(pₙ) ; e(x)]",
-        how="tokens",
         parts=lambda architecture, values: (PROMPT,),
-        merges=False,
-        changes_weights=False,
-        quantized=True,
-        starts_as_base=False,
     ),
-    Method(
+    _soft(
         id="prefix_tuning",
-        family="additive",
         paper="Li & Liang 2021, arXiv 2101.00190",
         steps=24,
         hyperparameters=(TOKENS, learning_rate(5e-2, 1.0), batch_size(4)),
@@ -129,12 +121,7 @@ ADDITIVE = (
         config=configs.prefix_tuning_config,
         peft="PREFIX_TUNING",
         formula="softmax(q [Pₖ ; K]ᵀ) [Pᵥ ; V]",
-        how="tokens",
         parts=lambda architecture, values: (CACHE,),
-        merges=False,
-        changes_weights=False,
-        quantized=True,
-        starts_as_base=False,
     ),
     Method(
         id="adaption_prompt",

@@ -5,6 +5,7 @@ Selective methods (Lialin et al. 2023): they train some of the parameters that t
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import TYPE_CHECKING
 
 from playground.adapt import configs
@@ -70,12 +71,12 @@ def scattered(layer: Linear, values: Values) -> int:
     return count
 
 
+_method = partial(Method, family="selective", steps=24)
+_layered = partial(layered, family="selective", steps=24)
 SELECTIVE = (
-    Method(
+    _method(
         id="bitfit",
-        family="selective",
         paper="Ben Zaken et al. 2021, arXiv 2106.10199",
-        steps=24,
         hyperparameters=(learning_rate(1e-2, 1.0), batch_size(4)),
         count=count_biases,
         own=count_biases,
@@ -86,11 +87,9 @@ SELECTIVE = (
         merges=False,
         changes_weights=False,
     ),
-    Method(
+    _method(
         id="ln_tuning",
-        family="selective",
         paper="Zhao et al. 2023, arXiv 2312.11420",
-        steps=24,
         hyperparameters=(learning_rate(2e-2, 1.0), batch_size(4)),
         count=count_norms,
         config=configs.ln_tuning_config,
@@ -101,11 +100,9 @@ SELECTIVE = (
         changes_weights=False,
         quantized=True,
     ),
-    Method(
+    _method(
         id="last_layers",
-        family="selective",
         paper="Lee et al. 2019, arXiv 1911.03090",
-        steps=24,
         hyperparameters=(Bound("last_layers", 2, 1, 100), learning_rate(3e-4, 1e-1), batch_size(4)),
         count=count_last_layers,
         own=count_last_layers,
@@ -115,11 +112,9 @@ SELECTIVE = (
         parts=lambda architecture, values: names(architecture.linears),
         merges=False,
     ),
-    Method(
+    _method(
         id="trainable_tokens",
-        family="selective",
         paper="PEFT 0.21, TrainableTokens",
-        steps=24,
         hyperparameters=(Bound("trained_tokens", 8, 1, 16), learning_rate(2e-2, 1.0), batch_size(4)),
         count=lambda architecture, values: values["trained_tokens"] * architecture.hidden_size,
         config=configs.trainable_tokens_config,
@@ -129,11 +124,9 @@ SELECTIVE = (
         parts=lambda architecture, values: (PROMPT,),
         changes_weights=False,
     ),
-    layered(
+    _layered(
         id="shira",
-        family="selective",
         paper="Bhardwaj et al. 2024, arXiv 2406.13175",
-        steps=24,
         hyperparameters=(rank(8), learning_rate(1e-2, 1.0), targets(), batch_size(4)),
         count=per_layer(scattered),
         settings={"r": "rank"},
@@ -142,11 +135,9 @@ SELECTIVE = (
         formula="W + M ⊙ S",
         how="some",
     ),
-    layered(
+    _layered(
         id="supertuning",
-        family="selective",
         paper="arXiv 2607.09287",
-        steps=24,
         hyperparameters=(Bound("sparsity", 0.99, 0.5, 0.9999), learning_rate(1e-2, 1.0), targets(), batch_size(4)),
         count=per_layer(lambda layer, values: int(layer.inputs * layer.outputs * (1 - values["sparsity"]))),
         settings={"sparsity": "sparsity"},

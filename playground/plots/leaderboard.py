@@ -15,8 +15,8 @@ from statistics import fmean
 
 from playground.locales import NO_BREAK, number, text
 from playground.plots.kit.figures import powered
+from playground.plots.kit.pieces import below
 from playground.plots.kit.svg import UNITS, drawing
-from playground.plots.quantize.pieces import below
 
 ZERO, FIRST, LAST = 3.0, 15.0, 94.0  # percent across: what trains nothing, and the ends of the scale
 BESIDE = 2.2  # percent between points that train equally many

@@ -12,8 +12,8 @@ from html import escape
 from typing import Any
 
 from playground.locales import text
+from playground.plots.kit.pieces import stretched
 from playground.plots.kit.svg import EMPTY_TOP, axis_top, curve, finite, spread, x_axis, y_axis
-from playground.plots.quantize.pieces import stretched
 
 SHADES = (
     100,

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from playground.plots.kit.pieces import stretched
 from playground.plots.kit.svg import Point, axis_top, curve, finite, spread, x_axis, y_axis
-from playground.plots.quantize.pieces import stretched
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from html import escape
 from statistics import fmean
 
 from playground.locales import number, text
+from playground.plots.kit.pieces import below, stretched
 from playground.plots.kit.svg import UNITS, Point, axis_top, curve, y_axis
-from playground.plots.quantize.pieces import below, stretched
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from playground.locales import percent, significant, text
 from playground.plots.kit.heatmap import Place, layer_map
-from playground.plots.quantize.pieces import columns, table
+from playground.plots.kit.pieces import columns, table
 
 
 def interference(cells: Sequence[Mapping[str, Any]], measure: str, names: Sequence[str], language: str) -> str:

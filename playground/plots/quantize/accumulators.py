@@ -14,8 +14,8 @@ from html import escape
 from playground.formats.accumulators import Addition, DotProduct, pattern
 from playground.locales import text
 from playground.plots.kit.figures import powered, signed
+from playground.plots.kit.pieces import below
 from playground.plots.kit.svg import UNITS, drawing, nice_step
-from playground.plots.quantize.pieces import below
 
 WIDEST = 32  # bits of the widest accumulator; narrower ones stand under its lowest bits
 TICKS = 4  # powers of ten on the axis of sums, at most

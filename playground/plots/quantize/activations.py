@@ -17,9 +17,9 @@ import numpy as np
 from playground.locales import number, significant, text
 from playground.plots.kit.figures import decibels, figure, powered, share
 from playground.plots.kit.heatmap import Place, layer_map
+from playground.plots.kit.pieces import below, captioned, columns, measure, odd, outline, table
 from playground.plots.kit.svg import UNITS, drawing
 from playground.plots.quantize.names import module_name
-from playground.plots.quantize.pieces import below, captioned, columns, measure, odd, outline, table
 
 if TYPE_CHECKING:
     from playground.formats.calibration import Calibrated

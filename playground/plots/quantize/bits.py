@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from html import escape
 
 from playground.locales import written
+from playground.plots.kit.pieces import stretched
 from playground.plots.kit.svg import UNITS
-from playground.plots.quantize.pieces import stretched
 
 
 def cells(parts: Sequence[tuple[str, str, str]]) -> str:

@@ -13,8 +13,8 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from playground.locales import significant, text
+from playground.plots.kit.pieces import columns, measure, stretched, table
 from playground.plots.kit.svg import EMPTY_TOP, UNITS, Point, axis_top, curve, finite, labels, x_axis, y_axis
-from playground.plots.quantize.pieces import columns, measure, stretched, table
 
 if TYPE_CHECKING:
     from playground.quantize.merging import Losses

@@ -14,11 +14,11 @@ from html import escape
 from playground.formats.format import Layout
 from playground.formats.statistics import Histogram, Statistics
 from playground.locales import number, size, text, trimmed
+from playground.plots.kit import pieces
 from playground.plots.kit.figures import decibels, figure, powered
+from playground.plots.kit.pieces import below, odd
 from playground.plots.kit.svg import UNITS, drawing, nice_step
-from playground.plots.quantize import pieces
 from playground.plots.quantize.names import format_name
-from playground.plots.quantize.pieces import below, odd
 from playground.quantize.tensor import Outcome, Report
 
 DASHES = {  # of one hue

@@ -12,9 +12,9 @@ from typing import Any
 
 from playground.formats.registry import FORMATS
 from playground.locales import number, percent, size, text, trimmed
+from playground.plots.kit import pieces
 from playground.plots.kit.figures import decibels, nats, short
 from playground.plots.kit.heatmap import Place, layer_map
-from playground.plots.quantize import pieces
 from playground.plots.quantize.names import format_name
 
 Values = Mapping[str, Any]

@@ -13,7 +13,7 @@ from playground.adapt.tasks import GRADED, OWN
 from playground.adapt.variant import BASE
 from playground.locales import counted, listed, number, percent, significant, text
 from playground.plots.kit.figures import change
-from playground.plots.quantize.pieces import columns, table
+from playground.plots.kit.pieces import columns, table
 from playground.ui.compare.panes import pane_colour, pane_title
 from playground.ui.kit.base import base_name
 from playground.ui.kit.events import alarm

@@ -12,9 +12,9 @@ from playground import locales
 from playground.formats.accumulators import HARDWARE, Addition, DotProduct, Hardware
 from playground.locales import NO_BREAK, number, significant
 from playground.plots.kit.figures import signed
+from playground.plots.kit.pieces import columns, table
 from playground.plots.quantize.accumulators import addition, both_signs, partial_sums
 from playground.plots.quantize.names import format_name
-from playground.plots.quantize.pieces import columns, table
 from playground.ui.kit.html import counted, folded, words
 from playground.ui.quantize.pieces import said
 

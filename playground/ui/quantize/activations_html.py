@@ -12,9 +12,9 @@ from playground import locales
 from playground.formats.calibration import OUTLIER, Mixed
 from playground.locales import number, significant
 from playground.plots.kit.figures import figure, share
+from playground.plots.kit.pieces import captioned
 from playground.plots.quantize import activations as plots
 from playground.plots.quantize.names import path_name
-from playground.plots.quantize.pieces import captioned
 from playground.ui.compare.panes import VISIBLE_SPACES
 from playground.ui.kit.html import alike, counted, words
 from playground.ui.kit.sections import soft

@@ -19,9 +19,9 @@ from playground.formats.format import Format
 from playground.formats.registry import FORMATS
 from playground.locales import NO_BREAK, number, raised, trimmed, written
 from playground.plots.kit.figures import decibels
+from playground.plots.kit.pieces import columns, table
 from playground.plots.quantize.bits import axis, cells, ruler
 from playground.plots.quantize.names import format_name
-from playground.plots.quantize.pieces import columns, table
 from playground.plots.quantize.tensor import shared
 from playground.ui.kit.html import words
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from playground.locales import counted, listed, number, percent, significant, size, text
 from playground.plots.kit.figures import change
+from playground.plots.kit.pieces import columns, table
 from playground.plots.leaderboard import Point, pareto
-from playground.plots.quantize.pieces import columns, table
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit.base import base_name
 from playground.ui.kit.html import Values, colour, machine

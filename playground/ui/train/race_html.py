@@ -11,7 +11,7 @@ from typing import Any
 from playground.adapt.methods import METHODS
 from playground.bounds import Bound
 from playground.locales import counted, listed, number, percent, seconds, significant, text, written
-from playground.plots.quantize.pieces import columns, table
+from playground.plots.kit.pieces import columns, table
 from playground.plots.race import colours, curves
 from playground.ui.compare.panes import MAIN_HYPERPARAMETER, plain_title
 from playground.ui.kit.events import alarm

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from playground.locales import listed, number, seconds, significant, text
 from playground.plots.kit.figures import change
-from playground.plots.quantize.pieces import columns, table
+from playground.plots.kit.pieces import columns, table
 from playground.plots.race import colours, curves
 from playground.ui.compare.scores_html import NO_VALUE, measures, numbers
 from playground.ui.kit.base import base_name
