@@ -216,7 +216,7 @@ def plain(layers: Iterable[nn.Module]) -> None:
     """Torch's own linear layers again, for whoever asks for just that class."""
     for layer in layers:
         if type(layer) is Linear:
-            layer.__class__ = nn.Linear
+            layer.__class__ = nn.Linear  # type: ignore[assignment]
 
 
 def _choices(alike: Mapping[str, Sequence[nn.Linear]], cache: Path) -> dict[str, Choice]:

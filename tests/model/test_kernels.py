@@ -328,4 +328,4 @@ def fast(tmp_path_factory: pytest.TempPathFactory) -> Base:
 def test_every_method_of_peft_goes_around_these_layers(fast: Base, method_id: str) -> None:
     one, values = METHODS[method_id], SMALL.get(method_id, {})
     model, _ = wrap(fast, one, one.complete(values))
-    assert model.get_nb_trainable_parameters()[0] == one.trainable(fast.architecture, values)  # type: ignore[operator]
+    assert model.get_nb_trainable_parameters()[0] == one.trainable(fast.architecture, values)
