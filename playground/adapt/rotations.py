@@ -119,7 +119,7 @@ ROTATIONS = (
         id="frod",
         paper="AAAI 2026, doi 10.1609/aaai.v40i31.39813",
         hyperparameters=(
-            Bound("sparse_rate", 0.01, 1e-4, 0.1), learning_rate(1e-2, 1.0), targets(), batch_size(4),
+            Bound("sparse_rate", 0.01, 1e-4, 0.1), learning_rate(2e-3, 1.0), targets(), batch_size(4),
         ),
         count=per_layer(sparse_rotation),
         settings={"sparse_rate": "sparse_rate"},
@@ -159,7 +159,7 @@ ROTATIONS = (
         id="c3a",
         paper="Chen et al. 2024, arXiv 2407.19342",
         hyperparameters=(
-            Bound("block_size", 64, choices=(16, 32, 64)), learning_rate(5e-2, 1.0), targets(), batch_size(4),
+            Bound("block_size", 64, choices=(16, 32, 64)), learning_rate(2e-1, 1.0), targets(), batch_size(4),
         ),
         count=per_layer(lambda layer, values: layer.inputs * layer.outputs // values["block_size"]),
         settings={"block_size": "block_size"},
