@@ -140,6 +140,10 @@ class Shell:
         asked, seen = self.compared.asked.value(given), self.compared.seen.value(given)
         return self.compared.write_link(replace(asked, language=locales.choose(event.language)), seen.source)
 
+    def offer_trained(self, given: Mapping[Any, Any]) -> Changes:
+        """There is another adapter in Train: Compare offers it, and looks at it unless it does already."""
+        return self.compared.offer(self.compared.picked.value(given), self.trained.result.value(given).whole)
+
     def choose_base(self, wanted: Wanted) -> Iterator[Changes]:
         """Use the base that was picked once it is loaded, and say meanwhile how it is doing."""
         for changes in self.base.choose(wanted):
@@ -231,7 +235,7 @@ def _wire(shell: Shell) -> None:
     gr.on(done, None, base.notice, base.notice, js=PASS, **HIDDEN)
     base.used.change(lambda: gr.Timer(POLL_SECONDS, active=True), None, shell.timer, **HIDDEN)
     base.used.change(offered, picked.inputs, compared.offered, **HIDDEN)
-    trained.adapter.change(offered, picked.inputs, compared.offered, **HIDDEN)
+    trained.adapter.change(shell.offer_trained, picked.inputs | trained.result.inputs, compared.offered, **HIDDEN)
 
     for event in (compared.own.renamed, compared.own.deleted):
         shown = event.then(trained.visit.handler(trained.attach), trained.visit.inputs, trained.shown, **STREAM)

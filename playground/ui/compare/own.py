@@ -64,13 +64,23 @@ class OwnAdapters:
         """What depends on which of them is looked at."""
         return [self.details, self.name, self.download, self.sure]
 
-    def offer(self, visit: Visit, chosen: str | None = None) -> Changes:
-        """The adapters that there are now; looked at is the newest, or the `chosen` one."""
-        choices = [(pane_title(one, visit.language), one["id"]) for one in mine(visit.key)]
-        ids = [one for _, one in choices]
-        value = chosen if chosen in ids else next(iter(ids), None)
-        offered = {self.column: gr.update(visible=bool(ids)), self.adapter: gr.update(choices=choices, value=value)}
-        return offered | self._looked(visit, value)
+    def offer(self, visit: Visit, kept: str | None = None) -> Changes:
+        """
+        The adapters that there are now. The `kept` one stays the one that is looked at, and what is typed about it stays;
+        if it is not there, it is the newest one.
+        """
+        if kept in (one["id"] for one in mine(visit.key)):
+            return {self.column: gr.update(visible=True), self.adapter: gr.update(choices=_choices(visit))}
+        return self.show(visit, next((one["id"] for one in mine(visit.key)), None))
+
+    def show(self, visit: Visit, chosen: str | None) -> Changes:
+        """The adapters that there are now, and all about the chosen one."""
+        choices = _choices(visit)
+        return {
+            self.column: gr.update(visible=bool(choices)),
+            self.adapter: gr.update(choices=choices, value=chosen),
+            **self._looked(visit, chosen),
+        }
 
     def look(self, looked: Mine) -> Changes:
         """Another one is chosen; what was said of the former one goes."""
@@ -101,7 +111,7 @@ class OwnAdapters:
         except PlaygroundError as error:
             return {self.said: alarm(error.message(looked.language))}
         told = note(looked.language, "own.renamed", title=pane_title(found, looked.language))
-        return {**self.offer(looked, found["id"]), panes: choices_update(looked, looked.panes), self.said: told}
+        return {**self.show(looked, found["id"]), panes: choices_update(looked, looked.panes), self.said: told}
 
     def delete(self, looked: Mine, panes: gr.Dropdown) -> Changes:
         """It goes, from the panes too."""
@@ -116,6 +126,10 @@ class OwnAdapters:
 def mine(key: str) -> Sequence[dict[str, Any]]:
     """The session's own adapters, newest first."""
     return [one for one in list_adapters(key) if one["own"]]
+
+
+def _choices(visit: Visit) -> list[tuple[str, str]]:
+    return [(pane_title(one, visit.language), one["id"]) for one in mine(visit.key)]
 
 
 def details(summary: dict[str, Any], language: str) -> str:

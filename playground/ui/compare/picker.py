@@ -27,11 +27,15 @@ CARD = "pane-picker"
 
 @dataclass(frozen=True)
 class Picked(Visit):
-    """The chosen panes, the path of the zip that was brought, if one was, and what is said above the answers."""
+    """
+    The chosen panes, the path of the zip that was brought, if one was, what is said above the answers, and which own adapter
+    is looked at.
+    """
 
     panes: list[str]
     zip: str | None
     notice: str = ""
+    looked: str | None = None
 
 
 def card(wording: Wording, chosen: list[str]) -> tuple[gr.Column, gr.Dropdown, gr.File]:

@@ -150,9 +150,13 @@ class CompareTab:
         examples = [pane_ids(frame) for frame in recorded().values()]
         return self.former.gone() if asked.panes in examples else self.former.give_way(asked, asked.panes, panes)
 
-    def offer(self, picked: Picked) -> Changes:
-        """What can be chosen now: with a new adapter, or on another base, where the panes that it cannot show go."""
-        return {self.panes: choices_update(picked, picked.panes), **self.own.offer(picked)}
+    def offer(self, picked: Picked, arrived: str = "") -> Changes:
+        """
+        What can be chosen now: with an adapter that has `arrived`, or on another base, where the panes that it cannot show
+        go.
+        """
+        kept = None if arrived and arrived != picked.looked else picked.looked
+        return {self.panes: choices_update(picked, picked.panes), **self.own.offer(picked, kept)}
 
     @property
     def offered(self) -> list[Any]:
@@ -168,7 +172,7 @@ class CompareTab:
         now = replace(picked, panes=[*picked.panes[: settings.MAX_PANES - 1], adapter["id"]])
         said = notices.arrived(picked.notice, picker.titles(now), picked.language)
         return {
-            **self.offer(now),
+            **self.offer(now, adapter["id"]),
             self.panes: pane_update(now, now.panes),
             **self.former.give_way(picked, picked.panes, now.panes),
             self.own.said: picker.uploaded(adapter, picked.language),
@@ -240,7 +244,9 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
         manner=Controls(Manner.of, {**visit.components, **how}),
         asked=asked,
         seen=Controls(Seen, {**visit.components, "answers": answers}),
-        picked=Controls(Picked, {**visit.components, "panes": chosen, "zip": brought, "notice": notice}),
+        picked=Controls(
+            Picked, {**visit.components, "panes": chosen, "zip": brought, "notice": notice, "looked": mine.adapter}
+        ),
         prompt=prompt, panes=chosen, own=mine, zip=brought, former=former, decoding=how,
         summary=summary, examples=examples, go=go, stop=stop,
         link=gr.Textbox(visible=False), copied=copied, notice=notice, answers=answers, many=repeated, tokens=tokens,

@@ -56,6 +56,11 @@ class Result(Visit):
     adapter: str
     code_open: bool
 
+    @property
+    def whole(self) -> str:
+        """The adapter itself, whichever checkpoint of it is looked at."""
+        return self.adapter.partition(STEP_MARK)[0]
+
 
 @dataclass(frozen=True)
 class Moment(Visit):

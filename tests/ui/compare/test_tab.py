@@ -459,10 +459,16 @@ def test_a_new_name_is_seen_everywhere_and_a_taken_one_is_refused(tab: Any, own:
 
 def test_what_can_be_chosen_changes_what_is_chosen_only_where_it_must(tab: Any, own: Any) -> None:
     """The page may have other panes by the time that this answer comes."""
-    chosen = Picked(own, "en", DEFAULT_BASE, ["base", "a"], None)
-    assert "value" not in tab.offer(chosen)[tab.panes]
+    chosen = Picked(own, "en", DEFAULT_BASE, ["base", "a"], None, looked="a")
+    for same in (tab.offer(chosen), tab.offer(chosen, "a")):  # another checkpoint of it, or another base
+        assert ["value" in same[one] for one in (tab.panes, tab.own.adapter)] == [False, False]
+        assert tab.own.name not in same  # somebody may be typing it
+    arrived = tab.offer(chosen, "b")
+    assert (arrived[tab.own.adapter]["value"], "value" in arrived[tab.panes]) == ("b", False)
     remove(own, "a")
-    assert tab.offer(chosen)[tab.panes]["value"] == ["base"]
+    gone = tab.offer(chosen)
+    assert (gone[tab.panes]["value"], gone[tab.own.adapter]["value"]) == (["base"], "b")
+    assert tab.own.name in gone
 
 
 def test_answers_that_are_shown_follow_a_new_name(tab: Any, own: Any) -> None:
