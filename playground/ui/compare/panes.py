@@ -18,6 +18,7 @@ from playground.ui.compare.asked import mark
 from playground.ui.compare.decoding import summary
 from playground.ui.kit.base import base_name
 from playground.ui.kit.html import card, colour, heading, words
+from playground.ui.kit.methods import beginning_name, method_name
 
 if TYPE_CHECKING:
     from playground.ui.kit.html import Values
@@ -53,15 +54,16 @@ def file_title(summary: Values, language: str) -> str:
 
 
 def plain_title(summary: Values, language: str) -> str:
-    """Method, main hyperparameter and task."""
-    method = summary["method"]
-    dora = summary.get("hyperparameters", {}).get("dora")
-    title = text(language, "pane.dora" if dora else f"methods.{method}.name")
+    """Method, main hyperparameter, how it begins if not with noise, and task."""
+    method, values = summary["method"], summary.get("hyperparameters", {})
+    title = method_name(method, values, language)
     if form_of(summary):
         title += " · " + text(language, f"formats.{form_of(summary)}")
     symbol, name = MAIN_HYPERPARAMETER.get(method, ("", ""))
-    if name in summary.get("hyperparameters", {}):
-        title += f" {symbol} = {number(language, summary['hyperparameters'][name])}"
+    if name in values:
+        title += f" {symbol} = {number(language, values[name])}"
+    if begins := beginning_name(values, language) or summary.get("undone"):
+        title += f" {begins}"
     if method == "base" or not summary.get("task"):
         return title
     return title + " · " + text(language, f"tasks.{summary['task']}.name")
