@@ -119,8 +119,8 @@ def pane_card(pane: Values, frame: Values, language: str) -> str:
 
 def cost(pane: Values, language: str) -> str:
     """
-    `460,800 trained · 0.34 % · 1.8 MB`, or that nothing was trained; of an adapter that was cut, what is left; of a mix that
-    it was not trained; of fewer bits how many, and how they are had.
+    `460,800 trained · 0.34 % · 1.8 MB`, or that nothing was trained; of an adapter that was cut, what is left; of a mix or
+    a conversion that it was not trained; of fewer bits how many, and how they are had.
     """
     form = form_of(pane)
     if form:
@@ -135,7 +135,7 @@ def cost(pane: Values, language: str) -> str:
     if not pane["trainable_parameters"]:
         return text(language, "pane.few_shot" if pane["method"] == "few_shot" else "pane.nothing_trained")
     count, share = number(language, pane["trainable_parameters"]), percent(language, pane["percent"])
-    key = "pane.cost_mixed" if pane.get("mixed") else "pane.cost"
+    key = "pane.cost_mixed" if pane.get("mixed") else "pane.cost_converted" if pane.get("converted") else "pane.cost"
     return text(language, key, count=count, percent=share, size=size(language, pane["bytes"]))
 
 

@@ -82,7 +82,7 @@ class Cards:
             for _ in run.changes():
                 if run.error:
                     raise run.error
-                if run.events and not run.replaced:
+                if run.events and run.events[-1] and not run.replaced:
                     yield self._mapped(run.events[-1], language)
         except PlaygroundError as error:
             yield {self.said: alarm(error.message(language)), self.map: gr.update(visible=False)}

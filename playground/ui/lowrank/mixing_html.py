@@ -15,10 +15,9 @@ from playground import locales
 from playground.lowrank.mix import RULES
 from playground.plots.lowrank import mixing as plots
 from playground.ui.compare.panes import pane_colour, pane_title
-from playground.ui.kit import links
 from playground.ui.kit.html import folded, words
 from playground.ui.kit.sections import soft
-from playground.ui.lowrank.pieces import small
+from playground.ui.lowrank.pieces import small, to_compare
 
 if TYPE_CHECKING:
     from playground.actions.mixing import Made, Scoring
@@ -67,10 +66,14 @@ def made(done: Made, prompt: str, panes: Sequence[Values], language: str) -> str
     adapter = done.adapter
     rank, size = adapter.record.hyperparameters["rank"], locales.size(language, adapter.record.bytes)
     said = words(language, "mix.made", name=adapter.name, rank=locales.number(language, rank), size=size)
-    own = {one["id"]: pane_title(one, language) for one in panes if one.get("own")}
-    query = links.write({"base": adapter.record.base, "prompt": prompt, "panes": [one["id"] for one in panes], "own": own})
-    way = f'<a class="pp-here" href="?lang={language}&amp;{escape(query)}">{words(language, "mix.compare")}</a>'
-    return f'<p class="pp-conclusion">{said} {_apart(done.distance, language)}</p><p class="pp-ways">{way}</p>'
+    said = f"{said} {_apart(done.distance, language)}{_stacked(adapter.record.mix, language)}"
+    return f'<p class="pp-conclusion">{said}</p>' + to_compare("mix.compare", adapter.record.base, prompt, panes, language)
+
+
+def _stacked(mix: Values, language: str) -> str:
+    """That a plain sum is what PEFT gives with all of them active at once, where it is one."""
+    plain = mix["rule"] == "cat" and all(one["weight"] == 1 for one in mix["adapters"])
+    return " " + words(language, "mix.stacked") if plain else ""
 
 
 def _apart(distance: float, language: str) -> str:
