@@ -200,6 +200,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "repair.column.{}": ["who", "score", "loss", "neutral"],
     "repair.who.{}": ["base", "whole", "repaired"],
     "convert.neutral.{}": ["differs", "noise"],
+    "mix.spread.{}": ["differs", "noise"],
     "convert.who.{}": ["base", "whole", "lora"],
     "repair.{}": ["threshold_epsilon", "top_k", "mitigation_lambda"],
     "repair.{}.help": ["threshold_epsilon", "top_k", "mitigation_lambda"],

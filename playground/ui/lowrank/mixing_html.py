@@ -22,6 +22,7 @@ from playground.ui.lowrank.pieces import small, to_compare
 if TYPE_CHECKING:
     from playground.actions.mixing import Made, Scoring
     from playground.lowrank.interference import Interference
+    from playground.lowrank.spread import Spread
     from playground.ui.kit.html import Values
 
 EXACT = 1e-4  # float32 rounds
@@ -119,6 +120,23 @@ def _left(subject: Scoring, found: Any, language: str) -> str:
 def _score(found: Any, task: str, pane: str) -> float | None:
     score: float | None = getattr(found.get((task, pane)), "score", None)
     return score
+
+
+def spread(found: Spread, language: str) -> str:
+    """Of each task the losses of the seeds and of the exact sum, and whether these lie farther apart."""
+    said = []
+    for task, one in found.verdicts().items():
+        losses = locales.listed(language, [locales.number(language, value, 3) for value in one.seeds])
+        seeds = locales.listed(language, [locales.number(language, seed) for seed in found.seeds])
+        figures = {
+            "difference": locales.significant(language, abs(one.difference)),
+            "exact": locales.number(language, one.exact, 3),
+        }
+        values = {"task": locales.text(language, f"tasks.{task}.name"), "losses": losses, "seeds": seeds, **figures}
+        said.append(locales.text(language, "mix.spread.said", **values))
+        key = f"mix.spread.{'differs' if one.differs else 'noise'}"
+        said.append(locales.text(language, key, spread=locales.significant(language, one.spread), **values))
+    return f'<p class="pp-outcome">{escape(" ".join(said))}</p>' if said else ""
 
 
 def stacking(language: str) -> str:
