@@ -17,7 +17,7 @@ from playground.errors import PlaygroundError
 from playground.locales import number, size, text
 from playground.lowrank.settings import AS_RANK
 from playground.plots.kit.figures import change
-from playground.ui.compare.panes import file_title
+from playground.ui.compare.panes import file_title, pane_title
 from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes
 from playground.ui.kit.events import STREAM, alarm
@@ -55,7 +55,8 @@ class Fold:
     def convert(self, asked: Asked) -> Iterator[Changes]:
         """Convert and measure; the LoRA is an adapter of the session."""
         try:
-            title = file_title(described(asked.key, asked.chosen), asked.language)
+            source = described(asked.key, asked.chosen)
+            title = (file_title if source["own"] else pane_title)(source, asked.language)
             name = text(asked.language, "convert.name", rank=asked.as_rank, title=title)
             run = start_convert(asked.key, asked.chosen, asked.as_rank, CONVERT, name)
         except PlaygroundError as error:
