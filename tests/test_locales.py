@@ -104,6 +104,7 @@ SAME_IN_BOTH = {"decoding.top",
     "score.reference.few_shot", "section.qlora",
     "mix.rule.ties", "mix.rule.dare_linear",  # names of rules
     *(f"mix.short.{name}" for name in ("svd", "ties", "dare_linear", "dare_ties")),
+    "pane.lora_plus",
     "hyperparameters.dora", "pane.dora", "hyperparameters.dropout", "decoding.top_p", "tasks.json.name",  # terms of art
     "pane.tokens_one", "pane.tokens", "pane.speed",  # "token" is the Spanish word too
     "tokens.below", "module.delta",  # signs
@@ -199,6 +200,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "repair.column.{}": ["who", "score", "loss", "neutral"],
     "repair.who.{}": ["base", "whole", "repaired"],
     "convert.neutral.{}": ["differs", "noise"],
+    "mix.spread.{}": ["differs", "noise"],
     "convert.who.{}": ["base", "whole", "lora"],
     "repair.{}": ["threshold_epsilon", "top_k", "mitigation_lambda"],
     "repair.{}.help": ["threshold_epsilon", "top_k", "mitigation_lambda"],

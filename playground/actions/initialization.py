@@ -47,16 +47,16 @@ def modules(base_id: str) -> list[str]:
 
 
 def start_map(key: str, asked: Asked) -> Run:
-    """Queue the map of one module's A at its start against W. Raises PlaygroundError at once."""
+    """Queue the map of one module's A at its start against W (None: a pause). Raises PlaygroundError at once."""
     from playground.lowrank.initialization import Start, begun
 
     have(asked.base)
     start = Start("lora" if asked.initialization in LORA else "qlora", asked.initialization)
 
-    def events(stop: Any) -> Iterator[Map]:
+    def events(stop: Any) -> Iterator[Map | None]:
         if asked.module not in modules(asked.base):
             raise PlaygroundError("no_such_module", module=asked.module)
-        yield begun(asked.base, start, asked.module, BASES.get)
+        yield (yield from begun(asked.base, start, asked.module, BASES.get))
 
     return SESSIONS.submit(key, LAB, events, asked, MAP)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from playground import settings
 from playground.actions.adapters import examined, held_out_task
 from playground.actions.catalogue import have
 from playground.actions.compare import start_answers
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from playground.adapt.adapters import Adapter
     from playground.adapt.cost import Measured
     from playground.adapt.tasks import Task
+    from playground.lowrank.convert import Converted
 
 
 # Places of the session's runs in the lab: those about the adapter that is looked at, and the calculator's
@@ -130,14 +132,38 @@ def start_repair(key: str, adapter_id: str, settings: Mapping[str, Any], place: 
     return SESSIONS.submit(key, LAB, lambda stop: repair(job, BASES.get, stop), adapter_id, place)
 
 
-def start_convert(key: str, adapter_id: str, rank: int | None, place: Place) -> Run:
-    """Queue an adapter's conversion to LoRA of a rank, and its measuring. Raises PlaygroundError at once."""
+def start_convert(key: str, adapter_id: str, rank: int | None, place: Place, name: str) -> Run:
+    """
+    Queue an adapter's conversion to LoRA of a rank, which becomes an adapter of the session, called so, and its measuring.
+    Raises PlaygroundError at once.
+    """
     from playground.lowrank.convert import ConvertJob, convert
     from playground.lowrank.settings import AS_RANK
 
     base, adapter = examined(key, adapter_id)
     job = ConvertJob(base.id, adapter, AS_RANK.check(rank), _measurable(key, adapter))
-    return SESSIONS.submit(key, LAB, lambda stop: convert(job, BASES.get, stop), adapter_id, place)
+
+    def events(stop: Callable[[], bool]) -> Iterator[Converted]:
+        kept = None
+        for done in convert(job, BASES.get, stop):
+            kept = kept or (done.made and _kept(key, done.made, name))
+            yield replace(done, made=kept)
+
+    return SESSIONS.submit(key, LAB, events, adapter_id, place)
+
+
+def _kept(key: str, made: Adapter, name: str) -> Adapter:
+    """What was converted as the session has it, once for the same, without its tensors. Raises PlaygroundError."""
+    from playground.train.record import new_id
+
+    library = SESSIONS.get(key).library
+    there = next((one for one in library.own() if one.record.converted == made.record.converted), None)
+    if there is None:
+        SESSIONS.check_room(key, made.size())
+        new = replace(made, id=new_id(), name=name[: settings.MAX_ADAPTER_NAME], number=0)
+        SESSIONS.add(key, new)
+        there = library.get(new.id)
+    return there.outline()
 
 
 def _measurable(key: str, adapter: Adapter) -> Task:

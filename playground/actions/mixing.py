@@ -14,7 +14,7 @@ from playground.actions import catalogue
 from playground.actions.adapters import examined, list_adapters, plain_name
 from playground.actions.catalogue import have
 from playground.actions.compare import start_answers
-from playground.actions.lanes import LAB, TRAIN
+from playground.actions.lanes import LAB, MEASURE, TRAIN
 from playground.actions.scores import length_of
 from playground.adapt import tasks
 from playground.adapt.variant import Variant
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from playground.work.jobs import Run
     from playground.work.sessions import Place
 
-MIX, ANSWERS, SCORES = "mix", "mix-answers", "mix-scores"  # places of the session's runs
+MIX, ANSWERS, SCORES, SPREAD = "mix", "mix-answers", "mix-scores", "mix-spread"  # places of the session's runs
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def latest_mix(key: str) -> Made | None:
 
 
 def mix_name(mix: Mix, language: str) -> str:
-    """pirate 1 + JSON −0.5 · TIES: by the tasks where they tell the adapters apart, else by the adapters' own names."""
+    """pirate 1 + JSON −0.5 · DARE (seed 3): by the tasks where they tell the adapters apart, else by their own names."""
     known = [one.record.task for one in mix.adapters]
     apart = len(set(known)) == len(known) and all(one in tasks.TASK_IDS for one in known)
     names = [locales.text(language, f"tasks.{one.record.task}.name") if apart else plain_name(one) for one in mix.adapters]
@@ -101,7 +101,10 @@ def mix_name(mix: Mix, language: str) -> str:
         f"{name} {locales.trimmed(language, weight).replace('-', '−')}"
         for name, weight in zip(names, mix.weights, strict=True)
     ]
-    return f"{' + '.join(parts)} · {locales.text(language, f'mix.short.{RULES[mix.rule].family}')}"
+    rule = locales.text(language, f"mix.short.{RULES[mix.rule].family}")
+    if "seed" in RULES[mix.rule].takes:
+        rule = locales.text(language, "mix.drawn", rule=rule, seed=locales.number(language, mix.seed))
+    return f"{' + '.join(parts)} · {rule}"
 
 
 def parents(key: str, adapter_id: str) -> list[Adapter]:
@@ -145,10 +148,7 @@ def start_mixed_scores(key: str, adapter_id: str) -> Run:
     from playground.train.scoring import ScoreJob, score
 
     variants = _beside(key, adapter_id)
-    known = {one.record.task for one in parents(key, adapter_id)}
-    learned = tuple(one for one in tasks.TASK_IDS if one in known)
-    if not learned:
-        raise PlaygroundError("no_held_out")
+    learned = _learned(key, adapter_id)
     running = SESSIONS.get(key).runs.get(SCORES)
     if running and not running.ended:
         raise PlaygroundError("already_scoring")
@@ -164,6 +164,39 @@ def start_mixed_scores(key: str, adapter_id: str) -> Run:
     count = catalogue.parameters(variants[0].base)
     subject = Scoring(adapter_id, learned, tuple(one.summary(count) for one in variants))
     return SESSIONS.submit(key, TRAIN, events, subject, SCORES, NOTHING, sum(map(length_of, jobs)))
+
+
+# How much of it is luck
+
+
+def draws(mix: Mapping[str, Any]) -> bool:
+    """Whether a mix, as its record tells it, depends on a seed."""
+    return "seed" in RULES[mix["rule"]].takes
+
+
+def start_spread(key: str, adapter_id: str) -> Run:
+    """
+    Queue measuring a mix that draws from three seeds, on the tasks of its adapters: events are `Spread`s. Raises
+    PlaygroundError at once.
+    """
+    from playground.lowrank.spread import SpreadJob, spread
+
+    told = SESSIONS.get(key).library.get(adapter_id).record.mix
+    ids, weights = ([one[name] for one in told["adapters"]] for name in ("id", "weight"))
+    values = {name: told[name] for name in RULES[told["rule"]].takes}
+    mix = mix_of(key, ids, weights, rule=told["rule"], **values)
+    base, _ = examined(key, adapter_id)
+    job = SpreadJob(mix, tuple(tasks.task(one) for one in _learned(key, adapter_id)))
+    return SESSIONS.submit(key, MEASURE, lambda stop: spread(base, job), adapter_id, SPREAD)
+
+
+def _learned(key: str, adapter_id: str) -> tuple[str, ...]:
+    """The ready-made tasks that the adapters of a mix have learned. Raises PlaygroundError if there are none."""
+    known = {one.record.task for one in parents(key, adapter_id)}
+    learned = tuple(one for one in tasks.TASK_IDS if one in known)
+    if not learned:
+        raise PlaygroundError("no_held_out")
+    return learned
 
 
 def scored(run: Run) -> dict[tuple[str, str], Any]:

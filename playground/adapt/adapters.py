@@ -61,6 +61,7 @@ class Record:
     undone: str = ""  # the initialization whose part of the base the adapter holds: "PiSSA", "OLoRA"
     beginning: float = 0.0  # of the seconds, those that the initialization took
     mix: dict[str, Any] = field(default_factory=dict)  # of what, where it is a sum of others (`lowrank.mixing.Mix.told`)
+    converted: dict[str, Any] = field(default_factory=dict)  # from what, where PEFT made LoRA of it (`lowrank.convert`)
 
     @property
     def untrained(self) -> bool:
@@ -137,6 +138,7 @@ class Adapter:
             "made_for": record.made_for,
             "undone": record.undone,
             "mixed": bool(record.mix),
+            "converted": bool(record.converted),
         }
 
     def size(self) -> int:

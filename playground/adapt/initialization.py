@@ -168,27 +168,60 @@ def _fill(layer: Any, a: torch.Tensor, b: torch.Tensor | None = None) -> None:
 def _eva(beginning: Beginning) -> Iterator[None]:
     """
     A's rows are the first principal directions of each module's inputs (Paischer et al. 2024, section 3), all modules with
-    the rank that was asked for (ρ = 1). PEFT reads the examples over and over until the directions stay.
+    the rank that was asked for (ρ = 1). The examples are read over and over until the directions stay, as PEFT's
+    `get_eva_state_dict` does, with its hooks; but that reads all in one call, and here it pauses after every batch.
     """
     from peft.tuners.lora.config import EvaConfig
-    from peft.tuners.lora.eva import get_eva_state_dict
+    from peft.tuners.lora.eva import SVDHook, prepare_layer_inputs_fn_language_modeling
 
-    config, rank = beginning.config(init_lora_weights="eva", eva_config=EvaConfig(rho=1.0)), beginning.values["rank"]
+    model, layers, rank = beginning.model, beginning.layers, beginning.values["rank"]
     inputs = [one for one in beginning.inputs if int(one["attention_mask"].sum()) >= rank]
-    reads = itertools.count(1)
-
-    def read(model: Any, one: Mapping[str, torch.Tensor]) -> None:
-        if next(reads) > settings.MAX_EVA_READS:  # directions that nothing lies in never stay
-            raise PlaygroundError("initialization_eva", rank=rank)
-        model(**one, logits_to_keep=1)
-
     if not inputs:
         raise PlaygroundError("initialization_eva", rank=rank)
-    yield
-    found = get_eva_state_dict(beginning.model, inputs, config, forward_fn=read, show_progress_bar=False)
-    layers = dict(beginning.model.named_modules())
-    for path, directions in found.items():
-        _fill(layers[path], directions)
+    model.eval()
+    with model.disable_adapter():
+        first = _first_readers(model, inputs[0], layers)
+        yield
+        known = {"sim_thresh": EvaConfig().tau, "prepare_layer_inputs_fn": prepare_layer_inputs_fn_language_modeling}
+        hooks = {path: SVDHook(rank, name=path, **known) for path in first.values()}
+        for batch in itertools.islice(itertools.cycle(inputs), settings.MAX_EVA_READS - 1):
+            moving = {path: hook for path, hook in hooks.items() if not hook.converged.all()}
+            for hook in moving.values():
+                hook.model_input = batch["attention_mask"].nonzero()
+            _watched(model, batch, layers, moving)
+            yield
+            if all(hook.converged.all() for hook in hooks.values()):
+                break
+        else:  # directions that nothing lies in never stay
+            raise PlaygroundError("initialization_eva", rank=rank)
+    for path, layer in layers.items():
+        _fill(layer, hooks[first[path]].svd.components_)
+
+
+def _first_readers(model: Any, batch: Mapping[str, torch.Tensor], layers: Mapping[str, Any]) -> dict[str, str]:
+    """For every layer the first one that reads the very same tensor: their directions are the same."""
+    read: dict[str, Any] = {}
+    _watched(model, batch, layers, {path: partial(_note, read, path) for path in layers})
+    return {path: next(other for other, one in read.items() if one is tensor) for path, tensor in read.items()}
+
+
+def _note(read: dict[str, Any], path: str, module: Any, given: tuple[Any, ...], output: Any) -> None:
+    read[path] = given[0]
+
+
+def _watched(
+    model: Any, batch: Mapping[str, torch.Tensor], layers: Mapping[str, Any], hooks: Mapping[str, Callable[..., None]]
+) -> None:
+    """Read a batch while hooks look at what some layers read."""
+    import torch
+
+    handles = [layers[path].register_forward_hook(hook) for path, hook in hooks.items()]
+    try:
+        with torch.no_grad():
+            model(**batch, logits_to_keep=1)
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _loftq(beginning: Beginning) -> Iterator[None]:

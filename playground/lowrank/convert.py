@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from peft import convert_to_lora
 from peft.tuners.tuners_utils import BaseTunerLayer
 
-from playground.adapt.adapters import Adapter, config_json
+from playground.adapt.adapters import Adapter, Record, config_json
 from playground.adapt.attach import attach
 from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
@@ -55,11 +55,29 @@ def converted(base: Base, adapter: Adapter, rank: int) -> Generator[None, None, 
     forget(known)
     if rank not in found:
         config, tensors = yield from _converted(base, adapter, rank)
-        count = sum(tensor.numel() for tensor in tensors.values())
-        record = replace(adapter.record, trainable_parameters=count, bytes=4 * count)
+        record = _record(adapter, rank, sum(tensor.numel() for tensor in tensors.values()))
         plain = config_json(config, base.spec.repository)
         found[rank] = replace(adapter, record=record, config=plain, loaded=tensors, folder=None, checkpoints=())
     return found[rank]
+
+
+def told(adapter: Adapter, rank: int) -> dict[str, Any]:
+    """As the record tells it: what finds the adapter again that was converted, and the rank."""
+    record = adapter.record
+    return {"id": adapter.id, "name": adapter.name, "method": record.method, "task": record.task, "rank": rank}
+
+
+def _record(adapter: Adapter, rank: int, count: int) -> Record:
+    """Of a LoRA of `count` numbers that nobody trained; over the base that the adapter has."""
+    known, values = adapter.record, {"rank": rank, "alpha": rank}
+    if "double_quantization" in known.hyperparameters:  # names the form that QLoRA's base has
+        values["double_quantization"] = known.hyperparameters["double_quantization"]
+    return Record(
+        base=known.base, method="qlora" if known.method == "qlora" else "lora", task=known.task, hyperparameters=values,
+        seed=known.seed, steps=0, trainable_parameters=count,
+        total_parameters=known.total_parameters - known.trainable_parameters + count, bytes=4 * count,
+        questions=list(known.questions), converted=told(adapter, rank),
+    )  # fmt: skip
 
 
 def _converted(base: Base, adapter: Adapter, rank: int) -> Generator[None, None, tuple[Any, dict[str, torch.Tensor]]]:
@@ -115,12 +133,12 @@ class ConvertJob:
 @dataclass(frozen=True)
 class Converted:
     """
-    What is known so far: how many parameters the adapter has as LoRA of a rank, what base, adapter and conversion are worth,
-    in this order, and how the conversion reads the neutral text beside the adapter.
+    What is known so far: the adapter as LoRA of a rank, what base, adapter and conversion are worth, in this order, and how
+    the conversion reads the neutral text beside the adapter.
     """
 
     rank: int
-    parameters: int = 0
+    made: Adapter | None = None
     worth: tuple[Scored, ...] = ()
     apart: Forgetting | None = None
 
@@ -131,7 +149,8 @@ def convert(
     """What is known, again and again, also where it has only paused. Raises PlaygroundError as `converted`."""
     base, whole, done = get_base(job.base), Variant(job.base, job.adapter), Converted(job.rank)
     plain = yield from between(converted(base, job.adapter, job.rank), done)
-    done = replace(done, parameters=plain.record.trainable_parameters)
+    done = replace(done, made=plain)
+    yield done
     variants = (Variant(job.base), whole, replace(whole, edit=AsLora(job.rank)))
     try:
         for variant in variants:

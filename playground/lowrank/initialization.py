@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
@@ -208,8 +208,8 @@ class Map:
         return float(self.values[-1, self.rank - 1])
 
 
-def begun(base_id: str, start: Start, module: str, get_base: Callable[[str], Base]) -> Map:
-    """Let one module begin as a run of seed 0 would, with the method's defaults, and hold its A against W."""
+def begun(base_id: str, start: Start, module: str, get_base: Callable[[str], Base]) -> Generator[None, None, Map]:
+    """Let one module begin as a run of seed 0 would, with the method's defaults, pausing; and hold its A against W."""
     import torch
 
     from playground.adapt.adapters import PREFIX
@@ -219,7 +219,6 @@ def begun(base_id: str, start: Start, module: str, get_base: Callable[[str], Bas
     from playground.lowrank.factors import overlap
     from playground.model.weights import weight_of
     from playground.train.beginning import beginning
-    from playground.train.pauses import finished
 
     chosen = method(start.method)
     values = chosen.complete({"initialization": start.initialization})
@@ -230,8 +229,8 @@ def begun(base_id: str, start: Start, module: str, get_base: Callable[[str], Bas
     with torch.random.fork_rng():
         torch.manual_seed(job.seed)
         model = wrapped(base, config)
-        encoded = [tasks.encode(base.tokenizer, example) for example in job.task.train]
-        finished(beginning(job, base, model, encoded, get_base))
+    encoded = [tasks.encode(base.tokenizer, example) for example in job.task.train]
+    yield from beginning(job, base, model, encoded, get_base)
     a = model.get_submodule(f"{PREFIX}{module}".removesuffix(".")).lora_A["default"].weight.detach()[: values["rank"]]
     weight = weight_of(get_base(base_id).model, module).double()
     own = torch.linalg.svd(a.double().cpu(), full_matrices=False).Vh.T

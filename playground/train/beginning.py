@@ -11,7 +11,7 @@ import torch
 
 from playground.adapt.initialization import READING, Beginning, begin, chosen
 from playground.model.bases import Base
-from playground.train.batches import BATCH, Encoded
+from playground.train.batches import Encoded, by_length
 from playground.train.job import TrainingJob
 
 
@@ -27,8 +27,7 @@ def beginning(
 
 def read(examples: Sequence[Encoded], base: Base) -> list[dict[str, torch.Tensor]]:
     """All examples in batches as a model takes them, like lengths together, padded on the right."""
-    ordered = sorted((ids for ids, _ in examples), key=len)
-    return [_padded(ordered[start : start + BATCH], base) for start in range(0, len(ordered), BATCH)]
+    return [_padded([ids for ids, _ in batch], base) for batch in by_length(examples)]
 
 
 def _padded(batch: Sequence[list[int]], base: Base) -> dict[str, torch.Tensor]:

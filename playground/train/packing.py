@@ -15,6 +15,7 @@ from itertools import takewhile
 from typing import Any
 
 import torch
+from peft.tuners.pvera import PveraLayer
 from torch import nn
 
 from playground.adapt.tasks import IGNORE
@@ -144,9 +145,11 @@ def _reads_alike(tree: Any) -> bool:
 
 
 def drops(tree: nn.Module) -> bool:
-    """Whether a model in training drops something at random."""
+    """Whether a model in training drops something at random, or draws its values as PVeRA does."""
     config: Any = tree.config
     told = any(
         value for name, value in vars(config.get_text_config()).items() if "drop" in name and isinstance(value, float)
     )
-    return told or any(isinstance(module, nn.Dropout) and module.p > 0 for module in tree.modules())
+    return told or any(
+        isinstance(module, PveraLayer) or (isinstance(module, nn.Dropout) and module.p > 0) for module in tree.modules()
+    )

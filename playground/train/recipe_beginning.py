@@ -8,18 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from playground import settings
 from playground.adapt.initialization import chosen
+from playground.train.batches import BATCH
 
 EVA = """\
-ordered = sorted((encode(*row)[0] for row in rows), key=len)
-inputs = []
-for start in range(0, len(ordered), 8):
-    part = ordered[start : start + 8]
+parts, inputs = [[]], []
+for one in sorted((encode(*row)[0] for row in rows), key=len):
+    if parts[-1] and (len(parts[-1]) == SIZE or (len(parts[-1]) + 1) * len(one) > TOKENS):
+        parts.append([])
+    parts[-1].append(one)
+for part in parts:
     ids = [one + [tokenizer.pad_token_id] * (len(part[-1]) - len(one)) for one in part]
     mask = [[1] * len(one) + [0] * (len(part[-1]) - len(one)) for one in part]
     inputs.append({"input_ids": torch.tensor(ids, device=device), "attention_mask": torch.tensor(mask, device=device)})
 initialize_lora_eva_weights(model, inputs)
-"""
+""".replace("SIZE", str(BATCH)).replace("TOKENS", str(settings.MAX_BATCH_TOKENS))
 LOFTQ = """\
 whole = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)
 for path, layer in model.get_base_model().named_modules():

@@ -33,7 +33,7 @@ def loha(base: Base) -> Adapter:
             if "hada" in name:
                 torch.nn.init.normal_(parameter, std=0.3)
     tensors = {name: one.detach().clone() for name, one in get_peft_model_state_dict(model).items()}
-    record = Record(base.id, "lora", "pirate", {}, 0, 7, 1, 1, 4)
+    record = Record(base.id, "loha", "pirate", {}, 0, 7, 1, 1, 4)
     return Adapter("tiny-loha", record, config_json(config, base.spec.repository), tensors)
 
 
@@ -44,7 +44,10 @@ def test_it_is_peft_s_conversion_of_the_whole_model(base: Base, loha: Adapter, r
     assert mine.tensors.keys() == state.keys()
     assert all(torch.equal(mine.tensors[name], one) for name, one in state.items())
     assert set(mine.config["target_modules"]) == config.target_modules
-    assert mine.record.trainable_parameters == sum(one.numel() for one in state.values())
+    count = sum(one.numel() for one in state.values())
+    assert (mine.record.trainable_parameters, mine.record.bytes, mine.record.total_parameters) == (count, 4 * count, count)
+    assert (mine.record.method, mine.record.hyperparameters) == ("lora", {"rank": rank, "alpha": rank})
+    assert (mine.record.steps, mine.record.converted["id"], mine.record.converted["method"]) == (0, "tiny-loha", "loha")
     assert AsLora(rank).applied(base, loha) is mine
     apart = (logits(model_of(base, mine)) - logits(model_of(base, loha))).abs().max()
     assert (apart < 1e-3) == (rank == 4)  # LoHa's product of two rank-2 products has rank 4
@@ -70,4 +73,4 @@ def test_it_is_measured_before_and_after(base: Base, monkeypatch: pytest.MonkeyP
     assert done.apart is not None
     assert not done.apart.differs or abs(done.apart.change) < 1e-4
     assert before.forgetting is None
-    assert done.parameters == adapter.record.trainable_parameters
+    assert done.made.record.trainable_parameters == adapter.record.trainable_parameters

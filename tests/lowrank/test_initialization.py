@@ -24,6 +24,7 @@ from playground.lowrank.initialization import (
     verdicts,
 )  # fmt: skip
 from playground.model.bases import Base
+from playground.train.pauses import finished
 from tests.families import one_thread  # noqa: F401
 
 MODULE = "model.layers.1.self_attn.q_proj"
@@ -32,7 +33,7 @@ NOISE, PISSA, LOFTQ = Start("lora", "random"), Start("lora", "pissa"), Start("ql
 
 def test_pissa_begins_in_ws_strongest_directions_and_noise_does_not(tiny: Base, tiny_forms: Callable[[str], Base]) -> None:
     before = tiny.checksum()
-    found = {start: begun("tiny", start, MODULE, tiny_forms) for start in (NOISE, PISSA, LOFTQ)}
+    found = {start: finished(begun("tiny", start, MODULE, tiny_forms)) for start in (NOISE, PISSA, LOFTQ)}
     values = found[PISSA].values
     assert values.shape == (8, 24)
     assert all(float(values[place, place]) == pytest.approx(1, abs=1e-4) for place in range(8))

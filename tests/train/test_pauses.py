@@ -90,6 +90,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 JOBS: dict[str, Callable[[GetBase, Callable[[str], Adapter]], Iterator[Any]]] = {
     **{name: lambda get, _, name=name: train(job(name, **TRAININGS[name]), get) for name in TRAININGS},  # type: ignore[misc]
+    "eva": lambda get, _: train(job("lora", initialization="eva", rank=4), get),
     "pair": lambda get, _: train_pair(PairJob("tiny", LONG, {"batch_size": 8}, STEPS), get),
     "sweep": lambda get, of: sweep(SweepJob("tiny", of("lora"), (Edit(rank=1), Edit(rank=2)), LONG), get),
     "importance": lambda get, of: importance(get("tiny"), of("prompt_tuning"), LONG.held_out),
@@ -121,7 +122,7 @@ def test_every_job_pauses_between_two_batches(
     assert sum(between) > 4
 
 
-@pytest.mark.parametrize("name", ["lora", "full_fine_tuning", "sweep", "importance", "merging"])
+@pytest.mark.parametrize("name", ["lora", "eva", "full_fine_tuning", "sweep", "importance", "merging"])
 def test_no_batch_has_more_tokens_than_allowed(
     name: str, tiny_forms: GetBase, trained: Callable[[str], Adapter], read: list[int]
 ) -> None:
@@ -185,6 +186,15 @@ def test_a_stop_after_the_first_event_ends_a_training_within_one_batch(name: str
     stopping_events = list(events)
     assert len(read) - before <= 1
     assert isinstance(stopping_events[-1], Ended)
+
+
+def test_a_stop_is_heard_while_a_run_reads_what_it_begins_with(tiny: Base, read: list[int]) -> None:
+    stopping: list[bool] = []
+    events = train(job("lora", initialization="eva", rank=4), lambda _: tiny, lambda: bool(stopping))
+    assert [next(events).event for _ in range(3)] == ["started", "working", "working"]
+    stopping, before = [True], len(read)
+    (ended,) = events
+    assert (ended.event, ended.step, len(read) - before) == ("stopped", 0, 0)
 
 
 def test_a_stop_within_a_step_keeps_the_steps_before(tiny: Base) -> None:

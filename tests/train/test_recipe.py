@@ -204,6 +204,7 @@ def assert_same(found: Any, made: Adapter) -> None:
         ("prompt_tuning", {"virtual_tokens": 4}),
         ("prompt_tuning", {"initialization": "text", "initialization_text": 'Say it\'s "loud"!', "virtual_tokens": 5}),
         ("ia3", {}),
+        ("pvera", {"rank": 8}),  # draws while it is trained
         ("full_fine_tuning", {}),
     ],
     ids=str,

@@ -18,6 +18,7 @@ from playground.ui.compare.asked import mark
 from playground.ui.compare.decoding import summary
 from playground.ui.kit.base import base_name
 from playground.ui.kit.html import card, colour, heading, words
+from playground.ui.kit.methods import beginning_name, method_name
 
 if TYPE_CHECKING:
     from playground.ui.kit.html import Values
@@ -53,15 +54,16 @@ def file_title(summary: Values, language: str) -> str:
 
 
 def plain_title(summary: Values, language: str) -> str:
-    """Method, main hyperparameter and task."""
-    method = summary["method"]
-    dora = summary.get("hyperparameters", {}).get("dora")
-    title = text(language, "pane.dora" if dora else f"methods.{method}.name")
+    """Method, main hyperparameter, how it begins if not with noise, and task."""
+    method, values = summary["method"], summary.get("hyperparameters", {})
+    title = method_name(method, values, language)
     if form_of(summary):
         title += " · " + text(language, f"formats.{form_of(summary)}")
     symbol, name = MAIN_HYPERPARAMETER.get(method, ("", ""))
-    if name in summary.get("hyperparameters", {}):
-        title += f" {symbol} = {number(language, summary['hyperparameters'][name])}"
+    if name in values:
+        title += f" {symbol} = {number(language, values[name])}"
+    if begins := beginning_name(values, language) or summary.get("undone"):
+        title += f" {begins}"
     if method == "base" or not summary.get("task"):
         return title
     return title + " · " + text(language, f"tasks.{summary['task']}.name")
@@ -117,8 +119,8 @@ def pane_card(pane: Values, frame: Values, language: str) -> str:
 
 def cost(pane: Values, language: str) -> str:
     """
-    `460,800 trained · 0.34 % · 1.8 MB`, or that nothing was trained; of an adapter that was cut, what is left; of a mix that
-    it was not trained; of fewer bits how many, and how they are had.
+    `460,800 trained · 0.34 % · 1.8 MB`, or that nothing was trained; of an adapter that was cut, what is left; of a mix or
+    a conversion that it was not trained; of fewer bits how many, and how they are had.
     """
     form = form_of(pane)
     if form:
@@ -133,7 +135,7 @@ def cost(pane: Values, language: str) -> str:
     if not pane["trainable_parameters"]:
         return text(language, "pane.few_shot" if pane["method"] == "few_shot" else "pane.nothing_trained")
     count, share = number(language, pane["trainable_parameters"]), percent(language, pane["percent"])
-    key = "pane.cost_mixed" if pane.get("mixed") else "pane.cost"
+    key = "pane.cost_mixed" if pane.get("mixed") else "pane.cost_converted" if pane.get("converted") else "pane.cost"
     return text(language, key, count=count, percent=share, size=size(language, pane["bytes"]))
 
 

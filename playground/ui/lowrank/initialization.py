@@ -24,6 +24,7 @@ from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import machine
 from playground.ui.kit.lab import Lab
+from playground.ui.kit.methods import start_name
 from playground.ui.kit.sections import Section, progress
 from playground.ui.kit.wording import html
 from playground.ui.lowrank import initialization_html as drawn
@@ -81,7 +82,7 @@ class Cards:
             for _ in run.changes():
                 if run.error:
                     raise run.error
-                if run.events and not run.replaced:
+                if run.events and run.events[-1] and not run.replaced:
                     yield self._mapped(run.events[-1], language)
         except PlaygroundError as error:
             yield {self.said: alarm(error.message(language)), self.map: gr.update(visible=False)}
@@ -191,7 +192,7 @@ def named(path: str, language: str) -> str:
 
 
 def kinds(language: str) -> list[tuple[str, str]]:
-    return [(drawn.named(one, language), one) for one in actions.KINDS]
+    return [(start_name(one, language), one) for one in actions.KINDS]
 
 
 def build(lab: Lab) -> None:

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from playground.adapt.initialization import NAMES, RANDOM
+from playground.adapt.initialization import RANDOM
 from playground.locales import listed, number, seconds, significant, text, written
 from playground.lowrank.initialization import SEEDS, STARTS, STEPS, Start, verdicts
 from playground.plots.lowrank.initialization import Panel, panels
 from playground.ui.kit.html import words
+from playground.ui.kit.methods import start_name
 from playground.ui.kit.sections import soft
 
 if TYPE_CHECKING:
@@ -70,13 +71,7 @@ def standing(race: Race, language: str) -> str:
 
 def title(start: Start, language: str) -> str:
     """LoRA · PiSSA."""
-    return f"{text(language, f'methods.{start.method}.name')} · {named(start.initialization, language)}"
-
-
-def named(initialization: str, language: str) -> str:
-    """A proper name as it is."""
-    key = f"initialization.{initialization}"
-    return NAMES[initialization] if initialization not in ("random", "orthogonal") else text(language, key)
+    return f"{text(language, f'methods.{start.method}.name')} · {start_name(start.initialization, language)}"
 
 
 def _panel(race: Race, start: Start, found: Verdict | None, language: str) -> Panel:

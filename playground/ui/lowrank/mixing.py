@@ -15,7 +15,7 @@ import gradio as gr
 from playground import locales
 from playground.actions import mixing
 from playground.actions.adapters import described, download
-from playground.actions.mixing import ANSWERS, MIX, SCORES
+from playground.actions.mixing import ANSWERS, MIX, SCORES, SPREAD
 from playground.errors import PlaygroundError
 from playground.lowrank.mix import COUNT, RULES
 from playground.ui.compare.lab import Answers
@@ -180,6 +180,8 @@ class Cards:
             self.at.after: gr.update(visible=True),
             self.at.download: gr.update(value=path),
             self.at.scores: "",
+            self.at.again: gr.update(visible=mixing.draws(done.adapter.record.mix)),
+            self.at.spread: "",
         }
 
     def attach(self, asked: Asked) -> Iterator[Changes]:
@@ -195,6 +197,8 @@ class Cards:
                 yield from SAID.follow(answers, asked.key, asked.language, self.at.notice, self.at.panes)
             if scored := session.runs.get(SCORES):
                 yield from self._scored(scored, asked)
+            if spread := session.runs.get(SPREAD):
+                yield from self._spread(spread, asked)
 
     def score(self, asked: Asked) -> Iterator[Changes]:
         """Every task of the adapters: the base, each alone, and the latest mix."""
@@ -207,6 +211,30 @@ class Cards:
             yield {self.at.scores: alarm(error.message(asked.language))}
             return
         yield from self._scored(run, asked)
+
+    def again(self, asked: Asked) -> Iterator[Changes]:
+        """The latest mix from three seeds, beside the exact sum."""
+        done = mixing.latest_mix(asked.key)
+        try:
+            if done is None:
+                raise PlaygroundError("mix_first")
+            run = mixing.start_spread(asked.key, done.adapter.id)
+        except PlaygroundError as error:
+            yield {self.at.spread: alarm(error.message(asked.language))}
+            return
+        yield from self._spread(run, asked)
+
+    def _spread(self, run: Run, asked: Asked) -> Iterator[Changes]:
+        done = mixing.latest_mix(asked.key)
+        if done is None or run.job != done.adapter.id:
+            return
+
+        def changes(run: Run) -> Changes:
+            found = run.events[-1] if run.events else None
+            standing = "" if run.state == "finished" else sections.progress(run, asked.language)
+            return {self.at.spread: standing + (drawn.spread(found, asked.language) if found else "")}
+
+        yield from sections.watch(run, self.at.spread, changes)
 
     def _scored(self, run: Run, asked: Asked) -> Iterator[Changes]:
         done = mixing.latest_mix(asked.key)
@@ -243,11 +271,12 @@ def build(lab: Lab) -> None:
     at.show.input(handler(cards.map), inputs, at.map, **late)
     ruled = [at.rule.input, *(one.input for one in at.weights.values())]
     gr.on(ruled, handler(cards.ruled), inputs, [at.ruled, *at.settings.values()], **late)
-    mixed = [at.notice, at.panes, at.made, at.after, at.download, at.scores]
+    mixed = [at.notice, at.panes, at.made, at.after, at.download, at.scores, at.again, at.spread]
     pressed = [at.go.click, at.prompt.submit]
     gr.on(pressed, handler(cards.mix), inputs, mixed, trigger_mode="multiple", **STREAM)
     at.score.click(handler(cards.score), inputs, [at.scores, at.stop], **STREAM)
     at.stop.click(lambda key: SESSIONS.stop(key, SCORES), lab.visitor, None, **HIDDEN)
+    at.again.click(handler(cards.again), inputs, at.spread, **STREAM)
     SAID.wire(at.panes, lab.base, {name: at.controls[name] for name in ASKED})
     shown = list(dict.fromkeys([at.adapters, *follows, *mixed, at.stop]))
     section = Section(controls, shown, cards.draw, cards.attach, offered=[at.adapters], pressed=pressed, run=cards.press)

@@ -46,6 +46,8 @@ class Layout:
     score: gr.Button
     stop: gr.Button
     scores: gr.HTML
+    again: gr.Button  # from other seeds; there where the mix drew
+    spread: gr.HTML
 
     @property
     def controls(self) -> dict[str, Any]:
@@ -82,11 +84,11 @@ def layout(lab: Lab) -> tuple[Layout, Place]:
                 notice, made = html("", elem_id="mix-notice"), html("", elem_id="mix-made")
                 after, below = _after(lab.wording)
         panes = make(html, {"value": lambda lang: sections.soft(lang, "mix.empty")}, elem_id="mix-panes")
-        scores = html("", elem_id="mix-scores")
+        scores, spread = html("", elem_id="mix-scores"), html("", elem_id="mix-spread")
         make(html, {"value": stacking}, elem_id="mix-how")
     return Layout(
         adapters=adapters, show=show, map=shown, weights=weights, rule=rule, ruled=ruled, settings=settings, prompt=prompt,
-        go=go, notice=notice, panes=panes, made=made, after=after, scores=scores, **below,
+        go=go, notice=notice, panes=panes, made=made, after=after, scores=scores, spread=spread, **below,
     ), place  # fmt: skip
 
 
@@ -97,7 +99,8 @@ def _after(wording: Wording) -> tuple[gr.Column, dict[str, Any]]:
         download = wording.make(gr.DownloadButton, {"label": "train.download"}, elem_id="mix-download", **look)
         score = chip(wording, "mix.score", "mix-score")
         stop = chip(wording, "score.stop", "mix-stop", visible=False)
-    return after, {"download": download, "score": score, "stop": stop}
+        again = chip(wording, "mix.spread", "mix-again", visible=False)
+    return after, {"download": download, "score": score, "stop": stop, "again": again}
 
 
 def _weight(wording: Wording, name: str) -> gr.Slider:

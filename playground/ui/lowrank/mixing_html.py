@@ -15,14 +15,14 @@ from playground import locales
 from playground.lowrank.mix import RULES
 from playground.plots.lowrank import mixing as plots
 from playground.ui.compare.panes import pane_colour, pane_title
-from playground.ui.kit import links
 from playground.ui.kit.html import folded, words
 from playground.ui.kit.sections import soft
-from playground.ui.lowrank.pieces import small
+from playground.ui.lowrank.pieces import small, to_compare
 
 if TYPE_CHECKING:
     from playground.actions.mixing import Made, Scoring
     from playground.lowrank.interference import Interference
+    from playground.lowrank.spread import Spread
     from playground.ui.kit.html import Values
 
 EXACT = 1e-4  # float32 rounds
@@ -67,10 +67,14 @@ def made(done: Made, prompt: str, panes: Sequence[Values], language: str) -> str
     adapter = done.adapter
     rank, size = adapter.record.hyperparameters["rank"], locales.size(language, adapter.record.bytes)
     said = words(language, "mix.made", name=adapter.name, rank=locales.number(language, rank), size=size)
-    own = {one["id"]: pane_title(one, language) for one in panes if one.get("own")}
-    query = links.write({"base": adapter.record.base, "prompt": prompt, "panes": [one["id"] for one in panes], "own": own})
-    way = f'<a class="pp-here" href="?lang={language}&amp;{escape(query)}">{words(language, "mix.compare")}</a>'
-    return f'<p class="pp-conclusion">{said} {_apart(done.distance, language)}</p><p class="pp-ways">{way}</p>'
+    said = f"{said} {_apart(done.distance, language)}{_stacked(adapter.record.mix, language)}"
+    return f'<p class="pp-conclusion">{said}</p>' + to_compare("mix.compare", adapter.record.base, prompt, panes, language)
+
+
+def _stacked(mix: Values, language: str) -> str:
+    """That a plain sum is what PEFT gives with all of them active at once, where it is one."""
+    plain = mix["rule"] == "cat" and all(one["weight"] == 1 for one in mix["adapters"])
+    return " " + words(language, "mix.stacked") if plain else ""
 
 
 def _apart(distance: float, language: str) -> str:
@@ -116,6 +120,23 @@ def _left(subject: Scoring, found: Any, language: str) -> str:
 def _score(found: Any, task: str, pane: str) -> float | None:
     score: float | None = getattr(found.get((task, pane)), "score", None)
     return score
+
+
+def spread(found: Spread, language: str) -> str:
+    """Of each task the losses of the seeds and of the exact sum, and whether these lie farther apart."""
+    said = []
+    for task, one in found.verdicts().items():
+        losses = locales.listed(language, [locales.number(language, value, 3) for value in one.seeds])
+        seeds = locales.listed(language, [locales.number(language, seed) for seed in found.seeds])
+        figures = {
+            "difference": locales.significant(language, abs(one.difference)),
+            "exact": locales.number(language, one.exact, 3),
+        }
+        values = {"task": locales.text(language, f"tasks.{task}.name"), "losses": losses, "seeds": seeds, **figures}
+        said.append(locales.text(language, "mix.spread.said", **values))
+        key = f"mix.spread.{'differs' if one.differs else 'noise'}"
+        said.append(locales.text(language, key, spread=locales.significant(language, one.spread), **values))
+    return f'<p class="pp-outcome">{escape(" ".join(said))}</p>' if said else ""
 
 
 def stacking(language: str) -> str:

@@ -61,7 +61,7 @@ def drawn(language: str) -> str:
     count = locales.number(language, len(MORE))
     left_out = "".join(f"<li>{words(language, f'methods.left_out.{one}')}</li>" for one in LEFT_OUT)
     return (
-        f'<details class="pp-more"><summary>{words(language, "train.more_methods", count=count)}</summary>{groups}'
+        f'<details class="pp-methods"><summary>{words(language, "train.more_methods", count=count)}</summary>{groups}'
         f'<p class="pp-soft pp-small">{words(language, "train.left_out", count=len(LEFT_OUT))}</p>'
         f'<ul class="pp-soft pp-small">{left_out}</ul></details>'
     )

@@ -16,6 +16,7 @@ from playground.plots.race import colours, curves
 from playground.ui.compare.panes import MAIN_HYPERPARAMETER, plain_title
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import Values, heading, words
+from playground.ui.kit.methods import beginning_name
 from playground.ui.kit.sections import soft
 from playground.ui.train.more import choice
 from playground.ui.train.status import base_and_seed, gave_way, status_line, training_status
@@ -33,10 +34,11 @@ def named(method_id: str, values: Values, language: str) -> str:
     chosen = METHODS[method_id]
     complete = chosen.complete(values)
     _, main = MAIN_HYPERPARAMETER.get(method_id, ("", ""))
+    said = (main, "dora", "initialization" if beginning_name(complete, language) else "")
     other = [
         _setting(bound, complete[bound.name], language)
         for bound in chosen.hyperparameters
-        if bound.name not in (main, "dora") and complete[bound.name] != bound.default
+        if bound.name not in said and complete[bound.name] != bound.default
     ]
     return " · ".join([plain_title({"method": method_id, "hyperparameters": complete}, language), *other])
 

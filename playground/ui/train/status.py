@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from playground.actions.catalogue import count_parameters
 from playground.actions.train import ENDED
-from playground.adapt.initialization import NAMES, chosen
 from playground.errors import PlaygroundError
 from playground.locales import counted, number, percent, seconds, size, text
 from playground.train.job import SAMPLE_TOKENS
@@ -18,6 +17,7 @@ from playground.ui.compare.panes import pane_title, plain_title
 from playground.ui.kit.base import base_name
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import card, colour, queued, words
+from playground.ui.kit.methods import beginning_name
 
 if TYPE_CHECKING:
     from playground.ui.kit.html import Values
@@ -115,7 +115,7 @@ def _beginning(view: Values, language: str) -> list[str]:
     """What an initialization took of a run's time, if it took any."""
     if not view.get("beginning"):
         return []
-    time, name = seconds(language, view["beginning"]), NAMES[chosen(view["hyperparameters"])]
+    time, name = seconds(language, view["beginning"]), beginning_name(view["hyperparameters"], language)
     return [text(language, "status.beginning", name=name, time=time)]
 
 

@@ -150,6 +150,14 @@ def test_the_recorded_comparisons_are_drawn_whole(opening: Any, language: Any) -
     [
         ({}, "LoRA r = 8 · pirate"),
         ({"method": "qlora", "task": "json"}, "QLoRA r = 8 · JSON"),
+        ({"hyperparameters": {"rank": 8, "dora": True}}, "DoRA r = 8 · pirate"),
+        ({"hyperparameters": {"rank": 8, "rate_ratio": 1.0, "initialization": "random"}}, "LoRA r = 8 · pirate"),
+        ({"hyperparameters": {"rank": 8, "rate_ratio": 16.0}}, "LoRA+ r = 8 · pirate"),
+        ({"hyperparameters": {"rank": 8, "initialization": "pissa"}}, "LoRA r = 8 PiSSA · pirate"),
+        ({"hyperparameters": {"rank": 8, "dora": True, "initialization": "orthogonal"}}, "DoRA r = 8 orthogonal · pirate"),
+        ({"undone": "OLoRA"}, "LoRA r = 8 OLoRA · pirate"),  # of an upload
+        ({"method": "qlora", "hyperparameters": {"rank": 4, "initialization": "loftq"}}, "QLoRA r = 4 LoftQ · pirate"),
+        ({"method": "prompt_tuning", "hyperparameters": {"initialization": "text"}}, "Prompt tuning · pirate"),
         ({"method": "ia3", "hyperparameters": {}}, "IA3 · pirate"),
         ({"method": "few_shot", "hyperparameters": {"examples": 4}}, "Few-shot k = 4 · pirate"),
         ({"task": "own"}, "LoRA r = 8 · own data"),

@@ -145,6 +145,26 @@ def test_every_task_is_scored_alone_and_mixed(two: Any, monkeypatch: pytest.Monk
     assert "pirate: 0 % alone, 0 % mixed. JSON: 0 % alone, 0 % mixed." in shown.replace("\N{NO-BREAK SPACE}", " ")
 
 
+def test_a_mix_that_draws_has_its_seed_in_its_name_and_is_measured_from_three(
+    two: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, lora, second = two
+    at, both = cards().at, asked(key, [lora.id, second.id], rule="dare_linear", density=0.5, seed=3)
+    shown = last(cards().mix(both))
+    assert "pirate 1 + JSON 1 · DARE (seed 3)" in shown[at.made]
+    assert shown[at.again]["visible"]
+    whole = tasks.task
+    monkeypatch.setattr(tasks, "task", lambda one: replace(whole(one), held_out=whole(one).held_out[:1]))
+    told = last(cards().again(both))[at.spread]
+    assert "with seeds 3, 4 and 5" in told
+    assert [task in told for task in ("pirate: held-out loss", "JSON: held-out loss")] == [True, True]
+    assert told.count("The rules differ by") == 2
+    assert last(cards().attach(both))[at.spread] == told  # after a reload
+    exact = last(cards().mix(asked(key, [lora.id, second.id])))
+    assert (exact[at.again]["visible"], exact[at.spread]) == (False, "")
+    assert text("en", "mix.stacked") in exact[at.made]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_cannot_be_mixed_is_said_where_it_was_asked(two: Any, language: str) -> None:
     key, lora, _ = two
