@@ -46,9 +46,7 @@ class Rule:
 
     def scaled(self, values: Values) -> float:
         """Its alpha, or the one that scales as the uniform alpha and rank do."""
-        if self.alpha is not None:
-            return self.alpha
-        return alike(values, self.rank)
+        return alike(values, self.rank) if self.alpha is None else self.alpha
 
 
 def alike(values: Values, rank: int) -> float:
@@ -114,7 +112,8 @@ def patterns(paths: Iterable[str], found: Mapping[Module, Rule], values: Values)
     for path in sorted(paths, key=lambda path: (layer_of(path) or 0, path)):
         rule = found.get((kind_of(path), layer_of(path)))
         if rule:
-            head, number, tail = LAYERED.fullmatch(path).groups() if layer_of(path) is not None else (path, "", "")  # type: ignore[union-attr]
+            layered = LAYERED.fullmatch(path)
+            head, number, tail = layered.groups() if layered else (path, "", "")
             groups.setdefault((head, tail, rule.rank, rule.scaled(values)), []).append(number)
     named = {
         head + (numbers[0] if len(numbers) == 1 else f"({'|'.join(numbers)})") + tail: (rank, alpha)
@@ -132,13 +131,14 @@ def written(ranks: Mapping[Module, int]) -> str:
     layers: dict[tuple[bool, int, str], list[int]] = {}
     for (name, layer), rank in ranks.items():
         layers.setdefault((layer is None, rank, name), []).extend([] if layer is None else [layer])
-    alike: dict[tuple[bool, int, str], list[str]] = {}
+    shared: dict[tuple[bool, int, str], list[str]] = {}
     for (outside, rank, name), numbers in sorted(layers.items(), key=lambda one: one[0][:2]):
-        alike.setdefault((outside, rank, _spans(numbers)), []).append(name)
-    return "; ".join(
-        f"{' '.join(filter(None, [','.join(those) if spans == '' or len(those) < len(names) else '', spans]))}: {rank}"
-        for (_, rank, spans), those in alike.items()
-    )
+        shared.setdefault((outside, rank, _spans(numbers)), []).append(name)
+    parts = []
+    for (_, rank, spans), those in shared.items():
+        named = [] if spans and len(those) == len(names) else [",".join(those)]
+        parts.append(f"{' '.join([*named, spans]).strip()}: {rank}")
+    return "; ".join(parts)
 
 
 def _spans(numbers: Iterable[int]) -> str:
