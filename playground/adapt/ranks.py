@@ -106,7 +106,7 @@ def _check(rule: Rule, modules: Collection[Module]) -> None:
         )
 
 
-def patterns(paths: Iterable[str], found: Mapping[Module, Rule], values: Values) -> dict[str, dict[str, Any]]:
+def patterns(paths: Iterable[str], found: Mapping[Module, Rule], values: Values) -> dict[str, Any]:
     """PEFT's `rank_pattern` and `alpha_pattern` for modules by their paths: one for those that differ in layers only."""
     groups: dict[tuple[str, str, int, float], list[str]] = {}
     for path in sorted(paths, key=lambda path: (layer_of(path) or 0, path)):

@@ -108,7 +108,7 @@ def test_ranks_that_are_written_come_back(drawn: list[int]) -> None:
     told = dict(zip(MODULES, drawn, strict=True))
     text = ranks.written(told)
     assert {module: rank for module, (rank, _) in given_to(text).items()} == told
-    assert len(text) <= ranks.RANKS.maximum  # type: ignore[operator]
+    assert len(text) <= ranks.RANKS.maximum
 
 
 def test_what_all_modules_of_some_layers_have_is_written_without_their_names() -> None:

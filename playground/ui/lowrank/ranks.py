@@ -147,8 +147,9 @@ def every(found: Mapping[str, Ranks], language: str) -> str:
 
 def outcome(view: Values, language: str) -> str:
     """Both as in Train's race, and the way to compare what they have learned."""
-    parts = (race_html.run_line, race_html.chart, lambda *shown: race_html.standings(*shown, buttons=False), race_html.said)
-    return "".join([*(part(view, language) for part in parts), _compare(view, language)])
+    table = race_html.standings(view, language, buttons=False)
+    drawn = [race_html.run_line(view, language), race_html.chart(view, language), table, race_html.said(view, language)]
+    return "".join([*drawn, _compare(view, language)])
 
 
 def _compare(view: Values, language: str) -> str:

@@ -16,7 +16,7 @@ from playground.adapt.methods import method
 from playground.errors import PlaygroundError
 from playground.lowrank.findings import ranks_of
 from playground.lowrank.ranks import Ranks, suggestion
-from playground.lowrank.updates import split
+from playground.lowrank.updates import split, updates
 from playground.model.bases import Base
 from playground.train import scoring
 from playground.ui.lowrank.ranks import Fold
@@ -139,7 +139,15 @@ def test_what_has_no_factors_is_refused_in_words(own: Any) -> None:
         assert "pp-error" in changes[shown.status]
 
 
-def test_the_ranks_are_drawn_soundly_in_both_languages(varied: Any) -> None:
-    key, adapter = varied
+def test_the_ranks_that_would_have_been_enough_are_drawn_for_every_module(own: Any, tiny_here: Base) -> None:
+    key, lora, soft = own
     shown = fold()
-    assert_laws(lambda language: [shown.draw(Chosen(key, language, adapter.id))[shown.shown]])
+    found = ranks_of(tiny_here, lora)
+    told = Page(shown.draw(Chosen(key, "en", lora.id))[shown.shown])
+    assert told.count("td") == len(found) == len(updates(tiny_here, lora))
+    least, most = (one(each.suggested for each in found.values()) for one in (min, max))
+    assert f"Rank {least} to {most} holds 99" in told.text
+    assert_laws(lambda language: [shown.draw(Chosen(key, language, lora.id))[shown.shown]])
+    refused = shown.draw(Chosen(key, "es", soft.id))
+    assert "pp-error" in refused[shown.shown]
+    assert shown.train not in refused
