@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from playground.adapt import initialization, tasks
+from playground.adapt import initialization, ranks, tasks
 from playground.adapt.targets import IA3_FEEDFORWARD, IA3_TARGETS, targeted, used_as
 from playground.errors import PlaygroundError
 from playground.model.architecture import Linear, described
@@ -27,10 +27,11 @@ def lora_config(base: Base, values: Values) -> PeftConfig:
 
     layers = targeted(base.architecture, values["targets"])
     initialization.check(base, values, layers)
-    names = names_of(base, layers)
+    names, own = names_of(base, layers), ranks.own(layers, values)
     return LoraConfig(
         task_type="CAUSAL_LM",
         **initialization.shape(values),
+        **(ranks.patterns(_paths_of(base, layers), own, values) if own else {}),
         target_modules=names,
         fan_in_fan_out=_transposed(base, names),
         lora_dropout=values["dropout"],

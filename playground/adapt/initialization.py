@@ -70,6 +70,8 @@ def check(base: Base, values: Values, layers: Sequence[Any]) -> None:
     """Raises PlaygroundError if `layers`, those that are adapted, cannot begin as is asked for."""
     kind, rank = chosen(values), values["rank"]
     name = NAMES.get(kind, kind)
+    if kind != RANDOM and values.get("ranks", "").strip():
+        raise PlaygroundError("initialization_ranks", name=name)
     if kind in SUBTRACTED and values["dropout"]:
         raise PlaygroundError("initialization_dropout", name=name)
     if kind in SUBTRACTED and values["dora"]:  # PEFT's conversion leaves DoRA's magnitudes out

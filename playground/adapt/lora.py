@@ -6,15 +6,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from playground.adapt import configs, initialization
-from playground.adapt.method import Method, Values, adapted, alpha, batch_size, learning_rate, rank, targets
+from playground.adapt import configs, initialization, ranks
+from playground.adapt.method import Method, Values, adapted, batch_size, learning_rate, targets
 from playground.adapt.targets import targeted
 from playground.bounds import Bound
 from playground.model.architecture import Architecture, Linear
 
-LORA = (rank(8), learning_rate(1e-2, 1e-1))
+LORA = (ranks.RANK, learning_rate(1e-2, 1e-1))
 LORA_ADVANCED = (
-    alpha(16),
+    ranks.ALPHA,
+    ranks.RANKS,
     targets(),
     Bound("dropout", 0.0, 0.0, 0.5, advanced=True),
     Bound("rslora", False, advanced=True),
@@ -28,9 +29,13 @@ def factors(layer: Linear, values: Values) -> int:
 
 
 def count_lora(architecture: Architecture, values: Values) -> int:
-    """r x (in + out) a layer (Hu et al. 2021, section 4.1), plus a magnitude per output row for DoRA (Liu et al. 2024)."""
+    """
+    r x (in + out) a layer (Hu et al. 2021, section 4.1), r being its own where it has one, plus a magnitude per output row
+    for DoRA (Liu et al. 2024).
+    """
     layers = targeted(architecture, values["targets"])
-    found = sum(layer.count * factors(layer, values) for layer in layers)
+    own = {module: {"rank": rule.rank} for module, rule in ranks.own(layers, values).items()}
+    found = sum(factors(layer, own.get((layer.name, place), values)) for layer in layers for place in layer.places)
     magnitudes = sum(layer.count * layer.outputs for layer in layers) if values.get("dora") else 0
     return found + magnitudes + count_biases(architecture, values)
 

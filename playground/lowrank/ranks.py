@@ -80,14 +80,20 @@ def median(beta: float) -> float:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """The suggested ranks of all modules: their parameters, and the uniform rank that costs no more."""
+    """
+    The suggested ranks of all modules: what LoRA with them trains, what with the ranks that they have now; and the uniform
+    rank that trains as nearly as possible as much, and how much that is.
+    """
 
     parameters: int
     now: int
     uniform: int
+    evenly: int
 
 
 def suggestion(found: Sequence[Ranks]) -> Suggestion:
-    """Of all modules together."""
-    parameters = sum(one.suggested * one.side for one in found)
-    return Suggestion(parameters, sum(one.rank * one.side for one in found), parameters // sum(one.side for one in found))
+    """Of all modules together; of two uniform ranks that are as near the lower one."""
+    parameters, now = sum(one.suggested * one.side for one in found), sum(one.rank * one.side for one in found)
+    side = sum(one.side for one in found)
+    uniform = math.ceil(parameters / side - 0.5)
+    return Suggestion(parameters, now, uniform, uniform * side)

@@ -4,12 +4,11 @@ What counting needs to know of a model: its width, its linear layers, its total;
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from playground.model.modules import FUSED, kind_of, linear_layers, norms, roles, sides
+from playground.model.modules import FUSED, kind_of, layer_of, linear_layers, norms, roles, sides
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -23,7 +22,8 @@ OUTSIDE = "outside"  # of the layers, such as the projections around OPT-350m's
 class Linear:
     """
     `count` linear layers of the same name and shape; the weight is (outputs, inputs). `used_as` is what they are for, in
-    the names that Llama and BLOOM have for it (see `modules.roles`), where they have another name.
+    the names that Llama and BLOOM have for it (see `modules.roles`), where they have another name. `layers` are the numbers
+    of the layers that they lie in, None outside of them, where these are not 0, 1, … as many as there are.
     """
 
     name: str
@@ -32,10 +32,16 @@ class Linear:
     count: int
     bias: bool = False
     used_as: str = ""
+    layers: tuple[int | None, ...] = ()
 
     @property
     def role(self) -> str:
         return self.used_as or self.name
+
+    @property
+    def places(self) -> tuple[int | None, ...]:
+        """The number of the layer that each of them lies in."""
+        return self.layers or tuple(range(self.count))
 
 
 @dataclass(frozen=True)
@@ -169,8 +175,13 @@ def beyond_peft(model: PreTrainedModel) -> set[str]:
 
 def architecture_of(model: PreTrainedModel) -> Architecture:
     """The same description read from a loaded model (linear layers inside the decoder, not the output head)."""
-    kinds = Counter(described(model).values())
-    linears = tuple(replace(one, count=count) for one, count in kinds.items())
+    kinds: dict[Linear, list[int | None]] = {}
+    for path, one in described(model).items():
+        kinds.setdefault(one, []).append(layer_of(path))
+    linears = tuple(
+        replace(one, count=len(places), layers=() if places == [*range(len(places))] else tuple(places))
+        for one, places in kinds.items()
+    )
     embeddings: Any = model.get_input_embeddings()
     width = embeddings.weight.shape[1]
     packed = {id(p) for p in model.parameters() if type(p).__name__ == "Params4bit"}  # bitsandbytes: two weights a byte

@@ -41,6 +41,8 @@ METHODS = {
     "lora with biases": ("lora", {"bias": "lora_only"}),
     "dora": ("lora", {"dora": True}),
     "rslora": ("lora", {"rslora": True}),
+    "lora with ranks by layer": ("lora", {"ranks": "q_proj 0: 2/6; 1: 5"}),
+    "rslora with ranks by layer": ("lora", {"rslora": True, "ranks": "v_proj: 3", "targets": "attention"}),
     "ia3": ("ia3", {}),
 }
 every_method = pytest.mark.parametrize(("method_id", "values"), METHODS.values(), ids=METHODS)

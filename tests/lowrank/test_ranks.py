@@ -36,9 +36,16 @@ def test_directions_that_stand_out_of_noise_are_counted(shape: tuple[int, int]) 
     assert noise_rank(together, shape) == 3
 
 
-def test_the_uniform_rank_costs_no_more_than_the_suggested_ones() -> None:
+def test_the_uniform_rank_is_the_one_nearest_in_parameters() -> None:
     found = [ranks([5.0, 0.1, 0.0, 0.0], (64, 64)), ranks([2.0, 2.0, 2.0, 2.0], (64, 32))]
     assert [one.suggested for one in found] == [1, 4]
-    told = suggestion(found)
-    assert (told.parameters, told.now) == (128 + 4 * 96, 4 * 128 + 4 * 96)
-    assert told.uniform * (128 + 96) <= told.parameters < (told.uniform + 1) * (128 + 96)
+    told, side = suggestion(found), 128 + 96
+    assert (told.parameters, told.now) == (128 + 4 * 96, 4 * 128 + 4 * 96)  # 512, which is 2.29 of each
+    assert (told.uniform, told.evenly) == (2, 2 * side)
+    more = suggestion([*found, ranks([2.0, 2.0, 2.0, 2.0], (64, 64))])  # 1024 of 352, which is 2.91 of each
+    assert (more.uniform, more.evenly) == (3, 3 * (side + 128))
+
+
+def test_of_two_uniform_ranks_that_are_as_near_the_lower_one_is_taken() -> None:
+    found = [ranks([1.0] * rank, (8, 8)) for rank in (1, 2)]
+    assert suggestion(found).uniform == 1

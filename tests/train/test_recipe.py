@@ -197,6 +197,7 @@ def assert_same(found: Any, made: Adapter) -> None:
     [
         ("lora", {"rank": 3, "targets": "all_linear", "dropout": 0.2}),
         ("lora", {"dora": True, "rslora": True, "batch_size": 2, "learning_rate": 3e-3}),
+        ("lora", {"ranks": "q_proj 0: 2/6; 1: 5", "targets": "attention"}),
         ("lora", {"initialization": "pissa"}),
         ("lora", {"initialization": "olora", "targets": "all_linear", "rslora": True, "rank": 3}),
         ("lora", {"initialization": "eva", "dropout": 0.2}),

@@ -11,6 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from playground.actions.compare import Question, answered
+from playground.adapt.ranks import span
 from playground.formats.registry import format_of
 from playground.locales import NO_BREAK, counted, number, percent, significant, size, text, trimmed
 from playground.model.catalogue import is_simulated, split_id
@@ -61,7 +62,8 @@ def plain_title(summary: Values, language: str) -> str:
         title += " · " + text(language, f"formats.{form_of(summary)}")
     symbol, name = MAIN_HYPERPARAMETER.get(method, ("", ""))
     if name in values:
-        title += f" {symbol} = {number(language, values[name])}"
+        ends = span(values) if name == "rank" else (values[name],)  # modules may have ranks of their own
+        title += f" {symbol} = {'–'.join(dict.fromkeys(number(language, one) for one in ends))}"
     if begins := beginning_name(values, language) or summary.get("undone"):
         title += f" {begins}"
     if method == "base" or not summary.get("task"):

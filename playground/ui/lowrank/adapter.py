@@ -63,8 +63,8 @@ def build(lab: Lab, above: Mapping[str, Any]) -> None:
         knobs=less.knobs, prompt=less.prompt, left_out=prompt.left_out, inside=inside,
     )  # fmt: skip
     overlap.wire(pair, shared)
-    ranks.wire(enough, shared)
     attaching = (
+        ranks.wire(enough, shared),
         edits.wire(shared, less),
         repair.wire(fix, shared),
         convert.wire(as_lora, shared),

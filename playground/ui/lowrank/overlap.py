@@ -158,6 +158,8 @@ def in_words(pair: Pair, one: Adapter, other: Adapter, figures: Mapping[str, flo
 def same_start(one: Record, other: Record) -> bool:
     """Whether both began with the very same A. Of an uploaded adapter, which has no versions, the seed is hearsay."""
     shared = [getattr(one, name) == getattr(other, name) for name in ("base", "method", "seed", "versions")]
-    shaped = [one.hyperparameters.get(name) == other.hyperparameters.get(name) for name in ("rank", "targets")]
+    shaped = [
+        one.hyperparameters.get(name, "") == other.hyperparameters.get(name, "") for name in ("rank", "targets", "ranks")
+    ]
     shaped += [chosen(one.hyperparameters) == chosen(other.hyperparameters)]
     return bool(one.versions) and all((*shared, *shaped))

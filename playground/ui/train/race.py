@@ -7,7 +7,7 @@ What is shown comes from the racers' events, so a page that is opened later show
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,15 +77,7 @@ class Race:
 
     def follow(self, runs: list[Run], visit: Visit) -> Iterator[Changes]:
         """Show a race from wherever it is until the last racer has ended or a newer race has begun."""
-        before: Changes = {}
-        for _ in changes(runs):
-            if race_of(visit.key) != runs:
-                yield unchanged(self.status)
-                return
-            now = self.drawn(runs, visit)
-            if now != before:
-                yield now
-                before = now
+        yield from follow(runs, visit.key, self.status, lambda: self.drawn(runs, visit))
 
     def attach(self, visit: Visit) -> Iterator[Changes]:
         """After a reload: the session's latest race again, with its racers, followed if it still runs."""
@@ -128,6 +120,19 @@ class Race:
             self.stop: gr.update(visible=not view["ended"]),
             self.refused: "",
         }
+
+
+def follow(runs: list[Run], key: str, notice: Any, draw: Callable[[], Changes]) -> Iterator[Changes]:
+    """What `draw` makes of a race whenever that changes; once a newer race has begun, whoever shows it says the rest."""
+    before: Changes = {}
+    for _ in changes(runs):
+        if race_of(key) != runs:
+            yield unchanged(notice)
+            return
+        now = draw()
+        if now != before:
+            yield now
+            before = now
 
 
 def _id(method_id: str, values: dict[str, Any]) -> str:

@@ -34,7 +34,7 @@ def named(method_id: str, values: Values, language: str) -> str:
     chosen = METHODS[method_id]
     complete = chosen.complete(values)
     _, main = MAIN_HYPERPARAMETER.get(method_id, ("", ""))
-    said = (main, "dora", "initialization" if beginning_name(complete, language) else "")
+    said = (main, "dora", "ranks", "initialization" if beginning_name(complete, language) else "")
     other = [
         _setting(bound, complete[bound.name], language)
         for bound in chosen.hyperparameters
@@ -110,21 +110,21 @@ def chart(view: Values, language: str) -> str:
     return curves(view["racers"], view["steps"], summary, language) + legend
 
 
-def standings(view: Values, language: str) -> str:
-    """A row for each racer; what is not known yet is left open."""
+def standings(view: Values, language: str, buttons: bool = True) -> str:
+    """A row for each racer; what is not known yet is left open. `buttons` are for whoever listens to them."""
     racers = view["racers"]
     scores = any(one["scored"] for one in racers)
-    names = ["racer", "parameters", "loss", *(["score"] if scores else []), "seconds", "adapter"]
+    names = ["racer", "parameters", "loss", *(["score"] if scores else []), "seconds", *(["adapter"] if buttons else [])]
     best = (view["outcome"] or {}).get("best", [])
     rows = "".join(
-        _row(one, style, scores, one["number"] in best, language)
+        _row(one, style, scores, one["number"] in best, buttons, language)
         for one, style in zip(racers, colours([one["method"] for one in racers]), strict=True)
     )
     heads = columns(text(language, f"race.column.{name}") for name in names)
     return table("pp-race", heads, rows, text(language, "race.table"))
 
 
-def _row(one: Values, style: str, scores: bool, best: bool, language: str) -> str:
+def _row(one: Values, style: str, scores: bool, best: bool, buttons: bool, language: str) -> str:
     name = escape(title(one, language))
     stands = f"<small>{escape(_stands(one, language))}</small>" if one["state"] in (*MOVING, "stopped") else ""
     loss = significant(language, one["held_out"][-1][1], 3) if one["held_out"] else ""
@@ -140,7 +140,8 @@ def _row(one: Values, style: str, scores: bool, best: bool, language: str) -> st
         else ""
     )
     figures = "".join(f"<td>{cell or '–'}</td>" for cell in cells)
-    return f'<tr {style}><th scope="row"><i>{one["number"]}</i> {name}{stands}</th>{figures}<td>{button}</td></tr>'
+    figures += f"<td>{button}</td>" if buttons else ""
+    return f'<tr {style}><th scope="row"><i>{one["number"]}</i> {name}{stands}</th>{figures}</tr>'
 
 
 def _stands(one: Values, language: str) -> str:

@@ -10,19 +10,15 @@ import pytest
 
 from playground.actions.lowrank import REPAIR, run_about
 from playground.adapt.variant import Variant
-from playground.lowrank.findings import ranks_of
 from playground.lowrank.intruders import Found, Repair, directions
 from playground.lowrank.repair import Repaired
-from playground.lowrank.updates import updates
 from playground.model.bases import Base
 from playground.train import scoring
 from playground.train.forgetting import Forgetting, neutral_loss
 from playground.train.scoring import Marked as Answered
 from playground.train.scoring import Scored
-from playground.ui.lowrank.ranks import Fold
 from playground.ui.lowrank.repair import Asked, Cards, Marked
 from playground.ui.lowrank.repair_html import drawn
-from playground.ui.lowrank.shared import Chosen
 from tests.conftest import model_of
 from tests.ui.drawn import Page, assert_laws, assert_shown_as_text, both_languages
 
@@ -70,18 +66,6 @@ def test_repairing_measures_base_adapter_and_repaired_and_marks_what_it_found(ow
 
     refused = next(CARDS.repair(Asked(key, "es", soft.id, **SETTINGS)))
     assert "PEFT repara LoRA" in Page(refused[CARDS.notice]).text
-
-
-def test_the_ranks_that_would_have_been_enough_are_drawn_for_every_module(own: Any, tiny_here: Base) -> None:
-    key, lora, soft = own
-    fold = Fold(gr.Button(), gr.HTML())
-    found = ranks_of(tiny_here, lora)
-    told = Page(fold.draw(Chosen(key, "en", lora.id))[fold.shown])
-    assert told.count("td") == len(found) == len(updates(tiny_here, lora))
-    least, most = (one(each.suggested for each in found.values()) for one in (min, max))
-    assert f"Rank {least} to {most} holds 99" in told.text
-    assert_laws(lambda language: [fold.draw(Chosen(key, language, lora.id))[fold.shown]])
-    assert "pp-error" in fold.draw(Chosen(key, "es", soft.id))[fold.shown]
 
 
 def scored(answer: str, forgotten: Forgetting | None) -> Scored:

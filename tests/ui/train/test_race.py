@@ -145,6 +145,7 @@ def test_who_has_an_adapter_can_be_compared_and_nobody_else() -> None:
     [
         ("lora", {}, "LoRA r = 8"),
         ("lora", {"rank": 2}, "LoRA r = 2"),
+        ("lora", {"rank": 3, "ranks": "0: 1; 1: 5"}, "LoRA r = 1–5"),
         ("lora", {"dora": True, "learning_rate": 0.001}, "DoRA r = 8 · Learning rate 0.001"),
         ("lora", {"initialization": "pissa"}, "LoRA r = 8 PiSSA"),
         ("lora", {"rate_ratio": 4.0}, "LoRA+ r = 8 · Rate of B over rate of A 4"),
