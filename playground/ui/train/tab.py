@@ -31,7 +31,7 @@ from playground.errors import PlaygroundError, disk_is_full
 from playground.plots.loss import loss_curve
 from playground.ui.compare.panes import file_title
 from playground.ui.kit.controls import Changes, Controls, checkpoints, unchanged
-from playground.ui.kit.events import HIDDEN, STREAM, alarm, lead
+from playground.ui.kit.events import HIDDEN, STALE, STREAM, alarm, lead
 from playground.ui.kit.html import heading
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
@@ -235,7 +235,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
             adapter = gr.State("")
             seen = _progress(wording) | {"scores": scores.build(wording, visit, adapter)} | _results(wording)
     raced, done, code_open = race.build(wording, visit, picked.order), runs.build(wording, visit), seen["code_open"]
-    leaderboard.build(wording, visit, adapter, [raced.begun, *seen["scores"].told])
+    leaderboard.build(wording, visit, picked.fields["task"], adapter, [raced.begun, *seen["scores"].told])
     tab = TrainTab(
         visit=visit,
         result=Controls(Result, {**visit.components, "adapter": adapter, "code_open": code_open}),
@@ -286,6 +286,7 @@ def _wire(tab: TrainTab) -> None:
         [one.change for name, one in recipe.components.items() if name not in ("key", "language")],  # these cost nothing
         recipe.handler(tab.tell_cost), recipe.inputs, [tab.count, tab.go], trigger_mode="always_last", **HIDDEN,
     )  # fmt: skip
+    recipe.components["method"].change(None, tab.count, tab.count, js=STALE, **HIDDEN)  # it is the former method's
     recipe.components["method"].change(
         recipe.handler(tab.wait), recipe.inputs, [tab.status, tab.loss, tab.samples], **HIDDEN
     )
