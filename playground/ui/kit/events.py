@@ -17,9 +17,6 @@ from playground.ui.kit.html import words
 QUIET: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 HIDDEN: dict[str, Any] = {"queue": False, **QUIET}
 STREAM: dict[str, Any] = {"concurrency_limit": None, **QUIET}
-STALE = (
-    """said => `<div class="pp-stale">${said}</div>`"""  # HTML of something else keeps its place unseen, until ours is there
-)
 
 
 def reveal(chip: gr.Button, card: gr.Column) -> None:

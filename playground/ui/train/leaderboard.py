@@ -52,8 +52,8 @@ def build(
     wording: Wording, visit: Controls[Visit], chosen: gr.Dropdown, adapter: gr.State, told: Iterable[Any]
 ) -> Leaderboard:
     """
-    One closed line; what is behind it is drawn when it is opened, with the task that is `chosen` above, and again when there
-    is a new `adapter`, and after the events that have `told` of new numbers.
+    One closed line; what is behind it is drawn when it is opened, with the task that is `chosen` above, and again when
+    another one is, when there is a new `adapter`, and after the events that have `told` of new numbers.
     """
     make, there = wording.make, board_tasks()
     with (
@@ -69,8 +69,8 @@ def build(
         result = html("", elem_id="board-result")
     found = Leaderboard(Controls(Asked, {**visit.components, "task": task, "chosen": chosen}), panel, task, result)
     draw = found.asked.handler(found.draw)
-    panel.expand(found.asked.handler(found.open), found.asked.inputs, [task, result], **HIDDEN)
-    gr.on([task.input, adapter.change, chosen.change], draw, found.asked.inputs, result, **HIDDEN)
+    gr.on([panel.expand, chosen.change], found.asked.handler(found.open), found.asked.inputs, [task, result], **HIDDEN)
+    gr.on([task.input, adapter.change], draw, found.asked.inputs, result, **HIDDEN)
     for event in told:
         event.then(draw, found.asked.inputs, result, **HIDDEN)
     return found

@@ -21,10 +21,10 @@ from playground.ui.kit.wording import Wording, html
 
 CHOOSE = """
 const picker = () => document.querySelector("#method-picker");
-const show = () => {
+const show = pressed => { // gradio takes the mark off the former one later
   for (const one of element.querySelectorAll("[data-method]")) {
     const input = picker()?.querySelector(`input[value="${one.dataset.method}"]`);
-    one.setAttribute("aria-pressed", Boolean(input?.checked));
+    one.setAttribute("aria-pressed", pressed ? pressed === one.dataset.method : Boolean(input?.checked));
     one.disabled = Boolean(input?.disabled);
     one.querySelector(".pp-misfit").textContent = input?.closest("label").title || "";
   }
@@ -34,8 +34,8 @@ element.addEventListener("click", (event) => {
   if (!one) return;
   picker()?.querySelector(`input[value="${one.dataset.method}"]`)?.click();
 });
-element.addEventListener("toggle", show, true);
-document.addEventListener("change", ({ target }) => picker()?.contains(target) && show());
+element.addEventListener("toggle", () => show(), true);
+document.addEventListener("change", ({ target }) => picker()?.contains(target) && show(target.value));
 """
 
 

@@ -31,7 +31,7 @@ from playground.errors import PlaygroundError, disk_is_full
 from playground.plots.loss import loss_curve
 from playground.ui.compare.panes import file_title
 from playground.ui.kit.controls import Changes, Controls, checkpoints, unchanged
-from playground.ui.kit.events import HIDDEN, STALE, STREAM, alarm, lead
+from playground.ui.kit.events import HIDDEN, STREAM, alarm, lead
 from playground.ui.kit.html import heading
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
@@ -226,7 +226,10 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
             picked = pickers.build(wording, visit)
             with gr.Column(elem_classes="pp-card"):
                 count = make(
-                    html, {"value": lambda lang: status.cost(settings.DEFAULT_BASE, METHOD, {}, lang)}, elem_id="count"
+                    html,
+                    {"value": lambda lang: status.cost(settings.DEFAULT_BASE, METHOD, {}, lang)},
+                    elem_id="count",
+                    js_on_load=status.STALE,
                 )
             go = make(gr.Button, {"value": "train.go"}, variant="primary", elem_id="train", elem_classes="pp-go")
             refused = html("", elem_id="train-refused")
@@ -286,7 +289,6 @@ def _wire(tab: TrainTab) -> None:
         [one.change for name, one in recipe.components.items() if name not in ("key", "language")],  # these cost nothing
         recipe.handler(tab.tell_cost), recipe.inputs, [tab.count, tab.go], trigger_mode="always_last", **HIDDEN,
     )  # fmt: skip
-    recipe.components["method"].change(None, tab.count, tab.count, js=STALE, **HIDDEN)  # it is the former method's
     recipe.components["method"].change(
         recipe.handler(tab.wait), recipe.inputs, [tab.status, tab.loss, tab.samples], **HIDDEN
     )
