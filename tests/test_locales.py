@@ -42,7 +42,7 @@ from playground.lowrank.toy import TARGETS as TOYS
 from playground.plots.quantize.tensor import COLUMNS as TENSOR_COLUMNS
 from playground.plots.quantize.wholemodel import COLUMNS
 from playground.quantize.tensor import STOPS
-from playground.ui.kit.links import SECTIONS
+from playground.ui.kit.links import HOLDING, SECTIONS
 from playground.ui.learn.sheets_html import KINDS as SHEETS
 from playground.ui.lowrank import initialization_html
 from playground.ui.lowrank.mixing_controls import MEASURES, WEIGHTS
@@ -275,6 +275,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "notebook.head.{}": ["stored", "counted", "on_this", "steps", "stored_loss", "here_loss", "last"],
     "notebook.run.{}": NOTEBOOKS,
     "learn.teacher.print.{}": SHEETS,
+    "learn.locks.how.{}": HOLDING,
     "learn.open.{}": {lesson(one, "en").link["tab"] for one in LESSONS},
 }
 OPTIONAL = {

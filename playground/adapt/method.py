@@ -32,7 +32,8 @@ PROMPT, CACHE, NORM = "prompt", "cache", "norm"  # parts of a block's drawing th
 class Trained:
     """
     What a method trains of a block: `parts` by the names of its linear layers (or PROMPT, CACHE, NORM), and `how`: "whole"
-    weights, "some" of their numbers, their "biases", two thin "factors" beside them, a "core" between fixed factors, one
+    weights, "some" of their numbers, their "biases", the "weakest" of their own directions, two thin "factors" beside them,
+    a "core" between fixed factors (a rotation: "turned_core"; a diagonal and a few numbers more: "sparse_core"), one
     "vector" that scales or shifts, a "rotation" of them, a "spectrum" of their update, or "tokens" before the input.
     """
 

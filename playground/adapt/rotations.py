@@ -101,7 +101,7 @@ ROTATIONS = (
         settings={"r": "rank", "psoft_alpha": "alpha"},
         peft="PSOFT",
         formula="W + B (diag(a) R diag(b) − I) A",
-        how="core",
+        how="turned_core",
     ),
     _layered(
         id="osf",
@@ -113,7 +113,7 @@ ROTATIONS = (
         settings={"effective_rank": "kept_share"},
         peft="OSF",
         formula="U₁Σ₁V₁ᵀ + U₂Σ₂V₂ᵀ",
-        how="core",
+        how="weakest",
     ),
     _layered(
         id="frod",
@@ -126,7 +126,7 @@ ROTATIONS = (
         constants={"progressbar": False},
         peft="FROD",
         formula="U (Λ + S) Vᵀ",
-        how="core",
+        how="sparse_core",
     ),
     _layered(
         id="fourierft",

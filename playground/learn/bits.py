@@ -139,8 +139,8 @@ def ternary() -> Figures:
     found = {one["format"]: one["reading"]["loss"] for one in _survey()}
     names = {"float32": "base", "int8_vectorwise": "quantized", "nf4": "quantized", "ternary": "full_fine_tuning"}
     bars = tuple(Bar(name, Figure(found[name], "", 2), method) for name, method in names.items())
-    blind = math.log(VOCABULARY)
-    more = {"float_3b": Figure(FLOAT_3B, "", 2), "bitnet_3b": Figure(BITNET_3B, "", 2), "blind": Figure(blind, "", 1)}
+    blind = {"vocabulary": Figure(VOCABULARY), "blind": Figure(math.log(VOCABULARY), "", 2)}
+    more = {"float_3b": Figure(FLOAT_3B, "", 2), "bitnet_3b": Figure(BITNET_3B, "", 2), **blind}
     return Figures(found["ternary"], bars, more, origin="measured")
 
 

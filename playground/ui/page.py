@@ -119,7 +119,7 @@ class Shell:
             changes[self.base.notice] = "".join(closable(one, language) for one in opens.untaken(language))
         if section := links.section_of(query):
             changes[self.lists[link["tab"]]] = gr.Tabs(selected=section)
-            changes[self.linked] = dict(query)
+            changes |= {self.linked: dict(query), **self.labs[link["tab"]].reading(query, language)}
         changes |= {
             self.held: wish.fixed(self.lockable),
             self.learned.named: link["lesson"],
@@ -271,7 +271,7 @@ def _wire_opening(page: ServedBlocks, shell: Shell) -> None:
     visit, base, compared, trained, learned = shell.visit, shell.base, shell.compared, shell.trained, shell.learned
     visitor, language = visit.components["key"], visit.components["language"]
     around = [visitor, language, shell.tabs, base.notice, shell.timer, learned.named, learned.reader]
-    around += [shell.linked, *shell.lists.values()]
+    around += [shell.linked, *shell.lists.values(), *(said for lab in shell.labs.values() for said in lab.said.values())]
     opened = dict.fromkeys([*around, *shell.wording.components, *compared.own.offered])
     opened |= dict.fromkeys([shell.held, *(one for held in shell.lockable.values() for one in held)])
     load = page.load(shell.opened, visitor, list(opened), **HIDDEN)

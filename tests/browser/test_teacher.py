@@ -5,6 +5,7 @@ that locks a control.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -103,6 +104,9 @@ def test_a_class_s_files_are_counted_in_the_browser_and_sheets_are_printed(
         locked.locator("[type=url]").fill("toy")
         expect(locked.locator(".pp-link")).to_contain_text("not a link")
         locked.locator("[type=url]").fill(f"{server}/?lang=en&tab=lowrank&section=toy&lock=toy.seed&toy.rank=3")
+        locked.locator("[value=hide]").check()
+        expect(locked.locator(".pp-link")).to_have_text(re.compile("lock=toy.seed&toy.rank=3&hide=toy.rank$"))
+        locked.locator("[value=lock]").check()
         expect(locked.locator(".pp-link")).to_have_text(f"{link.replace('lock=', 'lock=toy.seed,')}&toy.rank=3")
         assert violations(page) == []
         page.locator("[role=tab][data-tab-id=train]").click()

@@ -4,7 +4,7 @@ A decoder's block with what a method trains of it lit: tokens below, attention a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from playground.adapt.method import CACHE, NORM, PROMPT, Trained
 
@@ -12,11 +12,12 @@ WIDTH, HEIGHT, BOX = 150, 112, 18
 # Each linear layer of a Llama-like block: what stands on it, its left and upper edge, its width
 PLACES = {
     "q_proj": ("q", 14, 52, BOX), "k_proj": ("k", 48, 52, BOX), "v_proj": ("v", 82, 52, BOX), "o_proj": ("o", 116, 52, BOX),
-    "gate_proj": ("gate", 10, 10, 32), "up_proj": ("up", 62, 10, 24), "down_proj": ("down", 106, 10, 34),
+    "gate_proj": ("gate", 8, 10, 32), "up_proj": ("up", 56, 10, 24), "down_proj": ("down", 100, 10, 34),
 }  # fmt: skip
 TOKENS, TOKEN = range(54, 150, 16), 10  # left edges of the tokens, and their side
 VIRTUAL = range(6, 54, 16)  # of the virtual ones before them
 NORMS = (84, 40)  # upper edges of the lines on which a norm stands, below attention and below the feed-forward block
+DIAGONAL = (1, 4.5, 8, 11.5, 15)  # of a box, left and upper edges of what is trained along it
 SCATTERED = ((3, 4), (11, 3), (6, 9), (13, 8), (3, 13), (10, 14))  # of a box, what is trained of a sparse one
 
 
@@ -33,15 +34,41 @@ def factors(x: int, y: int, width: int) -> str:
     return rectangle(x + width + 2, y, 4, BOX, "pp-lit") + rectangle(x, y - 6, width, 4, "pp-lit")
 
 
+def _fixed(x: int, y: int, width: int) -> str:
+    """Two thin ones that stay as they are."""
+    return rectangle(x + width + 2, y, 4, BOX, "pp-unlit") + rectangle(x, y - 6, width, 4, "pp-unlit")
+
+
 def core(x: int, y: int, width: int) -> str:
-    """Two thin ones that stay as they are, and what is trained where they meet."""
-    fixed = rectangle(x + width + 2, y, 4, BOX, "pp-unlit") + rectangle(x, y - 6, width, 4, "pp-unlit")
-    return fixed + rectangle(x + width + 2, y - 6, 4, 4, "pp-lit")
+    """What is trained where two fixed ones meet."""
+    return _fixed(x, y, width) + rectangle(x + width + 2, y - 6, 4, 4, "pp-lit")
+
+
+def turned_core(x: int, y: int, width: int) -> str:
+    """A small rotation where two fixed ones meet."""
+    steps = (rectangle(x + width + 2 + 2.5 * step, y - 8 + 2.5 * step, 3, 3, "pp-lit") for step in range(3))
+    return _fixed(x, y, width) + "".join(steps)
+
+
+def sparse_core(x: int, y: int, width: int) -> str:
+    """Between two fixed ones the diagonal, and a few numbers off it."""
+    fixed = rectangle(x - 6, y, 4, BOX, "pp-unlit") + rectangle(x + width + 2, y, 4, BOX, "pp-unlit")
+    return fixed + _dots([*((place, place) for place in DIAGONAL), *SCATTERED[1:4:2]], x, y, width)
+
+
+def weakest(x: int, y: int, width: int) -> str:
+    """Of the weight's own directions the strong ones stay, the weak ones do not, nor do their singular values."""
+    weak = rectangle(x + width + 7, y, 2, BOX, "pp-lit") + rectangle(x, y - 8.5, width, 2, "pp-lit")
+    return _fixed(x, y, width) + weak + rectangle(x + width + 7, y - 8.5, 2, 2, "pp-lit")
 
 
 def some(x: int, y: int, width: int) -> str:
     """A few numbers of the weight itself."""
-    return "".join(rectangle(x + left * width / BOX, y + top, 2.5, 2.5, "pp-lit") for left, top in SCATTERED)
+    return _dots(SCATTERED, x, y, width)
+
+
+def _dots(places: Sequence[tuple[float, float]], x: int, y: int, width: int) -> str:
+    return "".join(rectangle(x + left * width / BOX, y + top, 2.5, 2.5, "pp-lit") for left, top in places)
 
 
 def rotation(x: int, y: int, width: int) -> str:
@@ -64,7 +91,7 @@ def vector(x: int, y: int, width: int) -> str:
 
 BESIDE: dict[str, Callable[[int, int, int], str]] = {
     "biases": biases, "factors": factors, "core": core, "some": some, "rotation": rotation, "spectrum": spectrum,
-    "vector": vector,
+    "vector": vector, "turned_core": turned_core, "sparse_core": sparse_core, "weakest": weakest,
 }  # fmt: skip
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from playground.compare.many import held_out
 from playground.compare.verdict import LEVEL
 from playground.locales import NO_BREAK, counted, number, percent, significant, text, written
 from playground.plots import many as dots
 from playground.ui.compare.decoding import summary
 from playground.ui.compare.many_said import base_place, between, conclusion, probability, right_or_wrong, summed, verdict
 from playground.ui.compare.panes import pane_colour, pane_title
+from playground.ui.compare.scores_html import expected
 from playground.ui.kit import marks
 from playground.ui.kit.base import base_name
 from playground.ui.kit.html import heading, words
@@ -93,9 +95,9 @@ def folds(frame: Values, language: str) -> str:
         return ""
     count = sum(len(pane["answers"]) for pane in frame["panes"])
     listed = "".join(_answers(pane, frame, language) for pane in frame["panes"])
-    found = _fold(
-        words(language, "many.answers", count=number(language, count)), f'<div class="pp-many-answers">{listed}</div>'
-    )
+    right = held_out(frame["prompt"], [frame["task"]]) if frame["task"] else None
+    listed = (expected(right[1].response, language) if right else "") + f'<div class="pp-many-answers">{listed}</div>'
+    found = _fold(words(language, "many.answers", count=number(language, count)), listed)
     return found + (_fold(words(language, "many.how"), how(frame, language)) if frame["verdicts"] else "")
 
 

@@ -209,11 +209,13 @@ def _question(place: int, shown: list[Values], task: str, language: str) -> str:
         for one in shown
         if place < len(one["examples"])
     )
-    expected = words(language, "score.expected", response=asked["expected"])
-    return (
-        f'<h3 class="pp-name">{escape(asked["prompt"])}</h3><p class="pp-soft pp-small pp-expected">{expected}</p>'
-        f'<dl class="pp-said">{cells}</dl>'
-    )
+    head = f'<h3 class="pp-name">{escape(asked["prompt"])}</h3>'
+    return f'{head}{expected(asked["expected"], language)}<dl class="pp-said">{cells}</dl>'
+
+
+def expected(response: str, language: str) -> str:
+    """Above answers to a held-out question: the response that was held out with it."""
+    return f'<p class="pp-soft pp-small pp-expected">{words(language, "score.expected", response=response)}</p>'
 
 
 def _mark(score: float, task: str, language: str) -> str:

@@ -67,15 +67,16 @@ class Place:
 @dataclass(frozen=True)
 class Lab:
     """
-    `tab` in the page's row, `linked` the parameters of the address with which the page was opened. What `draw` fills:
-    `controls` by their names in links, the `names` of those that stand in a section (locks.Names), and `opening`, the events
-    that bring the values of a link.
+    `tab` in the page's row, `linked` the parameters of the address with which the page was opened. What `opened` fills: what
+    stands above each section (Place.said). What `draw` fills: `controls` by their names in links, the `names` of those that
+    stand in a section (locks.Names), and `opening`, the events that bring the values of a link.
     """
 
     tab: str
     wording: Wording
     visit: Controls[Visit]
     linked: gr.State
+    said: dict[str, gr.HTML] = field(default_factory=dict)
     controls: dict[str, list[Any]] = field(default_factory=dict)
     names: dict[tuple[str, str], list[tuple[str, str]]] = field(default_factory=dict)
     opening: list[Any] = field(default_factory=list)
@@ -116,9 +117,19 @@ class Lab:
         """A section's place in the list; whatever is made goes inside: gradio counts what stands between tabs as a tab."""
         make = self.wording.make
         with make(gr.Tab, {"label": f"section.{name}"}, id=name, elem_id=f"section-{name}") as tab:
-            said = html("", elem_id=f"said-{name}", elem_classes="pp-place-said")
+            said = self.said[name] = html("", elem_id=f"said-{name}", elem_classes="pp-place-said")
             copy = make(gr.Button, {"value": "compare.copy"}, size="sm", elem_classes="chip pp-copy", elem_id=f"copy-{name}")
             yield Place(name, tab, said, copy, gr.Textbox(visible=False), gr.State(""), gr.State(""), gr.State(False))
+
+    def reading(self, query: Mapping[str, str], language: str) -> Changes:
+        """
+        Until a section has what the page's link gives of it, it is not seen (theme.css): what stands there is what somebody
+        else would find.
+        """
+        opened = links.section_of(query)
+        if opened not in self.said or not fields.given(opened, query):
+            return {}
+        return {self.said[opened]: f'<div class="pp-reading">{note(language, "lab.reading")}</div>'}
 
     def draw(self, section: Section, *places: Place) -> Any:
         """

@@ -126,7 +126,7 @@ def card(progress: Progress, language: str, busy: int = 0) -> str:
     """The lesson that is open. Its figures are computed for its sentences, and shown after the guess."""
     one, found = lesson(progress.lesson, language), figures(progress.lesson)
     guess = progress.guesses.get(one.id)
-    count = {"place": place(one.id), "count": len(LESSONS), "minutes": one.minutes}
+    count = {"title": one.title, "place": place(one.id), "count": len(LESSONS), "minutes": one.minutes}
     answered = choices(one, language) if guess is None else guessed(one, found, guess, language)
     shown = "" if guess is None else bars(one, found, language) + meaning(one, found) + extra(one.id, language)
     replayed = "" if guess is None else replays(one, busy)

@@ -114,18 +114,18 @@ const forget = () => {
   element.querySelector(".pp-drop input").focus();
 };
 
-/* The link that locks: the one that was given, or else to the section of the first control that is chosen */
+/* The link that locks or hides: the one that was given, or else to the section of the first control that is chosen */
 
 const lock = area => {
   const given = area.querySelector("[type=url]"), copy = area.querySelector("button");
-  const chosen = [...area.querySelectorAll("[name=lock]:checked")];
+  const chosen = [...area.querySelectorAll("[name=lock]:checked")], how = area.querySelector("[name=how]:checked").value;
   const wrong = given.value && !URL.canParse(given.value);
   given.setAttribute("aria-invalid", Boolean(wrong));
   copy.hidden = wrong || !chosen.length;
   if (!copy.hidden) {
     const link = new URL(given.value || `${HERE}?${chosen[0].closest("[data-place]").dataset.place}`);
-    const before = (link.searchParams.get("lock") || "").split(",").filter(Boolean);
-    link.searchParams.set("lock", [...new Set([...before, ...chosen.map(one => one.value)])].join(","));
+    const before = (link.searchParams.get(how) || "").split(",").filter(Boolean);
+    link.searchParams.set(how, [...new Set([...before, ...chosen.map(one => one.value)])].join(","));
     copy.dataset.copy = link.href.replaceAll("%2C", ",");
   }
   area.querySelector(".pp-link").textContent = wrong ? said("no_link") : copy.hidden ? said("none") : copy.dataset.copy;
@@ -156,7 +156,7 @@ element.addEventListener("click", event => {
   }
 });
 element.addEventListener("change", ({ target }) => {
-  if (target.name === "lock") lock(target.closest(".pp-locking"));
+  if (["lock", "how"].includes(target.name)) lock(target.closest(".pp-locking"));
   if (target.type !== "file") return;
   add([...target.files]);
   target.value = ""; // the same file may be chosen again

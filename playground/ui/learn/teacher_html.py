@@ -19,6 +19,7 @@ from playground.learn.route import LESSONS, ROUTE, figures
 from playground.locales import text
 from playground.plots.learn.qr import qr
 from playground.ui.kit.html import words
+from playground.ui.kit.links import HOLDING
 from playground.ui.kit.locks import Names
 from playground.ui.learn import lesson_html, sheets_html
 
@@ -138,7 +139,7 @@ def _drawn_as(lesson_id: str, language: str) -> dict[str, Any]:
 
 
 def locking(language: str, controls: Names) -> str:
-    """Every control that a link can lock, to be chosen, and the link that locks those; the script writes it."""
+    """Every control that a link can lock or hide, to be chosen, and the link that does; the script writes it."""
     tabs: dict[str, list[str]] = {}
     for (tab, section), names in controls.items():
         if names:
@@ -147,10 +148,20 @@ def locking(language: str, controls: Names) -> str:
     return (
         f'<section class="pp-card pp-locking"><details><summary><h2>{words(language, "learn.locks.title")}</h2></summary>'
         f'<p class="pp-soft">{words(language, "learn.locks.lead")}</p>'
+        f'<p role="radiogroup" aria-label="{words(language, "learn.locks.how")}">{_hows(language)}</p>'
         f'<p class="pp-lock-link"><label><span>{words(language, "learn.locks.given")}</span> <input type="url"/></label>'
         f'<span class="pp-link" role="status">{words(language, "learn.locks.none")}</span>'
         f'<button type="button" class="chip" hidden>{words(language, "learn.copy")}</button>'
         f'<span role="status" class="pp-soft pp-small pp-copied"></span></p>{groups}</details></section>'
+    )
+
+
+def _hows(language: str) -> str:
+    """What the link does with those that are chosen."""
+    return " ".join(
+        f'<label><input type="radio" name="how" value="{one}"{"" if place else " checked"}/> '
+        f"{words(language, f'learn.locks.how.{one}')}</label>"
+        for place, one in enumerate(HOLDING)
     )
 
 

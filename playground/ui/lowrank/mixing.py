@@ -185,10 +185,10 @@ class Cards:
         }
 
     def attach(self, asked: Asked) -> Iterator[Changes]:
-        """At a visit: what was mixed last, while it is there; what runs is followed."""
+        """At a visit: what was mixed last, while it is there, or that nothing was; what runs is followed."""
         session, done = SESSIONS.get(asked.key), mixing.latest_mix(asked.key)
         run = session.runs.get(MIX)
-        yield unchanged(self.at.notice)
+        yield unchanged(self.at.notice) if run or done else {self.at.panes: sections.soft(asked.language, "mix.empty")}
         if run and not run.ended:
             yield from self._made(run, asked)
         elif done:

@@ -83,7 +83,7 @@ def layout(lab: Lab) -> tuple[Layout, Place]:
                 make(html, {"value": english})
                 notice, made = html("", elem_id="mix-notice"), html("", elem_id="mix-made")
                 after, below = _after(lab.wording)
-        panes = make(html, {"value": lambda lang: sections.soft(lang, "mix.empty")}, elem_id="mix-panes")
+        panes = html("", elem_id="mix-panes")
         scores, spread = html("", elem_id="mix-scores"), html("", elem_id="mix-spread")
         make(html, {"value": stacking}, elem_id="mix-how")
     return Layout(

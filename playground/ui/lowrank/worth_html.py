@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from playground.locales import percent, significant, text
 from playground.plots.lowrank.table import row_head, table
+from playground.ui.compare.scores_html import expected
 from playground.ui.kit.html import colour, words
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def _question(place: int, worth: Sequence[Scored], titles: Sequence[str], method
         f"<dd>{escape(one.examples[place].answer) or words(language, 'pane.empty')}</dd></div>"
         for who, (one, named) in enumerate(zip(worth, titles, strict=False))
     )
-    return f'<h3 class="pp-name">{escape(worth[0].examples[place].prompt)}</h3><dl class="pp-said">{panes}</dl>'
+    asked = worth[0].examples[place]
+    head = f'<h3 class="pp-name">{escape(asked.prompt)}</h3>{expected(asked.expected, language)}'
+    return f'{head}<dl class="pp-said">{panes}</dl>'
 
 
 def _nats(value: float | None, language: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Self
 from playground import settings
 from playground.actions.lanes import TRAIN
 from playground.adapt.methods import METHODS, MORE
+from playground.adapt.tasks import RECOMMENDED
 from playground.bounds import Bound
 from playground.ui.kit.visit import Visit
 from playground.work.sessions import SESSIONS
@@ -85,6 +86,15 @@ def _widest(bounds: Sequence[Bound]) -> Bound:
         return first
     least, most = min(one.minimum or 0 for one in bounds), max(one.maximum or 0 for one in bounds)
     return replace(first, minimum=least, maximum=most)
+
+
+def recommended(order: Order) -> Order | None:
+    """The same task learned by the recipe that it carries; None where it carries none."""
+    one = RECOMMENDED.get(order.task)
+    if one is None:
+        return None
+    values = METHODS[one.method].complete(one.hyperparameters)
+    return replace(order, method=one.method, settings=values, steps=one.steps, seed=0)
 
 
 def keep(order: Order) -> None:

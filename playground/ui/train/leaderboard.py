@@ -5,7 +5,7 @@ How the methods compare, below the training: what was measured beforehand on a t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -22,9 +22,10 @@ from playground.ui.train import leaderboard_html
 
 @dataclass(frozen=True)
 class Asked(Visit):
-    """The task whose leaderboard is shown."""
+    """The task whose leaderboard is shown, and the one that is chosen above, to train on."""
 
     task: str
+    chosen: str
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,26 @@ class Leaderboard:
 
     asked: Controls[Asked]
     panel: gr.Accordion
+    task: gr.Dropdown
     result: gr.HTML
+
+    def open(self, asked: Asked) -> Changes:
+        """The task that is chosen above, where it was measured."""
+        task = asked.chosen if asked.chosen in board_tasks() else asked.task
+        return {self.task: task, **self.draw(replace(asked, task=task))}
 
     def draw(self, asked: Asked) -> Changes:
         own = own_runs(asked.key, asked.task)
-        return {self.result: leaderboard_html.drawn(board(asked.task), own, asked.language)}
+        said = "" if asked.chosen in board_tasks() else leaderboard_html.unmeasured(asked.chosen, asked.task, asked.language)
+        return {self.result: said + leaderboard_html.drawn(board(asked.task), own, asked.language)}
 
 
-def build(wording: Wording, visit: Controls[Visit], adapter: gr.State, told: Iterable[Any]) -> Leaderboard:
+def build(
+    wording: Wording, visit: Controls[Visit], chosen: gr.Dropdown, adapter: gr.State, told: Iterable[Any]
+) -> Leaderboard:
     """
-    One closed line; what is behind it is drawn when it is opened, and again when there is a new `adapter`, and after the
-    events that have `told` of new numbers.
+    One closed line; what is behind it is drawn when it is opened, with the task that is `chosen` above, and again when
+    another one is, when there is a new `adapter`, and after the events that have `told` of new numbers.
     """
     make, there = wording.make, board_tasks()
     with (
@@ -57,9 +67,10 @@ def build(wording: Wording, visit: Controls[Visit], adapter: gr.State, told: Ite
             value=there[0] if there else None, elem_id="board-task",
         )  # fmt: skip
         result = html("", elem_id="board-result")
-    found = Leaderboard(Controls(Asked, {**visit.components, "task": task}), panel, result)
+    found = Leaderboard(Controls(Asked, {**visit.components, "task": task, "chosen": chosen}), panel, task, result)
     draw = found.asked.handler(found.draw)
-    gr.on([panel.expand, task.input, adapter.change], draw, found.asked.inputs, result, **HIDDEN)
+    gr.on([panel.expand, chosen.change], found.asked.handler(found.open), found.asked.inputs, [task, result], **HIDDEN)
+    gr.on([task.input, adapter.change], draw, found.asked.inputs, result, **HIDDEN)
     for event in told:
         event.then(draw, found.asked.inputs, result, **HIDDEN)
     return found

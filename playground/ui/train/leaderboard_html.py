@@ -15,7 +15,7 @@ from playground.plots.kit.pieces import columns, table
 from playground.plots.leaderboard import Point, pareto
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit.base import base_name
-from playground.ui.kit.html import Values, colour, machine
+from playground.ui.kit.html import Values, colour, machine, words
 
 COLUMNS = ("method", "score", "loss", "parameters", "bytes", "seconds", "tokens", "forgetting")
 UNTRAINED = ("base", "few_shot")
@@ -30,6 +30,12 @@ def drawn(board: Values, own: Sequence[Values], language: str) -> str:
     missing = [text(language, "board.missing", methods=_listed(board["missing"], language))] if board["missing"] else []
     said = f'<p class="pp-outcome" role="status">{escape(" ".join([conclusion(board, language), *missing]))}</p>'
     return chart(board, own, language) + said + standings(board, own, language) + notes(board, own, language)
+
+
+def unmeasured(chosen: str, shown: str, language: str) -> str:
+    """That the task which is chosen to train on is not the one below: nobody has measured it."""
+    names = {name: text(language, f"tasks.{one}.title") for name, one in (("chosen", chosen), ("shown", shown))}
+    return f'<p class="pp-soft" role="status">{words(language, "board.unmeasured", **names)}</p>'
 
 
 def named(method: str, language: str) -> str:

@@ -2,6 +2,7 @@
 The methods behind one click: by family, each with a sentence, its formula, its paper, and the block with what it trains.
 
 A press on one chooses it among the methods above, whose choices they are; those that are not chosen are not seen there.
+What is read stays open.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from playground.ui.kit.wording import Wording, html
 
 CHOOSE = """
 const picker = () => document.querySelector("#method-picker");
-const show = () => {
+const show = pressed => { // gradio takes the mark off the former one later
   for (const one of element.querySelectorAll("[data-method]")) {
     const input = picker()?.querySelector(`input[value="${one.dataset.method}"]`);
-    one.setAttribute("aria-pressed", Boolean(input?.checked));
+    one.setAttribute("aria-pressed", pressed ? pressed === one.dataset.method : Boolean(input?.checked));
     one.disabled = Boolean(input?.disabled);
     one.querySelector(".pp-misfit").textContent = input?.closest("label").title || "";
   }
@@ -32,10 +33,9 @@ element.addEventListener("click", (event) => {
   const one = event.target.closest("[data-method]");
   if (!one) return;
   picker()?.querySelector(`input[value="${one.dataset.method}"]`)?.click();
-  element.querySelector("details").open = false;
-  element.querySelector("summary").focus();
 });
-element.addEventListener("toggle", show, true);
+element.addEventListener("toggle", () => show(), true);
+document.addEventListener("change", ({ target }) => picker()?.contains(target) && show(target.value));
 """
 
 

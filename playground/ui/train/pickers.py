@@ -28,7 +28,7 @@ from playground.ui.kit.wording import Wording, html
 from playground.ui.train import form, linked, more, own
 from playground.ui.train.form import METHOD, MOST_SEED, MOST_STEPS, TASK, Order, Recipe, setting_id
 from playground.ui.train.status import PREPARES
-from playground.ui.train.task_html import task_info
+from playground.ui.train.task_html import USE, task_info
 
 TOUCHED = ("input", "blur", "upload", "clear", "delete")  # events of a visitor's own hand: `input` alone misses a paste
 
@@ -123,6 +123,14 @@ class Pickers:
         changes = {setting_id(method.id, bound): usual[bound.name] for bound in method.hyperparameters if usual}
         return shown | {self.fields[name]: value for name, value in changes.items()}
 
+    def use(self, order: Order) -> Changes:
+        """The task's own recipe in place of what the form holds, as a link to it would have it."""
+        found = form.recommended(order)
+        if found is None:  # another task was chosen meanwhile
+            return unchanged(self.task_info)
+        form.keep(found)
+        return self.fill(found, order)
+
     def show(self, lesson: Lesson, steps: int | None) -> Changes:
         """What belongs to a method and a task, with a number of steps."""
         seed = "prepare.seed.help" if lesson.method == PREPARES else "train.seed.help"
@@ -187,6 +195,8 @@ def _wire(pickers: Pickers) -> None:
     fields["task"].change(lesson.handler(pickers.show_task), lesson.inputs, pickers.told, **HIDDEN)
     touched = [getattr(one, event) for one in fields.values() for event in TOUCHED if hasattr(one, event)]
     gr.on(touched, keep, inputs, None, trigger_mode="always_last", **HIDDEN)
+    pickers.task_info.select(pickers.order.handler(pickers.use), inputs, pickers.restored, **HIDDEN)
+    touched.append(pickers.task_info.select)
     gr.on(touched, None, None, None, js=links.forget(recipes.NAMES), **HIDDEN)  # the form is kept: a reload brings it back
 
 
@@ -220,7 +230,7 @@ def _task(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[d
     task = make(
         gr.Dropdown, {"label": "train.task", "choices": choices}, value=TASK, filterable=False, elem_id="task-picker"
     )
-    info = make(html, {"value": lambda lang: task_info(TASK, METHOD, lang)}, elem_id="task-info")
+    info = make(html, {"value": lambda lang: task_info(TASK, METHOD, lang)}, elem_id="task-info", js_on_load=USE)
     places, column = own.build(wording, visit, method)
     return {"task": task, **places}, info, column
 

@@ -29,13 +29,26 @@ PREPARING = {
 }  # fmt: skip
 STARTS_AS_BASE = ("lora", "ia3", "full_fine_tuning")  # the others begin with a prompt or with rounded weights
 
+# A count that is still the former method's keeps its place, but is not seen
+STALE = """
+const compare = chosen => {
+  const counted = element.querySelector("[data-of]")?.dataset.of;
+  element.classList.toggle("pp-stale", chosen.length > 0 && !chosen.some(one => one.value === counted));
+};
+const checked = () => [...document.querySelectorAll("#method-picker input:checked")];
+new MutationObserver(() => compare(checked())).observe(element, { childList: true, subtree: true });
+// The one that was pressed: gradio takes the mark off the former one later
+document.addEventListener("change", ({ target }) => target.closest("#method-picker") && compare([target]));
+"""
+
 
 def cost(base_id: str, method_id: str, values: Values, language: str) -> str:
-    """What would be trained, and what that takes."""
+    """What would be trained, and what that takes, or why it cannot be; marked with the method, for STALE."""
     try:
-        return parameter_card(count_parameters(base_id, method_id, values), method_id, language)
+        said = parameter_card(count_parameters(base_id, method_id, values), method_id, language)
     except PlaygroundError as error:
-        return alarm(error.message(language))
+        said = alarm(error.message(language))
+    return f'<div data-of="{escape(method_id)}">{said}</div>'
 
 
 def parameter_card(count: Values, method: str, language: str) -> str:

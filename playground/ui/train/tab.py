@@ -231,7 +231,10 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
             picked = pickers.build(wording, visit)
             with gr.Column(elem_classes="pp-card"):
                 count = make(
-                    html, {"value": lambda lang: status.cost(settings.DEFAULT_BASE, METHOD, {}, lang)}, elem_id="count"
+                    html,
+                    {"value": lambda lang: status.cost(settings.DEFAULT_BASE, METHOD, {}, lang)},
+                    elem_id="count",
+                    js_on_load=status.STALE,
                 )
             go = make(gr.Button, {"value": "train.go"}, variant="primary", elem_id="train", elem_classes="pp-go")
             refused = html("", elem_id="train-refused")
@@ -240,7 +243,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
             adapter = gr.State("")
             seen = _progress(wording) | {"scores": scores.build(wording, visit, adapter)} | _results(wording)
     raced, done, code_open = race.build(wording, visit, picked.order), runs.build(wording, visit), seen["code_open"]
-    leaderboard.build(wording, visit, adapter, [raced.begun, *seen["scores"].told])
+    leaderboard.build(wording, visit, picked.fields["task"], adapter, [raced.begun, *seen["scores"].told])
     tab = TrainTab(
         visit=visit,
         result=Controls(Result, {**visit.components, "adapter": adapter, "code_open": code_open}),

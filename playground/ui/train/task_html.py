@@ -17,6 +17,15 @@ from playground.ui.kit.html import words
 from playground.ui.train.race_html import named
 from playground.ui.train.status import PREPARES
 
+# A press on the link fills the form in place; opened elsewhere, in another tab or from paper, it is a link like any other
+USE = """
+element.addEventListener("click", event => {
+  if (!event.target.closest("a[data-recipe]") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  trigger("select", {});
+});
+"""
+
 
 def task_info(task_id: str, method: str, language: str, base: str = settings.DEFAULT_BASE) -> str:
     """
@@ -50,5 +59,5 @@ def recommended(task_id: str, language: str, base: str) -> str:
     recipe = f"{named(one.method, values, language)} · {locales.counted(language, 'own.steps', one.steps)}"
     return (
         f'<p class="pp-soft pp-small">{words(language, f"tasks.{task_id}.recipe", recipe=recipe)} '
-        f'<a href="?{escape(link)}">{words(language, "train.recipe")}</a></p>'
+        f'<a href="?{escape(link)}" data-recipe>{words(language, "train.recipe")}</a></p>'
     )

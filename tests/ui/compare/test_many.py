@@ -12,6 +12,7 @@ import pytest
 from playground.actions.compare import Question
 from playground.actions.lanes import COMPARE
 from playground.actions.many import MANY, Repeated
+from playground.adapt import tasks
 from playground.compare.job import DECODING, DEFAULTS, Decoding
 from playground.compare.many import Answer, Answered, ManyFrame
 from playground.compare.verdict import verdicts
@@ -140,12 +141,16 @@ def test_hostile_text_is_shown_as_text(place: str, language: str) -> None:
 
 
 def test_what_is_compared_is_said_with_every_answer_and_what_was_cut() -> None:
-    scored = Page(many_html.result(frame({"base": right(1), "lora": right(8)}).as_json(), asked(), "en")).text
+    example = tasks.task("sentiment").held_out[0]
+    held_out = replace(frame({"base": right(1), "lora": right(8)}), prompt=example.prompt)
+    scored = Page(many_html.result(held_out.as_json(), asked(), "en")).text
     assert f"Score: {text('en', 'race.rule.sentiment')}." in scored
     assert "seed 1 · wrong" in scored
     assert "All 16 answers" in scored
+    assert f"Expected: {example.response}" in scored
     plain = Page(many_html.result(frame({"base": [64, 3]}, None).as_json(), asked(), "en")).text
     assert "No score: only the held-out questions" in plain
+    assert "Expected" not in plain
     assert "1 answer was cut at the limit of 64 tokens." in plain
     assert "seed 0 · 64 tokens" in plain
     assert "33.5 tokens on average (3 to 64) 2 different ones" in plain

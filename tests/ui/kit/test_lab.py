@@ -158,3 +158,16 @@ def test_a_sender_who_pressed_the_button_sends_the_press_along() -> None:
     list(one.follow(given | {lab.linked: query, one.pressed: False, one.followed: "drawn"}))  # nor one that changes nothing
     assert len(asked) == 1
     assert one.places[0].said not in opened(one, query) or opened(one, query)[one.places[0].said] == ""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_until_its_values_are_there_a_linked_section_says_that_the_link_is_read(language: str) -> None:
+    one = drawn("lowrank", "mixing")
+    place, lab = one.places[0], one.lab
+    query = {"tab": "lowrank", "section": "mixing", "mixing.weight1": "0.5"}
+    (said,) = lab.reading(query, language).values()
+    assert text(language, "lab.reading") in said
+    assert list(lab.reading(query, language)) == [place.said]
+    assert opened(one, query, language)[place.said] == ""
+    assert lab.reading({name: query[name] for name in ("tab", "section")}, language) == {}  # it gives nothing of it
+    assert lab.reading({**query, "tab": "quantization"}, language) == {}

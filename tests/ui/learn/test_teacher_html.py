@@ -96,7 +96,7 @@ def test_the_script_gets_what_it_reads_and_what_it_says(language: str) -> None:
 def test_every_control_can_be_chosen_under_the_section_that_it_stands_in(language: str) -> None:
     names = {**locks.NAMES, ("lowrank", "toy"): [("toy.rank", "toy.rank")], ("lowrank", "updates"): []}
     page = Page(teacher_html.locking(language, names))
-    assert page.attributes("value") == [name for each in names.values() for name, _ in each]
+    assert page.attributes("value") == [*links.HOLDING, *(name for each in names.values() for name, _ in each)]
     assert text(language, "section.toy") in page.text
     assert text(language, "section.updates") not in page.text  # nothing to lock
     places = [dict(parse_qsl(place)) for place in page.attributes("data-place")]

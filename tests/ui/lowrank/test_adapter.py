@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +11,15 @@ import pytest
 
 from playground.actions.lowrank import CUT, SWEEP, run_about
 from playground.ui.kit.controls import unchanged
-from playground.ui.lowrank import edits
+from playground.ui.kit.links import SECTIONS
+from playground.ui.kit.theme import CSS
+from playground.ui.lowrank import edits, tab
 from playground.ui.lowrank.knobs import Knobs
 from playground.ui.lowrank.looked import Cards, Looked
 from playground.ui.lowrank.shared import Chosen
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
+from tests.ui.labs import built
 from tests.ui.lowrank.conftest import STEPS
 
 KNOBS = Knobs(gr.Slider(), gr.Slider(), gr.Slider(), gr.Slider(), gr.CheckboxGroup())
@@ -160,3 +164,10 @@ def test_opening_the_tab_goes_on_with_what_was_chosen_or_takes_what_there_is(own
     none = CARDS.opened(looked("", "pirate-lora"))
     assert (none[CARDS.adapter]["value"], none[CARDS.chosen]) == (None, "")
     assert "no adapter" in none[CARDS.told]
+
+
+def test_the_adapter_can_be_chosen_where_something_follows_it_and_nowhere_else() -> None:
+    _, lab = built("lowrank", tab)
+    without = [name for name in SECTIONS["lowrank"] if f"{name}.adapter" not in lab.controls]
+    (hidden,) = [rule for rule in CSS.splitlines() if rule.endswith("#lab-chooser { display: none; }")]
+    assert re.findall(r'data-tab-id="(\w+)"', hidden) == without

@@ -87,6 +87,8 @@ def test_each_state_is_drawn_and_said_in_both_languages() -> None:
     ]
     assert_laws(lambda language: [drawn(one, "lora", language) for one in states])
     assert "there is nothing to repair" in drawn(states[1], "lora", "en")
+    for one in done().worth[0].examples:
+        assert f"Expected: {one.expected}" in drawn(states[0], "lora", "en")
     assert "−0.01 nats a token: inside the noise" in drawn(states[0], "lora", "en")
 
 

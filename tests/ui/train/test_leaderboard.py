@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from playground.actions import leaderboard as actions
@@ -12,6 +13,10 @@ from playground.adapt import tasks
 from playground.adapt.methods import FRONT
 from playground.locales import NO_BREAK, text
 from playground.train.standings import Row, cells
+from playground.ui.kit.controls import Controls
+from playground.ui.kit.visit import Visit
+from playground.ui.kit.wording import Wording
+from playground.ui.train import leaderboard
 from playground.ui.train.leaderboard_html import conclusion, drawn
 from tests.ui.drawn import Page, assert_laws, assert_shown_as_text, both_languages
 
@@ -84,3 +89,28 @@ def test_the_table_has_a_row_for_each_method_with_its_ends_and_one_for_each_own_
     assert "yours, no. 3" in page.texts["pp-roomy"]
     assert "Open rings" in page.text
     assert "Open rings" not in drawn(board(TASK), [], "en")
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch) -> Any:
+    about = {"base": "smollm2-135m", "machine": "CPU, 2 threads, x86_64", "versions": {"torch": "2"}, "recipes": {}}
+    monkeypatch.setattr(actions, "recorded", lambda: (about, rows(task="json") + rows()))
+    with gr.Blocks():
+        state = {"key": gr.State(""), "language": gr.State("en"), "base": gr.State("")}
+        return leaderboard.build(Wording(), Controls(Visit, state), gr.Dropdown(["pirate"]), gr.State(""), [])
+
+
+@both_languages
+def test_it_opens_on_the_task_that_is_chosen_above_or_says_that_it_was_not_measured(card: Any, language: Any) -> None:
+    def opened(chosen: str) -> tuple[str, str]:
+        first = card.task.value
+        changes = card.open(leaderboard.Asked("nobody", language, "smollm2-135m", task=first, chosen=chosen))
+        return changes[card.task], changes[card.result]
+
+    plain = {task: drawn(board(task), [], language) for task in (TASK, card.task.value)}
+    assert opened(TASK) == (TASK, plain[TASK])
+    task, said = opened("summary")
+    assert task == card.task.value != TASK
+    assert said.endswith(plain[task])
+    names = {"chosen": text(language, "tasks.summary.title"), "shown": text(language, f"tasks.{task}.title")}
+    assert text(language, "board.unmeasured", **names) in said

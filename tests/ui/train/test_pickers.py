@@ -178,6 +178,21 @@ def test_far_too_many_own_examples_are_not_kept(picked: Any) -> None:
     assert (found["pasted"], found["steps"]) == ("", 5)
 
 
+@pytest.mark.parametrize("task", TASK_IDS)
+def test_a_task_s_own_recipe_is_put_in_the_form_in_place_and_kept(picked: Any, task: str) -> None:
+    key = f"recipe-{task}"
+    changes = picked.use(order(picked, key=key, method="ia3", task=task, steps=5, seed=7))
+    one = RECOMMENDED.get(task)
+    if one is None:
+        assert (changes, form.find(key)) == ({picked.task_info: gr.skip()}, None)
+        return
+    usual = METHODS[one.method].complete(one.hyperparameters)
+    assert {name: changes[picked.fields[form.setting_id(one.method, bound)]] for name, bound in bounds(one.method)} == usual
+    assert changes[picked.fields["steps"]]["value"] == one.steps
+    found = back(picked, key)
+    assert [found[name] for name in ("method", "task", "steps", "seed")] == [one.method, task, one.steps, 0]
+
+
 # The methods behind one click
 
 
