@@ -184,12 +184,15 @@ def _eva(beginning: Beginning) -> Iterator[None]:
     with model.disable_adapter():
         first = _first_readers(model, inputs[0], layers)
         yield
-        known = {"sim_thresh": EvaConfig().tau, "prepare_layer_inputs_fn": prepare_layer_inputs_fn_language_modeling}
+        known: dict[str, Any] = {
+            "sim_thresh": EvaConfig().tau,
+            "prepare_layer_inputs_fn": prepare_layer_inputs_fn_language_modeling,
+        }
         hooks = {path: SVDHook(rank, name=path, **known) for path in first.values()}
         for batch in itertools.islice(itertools.cycle(inputs), settings.MAX_EVA_READS - 1):
             moving = {path: hook for path, hook in hooks.items() if not hook.converged.all()}
             for hook in moving.values():
-                hook.model_input = batch["attention_mask"].nonzero()
+                hook.model_input = batch["attention_mask"].nonzero()  # type: ignore[assignment]
             _watched(model, batch, layers, moving)
             yield
             if all(hook.converged.all() for hook in hooks.values()):

@@ -36,7 +36,7 @@ class SpreadJob:
     @property
     def seeds(self) -> tuple[int, ...]:
         """The mix's own and the next ones."""
-        first = min(self.mix.seed, SEED.maximum - COUNT + 1)
+        first = min(self.mix.seed, int(SEED.maximum or 0) - COUNT + 1)
         return tuple(range(first, first + COUNT))
 
 

@@ -22,7 +22,6 @@ from playground.actions.train import (
     session_view,
     start_training,
     stop_training,
-    training_view,
 )
 from playground.adapt.adapters import STEP_MARK
 from playground.adapt.methods import DOWNLOADABLE
@@ -32,11 +31,10 @@ from playground.plots.loss import loss_curve
 from playground.ui.compare.panes import file_title
 from playground.ui.kit.controls import Changes, Controls, checkpoints, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, lead
-from playground.ui.kit.html import heading
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train import form, leaderboard, link, pickers, race, runs, scores, status
+from playground.ui.train import form, layout, leaderboard, link, pickers, race, runs, scores, status
 from playground.ui.train.form import METHOD, Order, Recipe
 from playground.ui.train.pickers import Pickers
 from playground.ui.train.race import Race
@@ -44,9 +42,6 @@ from playground.ui.train.runs import Runs
 from playground.ui.train.scores import Scores
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
-
-IDLE = training_view(None, locales.DEFAULT)
-CHIP: dict[str, Any] = {"size": "sm", "elem_classes": "chip"}
 
 
 @dataclass(frozen=True)
@@ -114,7 +109,7 @@ class TrainTab:
         """Before anything was asked for: what the chosen method will show here."""
         if TRAIN in SESSIONS.get(recipe.key).runs:
             return unchanged(self.status)
-        idle, language = {**IDLE, "method": recipe.method}, recipe.language
+        idle, language = {**layout.IDLE, "method": recipe.method}, recipe.language
         return {
             self.status: status.training_status(idle, language),
             self.loss: loss_curve(idle, language),
@@ -241,7 +236,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
             link.build(wording, picked)
         with gr.Column(min_width=0):
             adapter = gr.State("")
-            seen = _progress(wording) | {"scores": scores.build(wording, visit, adapter)} | _results(wording)
+            seen = layout.progress(wording) | {"scores": scores.build(wording, visit, adapter)} | layout.results(wording)
     raced, done, code_open = race.build(wording, visit, picked.order), runs.build(wording, visit), seen["code_open"]
     leaderboard.build(wording, visit, picked.fields["task"], adapter, [raced.begun, *seen["scores"].told])
     tab = TrainTab(
@@ -252,40 +247,6 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
     )  # fmt: skip
     _wire(tab)
     return tab
-
-
-def _progress(wording: Wording) -> dict[str, Any]:
-    """The card with the loss, and the samples below it."""
-    make = wording.make
-    with gr.Column(elem_classes="pp-card"):
-        with gr.Row(elem_classes="pp-card-head"):
-            make(html, {"value": lambda lang: heading(lang, "loss.title")})
-            line = make(
-                html, {"value": lambda lang: status.training_status(IDLE, lang)}, elem_id="status", elem_classes="pp-grow"
-            )
-            stop = make(gr.Button, {"value": "train.stop"}, visible=False, elem_id="stop-train", **CHIP)
-        loss = make(html, {"value": lambda lang: loss_curve(IDLE, lang)}, elem_id="loss")
-    samples = make(html, {"value": lambda lang: status.samples(IDLE, lang)}, elem_id="samples")
-    return {"status": line, "stop": stop, "loss": loss, "samples": samples}
-
-
-def _results(wording: Wording) -> dict[str, Any]:
-    """What can be done with an adapter: look at its checkpoints, compare, download, see its Python."""
-    make = wording.make
-    scrubber = make(
-        gr.Radio, {"label": "train.scrub", "info": "train.scrub.help"}, choices=[], visible=False, elem_id="scrubber",
-        elem_classes="pp-steps",
-    )  # fmt: skip
-    with gr.Row(elem_classes="pp-chips", visible=False, elem_id="after") as after:
-        compare = make(gr.Button, {"value": "train.compare"}, elem_id="compare-it", **CHIP)
-        save = make(gr.DownloadButton, {"label": "train.download"}, elem_id="download", **CHIP)
-        python = make(gr.Button, {"value": "train.python"}, elem_id="python", **CHIP)
-        own = make(gr.DownloadButton, {"label": "train.examples"}, visible=False, elem_id="download-examples", **CHIP)
-    code = make(
-        gr.Code, {"label": "train.python"}, language="python", visible=False, interactive=False, elem_id="code"
-    )  # fmt: skip
-    buttons = {"after": after, "compare": compare, "download": save, "python": python, "examples": own}
-    return {"scrubber": scrubber, **buttons, "code": code, "code_open": gr.State(False)}
 
 
 def _wire(tab: TrainTab) -> None:
