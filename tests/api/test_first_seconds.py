@@ -15,25 +15,26 @@ import httpx
 import pytest
 
 from tests.api.calling import BOUND, called
+from tests.kinds import folder_of_kind
 from tests.serving import ROOT, serving
 
-BASE = "smollm2-135m"
+BASE, TINY = "smollm2-135m", "local"  # what needs none of the ready-made adapters is asked of a tiny base
 FIRST_CALLS: dict[str, tuple[Any, ...]] = {  # of every endpoint
     "bases": (), "methods": (), "tasks": (), "adapters": (), "formats": (), "accumulate": (), "stop": (),
-    "count_parameters": (BASE, "lora", {}),
-    "train": (BASE, "lora", "sentiment", {}, 1, 0),
-    "race": (BASE, "sentiment", ["ia3", "lora"], 1),
+    "count_parameters": (TINY, "lora", {}),
+    "train": (TINY, "lora", "sentiment", {}, 1, 0),
+    "race": (TINY, "sentiment", ["ia3", "lora"], 1),
     "compare": (BASE, "Hello?", ["base", "pirate-lora"], 1),
     "low_rank": ("pirate-lora",),
     "truncate": ("pirate-lora", "Hello?", 1, 1.0, [], [], 1),
     "soft_prompt": ("pirate-prompt_tuning",),
     "mix": (["pirate-lora", "json-lora"], [1, 0.5]),
     "anatomy": ("nf4", 0.1),
-    "quantize": (BASE, "", ["int8", "nf4"]),
-    "survey": (BASE, ["nf4"]),
+    "quantize": (TINY, "", ["int8", "nf4"]),
+    "survey": (TINY, ["nf4"]),
     "download_adapter": ("pirate-lora",),
-    "answers": (BASE, "Hello?", ["base"], 2, 1, 0.7),
-    "score": (BASE, "base", "sentiment"),
+    "answers": (TINY, "Hello?", ["base"], 2, 1, 0.7),
+    "score": (TINY, "base", "sentiment"),
     "leaderboard": ("pirate",),
 }  # fmt: skip
 
@@ -63,7 +64,9 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     temporary, log = folder / "temporary", folder / "log.txt"
     temporary.mkdir()
 
-    with serving(log, TMPDIR=str(temporary)) as (url, _), ThreadPoolExecutor(len(FIRST_CALLS)) as pool:
+    settings = {"TMPDIR": str(temporary), "PLAYGROUND_LOCAL_BASE": str(folder_of_kind("llama", folder / "tiny"))}
+
+    with serving(log, **settings) as (url, _), ThreadPoolExecutor(len(FIRST_CALLS)) as pool:
         answers = pool.map(lambda name: called(url, name, {"data": FIRST_CALLS[name]}), FIRST_CALLS)
         found = dict(zip(FIRST_CALLS, answers, strict=True))
         known = httpx.get(f"{url}/gradio_api/info", timeout=BOUND).json()["named_endpoints"]

@@ -51,6 +51,7 @@ class OwnAdapters:
     really: gr.Button
     keep: gr.Button
     said: gr.HTML
+    looked: gr.Textbox  # the one that is looked at; gradio refuses what `adapter` says of one that has just gone
     renamed: Any = None  # events, for whoever shows adapters elsewhere
     deleted: Any = None
 
@@ -62,9 +63,9 @@ class OwnAdapters:
     @property
     def looks(self) -> list[Any]:
         """What depends on which of them is looked at."""
-        return [self.details, self.name, self.download, self.sure]
+        return [self.details, self.name, self.download, self.sure, self.looked]
 
-    def offer(self, visit: Visit, kept: str | None = None) -> Changes:
+    def offer(self, visit: Visit, kept: str = "") -> Changes:
         """
         The adapters that there are now. The `kept` one stays the one that is looked at, and what is typed about it stays;
         if it is not there, it is the newest one.
@@ -91,7 +92,7 @@ class OwnAdapters:
         found = next((one for one in mine(visit.key) if one["id"] == adapter_id), None)
         hidden = gr.update(visible=False)
         if found is None:
-            return {self.details: "", self.name: "", self.download: hidden, self.sure: hidden}
+            return {self.details: "", self.name: "", self.download: hidden, self.sure: hidden, self.looked: ""}
         offered, path, wrong = found["method"] in DOWNLOADABLE, None, ""
         try:
             path = download(visit.key, found["id"], file_title(found, visit.language)) if offered else None
@@ -102,6 +103,7 @@ class OwnAdapters:
             self.name: pane_title(found, visit.language),
             self.download: gr.update(value=path, visible=offered),
             self.sure: hidden,
+            self.looked: found["id"],
         }
 
     def call(self, looked: Mine, panes: gr.Dropdown) -> Changes:
@@ -169,4 +171,5 @@ def _layout(wording: Wording) -> OwnAdapters:
             really = make(gr.Button, {"value": "own.really"}, elem_id="own-really", **chip)
             keep = make(gr.Button, {"value": "own.keep"}, elem_id="own-keep", **chip)
     said = html("", elem_id="own-said")  # outside: the last one may have gone
-    return OwnAdapters(column, adapter, about, name, called, zipped, gone, sure, really, keep, said)
+    looked = gr.Textbox(visible=False)
+    return OwnAdapters(column, adapter, about, name, called, zipped, gone, sure, really, keep, said, looked)

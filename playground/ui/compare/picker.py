@@ -35,7 +35,7 @@ class Picked(Visit):
     panes: list[str]
     zip: str | None
     notice: str = ""
-    looked: str | None = None
+    looked: str = ""
 
 
 def card(wording: Wording, chosen: list[str]) -> tuple[gr.Column, gr.Dropdown, gr.File]:

@@ -155,7 +155,7 @@ class CompareTab:
         What can be chosen now: with an adapter that has `arrived`, or on another base, where the panes that it cannot show
         go.
         """
-        kept = None if arrived and arrived != picked.looked else picked.looked
+        kept = "" if arrived and arrived != picked.looked else picked.looked
         return {self.panes: choices_update(picked, picked.panes), **self.own.offer(picked, kept)}
 
     @property
@@ -245,7 +245,7 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
         asked=asked,
         seen=Controls(Seen, {**visit.components, "answers": answers}),
         picked=Controls(
-            Picked, {**visit.components, "panes": chosen, "zip": brought, "notice": notice, "looked": mine.adapter}
+            Picked, {**visit.components, "panes": chosen, "zip": brought, "notice": notice, "looked": mine.looked}
         ),
         prompt=prompt, panes=chosen, own=mine, zip=brought, former=former, decoding=how,
         summary=summary, examples=examples, go=go, stop=stop,
