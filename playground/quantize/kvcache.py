@@ -47,12 +47,17 @@ class Kept:
 KIVI = Kept(keys="channel")
 
 
+def _whole(positions: int, way: str) -> int:
+    """Of so many positions those that can be rounded: all, or those that fill groups."""
+    return positions if way == "token" else positions // GROUP * GROUP
+
+
 def rounded(states: torch.Tensor, bits: int, way: str, start: int = 0) -> tuple[torch.Tensor, int]:
     """
     States (batch, heads, positions, numbers) of which those before `start` are rounded already: the same with all that can
     be rounded so, and up to where that is.
     """
-    end = states.shape[-2] if way == "token" else states.shape[-2] // GROUP * GROUP
+    end = _whole(states.shape[-2], way)
     new = states[..., start:end, :]
     if not new.numel():
         return states, start
@@ -82,7 +87,8 @@ class RoundedLayer(DynamicLayer):  # type: ignore[misc]  # transformers' own is 
 
     def crop(self, tokens_to_remove: int) -> None:
         super().crop(tokens_to_remove)
-        self.key_end, self.value_end = (min(end, self.get_seq_length()) for end in (self.key_end, self.value_end))
+        self.key_end = min(self.key_end, _whole(self.get_seq_length(), self.kept.keys))
+        self.value_end = min(self.value_end, _whole(self.get_seq_length(), self.kept.values))
 
     def reset(self) -> None:
         super().reset()
@@ -111,7 +117,7 @@ def cache_bytes(base: Base, tokens: int, kept: Kept | None = None) -> int:
 
 
 def _bytes(entries: int, tokens: int, head: int, bits: int, way: str, width: int) -> int:
-    whole = tokens if way == "token" else tokens // GROUP * GROUP
+    whole = _whole(tokens, way)
     scales = entries * whole // (head if way == "token" else GROUP)
     return math.ceil(entries * whole * bits / 8) + 4 * scales + entries * (tokens - whole) * width
 

@@ -53,12 +53,13 @@ def test_what_comes_in_pieces_is_kept_as_what_comes_at_once(kept: Kept) -> None:
 
 def test_a_cropped_cache_goes_on_where_it_was_cut() -> None:
     cache = rounded_cache(KIVI)
-    cache.update(states(1, 70), states(2, 70), 0)
-    cache.crop(-50)
+    before, _ = cache.update(states(1, 70), states(2, 70), 0)
+    cache.crop(-25)  # 45 are left, 32 of them in a whole group
     keys, values = cache.update(states(3, 50), states(4, 50), 0)
-    expected = kvcache.rounded(states(3, 50)[..., :50, :], 4, "token")[0]
-    assert torch.equal(values[..., 20:, :], kvcache.rounded(states(4, 50), 4, "token")[0])
-    assert keys.shape == values.shape == expected[..., :1, :].expand(2, 3, 70, 16).shape
+    assert keys.shape == values.shape == (2, 3, 95, 16)
+    assert torch.equal(keys[..., :GROUP, :], before[..., :GROUP, :])
+    assert torch.equal(values[..., 45:, :], kvcache.rounded(states(4, 50), 4, "token")[0])
+    assert torch.equal(keys[..., 64:, :], states(3, 50)[..., 19:, :])  # no whole group yet
 
 
 def test_bytes_are_those_of_the_codes_and_the_scales(base: Base) -> None:
