@@ -58,7 +58,8 @@ def _inverse_root(second: torch.Tensor, damping: float) -> torch.Tensor:
     silent = diagonal == 0
     damped = second + torch.diag(damping * diagonal.mean() + silent.double())
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
-    return torch.linalg.cholesky(inverse, upper=True)
+    upper: torch.Tensor = torch.linalg.cholesky(inverse, upper=True)
+    return upper
 
 
 def _clips(weight: torch.Tensor, grid: Grid) -> torch.Tensor:

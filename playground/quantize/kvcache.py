@@ -69,14 +69,14 @@ def rounded(states: torch.Tensor, bits: int, way: str, start: int = 0) -> tuple[
     return torch.cat([states[..., :start, :], found, states[..., end:, :]], dim=-2), end
 
 
-class RoundedLayer(DynamicLayer):  # type: ignore[misc]  # transformers' own is untyped
+class RoundedLayer(DynamicLayer):
     """
     One layer's cache: what is put in is rounded at once, and attention reads what is kept, of the prompt too. Simulated:
     held as floats, so it saves no memory here.
     """
 
     def __init__(self, kept: Kept) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kept, self.key_end, self.value_end = kept, 0, 0
 
     def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
