@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ from playground.model.catalogue import BITSANDBYTES, split_id
 from playground.model.modules import kind_of, layer_of, linear_layers, sides
 from playground.model.neutral import text_windows
 from playground.model.weights import held_bytes, weight_of
+from playground.train.pauses import between
 
 PLAIN = "float32"  # the id of the base as it was loaded
 EVERY = 15  # modules between two looks at the map
@@ -159,13 +160,8 @@ def _measure(
         if place % EVERY == 0:
             yield replace(done, working=one)
     yield replace(done, working=one)
-    sums = torch.zeros(3, dtype=torch.float64)
-    for window, reference in zip(windows, there, strict=True):
-        sums += _sums(reference if base is plain else log_probabilities(base, window), reference, window)
-        yield replace(done, working=one)
-    tokens = sum(len(window) - 1 for window in windows)
-    loss, divergence, same = (sums / tokens).tolist()
-    reading = Reading(tokens, loss, math.exp(loss), divergence, same)
+    here = there if base is plain else (log_probabilities(base, window) for window in windows)
+    reading = yield from between(read_against(here, there, windows), replace(done, working=one))
     if not real:
         computed = computed_bytes(plain, name)
         return replace(one, reading=reading, memory=computed, disk=computed)
@@ -229,6 +225,19 @@ def log_probabilities(base: Base, window: torch.Tensor) -> torch.Tensor:
     model = attached(base, Variant(base.id)).model
     logits: torch.Tensor = model(input_ids=window[None].to(base.device), use_cache=False).logits[0, :-1]
     return logits.float().log_softmax(-1).cpu()
+
+
+def read_against(
+    here: Iterable[torch.Tensor], there: Iterable[torch.Tensor], windows: Sequence[torch.Tensor]
+) -> Generator[None, None, Reading]:
+    """How a model reads the windows, from its `log_probabilities` of each and the base's; pauses after each."""
+    sums = torch.zeros(3, dtype=torch.float64)
+    for ours, theirs, window in zip(here, there, windows, strict=True):
+        sums += _sums(ours, theirs, window)
+        yield
+    tokens = sum(len(window) - 1 for window in windows)
+    loss, divergence, same = (sums / tokens).tolist()
+    return Reading(tokens, loss, math.exp(loss), divergence, same)
 
 
 @torch.inference_mode()
