@@ -102,6 +102,7 @@ def unfold(page: Page, *titles: str) -> None:
 
 def open_page(page: Page, url: str) -> None:
     """Open it and wait until the load handlers have spoken: the visitor's key is stored by them."""
+    page.set_default_timeout(180_000)  # as above, also in a context of a test's own
     page.goto(url)
     page.wait_for_selector("#panes .pp-pane", state="attached")  # a link may open another tab
     page.wait_for_function("localStorage.getItem('peft-playground-visitor') !== null")
