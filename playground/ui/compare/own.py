@@ -70,9 +70,11 @@ class OwnAdapters:
         The adapters that there are now. The `kept` one stays the one that is looked at, and what is typed about it stays;
         if it is not there, it is the newest one.
         """
-        if kept in (one["id"] for one in mine(visit.key)):
-            return {self.column: gr.update(visible=True), self.adapter: gr.update(choices=_choices(visit))}
-        return self.show(visit, next((one["id"] for one in mine(visit.key)), None))
+        choices = _choices(visit)
+        ids = [one for _, one in choices]
+        if kept in ids:
+            return {self.column: gr.update(visible=True), self.adapter: gr.update(choices=choices)}
+        return self.show(visit, next(iter(ids), None))
 
     def show(self, visit: Visit, chosen: str | None) -> Changes:
         """The adapters that there are now, and all about the chosen one."""

@@ -6,7 +6,7 @@ A mix is an adapter of the session, so the rest of the page opens it like any ot
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -202,27 +202,29 @@ class Cards:
 
     def score(self, asked: Asked) -> Iterator[Changes]:
         """Every task of the adapters: the base, each alone, and the latest mix."""
-        done = mixing.latest_mix(asked.key)
-        try:
-            if done is None:
-                raise PlaygroundError("mix_first")
-            run = mixing.start_mixed_scores(asked.key, done.adapter.id)
-        except PlaygroundError as error:
-            yield {self.at.scores: alarm(error.message(asked.language))}
-            return
-        yield from self._scored(run, asked)
+        yield from self._measure(asked, mixing.start_mixed_scores, self.at.scores, self._scored)
 
     def again(self, asked: Asked) -> Iterator[Changes]:
         """The latest mix from three seeds, beside the exact sum."""
+        yield from self._measure(asked, mixing.start_spread, self.at.spread, self._spread)
+
+    def _measure(
+        self,
+        asked: Asked,
+        start: Callable[[str, str], Run],
+        said: gr.HTML,
+        follow: Callable[[Run, Asked], Iterator[Changes]],
+    ) -> Iterator[Changes]:
+        """Start measuring the latest mix, and follow that; where it cannot be, `said` says why."""
         done = mixing.latest_mix(asked.key)
         try:
             if done is None:
                 raise PlaygroundError("mix_first")
-            run = mixing.start_spread(asked.key, done.adapter.id)
+            run = start(asked.key, done.adapter.id)
         except PlaygroundError as error:
-            yield {self.at.spread: alarm(error.message(asked.language))}
+            yield {said: alarm(error.message(asked.language))}
             return
-        yield from self._spread(run, asked)
+        yield from follow(run, asked)
 
     def _spread(self, run: Run, asked: Asked) -> Iterator[Changes]:
         done = mixing.latest_mix(asked.key)
