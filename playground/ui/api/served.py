@@ -25,6 +25,7 @@ from playground.bounds import check_text, shown
 from playground.errors import PlaygroundError, disk_is_full, unexpected
 from playground.model import libraries
 from playground.ui.api.first import ASKED, Said, spoken
+from playground.ui.api.newest import newest
 from playground.ui.kit.events import alarm
 from playground.ui.kit.locks import guarded
 from playground.ui.kit.numbers import Numbers
@@ -40,7 +41,8 @@ class ServedBlocks(gr.Blocks):
     Blocks whose handlers run once the heavy libraries are there. Public endpoints take their defaults for what a program
     leaves out at the end, also over plain HTTP, and say what they take where values are too many or unreadable. What a
     browser sends for the components of `sound`, by id, passes through that function first; then `numbers` looks at it:
-    what is wrong with it is said where the handler would have answered. `locks` is the id of the state that names the held
+    what is wrong with it is said where the handler would have answered. Of lists whose choices were replaced while it was on
+    its way it says what can be chosen now (`newest`). `locks` is the id of the state that names the held
     controls (`Wish.fixed`): handlers change none of them, those of the `opening` only their values. What components are
     `said` to show in a language is in the page from the first.
     """
@@ -74,6 +76,7 @@ class ServedBlocks(gr.Blocks):
         request = named.get("request")
         if one.api_visibility != "public" or not one.api_name or one.fn is None:
             state = named.get("state")
+            given = [newest(block, value, state) for block, value in zip(one.inputs, given, strict=False)]
             wrong = self.numbers.wrong(one.inputs, given, state or {}, accepted(request)) if self.numbers else ""
             if self.numbers and wrong:
                 return await self._refuse(one, wrong, self.numbers.places, state)

@@ -1,0 +1,63 @@
+"""A request that was sent before the choices of a list were replaced is answered, and names nothing that is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import gradio as gr
+import pytest
+from gradio.state_holder import SessionState
+
+from playground.ui.api.served import ServedBlocks
+
+NEW = ["b", "c"]
+
+
+def page(control: gr.components.Component) -> ServedBlocks:
+    """0: replaces the choices of `control` by NEW and sets it; 1: says what it holds."""
+    with ServedBlocks() as blocks:
+        control.render()
+        gr.Button().click(lambda: gr.update(choices=NEW, value=value(control, "c")), None, control, api_visibility="private")
+        gr.Button().click(json.dumps, control, gr.Textbox(), api_visibility="private")
+    return blocks
+
+
+def value(control: Any, one: str) -> Any:
+    return [one] if isinstance(control, gr.CheckboxGroup) or getattr(control, "multiselect", False) else one
+
+
+def asked(blocks: ServedBlocks, state: SessionState, function: int, *values: Any) -> Any:
+    return asyncio.run(blocks.process_api(function, list(values), state=state))["data"]
+
+
+KINDS = (
+    lambda: gr.Dropdown(["a", "b"], render=False),
+    lambda: gr.Radio(["a", "b"], render=False),
+    lambda: gr.Dropdown(["a", "b"], multiselect=True, render=False),
+    lambda: gr.CheckboxGroup(["a", "b"], render=False),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_gone_is_read_as_the_control_will_show_it(kind: Any) -> None:
+    control = kind()
+    several = isinstance(value(control, "a"), list)
+    blocks = page(control)
+    state = SessionState(blocks)
+    assert asked(blocks, state, 1, value(control, "a")) == [json.dumps(value(control, "a"))]
+    asked(blocks, state, 0)
+    assert asked(blocks, state, 1, value(control, "b")) == [json.dumps(value(control, "b"))]
+    asked(blocks, state, 0)
+    assert asked(blocks, state, 1, value(control, "a")) == [json.dumps([] if several else "c")]
+    if several:
+        assert asked(blocks, state, 1, ["a", "b"]) == [json.dumps(["b"])]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_never_offered_is_refused_where_nothing_was_replaced(kind: Any) -> None:
+    control = kind()
+    blocks = page(control)
+    with pytest.raises(gr.Error):
+        asked(blocks, SessionState(blocks), 1, value(control, "z"))
