@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 
 ARGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -65,7 +65,7 @@ LEAVING = ("AbortError", "Connection errored out", "net::ERR_")  # gradio's word
 
 
 def watch(page: Page) -> list[str]:
-    """Collects console errors and requests that leave the machine."""
+    """Collects console errors, what the server failed to answer, and requests that leave the machine."""
     wrong: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:
@@ -76,8 +76,13 @@ def watch(page: Page) -> list[str]:
         if request.url.startswith("http") and "//127.0.0.1:" not in request.url:
             wrong.append(request.url)
 
+    def answered(response: Response) -> None:
+        if response.status >= 500:
+            wrong.append(f"{response.status} {response.url} {(response.request.post_data or '')[:500]}")
+
     page.on("console", heard)
     page.on("request", asked)
+    page.on("response", answered)
     return wrong
 
 
