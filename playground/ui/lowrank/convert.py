@@ -84,12 +84,14 @@ class Fold:
             yield changes
 
     def _offered(self, made: str, asked: Chosen) -> Changes:
-        """The zip of what was made, while it is there."""
+        """The zip of what was made, while it is there; or why it cannot be written."""
+        if not known(asked.key, made):
+            return {self.download: gr.update(visible=False)}
         try:
             title = file_title(described(asked.key, made), asked.language)
             return {self.download: gr.update(value=download(asked.key, made, title), visible=True)}
-        except PlaygroundError:
-            return {self.download: gr.update(visible=False)}
+        except PlaygroundError as error:
+            return {self.download: gr.update(visible=False), self.notice: alarm(error.message(asked.language))}
 
 
 def drawn(done: Converted, adapter: Adapter | None, there: bool, language: str) -> str:

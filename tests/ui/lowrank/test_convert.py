@@ -10,9 +10,12 @@ import gradio as gr
 import pytest
 
 from playground.actions.lowrank import CONVERT, run_about
+from playground.errors import PlaygroundError
+from playground.locales import text
 from playground.model.bases import Base
 from playground.train import scoring
 from playground.ui.compare.panes import cost
+from playground.ui.lowrank import convert
 from playground.ui.lowrank.convert import Asked, Fold, drawn
 from playground.work.sessions import SESSIONS
 from tests.ui.drawn import Page, assert_laws
@@ -24,6 +27,10 @@ def held(events: Iterator[Any]) -> dict[Any, Any]:
     for changes in events:
         found |= changes
     return found
+
+
+def _full_disk(*_: Any) -> str:
+    raise PlaygroundError("no_space")
 
 
 def test_an_adapter_is_converted_and_both_are_told(own: Any, tiny_here: Base, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +56,11 @@ def test_an_adapter_is_converted_and_both_are_told(own: Any, tiny_here: Base, mo
     assert_laws(lambda language: [drawn(one, lora, True, language) for one in run.events if one])
     again = held(fold.attach(Asked(key, "en", lora.id, 4)))  # after a reload
     assert again[fold.shown] == last[fold.shown]
+    with monkeypatch.context() as full:
+        full.setattr(convert, "download", _full_disk)
+        unwritten = held(fold.attach(Asked(key, "en", lora.id, 4)))
+    assert not unwritten[fold.download]["visible"]
+    assert text("en", "error.no_space") in Page(unwritten[fold.notice]).text
     held(fold.convert(Asked(key, "en", lora.id, 4)))
     assert len(SESSIONS.get(key).library.own()) == 3  # the same one, not one more
     SESSIONS.get(key).library.remove(made.id)
