@@ -17,7 +17,8 @@ NEW = ["b", "c"]
 
 def page(control: gr.components.Component) -> ServedBlocks:
     """0: replaces the choices of `control` by NEW and sets it; 1: says what it holds."""
-    with ServedBlocks() as blocks:
+    blocks = ServedBlocks()
+    with blocks:
         control.render()
         gr.Button().click(lambda: gr.update(choices=NEW, value=value(control, "c")), None, control, api_visibility="private")
         gr.Button().click(json.dumps, control, gr.Textbox(), api_visibility="private")
