@@ -37,6 +37,7 @@ from playground.learn.recorded import FOLDER as RUNS_FOLDER
 from playground.lowrank import initialization
 from playground.model.bases import BASES, Base
 from playground.model.catalogue import FORMS
+from playground.quantize import energy
 from playground.quantize.wholemodel import WholeJob, survey
 from playground.train import looks, scoring
 from playground.train.beginning import beginning
@@ -83,6 +84,7 @@ RUNS = [
     Recipe("pirate-exploded", "pirate", "lora", {"rank": 8, "alpha": 16, **RATE}),
 ]
 RACE = "initialization"
+PRODUCTS = "products"
 CLOSELY = Pace(least=12, most=12, answered=1)
 
 
@@ -164,16 +166,23 @@ def measure() -> None:
 
 
 def lessons() -> None:
-    """What lessons show that were run for them: the notebooks, one run in several precisions, products in each type."""
+    """What lessons show that were run for them: the notebooks, one run in several precisions."""
     base = BASES.get(settings.DEFAULT_BASE)
     machine = hardware(base)
     found = {
         notebooks.RECORD: {"base": base.id, "machine": machine, "versions": versions(), "runs": notebooks.rerun(base)},
         mixed_precision.RECORD: mixed_precision.recording(base, machine),
-        timing.RECORD: timing.recording(machine, base.device.type),
     }
     for path, content in found.items():
         path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def products() -> None:
+    """Products of the base's layers in each type, timed, for a lesson and the quantization lab."""
+    base = BASES.get(settings.DEFAULT_BASE)
+    device = base.device.type
+    content = timing.recording(hardware(base), device, energy.meter(device))
+    timing.RECORD.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def race() -> None:
@@ -245,8 +254,8 @@ def score() -> None:
 
 def main() -> None:
     """
-    Everything, or what is named as arguments: runs, as `runs/<id>`; `initialization`; adapters, after which whatever shows
-    them is recorded again as well.
+    Everything, or what is named as arguments: runs, as `runs/<id>`; `initialization`; `products`; adapters, after which
+    whatever shows them is recorded again as well.
     """
     named = sys.argv[1:]
     for run in RUNS:
@@ -254,6 +263,8 @@ def main() -> None:
             record_run(run)
     if not named or RACE in named:
         race()
+    if not named or PRODUCTS in named:
+        products()
     adapters = [one for one in RECIPES if not named or one.id in named]
     if not adapters:
         return

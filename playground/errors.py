@@ -18,7 +18,7 @@ from playground import locales
 # What a value of that name may be an id of: keys of the locale files
 LABELS = {
     "method": ("methods.{}.name",),
-    "name": ("hyperparameters.{}", "decoding.{}", "train.{}", "mix.{}"),
+    "name": ("hyperparameters.{}", "decoding.{}", "train.{}", "mix.{}", "prune.{}"),
     "kind": ("error.kind.{}",),
     "reason": ("error.reason.{}",),
     "cut": ("error.cut.{}",),

@@ -53,6 +53,7 @@ MAX_TOKENS_TOGETHER = 4096  # of the runs that step together, padding included: 
 # Adapters
 MAX_UPLOAD_BYTES = 32_000_000
 MAX_UNPACKED_BYTES = 64_000_000
+MAX_PRUNED_BYTES = 1_000_000_000  # of a pruned base that is downloaded
 MAX_ZIP_DIRECTORY_BYTES = 1_000_000  # its list of files
 MAX_CONFIG_BYTES = 100_000  # adapter_config.json
 MAX_RECORD_BYTES = 2_000_000  # record.json, with the losses and samples of a whole run
@@ -108,4 +109,6 @@ MAX_AWARE_STEPS = 500  # of quantization-aware training on a small layer
 MAX_CALIBRATION_PROMPTS = 9  # whose activations are looked at together
 MAX_CALIBRATION_CHARACTERS = 400  # of each of them
 MAX_CALIBRATION_TOKENS = 320  # of each of them in its chat format: what every layer reads of them is kept
+MAX_LADDER_INPUTS = 4096  # of one layer: GPTQ inverts a matrix of as many rows and columns
+MAX_ROUNDED_PARAMETERS = 700_000_000  # of a base that every linear layer of is rounded in turn, into tensors of its own
 MAX_TENSOR_NUMBERS = 2**21  # of one tensor; of a larger one some rows are looked at

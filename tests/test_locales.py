@@ -34,20 +34,28 @@ from playground.learn.figures import ORIGINS
 from playground.learn.lessons import lesson
 from playground.learn.mixed_precision import WAYS
 from playground.learn.notebooks import NOTEBOOKS
+from playground.learn.products import KINDS
 from playground.learn.route import LESSONS, ROUTE
-from playground.learn.timing import KINDS
 from playground.locales import choose, counted, number, percent, scientific, seconds, significant, size, text, words, written
 from playground.lowrank.mix import MAJORITY_SIGN, RULES
 from playground.lowrank.toy import TARGETS as TOYS
+from playground.model.pruning import KINDS as PRUNINGS
+from playground.plots.quantize import ladder as ladder_plots
+from playground.plots.quantize.stored import PARTS
 from playground.plots.quantize.tensor import COLUMNS as TENSOR_COLUMNS
 from playground.plots.quantize.wholemodel import COLUMNS
+from playground.prune.recovery import WHO
+from playground.quantize.kvcache import WAYS as CACHE_WAYS
+from playground.quantize.ladder import RUNGS
 from playground.quantize.tensor import STOPS
 from playground.ui.kit.links import HOLDING, SECTIONS
 from playground.ui.learn.sheets_html import KINDS as SHEETS
 from playground.ui.lowrank import initialization_html
 from playground.ui.lowrank.mixing_controls import MEASURES, WEIGHTS
 from playground.ui.lowrank.overlap import SIDES
+from playground.ui.prune import healing_html, pruning_html
 from playground.ui.quantize.bits_html import RECORD
+from playground.ui.quantize.speed_html import NATIVE
 from playground.ui.quantize.tensor_controls import ELSEWHERE, SOURCES
 from playground.ui.train import leaderboard_html
 
@@ -97,7 +105,7 @@ def test_values_are_filled_in_by_name_and_plainly(language: Any) -> None:
     assert all(name is None or (name.isidentifier() and not form and not how) for _, name, form, how in parsed)
 
 
-SAME_IN_BOTH = {"decoding.top",
+SAME_IN_BOTH = {"pruning.rule.l1", "pruning.rule.wanda", "prune.column.speed", "decoding.top",
     "header.title",  # the name
     *(f"methods.{one}.name" for one in MORE if one not in ("last_layers", "trainable_tokens")),  # names
     "methods.prompt_tuning.name", "methods.lora.name", "methods.ia3.name", "methods.qlora.name", "methods.few_shot.name",
@@ -109,15 +117,21 @@ SAME_IN_BOTH = {"decoding.top",
     "pane.tokens_one", "pane.tokens", "pane.speed",  # "token" is the Spanish word too
     "tokens.below", "module.delta",  # signs
     *(f"formats.{name}" for name in FORMATS if words("en")[f"formats.{name}"] == name.replace("_", " ") != "ternary"),
+    *(f"formats.{name}" for name in FORMATS if words("en")[f"formats.{name}"] == name.upper()),
     "formats.nf4", "formats.fp4", "tensor.source.normal", "tensor.source.laplace",
     "wholemodel.how.real", "wholemodel.column.sqnr", "wholemodel.column.bits", "wholemodel.column.kl", "tensor.sqnr",
     "tensor.mae", "tensor.rmse", "tensor.elsewhere.embedding",  # terms of art
     "tensor.errors.axis", "tensor.stop.tensor",  # the Spanish word too
     "tensor.worth.one",  # numbers
+    "rung.hqq", "rung.awq", "rung.smoothquant", "rung.gptq", "rung.gptq_act_order",
+    "ladder.bits", "ladder.column.bits", "rungs.column.bits",
+    "rungs.column.kl", "kvcache.column.kl",  # names and terms of art
     "calibration.head.rmse", "calibration.head.sqnr",
     "learn.group.prompt_tuning", "learn.group.lora",  # terms of art
     "timing.kind.float32", "timing.kind.bfloat16", "timing.kind.float16", "timing.head.rate", "mixed.float32",  # names
     "own.prompt",  # a field of every file, too
+    "speed.head.rate", "speed.kind.int8_read_back", "speed.kind.nf4",
+    *(f"speed.kind.{name}" for name in ("float32", "bfloat16", "float16", "int8")),  # names
 }  # fmt: skip
 
 
@@ -244,6 +258,15 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "module.{}": [*FACTS, "scaled", "trained"],
     "module.{}.help": FACTS,
     "formats.{}": list(FORMATS),
+    "pruning.kind.{}": list(PRUNINGS),
+    "prune.column.{}": pruning_html.COLUMNS,
+    "prune.drawn.{}": ["parts", "share"],
+    "prune.said.{}.{}": [(kept, how) for kept in ("smaller", "zeros") for how in ("held", "ruined")],
+    "healing.column.{}": healing_html.COLUMNS,
+    "healing.said.{}": ["back", "further"],
+    "healing.who.{}": WHO,
+    "pruning.rule.{}": [rule for kind in PRUNINGS.values() for rule in kind.rules],
+    "computes.{}": [one.runs for one in FORMATS.values()],
     "anatomy.{}": ["sign", "exponent", "mantissa", "code", "scale", "zero_point"],
     "anatomy.formats.{}": list(RECORD),
     "accumulators.{}": ["a", "b"],
@@ -259,6 +282,12 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "tensor.shared.{}": ["none", *GRANULARITIES],
     "tensor.{}": ["outliers", "size", *TENSOR_COLUMNS],
     "wholemodel.scales.{}": GRANULARITIES,
+    "rung.{}": list(RUNGS),
+    "ladder.column.{}": ["rung", *ladder_plots.COLUMNS],
+    "rungs.column.{}": ladder_plots.RUNG_COLUMNS,
+    "kvcache.column.{}": ladder_plots.CACHE_COLUMNS,
+    "kvcache.kept.{}.{}": [(keys, values) for keys in CACHE_WAYS for values in CACHE_WAYS],
+    "blocks.part.{}": [name for parts in PARTS.values() for name, _ in parts],
     "wholemodel.column.{}": COLUMNS,
     "wholemodel.column.{}.help": COLUMNS,
     "wholemodel.how.{}": ["loaded", "real", "simulated"],
@@ -269,6 +298,11 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "timing.head.{}": ["time", "rate", "moved", "ratio"],
     "timing.kind.{}": KINDS,
     "timing.why.{}": ["converted", "own"],
+    "speed.kind.{}": KINDS,
+    "speed.bound.{}": ["memory", "arithmetic"],
+    "speed.head.{}": ["time", "rate", "moved", "intensity", "native"],
+    "speed.native.{}": NATIVE.values(),
+    "speed.energy.{}": ["arithmetic", "reading", "total"],
     "mixed.{}": WAYS,
     "mixed.head.{}": ["loss", "zeros", "largest", "skipped"],
     "mixed.way.{}": ["mixed", "scaled", "pure", "zeros"],
@@ -283,6 +317,7 @@ OPTIONAL = {
 }
 OPTIONAL |= {f"{key}.{form}" for key in words("en") for form in ("one", "none")}  # of `key`: locales.counted
 OPTIONAL |= {f"error.kind.{kind.__name__}" for kind in (int, float, str, bool)}  # errors.LABELS
+OPTIONAL |= {f"prune.{one}" for one in ("kind", "share", "rule", "soft")}  # errors.LABELS
 OPTIONAL |= {"list.and", "list.and.vowel"}  # locales.listed
 OPTIONAL |= {f"error.cut.{one}" for one in ("any", *CUTS.values())}
 OPTIONAL |= {"error.reason.no_zip", "error.reason.damaged"}  # what an upload's reason may be

@@ -20,7 +20,7 @@ from playground.adapt.variant import Variant
 from playground.disk import explained, whole
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
-from playground.model.catalogue import split_id
+from playground.model.catalogue import in_floats
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -118,6 +118,6 @@ def upload(key: str, path: str | None, base_id: str) -> dict[str, Any]:
     if not path:
         raise PlaygroundError("no_file")
     SESSIONS.check_room(key, settings.MAX_UNPACKED_BYTES)
-    adapter = uploads.unpack(Path(path), BASES.get(split_id(base_id)[0].id), new_id())  # a form has the same shapes
+    adapter = uploads.unpack(Path(path), BASES.get(in_floats(base_id)), new_id())  # a form has the same shapes
     SESSIONS.add(key, adapter)
     return SESSIONS.get(key).library.get(adapter.id).summary()

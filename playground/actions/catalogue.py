@@ -15,7 +15,7 @@ from playground.adapt.methods import METHODS, method, training_memory
 from playground.errors import PlaygroundError
 from playground.model.architecture import Architecture
 from playground.model.bases import BASES
-from playground.model.catalogue import CATALOGUE, is_simulated, split_id
+from playground.model.catalogue import CATALOGUE, held_in, is_simulated, split_id, steps_of
 
 UNDER_WAY = ("downloading", "converting", "loading")  # states of a base that will be there soon
 
@@ -64,14 +64,14 @@ def misfits(base_id: str) -> dict[str, PlaygroundError]:
 
 def architecture(base_id: str) -> Architecture:
     """Of a base, which is loaded if only its files can tell. Raises PlaygroundError if it cannot be."""
-    spec, _ = split_id(base_id)
-    return spec.architecture or BASES.get(base_id).architecture
+    spec, pruned, _ = steps_of(base_id)
+    return BASES.get(held_in(base_id, None)).architecture if pruned else spec.architecture or BASES.get(base_id).architecture
 
 
 def base_status(base_id: str) -> dict[str, Any]:
-    """How a base is: its name, its form in fewer bits if it is one, and what `bases.Status` says."""
-    spec, form = split_id(base_id)
-    return {"name": spec.name, "form": form, **vars(BASES.status(base_id))}
+    """How a base is: its name, what was pruned of it, its form in fewer bits, and what `bases.Status` says."""
+    spec, pruned, form = steps_of(base_id)
+    return {"name": spec.name, "pruned": pruned and str(pruned), "form": form, **vars(BASES.status(base_id))}
 
 
 def load(base_id: str) -> Architecture:
@@ -81,8 +81,9 @@ def load(base_id: str) -> Architecture:
 
 def shape(base_id: str) -> Architecture:
     """The base's architecture: of the loaded model if it is here, else the catalogue's. Raises PlaygroundError."""
-    spec, _ = split_id(base_id)
-    architecture = BASES.get(base_id).architecture if BASES.is_loaded(base_id) else spec.architecture
+    spec, pruned, _ = steps_of(base_id)
+    known = None if pruned else spec.architecture
+    architecture = BASES.get(base_id).architecture if BASES.is_loaded(base_id) else known
     if architecture is None:
         raise PlaygroundError("shape_unknown", base=spec.name)
     return architecture
@@ -94,8 +95,9 @@ def is_loaded(base_id: str) -> bool:
 
 def parameters(base_id: str) -> int:
     """How many parameters a base has; 0 where nobody knows before it is loaded."""
-    spec, _ = split_id(base_id)
-    return spec.parameters or (BASES.get(base_id).architecture.parameters if BASES.is_loaded(base_id) else 0)
+    spec, pruned, _ = steps_of(base_id)
+    known = None if pruned else spec.parameters
+    return known or (BASES.get(base_id).architecture.parameters if BASES.is_loaded(base_id) else 0)
 
 
 def comes(base_id: str) -> bool:
@@ -105,11 +107,11 @@ def comes(base_id: str) -> bool:
 
 def have(base_id: str) -> None:
     """
-    Load a base here, in the request's thread: a download must not hold up the worker. Of a form that is rounded here only
-    the plain base: forms take turns in memory, and are rounded beside the worker when theirs comes.
+    Load a base here, in the request's thread: a download must not hold up the worker. Of a form that is rounded here, and of
+    what pruning leaves, only the plain base: they take turns in memory, and are made beside the worker when theirs comes.
     """
-    spec, form = split_id(base_id)
-    if form and not is_simulated(form):
+    spec, pruned, form = steps_of(base_id)
+    if form and not pruned and not is_simulated(form):
         BASES.get(base_id)
     elif spec.source != "embedded":
         BASES.get(spec.id)

@@ -97,7 +97,7 @@ def unanswered(key: str, question: Question) -> dict[str, Any]:
     """A comparison's frame before anybody was asked: who shall answer, at which cost. Raises PlaygroundError."""
     parameters = catalogue.parameters(question.base)
     variants = [pane(key, question.base, one) for one in question.panes]
-    panes = tuple(Pane(one.id, one.summary(parameters)) for one in variants)
+    panes = tuple(Pane(one.id, one.summary(0 if one.pruned else parameters)) for one in variants)
     return Frame(question.base, parameters, question.prompt, Decoding(), panes).as_json()
 
 
@@ -117,13 +117,22 @@ def stop_comparison(key: str) -> None:
 
 
 def pane(key: str, base_id: str, pane_id: str) -> Variant:
-    """What a pane shows: "base" is the plain base, "base:nf4" that base in NF4, else an adapter. Raises PlaygroundError."""
+    """
+    What a pane shows: "base" is the base itself, "base:nf4" the plain one in NF4, "base:width-20-max_min" with less of it,
+    else an adapter. Raises PlaygroundError.
+    """
     name, mark, form = str(pane_id).partition(":")
     if name != BASE:
         return Variant.of(base_id, SESSIONS.get(key).library.get(pane_id))
     form_of_it = f"{split_id(base_id)[0].id}:{form}" if mark else base_id
-    split_id(form_of_it)  # raises if there is no such form
+    split_id(form_of_it)  # raises if there is no such form, or no such pruning
     return Variant(form_of_it)
+
+
+def bases_of(base_id: str, pane_ids: Sequence[str]) -> list[Variant]:
+    """Those of some panes that show a base without an adapter, and exist."""
+    asked = [one for one in pane_ids if one.partition(":")[0] == BASE and _can_show("", base_id, one)]
+    return [pane("", base_id, one) for one in asked]
 
 
 def offered(key: str, base_id: str) -> list[dict[str, Any]]:

@@ -17,7 +17,10 @@ from playground.formats.registry import FORMATS
 
 
 def list_formats() -> list[dict[str, Any]]:
-    """Every format: id, English name, kind, bits per parameter of a large matrix, accumulator, range, scales, source."""
+    """
+    Every format: id, English name, kind, bits per parameter of a large matrix, accumulator, range, scales, where it computes
+    faster and where it only saves memory, source.
+    """
     return [
         {
             "id": one.id,
@@ -28,6 +31,7 @@ def list_formats() -> list[dict[str, Any]]:
             "dynamic_range_db": one.dynamic_range_db,
             "granularity": one.layout.granularity,
             "block": one.layout.block if one.layout.granularity == "block" else None,
+            "runs": locales.text(locales.DEFAULT, f"computes.{one.runs}"),
             "source": one.source,
         }
         for one in FORMATS.values()

@@ -14,7 +14,19 @@ from playground.adapt.methods import FRONT
 from playground.adapt.variant import BASE
 from playground.bounds import shown
 from playground.errors import PlaygroundError
-from playground.train.standings import FILE, SEEDS, Row, Spread, Standing, comparable, read, standings, unbeaten, verdict
+from playground.train.standings import (
+    FILE,
+    SEEDS,
+    Row,
+    Spread,
+    Standing,
+    comparable,
+    listed_once,
+    read,
+    standings,
+    unbeaten,
+    verdict,
+)
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -35,22 +47,27 @@ def board_tasks() -> list[str]:
     return comparable(recorded()[1])
 
 
-def board(task: str) -> dict[str, Any]:
+def board(task: str, every: bool = False) -> dict[str, Any]:
     """
-    Every method on a task: means with their ends and all seeds, what was measured with, and the verdict on the scores by
-    methods' ids. Raises PlaygroundError for a task that has none.
+    The methods in front on a task, or `every` one that was measured on it: means with their ends and all seeds, what was
+    measured with, and the verdict on the scores by methods' ids; `more` says how many others there are. Raises
+    PlaygroundError for a task that has none.
     """
     about, rows = recorded()
     if task not in board_tasks():
         raise PlaygroundError("unknown_task", task=shown(task), known=", ".join(board_tasks()))
-    found = standings(rows, task)
+    measured = standings(rows, task)
+    front = [one for one in measured if one.method in (BASE, *FRONT)]
+    found = measured if every else front
     said = verdict(found)
     return {
         "task": task,
-        **{name: about[name] for name in ("base", "machine", "versions", "recipes")},
+        **{name: about[name] for name in ("base", "versions")},
+        "processor": listed_once(one.processor for one in found),
         "seeds": len(SEEDS),
         "questions": len(found[0].examples),
         "methods": [_plain(one) for one in found],
+        "more": len(measured) - len(front),
         "missing": [one for one in (BASE, *FRONT) if one not in _methods(found)],
         "unbeaten": [one.method for one in unbeaten(found)],
         "best": said.best.method,

@@ -25,7 +25,7 @@ from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.formats.statistics import Histogram, histogram
 from playground.model.bases import BASES
-from playground.model.catalogue import FORMS, split_id
+from playground.model.catalogue import FORMS, USUAL_FORMS, in_floats, split_id
 from playground.model.weights import weight_of
 from playground.train.job import kept_bytes
 from playground.work.jobs import Run
@@ -175,10 +175,10 @@ RECORDED = settings.EXAMPLES / "survey.json"  # written by examples/record.py
 
 
 def start_survey(key: str, base_id: str, formats: Sequence[str] = (), place: Place = SURVEY) -> Run:
-    """Queue the measuring of a plain base in some formats; none are all."""
+    """Queue the measuring of a plain base in some formats; none are the usual ones."""
     from playground.quantize.wholemodel import WholeJob, survey
 
-    job = WholeJob(split_id(base_id)[0].id, tuple(formats or FORMS)).checked()
+    job = WholeJob(split_id(base_id)[0].id, tuple(formats or USUAL_FORMS)).checked()
     return SESSIONS.submit(key, MEASURE, lambda stop: survey(job, BASES.get), job, place)
 
 
@@ -258,7 +258,7 @@ def start_merge(key: str, adapter_id: str) -> Run:
     if task is None:
         raise PlaygroundError("no_held_out")
     job = MergeJob(adapter, task)
-    for needed in (four_bit_id(adapter), split_id(adapter.record.base)[0].id):
+    for needed in (four_bit_id(adapter), in_floats(four_bit_id(adapter))):
         catalogue.have(needed)
     return SESSIONS.submit(key, MEASURE, lambda stop: merging(job, BASES.get), adapter.outline(), MERGE)
 

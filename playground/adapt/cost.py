@@ -19,6 +19,7 @@ from playground.adapt.targets import targeted
 from playground.bounds import Bound, shown
 from playground.errors import PlaygroundError
 from playground.model.architecture import Architecture, Linear, entries
+from playground.model.catalogue import parts_of
 from playground.model.weights import held_bytes
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ def measured(base: Base, method_id: str, values: Values) -> Measured:
 
 def form_of(base_id: str) -> str | None:
     """The quantization that a base's id ends in."""
-    return base_id.partition(":")[2] or None
+    return parts_of(base_id)[2]
 
 
 def _example(base: Base, method_id: str) -> Example | None:

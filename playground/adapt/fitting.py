@@ -10,7 +10,7 @@ from playground import settings
 from playground.adapt.methods import METHODS, Method
 from playground.errors import PlaygroundError
 from playground.model.architecture import Architecture
-from playground.model.catalogue import BITSANDBYTES
+from playground.model.catalogue import BITSANDBYTES, parts_of
 
 FULL = "full_fine_tuning"
 
@@ -22,7 +22,7 @@ def check_fits(chosen: Method, base_id: str, architecture: Architecture) -> None
     """
     if chosen.id == FULL:
         maximum = settings.MAX_FULL_FINE_TUNING_PARAMETERS
-        if ":" in base_id:
+        if parts_of(base_id)[2]:
             raise PlaygroundError("full_quantized")
         if architecture.parameters > maximum:
             raise PlaygroundError("full_too_large", parameters=architecture.parameters, maximum=maximum)
@@ -36,7 +36,7 @@ def check_fits(chosen: Method, base_id: str, architecture: Architecture) -> None
 
 def check_form(chosen: Method, base_id: str) -> None:
     """Raises PlaygroundError for a method that reads the weights, and a base in which bitsandbytes has packed them."""
-    if base_id.partition(":")[2] in BITSANDBYTES and not chosen.quantized:
+    if parts_of(base_id)[2] in BITSANDBYTES and not chosen.quantized:
         raise PlaygroundError("method_not_quantized", method=chosen.id)
 
 

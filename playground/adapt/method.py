@@ -16,6 +16,7 @@ from playground.adapt.targets import TARGETS, targeted
 from playground.bounds import Bound, shown
 from playground.errors import PlaygroundError
 from playground.model.architecture import Architecture, Linear
+from playground.model.catalogue import held_in
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -103,7 +104,7 @@ class Method:
     def base_id(self, base_id: str, values: Values) -> str:
         """The base whose frozen weights this method adapts: QLoRA's is the 4-bit form of the one asked for."""
         quantization = self.quantization(values)
-        return f"{base_id.partition(':')[0]}:{quantization}" if quantization else base_id
+        return held_in(base_id, quantization) if quantization else base_id
 
     def trained(self, architecture: Architecture) -> Trained:
         """What it trains of a block with its defaults. Raises PlaygroundError if it does not fit the architecture."""

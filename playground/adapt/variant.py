@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from playground.adapt.methods import METHODS, method
 from playground.errors import PlaygroundError
+from playground.model.catalogue import held_in, parts_of
 
 if TYPE_CHECKING:
     from playground.adapt.adapters import Adapter, Record
@@ -31,7 +32,7 @@ class Edit(Protocol):
 @dataclass(frozen=True)
 class Variant:
     """
-    One variant of a model. `base` is the id of the base with its form, such as "smollm2-135m:nf4". Raises PlaygroundError
+    One variant of a model. `base` is the id of the base with its steps, such as "smollm2-135m:nf4". Raises PlaygroundError
     if a method that changes no weight, or all of them, is to be merged.
     """
 
@@ -48,15 +49,16 @@ class Variant:
     def of(cls, requested: str, adapter: Adapter | None, edit: Edit | None = None, merged: bool = False) -> Variant:
         """
         The variant that shows an adapter to whoever has chosen the base `requested`: QLoRA's runs on its 4-bit form, full
-        fine-tuning on the plain base, of which every weight is its own.
-        Raises PlaygroundError if the adapter belongs to another base.
+        fine-tuning on no form, as every weight is its own, and one that was trained on what pruning left, on that.
+        Raises PlaygroundError if the adapter belongs to another base, or to another part of it than is `requested`.
         """
         if adapter is None:
             return cls(requested)
         made_for = adapter.record.base
-        if made_for.partition(":")[0] != requested.partition(":")[0]:
+        (name, pruned, _), (wanted, less, form) = parts_of(made_for), parts_of(requested)
+        if name != wanted or less not in (None, pruned):
             raise PlaygroundError("other_base", found=made_for, expected=requested)
-        requested = made_for.partition(":")[0] if adapter.record.method == FULL else requested
+        requested = held_in(made_for, None if adapter.record.method == FULL else form)
         used = method(adapter.record.method).base_id(requested, adapter.record.hyperparameters)
         return cls(used, adapter, edit, merged)
 
@@ -67,8 +69,13 @@ class Variant:
 
     @property
     def form(self) -> str | None:
-        """The base's form in fewer bits."""
+        """What was done to the base, the rest of its id: pruned, held in fewer bits, or both."""
         return self.base.partition(":")[2] or None
+
+    @property
+    def pruned(self) -> bool:
+        """Whether there is less of the base."""
+        return parts_of(self.base)[1] is not None
 
     @property
     def id(self) -> str:
@@ -79,8 +86,8 @@ class Variant:
 
     def summary(self, parameters: int, record: Record | None = None) -> dict[str, Any]:
         """
-        What a pane says of it. `parameters` are the base's; `record` is that of what is left of the adapter, where there
-        is an edit.
+        What a pane says of it. `parameters` are those of what it runs on, 0 while nobody knows; `record` is that of what is
+        left of the adapter, where there is an edit.
         """
         if self.adapter is None:
             numbers = {"trainable_parameters": 0, "total_parameters": parameters, "percent": 0.0, "bytes": 0}

@@ -17,7 +17,7 @@ from playground.compare.decoding import Row, kl
 from playground.compare.job import CompareJob, Frame, Pane
 from playground.compare.pool import Pool, write
 from playground.model.architecture import Architecture, cache_entries
-from playground.model.bases import Base, expected_bytes
+from playground.model.bases import Base, added_bytes, expected_bytes
 from playground.model.beside import beside
 from playground.model.catalogue import split_id
 from playground.model.memory import STORE
@@ -72,7 +72,7 @@ def held_bytes(job: CompareJob, architecture: Architecture) -> tuple[int, dict[s
     panes run on.
     """
     spec, _ = split_id(job.base)
-    forms = {one.base: expected_bytes(spec, one.form, architecture) for one in job.variants if one.form}
+    forms = {one.base: added_bytes(one.base, spec, architecture) for one in job.variants if one.form}
     return row_bytes(job, architecture), forms
 
 
@@ -94,7 +94,7 @@ def groups(job: CompareJob, base: Base) -> list[list[int]]:
     held: dict[str | None, int] = {}  # by the form, in the group that is being filled
     for place in sorted(range(len(job.variants)), key=lambda one: job.variants[one].base != job.base):
         form = job.variants[place].form
-        added = expected_bytes(base.spec, form, base.architecture) if form and form not in held else 0
+        added = added_bytes(job.variants[place].base, base.spec, base.architecture) if form and form not in held else 0
         if not found or (added and held and sum(held.values()) + added > room):
             found.append([])
             held = {}
@@ -110,9 +110,11 @@ class _Shown:
         self.job, self.base = job, base
         self.plain = Row.of(base, job.reference, job)
         self.rows: dict[int, Row] = {}
+        self.parameters: dict[int, int] = {}  # of what each row's adapter stands on
 
     def add(self, place: int, used: Base) -> None:
         variant = self.job.variants[place]
+        self.parameters[place] = used.architecture.parameters
         self.rows[place] = self.plain if variant == self.job.reference else Row.of(used, variant, self.job)
 
     def frame(self, finished: bool = False, untouched: bool | None = None) -> Frame:
@@ -122,7 +124,8 @@ class _Shown:
 
     def pane(self, place: int, untouched: bool | None) -> Pane:
         variant, row = self.job.variants[place], self.rows.get(place)
-        summary = variant.summary(self.base.architecture.parameters, row.record if row else None)
+        known = 0 if variant.pruned else self.base.architecture.parameters
+        summary = variant.summary(self.parameters.get(place, known), row.record if row else None)
         summary |= {"name": self.job.title(place) or summary["name"]}
         if row is None:
             return Pane(variant.id, summary)

@@ -107,14 +107,13 @@ class Pair:
 PAIRS = {
     pair.id: pair
     for pair in (
-        Pair("int8", "int8"), Pair("int8", "int16"), Pair("int8", "int32"),
+        Pair("int8", "int8"), Pair("int8", "int16"), Pair("int8", "int32"), Pair("int16", "int32"),
         Pair("float16", "float16"), Pair("float16", "float32"),
         Pair("bfloat16", "bfloat16"), Pair("bfloat16", "float32"),
     )
 }  # fmt: skip
 PAIR = Bound("pair", "int8_int8", choices=tuple(PAIRS))
-RANGES = {"ones": (1, 1), "largest": (127, 127), "positive": (0, 127), "random": (-127, 127)}  # of codes
-OPERANDS = tuple(RANGES)
+OPERANDS = ("ones", "largest", "positive", "random")
 KIND = Bound("operands", "positive", choices=OPERANDS)
 LENGTH = Bound("length", 4096, 1, settings.MAX_DOT_LENGTH)
 
@@ -140,9 +139,14 @@ class DotProduct:
     error: float | None
 
 
-def operands(kind: str, length: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Two vectors of int8 codes, (length,) int64; float formats hold every such code too. Raises PlaygroundError."""
-    low, high = RANGES[KIND.check(kind)]
+def operands(kind: str, length: int, seed: int = 0, operand: str = "int8") -> tuple[np.ndarray, np.ndarray]:
+    """
+    Two vectors of codes, (length,) int64: up to 127, and up to 32,767 where an operand has int16's bits. Float formats get
+    int8's, all of which they hold. Raises PlaygroundError.
+    """
+    largest = 2 ** (INTEGERS.get(operand, 8) - 1) - 1
+    ranges = {"ones": (1, 1), "largest": (largest, largest), "positive": (0, largest), "random": (-largest, largest)}
+    low, high = ranges[KIND.check(kind)]
     a, b = np.random.default_rng(SEED.check(seed)).integers(low, high, (2, LENGTH.check(length)), endpoint=True)
     return a, b
 
@@ -150,9 +154,9 @@ def operands(kind: str, length: int, seed: int = 0) -> tuple[np.ndarray, np.ndar
 def dot(pair_id: str, kind: str = "positive", length: int = 4096, overflow: str = "wrap", seed: int = 0) -> DotProduct:
     """One pair's dot product, a₁b₁ + a₂b₂ + … in order. Raises PlaygroundError for what does not exist or is too long."""
     pair, overflow = PAIRS[PAIR.check(pair_id)], OVERFLOW.check(overflow)
-    a, b = operands(kind, length, seed)
+    a, b = operands(kind, length, seed, pair.operand)
     products, length = a * b, len(a)
-    exact = np.cumsum(products)  # in 64 bits: length · 127² is below 2³³
+    exact = np.cumsum(products)  # in 64 bits: length · 32,767² is below 2⁵⁰
     if pair.accumulator in INTEGERS:
         sums = _integer_sums(products, exact, INTEGERS[pair.accumulator], overflow)
         half = 2 ** (INTEGERS[pair.accumulator] - 1)
@@ -171,7 +175,7 @@ def dot(pair_id: str, kind: str = "positive", length: int = 4096, overflow: str 
 
 
 def dots(kind: str = "positive", length: int = 4096, overflow: str = "wrap", seed: int = 0) -> Iterator[DotProduct]:
-    """`dot` of every pair on the same numbers, one after the other."""
+    """`dot` of every pair, one after the other: on the same numbers, but for an operand with more bits."""
     for pair_id in PAIRS:
         yield dot(pair_id, kind, length, overflow, seed)
 

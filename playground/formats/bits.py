@@ -51,13 +51,15 @@ class Anatomy:
     code: int | None = None
     scale: float | None = None
     zero_point: int | None = None
+    minimum: float | None = None  # of its block, from −minimum to minimum: (level[code] − level[0]) · scale + minimum
 
 
 def anatomy(format_id: str, value: float, scale: float | None = None, zero_point: int | None = None) -> Anatomy:
     """
-    Rounding is that of a round trip with this scale, so a value is a float32 first. Without a scale the format reaches
-    from −1 to 1. A float format has neither scale nor zero-point and ignores both, so that one question can be put to
-    every format. A zero-point makes codes asymmetric (−128 to 127 in int8).
+    Rounding is that of a round trip with this scale (but for ties, which GGUF's encoders round away from zero), so a value
+    is a float32 first. Without a scale the format reaches from −1 to 1; where scales are powers of two, at least. A float
+    format has neither scale nor zero-point and ignores both, so that one question can be put to every format. A
+    zero-point makes codes asymmetric (−128 to 127 in int8).
 
     Raises PlaygroundError: unknown format, a value that is no finite float32, a scale that is no normal float32 above 0,
     a zero-point that is no code or that this format does not have.
@@ -76,7 +78,7 @@ def code_range(format: Format, zero_point: bool) -> tuple[int, int]:
 
 
 def _scale_of(format: Format, scale: float | None) -> np.float32:
-    return np.float32(1 / format.largest if scale is None else SCALE.check(scale))
+    return np.float32(format.unit_scale if scale is None else format.scale_from(SCALE.check(scale)))
 
 
 def _zero_point_of(format: Format, zero_point: int | None) -> int | None:
@@ -171,7 +173,8 @@ def _table(format: Format, value: float, scale: np.float32, zero_point: int | No
         format.id, value, numbers[place], numbers[place] - value,
         next((number for number in reversed(numbers[:place]) if number < numbers[place]), None),
         next((number for number in numbers[place + 1 :] if number > numbers[place]), None),
-        bool(abs(wanted) > format.largest), bits=f"{code:0{int(format.code_bits)}b}", code=code, scale=float(scale),
+        bool(not levels[0] <= wanted <= levels[-1]), bits=f"{code:0{int(format.code_bits)}b}", code=code,
+        scale=float(scale), minimum=float(levels[0] * scale) if format.minimum else None,
     )  # fmt: skip
 
 
@@ -210,11 +213,11 @@ def grid(format_id: str, scale: float | None = None, zero_point: int | None = No
 
 def levels(
     format: Format, low: float = -LARGEST, high: float = LARGEST, scale: float = 1.0, zero_point: int | None = None,
-    most: int = MOST_LISTED,
+    most: int = MOST_LISTED, offset: float = 0.0,
 ) -> tuple[tuple[float, ...], int]:  # fmt: skip
     """
     The numbers of a format from `low` to `high`, rising (none of them, if they are more than `most`), and how many they
-    are; zero counts once. A float format has neither scale nor zero-point and ignores both.
+    are; zero counts once. `offset` is added to each. A float format has neither scale nor zero-point and ignores them.
     """
     if format.kind == "float":
         first, last = -_highest(format, -low), _highest(format, high)
@@ -222,7 +225,7 @@ def levels(
         return tuple(_signed(format, place) for place in range(first, last + 1)) if count <= most else (), count
     units = np.array(format.levels, np.float32) if format.levels else _codes(format, zero_point)
     with np.errstate(over="ignore"):
-        numbers = np.unique(units * np.float32(scale))
+        numbers = np.unique(units * np.float32(scale) + np.float32(offset))
     numbers = numbers[(numbers >= low) & (numbers <= high)] + np.float32(0)  # − 0 is 0
     return tuple(numbers.tolist()) if len(numbers) <= most else (), len(numbers)
 

@@ -53,9 +53,9 @@ class Layout:
 @dataclass(frozen=True, eq=False)
 class Quantized:
     """
-    A tensor after its round trip: `values`, float32, in its shape. `codes` in its shape too and `scales`, `zero_points`
-    (groups,) where the format has them: value = (code − zero point) · scale, or level[code] · scale. `saturated` counts
-    what lay beyond the format's largest number.
+    A tensor after its round trip: `values`, float32, in its shape. `codes` in its shape too and `scales`, `zero_points`,
+    `minima` (groups,) where the format has them: value = (code − zero point) · scale, or level[code] · scale, or with a
+    minimum (level[code] − level[0]) · scale + minimum. `saturated` counts what lay beyond the format's largest number.
     """
 
     format: Format
@@ -64,6 +64,7 @@ class Quantized:
     codes: torch.Tensor | None = None
     scales: torch.Tensor | None = None
     zero_points: torch.Tensor | None = None
+    minima: torch.Tensor | None = None
     saturated: int = 0
 
 
@@ -85,7 +86,7 @@ class Format:
     accumulates_in: str  # what hardware adds products up in: see playground.formats.accumulators
     quantize: Callable[[Format, torch.Tensor, Layout], Quantized]
     largest: float
-    dtype: str = ""  # of a float format: torch's name
+    dtype: str = ""  # of a float format torch's name, of a block format of GGUF files llama.cpp's
     exponent_bits: int = 0
     mantissa_bits: int = 0
     levels: tuple[float, ...] = ()  # of a table, in the order of the codes
@@ -94,6 +95,10 @@ class Format:
     blocks: tuple[int, ...] = ()  # the only block sizes; empty: any within settings.BLOCKS
     zero_points: bool = False  # whether a layout may ask for them
     scale_bits: Callable[[int], int] = plain_scales  # of so many groups
+    minimum: bool = False  # a block has its minimum beside its scale; `levels` are those of one from −largest to largest
+    powers: bool = False  # scales are powers of two
+    runs: str = "read_back"  # where products are computed with it: a key of the page's words
+    usual: bool = True  # among those that a page shows first
 
     @property
     def smallest(self) -> float:
@@ -102,6 +107,15 @@ class Format:
             power: int = 2 - 2 ** (self.exponent_bits - 1) - self.mantissa_bits
             return 2.0**power
         return min((abs(level) for level in self.levels if level), default=1.0)
+
+    @property
+    def unit_scale(self) -> float:
+        """The smallest scale of this format that reaches from −1 to 1."""
+        return self.scale_from(1 / self.largest)
+
+    def scale_from(self, scale: float) -> float:
+        """A scale of this format that is no smaller."""
+        return 2.0 ** math.ceil(math.log2(scale)) if self.powers else scale
 
     @property
     def dynamic_range_db(self) -> float:

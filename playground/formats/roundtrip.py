@@ -27,6 +27,20 @@ def cast(format: Format, weights: torch.Tensor, layout: Layout) -> Quantized:
     return Quantized(format, layout, values, saturated=int((clipped != weights).sum()))
 
 
+def scaled_cast(format: Format, weights: torch.Tensor, layout: Layout) -> Quantized:
+    """torch's cast to the format's dtype of one byte after a division by max|w| / largest; codes are its patterns."""
+    import torch
+
+    groups = _grouped(weights, layout)
+    scales = (groups.abs().amax(1, keepdim=True) / format.largest).clamp(min=SMALLEST)
+    cast = (groups / scales).clamp(-format.largest, format.largest).to(getattr(torch, format.dtype))
+    values = (cast.float() * scales).clamp(-LARGEST, LARGEST)
+    codes, values = (
+        part.reshape(-1)[: weights.numel()].view(weights.shape) for part in (cast.view(torch.uint8).int(), values)
+    )
+    return Quantized(format, layout, values, codes, scales[:, 0])
+
+
 def _grouped(weights: torch.Tensor, layout: Layout) -> torch.Tensor:
     """(groups, numbers in a group); a shorter last block is filled up with zeros, which change no range."""
     import torch

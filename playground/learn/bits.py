@@ -19,6 +19,7 @@ from playground.formats.format import Format, Layout
 from playground.formats.registry import FORMATS
 from playground.learn.adapting import gigabytes
 from playground.learn.figures import Bar, Figure, Figures
+from playground.quantize.energy import MULTIPLY
 
 LARGEST = 127  # code of int8 with one scale and no zero point
 SIDE, SIZE = 256, 100.0  # of the tensor with one outlier, and of that outlier in standard deviations
@@ -98,7 +99,7 @@ def outlier() -> Figures:
 
 
 # Han et al. 2016, arXiv 1602.01528, table 1, and for int8 Horowitz 2014: picojoules of one operation in 45 nm CMOS
-ENERGY = {"memory": 640.0, "cache": 5.0, "float32": 3.7, "int8": 0.2}
+ENERGY = {"memory": 640.0, "cache": 5.0, **{one: MULTIPLY[one] for one in ("float32", "int8")}}
 METHOD = {"int8": "quantized"}
 
 
@@ -142,6 +143,22 @@ def ternary() -> Figures:
     blind = {"vocabulary": Figure(VOCABULARY), "blind": Figure(math.log(VOCABULARY), "", 2)}
     more = {"float_3b": Figure(FLOAT_3B, "", 2), "bitnet_3b": Figure(BITNET_3B, "", 2), **blind}
     return Figures(found["ternary"], bars, more, origin="measured")
+
+
+ROUNDINGS = ("nearest", "hqq", "gptq", "gptq_act_order", "awq")
+
+
+def answer_error() -> Figures:
+    """How far the embedded base is from itself after each rounding to 4 bits, and how far one layer's weights; recorded."""
+    found = json.loads((settings.EXAMPLES / "ladder.json").read_text(encoding="utf-8"))
+    nats = {one["rung"]: one["reading"]["kl_from_base"] for one in found["rungs"]}
+    steps = next(one["steps"] for one in found["layers"] if one["grid"]["bits"] == 4)
+    weight = {one["rung"]: Figure(100 * one["weight"], "%") for one in steps}
+    bars = tuple(
+        Bar(name, Figure(nats[name], "nats", 2), "base" if name == "nearest" else "quantized") for name in ROUNDINGS
+    )
+    more = {"nearest_weight": weight["nearest"], "gptq_weight": weight["gptq_act_order"]}
+    return Figures(nats["gptq_act_order"], bars, more, origin="measured")
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from playground.learn import adapting, bits, comparing, families, lora, notebooks
+from playground.learn import adapting, bits, comparing, families, lora, notebooks, pruning
 from playground.learn.figures import Figures
 
 ROUTE: dict[str, dict[str, Callable[[], Figures]]] = {
@@ -28,10 +28,12 @@ ROUTE: dict[str, dict[str, Callable[[], Figures]]] = {
         "sums": bits.sums,
         "outlier": bits.outlier,
         "nf4": bits.nf4,
+        "answer-error": bits.answer_error,
         "energy": bits.energy,
         "mixed": bits.mixed,
         "ternary": bits.ternary,
     },
+    "less": {"left-out": pruning.left_out},
     "notebooks": {"notebook-prompts": notebooks.prompts, "notebook-lora": notebooks.lora},
 }
 FIGURES = {lesson: compute for group in ROUTE.values() for lesson, compute in group.items()}

@@ -1,45 +1,58 @@
 """
-One product of the embedded base, timed here in each type: how long, how many operations a second, how many bytes moved.
+Products of the embedded base's own layers, timed here in each type: how long, how many operations a second, how many bytes
+moved; and the two ceilings of a roofline (Williams et al. 2009) that they are held against.
 
-The layer is `up_proj`; it reads one token, as in writing, and 64 at once, as in reading a prompt. Weights in fewer bits are
-held as bitsandbytes holds them (its own NF4, int8 with a scale for each row) and turned back into floats before they are
-multiplied; int8 itself is the product of integers alone, with int32 sums. `make examples` records a run in RECORD.
+A layer reads one token, as in writing, or many at once, as in reading a prompt. A model writes a token with all of its
+layers, so that none of them finds its weights in a cache: a product takes turns with so many copies of its weight that they
+fill more than that. `make examples` records a run in RECORD.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
+from playground.bounds import Bound
 from playground.learn.families import model
+from playground.learn.products import KINDS, Made
 
 if TYPE_CHECKING:
-    import torch
+    from playground.quantize.energy import Meter
 
 RECORD = settings.EXAMPLES / "products.json"
-LAYER = "up_proj"
-BATCHES = (1, 64)  # tokens
+HEAD = "head"
+LAYERS = ("q_proj", "k_proj", "up_proj", "down_proj", HEAD)
+LAYER = "up_proj"  # the lesson's
+TOKENS = (1, 16, 64, 256)
+BATCHES = (1, 64)  # the lesson's tokens
+ASKED = Bound("layer", LAYER, choices=LAYERS)
 # By type: what torch calls the instructions that a processor may have for its products (torch.cpu.get_capabilities)
 INSTRUCTIONS = {
     "bfloat16": ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"), "float16": ("avx512_fp16", "amx_fp16", "fp16_arith"),
+    "int8": ("avx512_vnni", "avx_vnni", "amx_int8", "dot", "i8mm"),
 }  # fmt: skip
 SECONDS, LEAST, MOST = 0.12, 3, 50  # for one product, and how often it is repeated
+LONG = 0.5  # seconds after which a slow one is not repeated: others wait for their turn
+COLD = 128 * 2**20  # bytes of copies that one product takes turns with, and of a copy that is timed
+SIDE, AGAIN = 1536, 8  # of the square product that is a ceiling; how often one is repeated at least
 Multiply = Callable[[], object]
 
 
 @dataclass(frozen=True)
 class Product:
     """
-    The product of `tokens` with the layer's weight in one of KINDS: `seconds`, the shortest of several times (what disturbs
+    The product of `tokens` with a layer's weight in one of KINDS: `seconds`, the shortest of several times (what disturbs
     only adds to one, as the documentation of `timeit` says), None where this machine has no such product; operations; and
     the bytes that it has to move: weights as they are held (and, where they are turned back into float32, that copy written
     and read), what goes in and what comes out. `native`: whether torch finds instructions for such products on this
-    processor; None for what it is not asked about.
+    processor; None for what it is not asked about. `joules`, where a meter was there.
     """
 
     kind: str
@@ -48,35 +61,103 @@ class Product:
     operations: int
     moved: int
     native: bool | None = None
+    layer: str = LAYER
+    joules: float | None = None
 
     @property
     def rate(self) -> float:
         """Operations a second."""
         return self.operations / self.seconds if self.seconds else 0.0
 
+    @property
+    def intensity(self) -> float:
+        """Operations for each byte."""
+        return self.operations / self.moved
 
-def layer() -> tuple[int, int]:
-    """Inputs and outputs of the layer."""
-    one = next(one for one in model().linears if one.name == LAYER)
+
+@dataclass(frozen=True)
+class Ceilings:
+    """
+    What a machine does at most: `moved` bytes a second of a large copy or of a large matrix that is read once, whichever is
+    faster; `rate` operations a second of a large float32 product.
+    """
+
+    moved: float
+    rate: float
+
+    @property
+    def ridge(self) -> float:
+        """Operations for each byte from which on the arithmetic is what holds up, not the memory."""
+        return self.rate / self.moved
+
+    def most(self, intensity: float) -> float:
+        """Operations a second, at so many for each byte."""
+        return min(self.rate, self.moved * intensity)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A layer's products as far as they are measured, and the ceilings; where, unless it is here."""
+
+    ceilings: Ceilings
+    products: tuple[Product, ...] = ()
+    machine: str = ""
+
+
+def shape(layer: str = LAYER) -> tuple[int, int]:
+    """Inputs and outputs of a layer. Raises PlaygroundError for one that is not in LAYERS."""
+    base = model()
+    if ASKED.check(layer) == HEAD:  # the embedding, once more
+        inside = sum(one.inputs * one.outputs * one.count for one in base.linears)
+        return base.hidden_size, (base.parameters - base.norms - inside) // base.hidden_size
+    one = next(one for one in base.linears if one.name == layer)
     return one.inputs, one.outputs
 
 
-def products(device: str = "cpu") -> Iterator[Product]:
-    """Every kind with every number of tokens; somebody else may have a turn in between."""
+def timed(layer: str, batches: Sequence[int], device: str = "cpu", meter: Meter | None = None) -> Iterator[Timed]:
+    """The ceilings, and one product after the other; somebody else may have a turn in between."""
+    found = Timed(ceilings(device))
+    yield found
+    for product in products(layer, batches, device, meter):
+        found = Timed(found.ceilings, (*found.products, product))
+        yield found
+
+
+def products(
+    layer: str = LAYER, batches: Sequence[int] = BATCHES, device: str = "cpu", meter: Meter | None = None
+) -> Iterator[Product]:
+    """Every kind with every number of tokens. The energy is that of one token: of writing."""
     import torch
 
-    inputs, outputs = layer()
+    inputs, outputs = shape(layer)
     generator = torch.Generator().manual_seed(0)
     weight = torch.randn(outputs, inputs, generator=generator).to(device)
-    for tokens in BATCHES:
+    for tokens in batches:
         x = torch.randn(tokens, inputs, generator=generator).to(device)
-        for kind, make in KINDS.items():
-            held, multiply = make(weight, x)
-            width = 1 if kind == "int8" else 2 if kind in ("bfloat16", "float16") else 4
-            out = 4 if kind == "int8" else width  # int32 sums
-            moved = held + tokens * (inputs * width + outputs * out)
-            spent, operations = _shortest(multiply, device), 2 * tokens * inputs * outputs
-            yield Product(kind, tokens, spent, operations, moved, native(kind, device))
+        for name, kind in KINDS.items():
+            spent = joules = None
+            moved = tokens * (inputs * kind.given + outputs * kind.out)
+            try:
+                made = kind.make(weight, x)
+                moved += made.bytes + made.more
+                multiply = in_turn(made)
+                spent = fastest(multiply, device)
+                joules = _joules(multiply, device, meter) if meter and tokens == 1 else None
+            except (RuntimeError, NotImplementedError):  # torch's for a type or a size without a kernel
+                pass
+            yield Product(name, tokens, spent, 2 * tokens * inputs * outputs, moved, native(name, device), layer, joules)
+
+
+def ceilings(device: str = "cpu") -> Ceilings:
+    """What no cache holds is copied, and multiplied with a vector; in a square product each number is used SIDE times."""
+    import torch
+
+    source = torch.ones(max(COLD // 4 // SIDE, 1), SIDE, device=device)
+    target, square = torch.empty_like(source), torch.ones(SIDE, SIDE, device=device)
+    copied = fastest(lambda: target.copy_(source), device, AGAIN)
+    read = fastest(lambda: source @ square[0], device, AGAIN)
+    rate = 2 * SIDE**3 / fastest(lambda: square @ square, device, AGAIN)
+    return Ceilings(source.nbytes * max(2 / copied, 1 / read), rate)
 
 
 def native(kind: str, device: str) -> bool | None:
@@ -89,84 +170,69 @@ def native(kind: str, device: str) -> bool | None:
     return any(found.get(name, False) for name in INSTRUCTIONS[kind])
 
 
-def _shortest(multiply: Multiply, device: str) -> float | None:
-    """Seconds of one product, undisturbed as far as that can be had; None where there is none for this machine."""
-    import torch
+def in_turn(made: Made) -> Multiply:
+    """The product with one copy of the weight after the other."""
+    copies = [made.held, *(tuple(one.clone() for one in made.held) for _ in range(math.ceil(COLD / made.bytes) - 1))]
+    turns = cycle(copies)
+    return lambda: made.multiply(*next(turns))
 
+
+def fastest(multiply: Multiply, device: str, least: int = 0) -> float:
+    """Seconds of one product, undisturbed as far as that can be had."""
     spent: list[float] = []
-    try:
-        multiply()  # the first time prepares
-        while len(spent) < LEAST or (sum(spent) < SECONDS and len(spent) < MOST):
-            began = time.perf_counter()
-            multiply()
-            if device == "cuda":
-                torch.cuda.synchronize()
-            spent.append(time.perf_counter() - began)
-    except (RuntimeError, NotImplementedError):  # torch's for a type or a size without a kernel
-        return None
+    _waited(multiply, device)  # the first time prepares
+    least = max(least, LEAST)
+    while not spent or (sum(spent) < LONG and len(spent) < least) or (sum(spent) < SECONDS and len(spent) < MOST):
+        began = time.perf_counter()
+        _waited(multiply, device)
+        spent.append(time.perf_counter() - began)
     return min(spent)
 
 
-def _floats(name: str) -> Callable[[torch.Tensor, torch.Tensor], tuple[int, Multiply]]:
-    def make(weight: torch.Tensor, x: torch.Tensor) -> tuple[int, Multiply]:
-        import torch
+def _joules(multiply: Multiply, device: str, meter: Meter) -> float | None:
+    """Of one product, from as many as fill the time that the meter needs."""
+    count = 0
 
-        dtype: torch.dtype = getattr(torch, name)
-        w, given = weight.to(dtype), x.to(dtype)
-        return w.nbytes, lambda: torch.nn.functional.linear(given, w)
+    def repeated() -> None:
+        nonlocal count
+        until = time.perf_counter() + meter.seconds
+        while not count or time.perf_counter() < until:
+            _waited(multiply, device)
+            count += 1
 
-    return make
+    found = meter.joules(repeated)
+    return None if found is None else found / count
 
 
-def _codes(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """int8 and a scale for each row."""
+def _waited(multiply: Multiply, device: str) -> None:
     import torch
 
-    scales = weight.abs().amax(1, keepdim=True) / 127
-    return (weight / scales).round().to(torch.int8), scales
+    multiply()
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
-def _int8(weight: torch.Tensor, x: torch.Tensor) -> tuple[int, Multiply]:
-    import torch
-
-    codes, given = _codes(weight)[0], _codes(x)[0]
-    return codes.nbytes, lambda: torch._int_mm(given, codes.t())
-
-
-def _int8_read_back(weight: torch.Tensor, x: torch.Tensor) -> tuple[int, Multiply]:
-    import torch
-
-    codes, scales = _codes(weight)
-    held = codes.nbytes + scales.nbytes + 2 * weight.nbytes
-    return held, lambda: torch.nn.functional.linear(x, codes.float() * scales)
-
-
-def _nf4(weight: torch.Tensor, x: torch.Tensor) -> tuple[int, Multiply]:
-    import torch
-    from bitsandbytes import functional
-
-    codes, state = functional.quantize_4bit(weight, quant_type="nf4", blocksize=64)
-    held = codes.nbytes + state.absmax.nbytes + 2 * weight.nbytes
-    return held, lambda: torch.nn.functional.linear(x, functional.dequantize_4bit(codes, state))
-
-
-KINDS: dict[str, Callable[[torch.Tensor, torch.Tensor], tuple[int, Multiply]]] = {
-    "float32": _floats("float32"),
-    "bfloat16": _floats("bfloat16"),
-    "float16": _floats("float16"),
-    "int8": _int8,
-    "int8_read_back": _int8_read_back,
-    "nf4": _nf4,
-}
-
-
-def recording(machine: str, device: str = "cpu") -> dict[str, Any]:
+def recording(machine: str, device: str = "cpu", meter: Meter | None = None) -> dict[str, Any]:
     """What `make examples` writes."""
-    return {"machine": machine, "products": [asdict(one) for one in products(device)]}
+    found = [one for layer in LAYERS for one in products(layer, TOKENS, device, meter)]
+    return {"machine": machine, "ceilings": asdict(ceilings(device)), "products": [asdict(one) for one in found]}
 
 
 @cache
-def recorded() -> tuple[str, tuple[Product, ...]]:
-    """The machine that it was recorded on, and the products."""
+def _read() -> tuple[str, Ceilings | None, tuple[Product, ...]]:
     found = json.loads(RECORD.read_text(encoding="utf-8"))
-    return found["machine"], tuple(Product(**one) for one in found["products"])
+    limits = Ceilings(**found["ceilings"]) if found.get("ceilings") else None
+    return found["machine"], limits, tuple(Product(**one) for one in found["products"])
+
+
+def recorded() -> tuple[str, tuple[Product, ...]]:
+    """The machine that the lesson's products were recorded on, and these."""
+    machine, _, found = _read()
+    return machine, tuple(one for one in found if one.layer == LAYER and one.tokens in BATCHES)
+
+
+def recorded_layer(layer: str) -> Timed | None:
+    """What was recorded of a layer; None where nothing was."""
+    machine, limits, found = _read()
+    kept = tuple(one for one in found if one.layer == layer)
+    return Timed(limits, kept, machine) if limits and kept else None

@@ -7,7 +7,6 @@ page can be built from the catalogue before they are there. Knows nothing about 
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -21,13 +20,12 @@ from playground.errors import PlaygroundError, unexpected
 from playground.formats.registry import format_of
 from playground.model import embedded, memory
 from playground.model.architecture import architecture_of, entries, holds_experts
-from playground.model.catalogue import is_simulated, split_id
+from playground.model.catalogue import in_floats, is_simulated, parts_of, split_id, steps_of
 from playground.model.checksum import checksum as checksum
 from playground.model.loading import compute_dtype, load_folder
 from playground.model.memory import STORE, Store
-from playground.model.modules import linear_layers, upright
 from playground.model.tokens import context_of
-from playground.model.weights import is_quantized, own_bytes, tensors_of
+from playground.model.weights import is_quantized, own_bytes, view_of
 
 if TYPE_CHECKING:
     import torch
@@ -35,9 +33,11 @@ if TYPE_CHECKING:
 
     from playground.model.architecture import Architecture
     from playground.model.catalogue import BaseSpec
+    from playground.model.pruning import Pruning
 
 
 Report = Callable[[str, float | None], None]  # (stage, fraction done or None)
+Prune = Callable[["Base", "Pruning"], "Base"]  # a base with less of it, over the same tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Base:
 
     def view(self) -> PreTrainedModel:
         """A copy of the module tree over the same tensors: PEFT may inject into it, the base does not notice."""
-        return copy.deepcopy(self.model, {id(tensor): tensor for tensor in tensors_of(self.model)})
+        return view_of(self.model)
 
     def checksum(self) -> str:
         return checksum(self.model)
@@ -95,7 +95,10 @@ class Base:
 
 @dataclass(frozen=True)
 class Status:
-    """How a base is: "waiting", "downloading", "converting", "loading", "rounding", "ready", "failed" (with the error)."""
+    """
+    How a base is: "waiting", "downloading", "converting", "loading", "pruning", "rounding", "ready", "failed" (with
+    the error).
+    """
 
     state: str = "waiting"
     fraction: float | None = None
@@ -107,10 +110,14 @@ class Status:
 
 
 class Bases:
-    """The bases that are loaded. They are kept in the store, from which what was not used for longest goes first."""
+    """
+    The bases that are loaded. They are kept in the store, from which what was not used for longest goes first. How one is
+    pruned, `prune` is told by whoever knows.
+    """
 
     def __init__(self, store: Store = STORE) -> None:
         self._store = store
+        self.prune: Prune | None = None
         self._status: dict[str, Status] = {}
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)  # one's download holds up no other
 
@@ -145,11 +152,28 @@ class Bases:
 
     def _made(self, base_id: str, report: Report) -> Base:
         """Load a base and keep it. A form shares what it does not change with the plain base, if that is here or needed."""
-        spec, form = split_id(base_id)
+        spec, pruning, form = steps_of(base_id)
+        if pruning is not None:
+            return self._less(base_id, pruning, form, report)
         plain = self.get(spec.id) if is_simulated(form) else self._store.find(spec.id) if form else None
         base = load(base_id, report, plain, self._store.make_room)
         shared = (plain.model,) if plain else ()
         self._store.keep(base_id, base, own_bytes(base.model, *shared), of=(plain,) if plain else ())
+        return base
+
+    def _less(self, base_id: str, pruning: Pruning, form: str | None, report: Report) -> Base:
+        """A base of which something was pruned, rounded afterwards if it is in a form; it goes with its plain base."""
+        from playground.model.forms import in_form
+
+        assert self.prune is not None, "nobody has said how a base is pruned"
+        plain = self.get(split_id(base_id)[0].id)
+        self._store.make_room(added_bytes(base_id, plain.spec, plain.architecture))
+        report("pruning", None)
+        if form:
+            base = replace(in_form(self.get(in_floats(base_id)), form, report), id=base_id)
+        else:
+            base = replace(self.prune(plain, pruning), id=base_id)
+        self._store.keep(base_id, base, own_bytes(base.model, plain.model), of=(plain,))
         return base
 
 
@@ -172,12 +196,15 @@ def load(
     Raises PlaygroundError: unknown id, no network, gated or unknown repository, too little memory, disk full, wrong hash.
     """
     from playground.model import kernels
+    from playground.model.forms import simulated
 
     spec, form = split_id(base_id)
     if is_simulated(form):
         plain = plain or load(spec.id, report, make_room=make_room)
-        make_room(expected_bytes(spec, form, plain.architecture))
-        return _simulated(plain, base_id, report)
+        needed = expected_bytes(spec, form, plain.architecture)
+        make_room(needed)
+        _check_memory(spec.name, needed, plain.device.type)
+        return simulated(plain, form or "", base_id, report)
     folder = _find(spec, report)
     report("loading", None)
     device, device_name = pick_device()
@@ -193,21 +220,6 @@ def load(
     notes = tuple(filter(None, (compute_dtype(device, spec)[1], "experts" if holds_experts(model) else "")))
     loaded, products = checksum(model), kernels.measured(model)
     return Base(base_id, spec, model, tokenizer, architecture, folder, device_name, loaded, notes, products)
-
-
-def _simulated(plain: Base, base_id: str, report: Report) -> Base:
-    """Every linear layer gets the weight that its round trip leaves of it; the rest stays the plain base's own."""
-    import torch
-
-    form = format_of(split_id(base_id)[1] or "")
-    _check_memory(plain.spec.name, expected_bytes(plain.spec, form.id, plain.architecture), plain.device.type)
-    model = plain.view()
-    layers = linear_layers(model)
-    for done, layer in enumerate(layers.values()):
-        report("rounding", done / len(layers))
-        rounded = form.round_trip(upright(layer, layer.weight).contiguous()).values.to(layer.weight)
-        layer.weight = torch.nn.Parameter(upright(layer, rounded).contiguous(), requires_grad=False)
-    return replace(plain, id=base_id, model=model, loaded_checksum=checksum(model))
 
 
 def _share(model: Any, plain: Any) -> None:
@@ -246,6 +258,15 @@ def expected_bytes(spec: BaseSpec, form: str | None, architecture: Architecture 
         return linear * width
     held = linear * format_of(form).bits_per_parameter() / 8 if form else linear * width
     return round(held) + (every - linear) * width
+
+
+def added_bytes(base_id: str, spec: BaseSpec, architecture: Architecture) -> int:
+    """About what a form of a base, or what is left of it, adds to the plain one of this `spec` and `architecture`."""
+    _, pruning, form = parts_of(base_id)
+    if form is None and pruning is None:
+        return 0
+    floats = "bfloat16" if pruning else None  # each of its layers may be another one, in floats as of a simulated form
+    return expected_bytes(spec, form or floats, architecture)
 
 
 def _check_memory(name: str, needed: int, device: str) -> None:

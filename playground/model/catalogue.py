@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 from playground import settings
 from playground.bounds import shown
 from playground.errors import PlaygroundError
-from playground.formats.registry import FORMATS
+from playground.formats.registry import FORMATS, USUAL
 from playground.model import embedded
 from playground.model.architecture import bloom, llama
+from playground.model.pruning import Pruning
 
 if TYPE_CHECKING:
     from playground.model.architecture import Architecture
 
 
 FORMS = tuple(name for name in FORMATS if name != "float32")  # "smollm2-135m:nf4" is that base in NF4
+USUAL_FORMS = tuple(name for name in FORMS if name in USUAL)  # those that a page shows first, and a survey measures
 BITSANDBYTES: dict[str, dict[str, Any]] = {  # real modules of that form, by transformers' BitsAndBytesConfig
     "int8_vectorwise": {"load_in_8bit": True},
     "nf4": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
@@ -74,7 +76,47 @@ CATALOGUE = _catalogue()
 
 def split_id(base_id: str) -> tuple[BaseSpec, str | None]:
     """`smollm2-135m:nf4` → its catalogue line and form. Raises PlaygroundError for an id that does not exist."""
-    name, mark, form = base_id.partition(":")
-    if name not in CATALOGUE or (mark and form not in FORMS):
-        raise PlaygroundError("unknown_base", base=shown(base_id), known=", ".join(CATALOGUE), forms=", ".join(FORMS))
-    return CATALOGUE[name], form or None
+    spec, _, form = steps_of(base_id)
+    return spec, form
+
+
+def steps_of(base_id: str) -> tuple[BaseSpec, Pruning | None, str | None]:
+    """
+    The steps of an id from left to right: `smollm2-135m:width-20-max_min:nf4` → the base, what was pruned of it, in which
+    form the rest is held. Raises PlaygroundError for an id that does not exist.
+    """
+    name, pruning, form = parts_of(base_id)
+    if name not in CATALOGUE:
+        raise _unknown(base_id)
+    return CATALOGUE[name], pruning, form
+
+
+def parts_of(base_id: str) -> tuple[str, Pruning | None, str | None]:
+    """The same of a base that may not be here any more, which is only named. Raises PlaygroundError for other steps."""
+    name, *steps = base_id.split(":")
+    form = steps.pop() if steps and steps[-1] in FORMS else None
+    if len(steps) > 1 or (steps and "-" not in steps[0]):
+        raise _unknown(base_id)
+    return name, Pruning.parse(steps[0]) if steps else None, form
+
+
+def _unknown(base_id: str) -> PlaygroundError:
+    return PlaygroundError("unknown_base", base=shown(base_id), known=", ".join(CATALOGUE), forms=", ".join(FORMS))
+
+
+def in_floats(base_id: str) -> str:
+    """
+    The base whose weights a form rounds: `smollm2-135m:nf4` → `smollm2-135m`; one that was pruned stays so, in whole blocks
+    where the form has them.
+    """
+    name, pruning, form = parts_of(base_id)
+    if pruning is None:
+        return name
+    blocks = BITSANDBYTES.get(form or "", {}).get("load_in_4bit", False)
+    return f"{name}:{pruning.in_blocks() if blocks else pruning}"
+
+
+def held_in(base_id: str, form: str | None) -> str:
+    """The same base in another form, or in floats: `smollm2-135m:width-20-max_min:nf4` in None is without its last step."""
+    name, pruning, _ = parts_of(base_id)
+    return ":".join(str(one) for one in (name, pruning, form) if one)

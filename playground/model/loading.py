@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from playground.model import libraries
 from playground.model.catalogue import BITSANDBYTES
 from playground.model.modules import linear_layers
 from playground.model.tokens import complete, ends_of
-from playground.model.weights import is_quantized, tensors_of
+from playground.model.weights import is_quantized, view_of
 
 if TYPE_CHECKING:
     import torch
@@ -59,8 +58,7 @@ def load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> 
     _check_weights(told, spec.name)
     _check_tokenizer(model, tokenizer, spec.name)
     if form in BITSANDBYTES:
-        _quantize_rest(model, form, dtype)
-    _make_shareable(model)
+        quantize(model, form, dtype)  # what transformers left in floats
     kernels.install(model.modules(), settings.CACHE / "kernels.json")
     complete(tokenizer, model, spec.name)
     ends = ends_of(tokenizer, model)
@@ -70,6 +68,12 @@ def load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> 
         model.to(device)
     _check_reading(model, spec.name)
     return model, tokenizer
+
+
+def quantize(model: Any, form: str, dtype: torch.dtype) -> None:
+    """Put bitsandbytes' layers where a model has linear ones in floats, as many views may run them."""
+    _quantize_rest(model, form, dtype)
+    _make_shareable(model)
 
 
 def _make_shareable(model: Any) -> None:
@@ -215,7 +219,7 @@ def _check_reading(model: Any, name: str) -> None:
 
     quantized = any(is_quantized(parameter) for parameter in model.parameters())
     if quantized:  # the first evaluation writes to what it is run on
-        model = deepcopy(model, {id(tensor): tensor for tensor in tensors_of(model)})
+        model = view_of(model)
     kind, ids = model.config.model_type, torch.arange(READ, device=model.device)[None] + 3
     ids %= len(model.get_input_embeddings().weight)
     try:

@@ -6,14 +6,17 @@ Imports no torch before it has work to do. Knows nothing about bases or adapters
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from playground.model.modules import upright
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+Model = TypeVar("Model", bound="nn.Module")
 
 
 def is_quantized(parameter: torch.Tensor) -> bool:
@@ -24,6 +27,11 @@ def is_quantized(parameter: torch.Tensor) -> bool:
 def tensors_of(model: nn.Module) -> list[torch.Tensor]:
     """Every tensor of the tree: parameters, buffers, and what bitsandbytes' int8 layers keep beside their weight."""
     return [*model.parameters(), *model.buffers(), *_int8_states(model)]
+
+
+def view_of(model: Model) -> Model:
+    """A copy of the module tree over the same tensors: who puts others into it leaves the model as it is."""
+    return copy.deepcopy(model, {id(tensor): tensor for tensor in tensors_of(model)})
 
 
 def held_tensors(model: nn.Module) -> list[torch.Tensor]:

@@ -22,7 +22,7 @@ from playground.compare.divergence import kl
 from playground.errors import PlaygroundError
 from playground.lowrank.updates import updates
 from playground.model.bases import Base
-from playground.model.catalogue import split_id
+from playground.model.catalogue import held_in, in_floats, split_id
 from playground.model.weights import weight_of
 from playground.quantize.qlora import COMPARED, FOUR_BIT
 from playground.train.batches import Encoded, by_length
@@ -32,8 +32,7 @@ from playground.train.evaluation import response_logits
 def four_bit_id(adapter: Adapter) -> str:
     """The NF4 form that an adapter is merged into: QLoRA's own; for one trained on float weights the usual one."""
     used = Variant.of(adapter.record.base, adapter).base
-    spec, form = split_id(used)
-    return used if form in FOUR_BIT else f"{spec.id}:nf4_double"
+    return used if split_id(used)[1] in FOUR_BIT else held_in(used, "nf4_double")
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def merging(job: MergeJob, get_base: Callable[[str], Base]) -> Iterator[Merging]
     for module in updates(base, job.adapter):
         found = replace(found, modules=(*found.modules, merge_of(base, job.adapter, whole, module)))
         yield found
-    yield from _predictions(found, job, base, get_base(base.spec.id), whole)
+    yield from _predictions(found, job, base, get_base(in_floats(base.id)), whole)
 
 
 def merge_of(base: Base, adapter: Adapter, whole: nn.Module, module: str) -> Merge:

@@ -10,6 +10,7 @@ when its turn comes, before it computes. So every family of decoders is served a
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -19,10 +20,13 @@ from typing import Any
 
 import torch
 
+from playground import settings
 from playground.adapt import tasks
+from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.model.beside import beside
 from playground.model.checksum import checksum
+from playground.model.memory import STORE
 from playground.model.modules import kind_of, layer_of, linear_layers, sides, upright
 from playground.model.neutral import text_windows
 from playground.quantize.ladder import RUNG, RUNGS, Rung
@@ -60,14 +64,20 @@ class Layer:
 
 @dataclass(frozen=True)
 class Climbed:
-    """A base under one rung, as far as it has come: `reading` and `answers` come last. `seconds` are of the rounding."""
+    """
+    A base under one rung, as far as it has come: its `reading` and `answers` come last, beside the base's own. `seconds`
+    are of the rounding, `bits` a weight with scales.
+    """
 
     rung: str
+    bits: float = 0.0
     fraction: float = 0.0
     layers: tuple[Layer, ...] = ()
     seconds: float = 0.0
     reading: Reading | None = None
     answers: tuple[str, ...] = ()
+    base_reading: Reading | None = None
+    base_answers: tuple[str, ...] = ()
 
 
 def calibration(base: Base, tokens: int = TOKENS, length: int = LENGTH) -> torch.Tensor:
@@ -94,21 +104,31 @@ def climbed(job: LadderJob, get_base: Callable[[str], Base]) -> Iterator[Climbed
     plain = yield from beside(partial(get_base, job.base), lambda: Climbed(rung.id))
     base, done = yield from rounded(plain, rung, job.grid, calibration(plain))
     windows = text_windows(plain)
-    there = (log_probabilities(plain, window) for window in windows)  # one at a time: they are large
+    there = []
+    for window in windows:
+        there.append((yield from beside(partial(log_probabilities, plain, window), partial(replace, done))))
+    done = replace(done, base_reading=(yield from between(read_against(there, there, windows), done)))
     here = (log_probabilities(base, window) for window in windows)
     done = replace(done, reading=(yield from between(read_against(here, there, windows), done)))
     yield done
     asked = [tasks.prompt_ids(plain.tokenizer, prompt) for prompt in job.prompts]
     if asked:
-        yield replace(done, answers=tuple(answers(base.model, base, asked, ANSWER_TOKENS)))
+        theirs, ours = list[str](), list[str]()
+        for told, one in ((theirs, plain), (ours, base)):
+            told += yield from beside(partial(answers, one.model, one, asked, ANSWER_TOKENS), partial(replace, done))
+        done = replace(done, base_answers=tuple(theirs), answers=tuple(ours))
+        yield done
 
 
 def rounded(plain: Base, rung: Rung, grid: Grid, text: torch.Tensor) -> Generator[Climbed, None, tuple[Base, Climbed]]:
     """The base with every linear layer rounded on what it reads of a text (pieces, length), in a thread of its own."""
+    if sum(one.numel() for one in plain.model.parameters()) > settings.MAX_ROUNDED_PARAMETERS:
+        raise PlaygroundError("ladder_too_large", base=plain.spec.name, maximum=settings.MAX_ROUNDED_PARAMETERS)
     for layer in linear_layers(plain.model).values():
         grid.checked(sides(layer)[0])
     plain.check_room(text.shape[1])
     work = _Pass(plain, rung, grid)
+    STORE.live_beside(work.model, sum(layer.weight.nbytes for layer in work.waiting.values()))
     try:
         yield from beside(partial(work.run, text), work.progress)
     finally:
@@ -130,10 +150,14 @@ class _Pass:
         self.model = self.plain.view().eval()
         self.waiting: dict[str, Any] = linear_layers(self.model)
         self.every, self.done = len(self.waiting), list[Layer]()
+        shapes = [sides(one)[::-1] for one in self.waiting.values()]
+        sizes = [math.prod(one) for one in shapes]
+        bits = (self.rung.bits(shape, self.grid) * size for shape, size in zip(shapes, sizes, strict=True))
+        self.bits = sum(bits) / sum(sizes)
 
     def progress(self) -> Climbed:
         done = tuple(self.done)
-        return Climbed(self.rung.id, len(done) / self.every, done, sum(one.seconds for one in done))
+        return Climbed(self.rung.id, self.bits, len(done) / self.every, done, sum(one.seconds for one in done))
 
     @torch.no_grad()
     def run(self, text: torch.Tensor) -> None:

@@ -88,13 +88,17 @@ def module_weight(base: Base, module: str = "") -> Numbers:
 
     Raises PlaygroundError if the base has no such weight, or if it is not finite.
     """
+    return taken(weight_of(base.model, known(base, module)))
 
-    known = modules(base)
+
+def known(base: Base, module: str = "") -> str:
+    """A module's path; "" is `default_module`. Raises PlaygroundError if the base has no such weight."""
+    paths = modules(base)
     module = module or default_module(base)
-    if module not in known:
-        kinds = ", ".join(dict.fromkeys(map(kind_of, known)))
+    if module not in paths:
+        kinds = ", ".join(dict.fromkeys(map(kind_of, paths)))
         raise PlaygroundError("unknown_weight", module=str(module)[:80], base=base.spec.name, known=kinds)
-    return taken(weight_of(base.model, module))
+    return module
 
 
 def taken(weights: torch.Tensor) -> Numbers:

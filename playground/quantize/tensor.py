@@ -202,7 +202,10 @@ def _grid(quantized: Quantized, weights: torch.Tensor) -> tuple[tuple[float, ...
         return levels(quantized.format, float(weights.min()), float(weights.max()), most=GRID)
     middling = int(quantized.scales.argsort()[len(quantized.scales) // 2])
     zero_point = None if quantized.zero_points is None else int(quantized.zero_points[middling])
-    return levels(quantized.format, scale=float(quantized.scales[middling]), zero_point=zero_point, most=GRID)
+    format, scale, offset = quantized.format, float(quantized.scales[middling]), 0.0
+    if quantized.minima is not None:
+        offset = float(quantized.minima[middling]) - format.levels[0] * scale
+    return levels(format, scale=scale, zero_point=zero_point, most=GRID, offset=offset)
 
 
 def damage(numbers: Numbers) -> Damage:

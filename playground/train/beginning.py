@@ -11,6 +11,7 @@ import torch
 
 from playground.adapt.initialization import READING, Beginning, begin, chosen
 from playground.model.bases import Base
+from playground.model.catalogue import in_floats
 from playground.train.batches import Encoded, by_length
 from playground.train.job import TrainingJob
 
@@ -21,7 +22,7 @@ def beginning(
     """Fill the model's factors in, of the examples that are trained on; pauses in between. Nothing to do for noise."""
     kind = chosen(job.hyperparameters)
     inputs = read(examples, base) if kind in READING else []
-    unrounded = get_base(job.base.partition(":")[0]) if kind == "loftq" else None
+    unrounded = get_base(in_floats(base.id)) if kind == "loftq" else None
     yield from begin(Beginning(base, model, job.hyperparameters, inputs, unrounded))
 
 

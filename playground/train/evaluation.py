@@ -32,6 +32,8 @@ from playground.train.job import SAMPLE_TOKENS as SAMPLE_TOKENS
 from playground.train.job import SAMPLES as SAMPLES
 from playground.train.pauses import finished, timed
 
+Loss = Callable[[nn.Module, Sequence[Encoded], int], torch.Tensor]  # (model, batch, padding) → a scalar with gradient
+
 
 def check_lengths(base: Base, examples: Sequence[Example], encoded: Sequence[Encoded], before: int) -> None:
     """Raises PlaygroundError for an example that a base cannot read behind `before` virtual tokens."""

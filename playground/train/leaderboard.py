@@ -1,7 +1,7 @@
 """
-The study behind "How do the methods compare?": every method on every ready-made task, with its default recipe, from three
-seeds, on the embedded base. `make leaderboard` writes `examples/leaderboard.json` after every run and, killed, goes on
-where it was. Knows nothing about the page; what the numbers say is in `standings`.
+The study behind "How do the methods compare?": every method on every ready-made task, with its usual recipe or the one
+that belongs to the task, from three seeds, on the embedded base. `make leaderboard` writes `examples/leaderboard.json`
+after every run and, killed, goes on where it was. Knows nothing about the page; what numbers say is in `standings`.
 """
 
 from __future__ import annotations
@@ -19,28 +19,31 @@ from playground import settings
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
-from playground.adapt.methods import FRONT, METHODS
+from playground.adapt.methods import METHODS
 from playground.adapt.tasks import Example
 from playground.adapt.variant import BASE, Variant
 from playground.compare.reading import virtual_tokens
 from playground.disk import whole
+from playground.errors import PlaygroundError
 from playground.model.bases import BASES, Base
+from playground.model.kernels import processor
 from playground.train.evaluation import EvaluateJob, Report, Score, evaluate
 from playground.train.forgetting import neutral_loss
 from playground.train.job import Ended, TrainingJob
-from playground.train.record import hardware, versions
+from playground.train.record import versions
 from playground.train.scoring import TOKENS as TOKENS
-from playground.train.standings import FILE, Cell, Row, cells, markdown, read
+from playground.train.standings import FILE, Cell, Row, cells, markdown, read, recipe
 from playground.train.training import train
 
 GetBase = Callable[[str], Base]
 
 
 def measured(cell: Cell, base_id: str, get_base: GetBase) -> Row:
-    """One run of the study, with the method's default recipe. Raises SystemExit for a run that exploded."""
+    """One run of the study, with its recipe. Raises SystemExit for a run that exploded."""
     if cell.method == BASE:
         return row_of(cell, None, 0.0, base_id, get_base, TOKENS)
-    adapter, seconds = trained(TrainingJob(base_id, cell.method, tasks.task(cell.task), seed=cell.seed), get_base)
+    job = TrainingJob(base_id, cell.method, tasks.task(cell.task), **recipe(cell), seed=cell.seed)
+    adapter, seconds = trained(job, get_base)
     return row_of(cell, adapter, seconds, base_id, get_base, TOKENS)
 
 
@@ -64,6 +67,8 @@ def row_of(cell: Cell, adapter: Adapter | None, seconds: float, base_id: str, ge
         prompt_tokens=virtual_tokens(model) + sum(asked) / len(asked),
         neutral_before=neutral_loss(attach(base, Variant(variant.base)).model, base),
         neutral_after=neutral_loss(model, base, shots),
+        processor=processor(),
+        recipe=recipe(cell),
         precision=adapter.record.precision if adapter else "float32",
     )
 
@@ -91,15 +96,12 @@ def file_bytes(adapter: Adapter | None) -> int:
 
 def about(base: Base) -> dict[str, Any]:
     """What all rows were measured with; where it differs, they are measured again."""
-    recipes = {one.id: {"hyperparameters": one.complete({}), "steps": one.steps} for one in FRONT.values()}
     return {
         "base": base.id,
         "checksum": base.loaded_checksum,
         "dtype": base.dtype,
         "tokens": TOKENS,
-        "machine": hardware(base),
         "versions": versions(),
-        "recipes": recipes,
     }
 
 
@@ -118,10 +120,19 @@ def study(file: Path, base: Base, get_base: GetBase, wanted: Sequence[Cell]) -> 
         yield there[cell]
 
 
+def fits(method: str, base: Base) -> bool:
+    """Whether the base has what a method trains: BitFit wants biases."""
+    try:
+        return method == BASE or METHODS[method].trainable(base.architecture, {}) >= 0
+    except PlaygroundError:
+        return False
+
+
 def main() -> None:
     """Measure what is missing, and print README's table."""
     base = BASES.get(settings.DEFAULT_BASE)
-    for row in study(FILE, base, BASES.get, cells()):
+    wanted = [cell for cell in cells() if fits(cell.method, base)]
+    for row in study(FILE, base, BASES.get, wanted):
         print(row.cell, f"{row.held_out_loss:.3f}", f"{row.cpu_seconds:.0f} s", flush=True)
     print(markdown(read(FILE)))
 

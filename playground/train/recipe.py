@@ -14,7 +14,7 @@ from playground.adapt.adapters import Adapter, Record
 from playground.adapt.methods import DOWNLOADABLE, METHODS
 from playground.adapt.tasks import OWN_FILE, TASK_IDS
 from playground.locales import text
-from playground.model.catalogue import BITSANDBYTES, split_id
+from playground.model.catalogue import BITSANDBYTES, split_id, steps_of
 from playground.train.recipe_beginning import Start, start_of
 
 WIDTH = 110  # of a line that holds a whole config
@@ -158,7 +158,7 @@ def _imports(adapter: Adapter, start: Start) -> str:
 
 def _settings(record: Record, language: str) -> str:
     """The numbers of the run by name; what is different from the page is said."""
-    values, spec = record.hyperparameters, split_id(record.base)[0]
+    values, (spec, pruning, _) = record.hyperparameters, steps_of(record.base)
     planned = max(record.steps, record.planned_steps)
     lines = [f"# {text(language, 'recipe.embedded')}"] if spec.source == "embedded" else []
     form = _form(record)
@@ -166,7 +166,9 @@ def _settings(record: Record, language: str) -> str:
         lines.append(f"# {text(language, 'recipe.simulated', form=text(language, f'formats.{form}'))}")
     if record.precision != "float32":
         lines.append(f"# {text(language, 'recipe.precision', precision=record.precision)}")
-    lines.append(f"BASE = {spec.repository!r}")
+    if pruning:
+        lines.append(f"# {text(language, 'recipe.pruned')}")
+    lines.append(f"BASE = {(f'{spec.id}-{pruning}' if pruning else spec.repository)!r}")
     if record.method == FEW_SHOT:
         question = next(iter(record.questions), "")
         lines.append(f"SEED, EXAMPLES, QUESTION = {record.seed!r}, {values['examples']!r}, {question!r}")

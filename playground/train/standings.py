@@ -15,11 +15,13 @@ from typing import Any
 
 from playground import settings
 from playground.adapt import tasks
-from playground.adapt.methods import FRONT
+from playground.adapt.methods import FRONT, METHODS, MORE
 from playground.adapt.variant import BASE
 
 FILE = settings.EXAMPLES / "leaderboard.json"
 SEEDS = (0, 1, 2)
+WIDE = ("pirate", "sentiment", "json")  # the tasks on which every method is measured; on the others those in front
+UNIT = "lora"  # whose time is 1 where tasks were measured on several processors
 T_95 = 2.131  # Student's t with 15 degrees of freedom (16 held-out examples), two-sided 95 %
 
 
@@ -35,11 +37,12 @@ class Cell:
 @dataclass(frozen=True)
 class Row:
     """
-    What one run came to. `answers` are those to the held-out examples in their order; `held_out_loss` and the losses on
-    the neutral text are means in nats a token, in float32. `bytes` are those of the adapter's file, `parameters` are
-    trained. `cpu_seconds` is the processor's time for the whole run, all threads together, which other work on the
-    machine does not lengthen; 0 where nothing is trained. `prompt_tokens` are read for a request, the mean over the
-    held-out examples. `neutral_before` is the loss of the base that was adapted, for QLoRA in 4 bits.
+    What one run came to. `recipe` are all hyperparameters and the steps, nothing for the base. `answers` are those to the
+    held-out examples in their order; `held_out_loss` and the losses on the neutral text are means in nats a token, in
+    float32. `bytes` are those of the adapter's file, `parameters` are trained. `cpu_seconds` is the processor's time for
+    the whole run, all threads together, which other work on the machine does not lengthen (another `processor` does); 0
+    where nothing is trained. `prompt_tokens` are read for a request, the mean over the held-out examples. `neutral_before`
+    is the loss of the base that was adapted, for QLoRA in 4 bits.
     """
 
     task: str
@@ -53,6 +56,8 @@ class Row:
     prompt_tokens: float
     neutral_before: float
     neutral_after: float
+    processor: str
+    recipe: Mapping[str, Any]
     precision: str = "float32"  # of the products of frozen layers while it was trained
 
     @property
@@ -77,20 +82,38 @@ class Row:
 
 
 def cells(task_ids: Sequence[str] = tasks.TASK_IDS) -> list[Cell]:
-    """All runs in their order: task by task, so that what is there is comparable."""
-    drawn = [(BASE, SEEDS[0]), *((method, seed) for method in FRONT for seed in SEEDS)]
-    return [Cell(task, method, seed) for task in task_ids for method, seed in drawn]
+    """All runs in their order: task by task, and the methods in front first, so that what is there is comparable."""
+    bases = {task: [Cell(task, BASE, SEEDS[0])] for task in task_ids}
+    front = [cell for task in task_ids for cell in (*bases[task], *_runs(task, FRONT))]
+    return front + [cell for task in task_ids if task in WIDE for cell in _runs(task, MORE)]
+
+
+def recipe(cell: Cell) -> dict[str, Any]:
+    """The task's own recipe for a method, if it has one, else the method's usual one; of the base none."""
+    if cell.method == BASE:
+        return {}
+    chosen, own = METHODS[cell.method], tasks.RECOMMENDED.get(cell.task)
+    if own and own.method == cell.method:
+        return {"hyperparameters": chosen.complete(own.hyperparameters), "steps": own.steps}
+    return {"hyperparameters": chosen.complete({}), "steps": chosen.steps}
+
+
+def _runs(task: str, methods: Iterable[str]) -> list[Cell]:
+    return [Cell(task, method, seed) for method in methods for seed in SEEDS]
 
 
 def read(file: Path, measured_with: Mapping[str, Any] | None = None) -> list[Row]:
-    """The rows of a file; none if there is none, or if they were measured with something else."""
+    """
+    The rows of a file; none if there is none. Where it is said what would be measured with now: none if that was something
+    else, and none whose recipe was another.
+    """
     if not file.exists():
         return []
     found = json.loads(file.read_text(encoding="utf-8"))
-    rows = found.pop("rows")
-    if measured_with is not None and found != measured_with:
-        return []
-    return [Row(**{**row, "answers": tuple(row["answers"])}) for row in rows]
+    rows = [Row(**{**row, "answers": tuple(row["answers"])}) for row in found.pop("rows")]
+    if measured_with is None:
+        return rows
+    return [row for row in rows if found == measured_with and row.recipe == recipe(row.cell)]
 
 
 @dataclass(frozen=True)
@@ -125,6 +148,8 @@ class Standing:
     seconds: Spread
     prompt_tokens: float
     forgetting: Spread
+    processor: str
+    recipe: Mapping[str, Any]
 
 
 def standings(rows: Iterable[Row], task: str) -> list[Standing]:
@@ -157,7 +182,14 @@ def _standing(rows: Sequence[Row]) -> Standing:
         seconds=over("cpu_seconds"),
         prompt_tokens=fmean(row.prompt_tokens for row in rows),
         forgetting=over("forgetting"),
+        processor=listed_once(row.processor for row in rows),
+        recipe=first.recipe,
     )
+
+
+def listed_once(processors: Iterable[str]) -> str:
+    """Every processor that rows were measured on, by name."""
+    return ", ".join(dict.fromkeys(processors))
 
 
 def inside_noise(one: Standing, other: Standing) -> bool:
@@ -209,21 +241,23 @@ def unbeaten(found: Sequence[Standing]) -> list[Standing]:
 def markdown(rows: Sequence[Row]) -> str:
     """README's table: a line for each method, a column for the score on each task, with its lowest and highest seed."""
     found = {task: {one.method: one for one in standings(rows, task)} for task in comparable(rows)}
-    heads = ["method", "parameters", "bytes", "CPU s", "tokens a request", "forgetting", *found]
+    heads = ["method", "parameters", "bytes", f"CPU time (`{UNIT}`: 1)", "tokens a request", "forgetting", *found]
     lines = [heads, ["---"] * len(heads)]
-    for method in (BASE, *FRONT):
-        there = [methods[method] for methods in found.values() if method in methods]
+    for method in (BASE, *FRONT, *MORE):
+        there = [(methods[method], methods.get(UNIT)) for methods in found.values() if method in methods]
         if there:
             scores = [_written(methods[method].score) if method in methods else "" for methods in found.values()]
             lines.append([f"`{method}`", *_costs(there), *scores])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _costs(there: Sequence[Standing]) -> list[str]:
-    """What a method costs, the mean over tasks of what differs between them."""
-    seconds, tokens = (fmean(one.seconds.low for one in there), fmean(one.prompt_tokens for one in there))
-    forgetting = fmean(one.forgetting.mean for one in there)
-    return [f"{there[0].parameters:,}", f"{there[0].bytes:,}", f"{seconds:.0f}", f"{tokens:.0f}", f"{forgetting:+.2f}"]
+def _costs(there: Sequence[tuple[Standing, Standing | None]]) -> list[str]:
+    """What a method costs, the mean over tasks of what differs between them; time beside `UNIT`'s on the same processor."""
+    first, ones = there[0][0], [one for one, _ in there]
+    tokens, forgetting = (fmean(one.prompt_tokens for one in ones), fmean(one.forgetting.mean for one in ones))
+    ratios = [one.seconds.low / unit.seconds.low for one, unit in there if unit and one.processor == unit.processor]
+    time = f"{fmean(ratios):.2f}" if ratios else ""
+    return [f"{first.parameters:,}", f"{first.bytes:,}", time, f"{tokens:.0f}", f"{forgetting:+.2f}"]
 
 
 def _written(score: Spread) -> str:

@@ -24,7 +24,7 @@ from playground.model.bases import Base
 from playground.model.kernels import halved
 from playground.train import packing
 from playground.train.batches import Encoded, by_length, weighed
-from playground.train.evaluation import response_loss
+from playground.train.evaluation import Loss, response_loss
 from playground.train.joint import Dice, Rows, joined
 from playground.train.passes import Pass, Seat
 
@@ -46,6 +46,7 @@ class Request:
     seed: int  # of dropout
     halves: Mapping[torch.Tensor, torch.Tensor] = field(default_factory=dict)
     learns: bool = True  # else it is measured, as in use
+    loss_of: Loss | None = None  # instead of the mean cross-entropy
     loss: float | None = None
     error: Exception | None = None
     seconds: float = 0.0  # of the pass
@@ -67,7 +68,8 @@ class Request:
         self.model.train(self.learns)
         with halved(self.halves), torch.random.fork_rng(), torch.set_grad_enabled(self.learns):
             torch.manual_seed(self.seed)  # dropout is seeded by the step, whatever else is drawn
-            own = self.share * response_loss(self.model, self.batch, self.base.tokenizer.pad_token_id)
+            loss_of = self.loss_of or response_loss
+            own = self.share * loss_of(self.model, self.batch, self.base.tokenizer.pad_token_id)
             if self.learns:
                 own.backward()
         self.loss = own.item()

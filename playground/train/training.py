@@ -29,7 +29,7 @@ from playground.train import looks
 from playground.train.batches import by_length, shares, shuffled
 from playground.train.beginning import beginning
 from playground.train.effort import STEP, Effort
-from playground.train.evaluation import check_lengths, held_out_losses, questions, response_logits, sample_answers
+from playground.train.evaluation import Loss, check_lengths, held_out_losses, questions, response_logits, sample_answers
 from playground.train.few_shot import few_shot
 from playground.train.job import Ended, Evaluation, Event, Sample, Started, Step, TrainingJob, Working, checkpoint_bytes
 from playground.train.looks import Look
@@ -50,12 +50,14 @@ def train(
     company: Company | None = None,
     pool: AnyPool | None = None,
     pace: Pace = USUAL,
+    loss: Loss | None = None,
 ) -> Iterator[Event]:
     """
     Events from "started" to the one that carries the adapter, with a "working" one between two batches that are read for
     the same step. `stop` is asked before every batch; the steps that were done until then are kept. Seeded: the same job
     gives the same adapter on the same machine, but for rounding also in `company`, which somebody steps between two events.
-    So does somebody a `pool`, if its answers are written there: then it pauses after every token of them, too.
+    So does somebody a `pool`, if its answers are written there: then it pauses after every token of them, too. A run with a
+    `loss` of its own steps alone.
 
     Raises PlaygroundError before the first event if the job cannot be served.
     """
@@ -65,7 +67,7 @@ def train(
     if chosen.id == "few_shot":
         yield from few_shot(job, base, stop, pool)
     else:
-        yield from _Run(job, chosen, base, stop, company, pool, pace, get_base).events()
+        yield from _Run(job, chosen, base, stop, company, pool, pace, get_base, loss).events()
 
 
 class _Run:
@@ -74,10 +76,11 @@ class _Run:
     def __init__(
         self, job: TrainingJob, chosen: Method, base: Base, stop: Callable[[], bool],
         company: Company | None, pool: AnyPool | None, pace: Pace,
-        get_base: Callable[[str], Base],
+        get_base: Callable[[str], Base], loss: Loss | None,
     ) -> None:  # fmt: skip
-        self.job, self.base, self.stop, self.progress = job, base, stop, Progress()
-        self.company, self.pool = company if company and company.pays(base) else None, pool
+        self.job, self.base, self.stop, self.progress, self.loss = job, base, stop, Progress(), loss
+        self.company = company if company and company.pays(base) and loss is None else None
+        self.pool = pool
         self.asked: list[Request] = []  # for the next step
         self.values: dict[str, Any] = job.hyperparameters
         self.steps, self.done = job.steps or 0, 0
@@ -180,7 +183,9 @@ class _Run:
         """The next batch, in parts where it is long; of the company, its first part is asked at once."""
         seed, parts = self.job.seed * 100_003 + self.done + 1, shares(next(self.batches))
         found = [
-            Request(self.base, self.model, self.parameters, part, share, seed + place * 2**40, self.halves)
+            Request(
+                self.base, self.model, self.parameters, part, share, seed + place * 2**40, self.halves, loss_of=self.loss
+            )
             for place, (part, share) in enumerate(parts)
         ]
         if self.company:

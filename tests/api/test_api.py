@@ -29,7 +29,7 @@ def test_the_design_s_endpoints_and_no_others_are_public(anybody: Client) -> Non
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
         "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
-        "/survey", "/stop", "/race", "/answers", "/score", "/leaderboard", "/mix",
+        "/survey", "/ladder", "/stop", "/race", "/answers", "/score", "/leaderboard", "/mix",
     }  # fmt: skip
 
 
@@ -309,4 +309,4 @@ def test_a_survey_and_a_pane_in_fewer_bits(client: Client) -> None:
     assert [pane["adapter"] for pane in frame["panes"]] == ["base", "base:nf4"]
     assert frame["panes"][1]["kl_from_base"] > 0
     with pytest.raises(AppError, match="int4"):
-        client.submit(BASE, "Hi", ["base:int3"], api_name="/compare").result()
+        client.submit(BASE, "Hi", ["base:int5"], api_name="/compare").result()

@@ -32,6 +32,7 @@ SOUND: dict[str, dict[str, Any]] = {  # values of all endpoints that have no def
     "anatomy": {"format": "int8", "value": 0.5},
     "quantize": {"base": BASE},
     "survey": {"base": BASE},
+    "ladder": {"base": BASE},
     "download_adapter": {"adapter": "pirate-lora"},
     "upload_adapter": {"zip_file": None, "base": BASE},
 }
@@ -55,6 +56,7 @@ MEANT_TOO = {
     ("truncate", "strength"): {"tiny"},
     ("low_rank", "module"): {"empty"},
     ("quantize", "module"): {"empty"},
+    ("ladder", "module"): {"empty"},
     ("quantize", "granularity"): {"empty"},
 }
 NOT_MEANT = {

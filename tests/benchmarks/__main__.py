@@ -6,7 +6,20 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import comparing, formats, gpu, load, lowrank, memory, methods, starting, training
+from tests.benchmarks import (
+    blocks,
+    comparing,
+    formats,
+    gpu,
+    ladder,
+    load,
+    lowrank,
+    memory,
+    methods,
+    pruning,
+    starting,
+    training,
+)
 
 STUDIES = {
     "starting": starting.study,
@@ -19,6 +32,9 @@ STUDIES = {
     "lowrank": lowrank.study,
     "formats": formats.study,
     "memory": memory.study,
+    "pruning": pruning.study,
+    "blocks": blocks.study,
+    "ladder": ladder.study,
 }
 
 for name in sys.argv[1:] or STUDIES:

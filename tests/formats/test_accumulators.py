@@ -110,6 +110,23 @@ def test_integer_sums_are_those_of_numpy_s_integers(length: Any, seed: Any, kind
 
 
 @law
+@given(st.integers(1, 300), st.integers(0, 50), st.sampled_from(OPERANDS), st.sampled_from(["wrap", "saturate"]))
+def test_int16_codes_are_added_in_int32_as_numpy_adds_them(length: Any, seed: Any, kind: Any, overflow: Any) -> None:
+    a, b = operands(kind, length, seed, "int16")
+    assert max(abs(a).max(), abs(b).max()) <= 2**15 - 1
+    found = dot("int16_int32", kind, length, overflow, seed)
+    exact = np.cumsum(a * b)
+    outside = np.flatnonzero((exact < -(2**31)) | (exact >= 2**31))
+    assert found.overflow_at == (outside[0] + 1 if len(outside) else None)
+    sums = np.cumsum((a * b).astype(np.int32), dtype=np.int32)
+    right = len(exact) if found.overflow_at is None else found.overflow_at - 1
+    for place, total, true in zip(found.lengths, found.sums, found.exact, strict=True):
+        assert true == exact[place - 1]
+        assert total == (sums[place - 1] if overflow == "wrap" else true if place <= right else total)
+        assert -(2**31) <= total < 2**31
+
+
+@law
 @given(st.integers(1, 300), st.integers(0, 50), st.sampled_from(["positive", "random"]))
 def test_saturating_sums_stay_within_and_are_exact_before_the_overflow(length: Any, seed: Any, kind: Any) -> None:
     found = dot("int8_int16", kind, length, "saturate", seed)
@@ -171,7 +188,7 @@ def test_where_sums_of_ones_stop_growing() -> None:
     brain = dot("bfloat16_bfloat16", "ones", 4000)
     assert (brain.sums[-1], brain.lost_at, brain.stall_at) == (256, 257, 257)
     assert brain.error == pytest.approx(1 - 256 / 4000)
-    for pair in ("float16_float32", "bfloat16_float32", "int8_int32", "int8_int16"):
+    for pair in ("float16_float32", "bfloat16_float32", "int8_int32", "int16_int32", "int8_int16"):
         wide = dot(pair, "ones", 4000)
         assert (wide.sums[-1], wide.lost_at, wide.stall_at, wide.overflow_at, wide.error) == (4000, None, None, None, 0)
 
@@ -182,6 +199,7 @@ def test_where_sums_of_the_largest_products_overflow() -> None:
         "int8_int8": 1,  # 16,129 alone does not fit
         "int8_int16": math.floor(32767 / 16129) + 1,
         "int8_int32": math.floor((2**31 - 1) / 16129) + 1,
+        "int16_int32": 3,  # 2 · 32,767² is the last that fits
         "float16_float16": 5,
         "float16_float32": None,
         "bfloat16_bfloat16": None,
@@ -226,6 +244,8 @@ def test_an_exact_zero_has_no_relative_error() -> None:
 
 READ_AS = {  # what is multiplied, where it is not the format itself
     "int8_vectorwise": "int8", "ternary": "int8", "nf4": "bfloat16", "nf4_double": "bfloat16", "fp4": "bfloat16",
+    "float8_block": "float8_e4m3", "int3": "int4", "int2": "int4", "mxfp4": "bfloat16",
+    **dict.fromkeys(("q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "tq2_0", "tq1_0"), "int8"),
 }  # fmt: skip
 
 

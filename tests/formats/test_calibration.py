@@ -102,7 +102,7 @@ def test_zeros_calibrate_to_zeros() -> None:
 def test_what_cannot_be_calibrated_is_refused(activations: Any) -> None:
     for seen, x, format in (
         (activations, activations, "nf4"),
-        (activations, activations, "int3"),
+        (activations, activations, "int5"),
         (torch.empty(0, 3), activations, "int8"),
         (activations, torch.tensor([math.nan]), "int8"),
         (activations, activations, "ternary"),

@@ -69,7 +69,7 @@ def test_float32_is_the_float_layer_itself() -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("int3", {}),
+        ("int5", {}),
         ("int8", {"steps": 0}),
         ("int8", {"steps": settings.MAX_AWARE_STEPS + 1}),
         ("int8", {"steps": 2.5}),

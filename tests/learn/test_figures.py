@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 import torch
 
+from playground import settings
 from playground.adapt.method import PROMPT
 from playground.adapt.methods import FRONT
 from playground.learn import bits, comparing, lora
@@ -36,7 +38,8 @@ def right(lesson_id: str) -> object:
         ("full-fine-tuning", 81), ("families", "additive"), ("one-model", 0.4), ("size", 53), ("fifty", 14),
         ("start", "not at all"), ("rank", 0.5), ("gpt-3", "r = 8"), ("explosion", "r = 8, alpha = 16"), ("long-prompt", 20),
         ("as-good", 91.7), ("fewer-bits", "in float16"), ("sums", -2), ("outlier", 21), ("ternary", 18), ("energy", 170),
-        ("mixed", 1), ("notebook-prompts", 4096), ("notebook-lora", "only the second"),
+        ("mixed", 1), ("answer-error", 0.2), ("left-out", 29), ("notebook-prompts", 4096),
+        ("notebook-lora", "only the second"),
     ],
 )  # fmt: skip
 def test_the_right_choice(lesson_id: str, choice: object) -> None:
@@ -55,6 +58,7 @@ def test_the_right_choice(lesson_id: str, choice: object) -> None:
         ("gpt-3", "rank_1", 100 * 4_718_592 / 175_260_518_592),  # Hu et al. 2021, table 4: 4.7 M
         ("gpt-3", "file", 2 * 18_874_368 / 1e6),  # "roughly 35MB", in units of 2²⁰ bytes
         ("gpt-3", "entries", 32 * (4 * 4096**2 + 3 * 4096 * 11008)),
+        ("left-out", "course_left", 1_074_792_448), ("left-out", "lambada_after", 29.3),
         ("sums", "in_int32", (2**31 - 1) // 127**2), ("sums", "saturating", 127), ("sums", "int32", 254),
         ("nf4", "nf4", 4 + 32 / 64), ("nf4", "saved", 0.373046875),  # Dettmers et al. 2023, section 3: 0.373
         ("fewer-bits", "digits_float32", 23), ("fewer-bits", "digits_float16", 10), ("fewer-bits", "digits_bfloat16", 7),
@@ -150,3 +154,13 @@ def test_where_the_answer_comes_from_has_a_word(lesson_id: str) -> None:
 def test_figures_are_written_as_the_language_does(figure: Figure, language: str, written: str) -> None:
     assert figure.written(language) == written
     assert plainly("es", 13.5, "GB") == "13,5\N{NO-BREAK SPACE}GB"
+
+
+def test_the_lesson_says_of_awq_what_was_recorded() -> None:
+    found = {
+        one["rung"]: one for one in json.loads((settings.EXAMPLES / "ladder.json").read_text(encoding="utf-8"))["rungs"]
+    }
+    nearest_of_all = min(found.values(), key=lambda one: one["reading"]["kl_from_base"])
+    assert nearest_of_all["rung"] == "awq"
+    assert "Paris" not in nearest_of_all["answers"][0]
+    assert "Paris" in nearest_of_all["base_answers"][0]

@@ -215,7 +215,7 @@ def test_the_same_weights_in_another_place_are_seen() -> None:
         "",
         "nope",
         "SMOLLM2-135M",
-        "smollm2-135m:int3",
+        "smollm2-135m:int5",
         "smollm2-135m:nf4:int8",
         "smollm2-135m:float32",
         ":nf4",

@@ -154,7 +154,7 @@ def test_a_survey_that_is_left_takes_nothing_with_it(get_base: Callable[[str], B
 
 
 @pytest.mark.parametrize(("base", "formats", "key"), [
-    ("local", ("int3",), "not_a_choice"), ("local", ("int4", "nope"), "not_a_choice"), ("nope", ("int4",), "unknown_base"),
+    ("local", ("int5",), "not_a_choice"), ("local", ("int4", "nope"), "not_a_choice"), ("nope", ("int4",), "unknown_base"),
 ])  # fmt: skip
 def test_a_format_or_a_base_that_does_not_exist_is_refused(
     get_base: Callable[[str], Base], base: Base, formats: tuple[Any, ...], key: str

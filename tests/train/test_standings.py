@@ -20,13 +20,14 @@ from playground.train.standings import (
     cells,
     comparable,
     inside_noise,
+    markdown,
     standings,
     unbeaten,
     verdict,
 )  # fmt: skip
 
 LAW = settings(deadline=None, derandomize=True, database=None, max_examples=50)
-QUESTIONS = 16
+QUESTIONS, TASK = 16, "sentiment"
 
 
 def standing(
@@ -35,7 +36,7 @@ def standing(
     """A method that gets the first so many of sixteen questions right, seed by seed."""
     examples = tuple(sum(question < count for count in right) / len(right) for question in range(QUESTIONS))
     score, none = Spread(tuple(count / QUESTIONS for count in right)), Spread((0.0,))
-    return Standing(method, score, examples, none, parameters, 0, none, tokens, none)
+    return Standing(method, score, examples, none, parameters, 0, none, tokens, none, "CPU", {})
 
 
 @pytest.mark.parametrize(
@@ -95,13 +96,13 @@ def test_whoever_is_joined_is_beaten_by_nobody_and_nobody_else_is(pairs: list[tu
 
 
 def test_a_method_counts_once_all_its_seeds_are_there() -> None:
-    task = "sentiment"
+    task = TASK
     right = [one.response for one in tasks.task(task).held_out]
 
     def row(method: str, seed: int, answers: list[str]) -> Row:
-        return Row(task, method, seed, tuple(answers), seed, 8, 32, 1.0, 40.0, 3.0, 3.0 + seed)
+        return Row(task, method, seed, tuple(answers), seed, 8, 32, 1.0, 40.0, 3.0, 3.0 + seed, "CPU", {})
 
-    rows = [row(one.method, one.seed, right) for one in cells((task,)) if one.method != "lora"]
+    rows = [row(one.method, one.seed, right) for one in cells((task,)) if one.method in {"base", *FRONT} - {"lora"}]
     rows += [row("lora", 0, right), row("lora", 2, ["no"] * 8 + right[8:])]
     assert [one.method for one in standings(rows, task)] == ["base", *(one for one in FRONT if one != "lora")]
     assert comparable(rows[:2]) == []
@@ -111,3 +112,18 @@ def test_a_method_counts_once_all_its_seeds_are_there() -> None:
     assert lora.examples == pytest.approx([2 / 3] * 8 + [1.0] * 8)
     assert (lora.forgetting.low, lora.forgetting.high, lora.loss.mean) == (0, 2, 1)
     assert len(SEEDS) >= 3
+
+
+def test_time_is_told_beside_that_of_the_same_processor_only() -> None:
+    def row(method: str, seconds: float, processor: str) -> list[Row]:
+        answers = ("no",) * len(tasks.task(TASK).held_out)
+        return [Row(TASK, method, seed, answers, 1.0, 8, 32, seconds, 40.0, 3.0, 3.0, processor, {}) for seed in SEEDS]
+
+    def told(rows: list[Row]) -> dict[str, str]:
+        cells = [line.split(" | ") for line in markdown(rows).splitlines()[2:]]
+        return {line[0].strip("| `"): line[3] for line in cells}
+
+    lora = row("lora", 20.0, "one")
+    assert told([*lora, *row("ia3", 30.0, "one")]) == {"lora": "1.00", "ia3": "1.50"}
+    assert told([*lora, *row("ia3", 30.0, "another")]) == {"lora": "1.00", "ia3": ""}
+    assert {one.processor for one in standings([*lora, *row("ia3", 30.0, "another")], TASK)} == {"one", "another"}

@@ -23,7 +23,8 @@ from playground.quantize.tensor import Outcome, Report
 
 DASHES = {  # of one hue
     "bfloat16": "7 4", "float8_e5m2": "7 4", "int16": "2 3", "int8_vectorwise": "7 4", "nf4_double": "7 4",
-    "float32": "2 3", "ternary": "9 3 2 3",
+    "float32": "2 3", "ternary": "9 3 2 3", "float8_block": "2 3", "int3": "7 4", "int2": "2 3", "q8_0": "9 3 2 3",
+    "q5_1": "9 3 2 3", "q5_0": "2 3", "q4_1": "12 3", "q4_0": "4 2", "mxfp4": "7 4", "tq2_0": "7 4", "tq1_0": "2 3",
 }  # fmt: skip
 LABEL = 6.2  # percent of the height that keeps two lines of text apart
 Height = Callable[[float], float]  # a count → a share of the height

@@ -12,15 +12,16 @@ from playground.actions.leaderboard import board, own_runs
 from playground.ui.api.endpoints import key_of
 
 
-def leaderboard(request: gr.Request, task: str = "pirate") -> dict[str, Any]:
+def leaderboard(request: gr.Request, task: str = "pirate", every: bool = False) -> dict[str, Any]:
     """
     How the methods compare on a task, as measured beforehand: score, loss, cost and forgetting of each over all seeds,
     who lies inside the noise of the best, and this session's own runs.
 
     Args:
         task: a task id
+        every: whether also the methods that are not in front, where they were measured (`more` says how many)
     """
-    return {**board(task), "own": own_runs(key_of(request), task)}
+    return {**board(task, every), "own": own_runs(key_of(request), task)}
 
 
 ENDPOINTS: dict[str, Callable[..., Any]] = {"leaderboard": leaderboard}

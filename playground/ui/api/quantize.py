@@ -1,5 +1,6 @@
 """
-The quantization lab's named endpoints: formats, one number, one module, accumulators, the whole model.
+The quantization lab's named endpoints: formats, one number, one module, accumulators, the whole model, the ladder of
+algorithms.
 """
 
 # No postponed annotations here: gradio reads the types of the endpoints from them.
@@ -9,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from playground.actions.formats import add_up, describe_number, list_formats
+from playground.actions.ladder import climbed, start_layer
 from playground.actions.quantize import measured, start_survey
 from playground.actions.tensor import round_module
 from playground.actions.work import check_ended, own_place
@@ -79,7 +81,7 @@ def accumulate(
         b: from -128 to 127
         accumulator: of a + b: int8, int16 or int32
         overflow: what integers do: wrap or saturate
-        operands: of the dot product: ones, largest (127), positive (0 to 127) or random (-127 to 127)
+        operands: of the dot product: ones, largest (127), positive (0 to 127) or random (-127 to 127); int16's reach 32767
         length: of the dot product
         seed: decides the operands
     """
@@ -107,10 +109,34 @@ def survey(base: str, request: gr.Request, formats: list[Any] = []) -> list[Any]
             check_ended(run)
 
 
+def ladder(base: str, request: gr.Request, module: str = "", bits: int = 4, block: int = 64) -> dict[str, Any]:  # type: ignore[misc]
+    """
+    One layer under ten algorithms from rounding to GPTQ: relative errors of its weight, and of what it puts out on the
+    calibration text (`seen`) and on a new one (`unseen`), seconds; a stream that grows by a rung.
+
+    Args:
+        base: a plain base id
+        module: the path of a linear layer in the base; empty: a middle MLP one
+        bits: of a weight, without its scale: 2, 3, 4, 8 or 16
+        block: weights that share a scale
+    """
+    key, sent = key_of(request), 0
+    with own_place(key) as place:
+        run = start_layer(key, base, module, bits, block, place)
+        for _ in changes(run):
+            found = climbed(run.events[-1]) if run.events else {"steps": []}
+            if len(found["steps"]) > sent:
+                sent = len(found["steps"])
+                yield found
+        if not gone():
+            check_ended(run)
+
+
 ENDPOINTS: dict[str, Callable[..., Any]] = {
     "formats": format_list,
     "anatomy": anatomy,
     "quantize": quantize,
     "accumulate": accumulate,
     "survey": survey,
+    "ladder": ladder,
 }

@@ -14,10 +14,10 @@ from playground.actions.compare import Question, answered
 from playground.adapt.ranks import span
 from playground.formats.registry import format_of
 from playground.locales import NO_BREAK, counted, number, percent, significant, size, text, trimmed
-from playground.model.catalogue import is_simulated, split_id
+from playground.model.catalogue import held_in, is_simulated, parts_of, split_id
 from playground.ui.compare.asked import mark
 from playground.ui.compare.decoding import summary
-from playground.ui.kit.base import base_name
+from playground.ui.kit.base import base_name, step_names
 from playground.ui.kit.html import card, colour, heading, words
 from playground.ui.kit.methods import beginning_name, method_name
 
@@ -58,8 +58,7 @@ def plain_title(summary: Values, language: str) -> str:
     """Method, main hyperparameter, how it begins if not with noise, and task."""
     method, values = summary["method"], summary.get("hyperparameters", {})
     title = method_name(method, values, language)
-    if form_of(summary):
-        title += " · " + text(language, f"formats.{form_of(summary)}")
+    title = " · ".join([title, *step_names(shown_steps(summary), language)])
     symbol, name = MAIN_HYPERPARAMETER.get(method, ("", ""))
     if name in values:
         ends = span(values) if name == "rank" else (values[name],)  # modules may have ranks of their own
@@ -124,10 +123,15 @@ def cost(pane: Values, language: str) -> str:
     `460,800 trained · 0.34 % · 1.8 MB`, or that nothing was trained; of an adapter that was cut, what is left; of a mix or
     a conversion that it was not trained; of fewer bits how many, and how they are had.
     """
-    form = form_of(pane)
+    form, said = form_of(pane), list[str]()
+    if is_pruned(pane) and pane["method"] == "base":
+        left = pane["total_parameters"]
+        said.append(text(language, "pane.left", count=number(language, left)) if left else text(language, "pane.pruned"))
     if form:
         key = "pane.simulated" if is_simulated(form) else "pane.quantized"
-        return text(language, key, bits=trimmed(language, format_of(form).bits_per_parameter()))
+        said.append(text(language, key, bits=trimmed(language, format_of(form).bits_per_parameter())))
+    if said:
+        return " · ".join(said)
     trained = pane.get("trained_parameters", pane["trainable_parameters"])
     if trained != pane["trainable_parameters"]:
         left = number(language, pane["trainable_parameters"])
@@ -142,23 +146,38 @@ def cost(pane: Values, language: str) -> str:
 
 
 def pane_colour(pane: Values) -> str:
-    """The method's; bases in fewer bits have one of their own."""
-    return colour("quantized" if form_of(pane) else pane["method"])
+    """The method's; bases in fewer bits, and those with less left, have one of their own."""
+    return colour("quantized" if form_of(pane) or (is_pruned(pane) and pane["method"] == "base") else pane["method"])
 
 
 def form_of(pane: Values) -> str:
-    """The form of a plain base in fewer bits; "" of anything else."""
-    return (pane.get("base") or "").partition(":")[2] if pane["method"] == "base" else ""
+    """The form of a base in fewer bits, pruned or not; "" of anything else."""
+    return (parts_of(pane.get("base") or "")[2] or "") if pane["method"] == "base" else ""
+
+
+def is_pruned(pane: Values) -> bool:
+    """Whether there is less of the base, with an adapter or without."""
+    return parts_of(pane.get("base") or "")[1] is not None
+
+
+def shown_steps(pane: Values) -> str:
+    """The base as its steps are said: of an adapter's, whose form its method says, what was pruned."""
+    base = pane.get("base") or ""
+    return base if pane["method"] == "base" else held_in(base, None)
 
 
 def cost_bar(pane: Values, full: int, language: str) -> str:
     """
     Trained parameters on a logarithmic scale from 1 up to full fine-tuning, which fills the bar, with a mark at every power
-    of ten; of a base in fewer bits how many of 32.
+    of ten; of a base in fewer bits how many of 32, of one with less left its share.
     """
     if form_of(pane):
         bits = format_of(form_of(pane)).bits_per_parameter()
         share, label = bits / 32, words(language, "pane.bits", bits=trimmed(language, bits))
+        return f'<div class="pp-bar" role="img" aria-label="{label}"><i style="width:{100 * share:.1f}%"></i></div>'
+    if is_pruned(pane) and pane["method"] == "base" and full:
+        share = pane["total_parameters"] / full
+        label = words(language, "pane.left.bar", percent=percent(language, 100 * share))
         return f'<div class="pp-bar" role="img" aria-label="{label}"><i style="width:{100 * share:.1f}%"></i></div>'
     trained = pane["trainable_parameters"]
     share = min(1.0, math.log(trained) / math.log(full)) if trained > 1 and full > 1 else 0.0

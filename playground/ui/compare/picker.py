@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from playground import locales, settings
-from playground.actions.compare import offered
+from playground.actions.compare import bases_of, offered
 from playground.adapt.adapters import STEP_MARK
 from playground.adapt.variant import BASE
 from playground.model.catalogue import split_id
@@ -97,8 +97,10 @@ def titles(picked: Picked) -> list[str]:
 
 
 def shown_choices(visit: Visit, wanted: Sequence[str]) -> list[tuple[str, str]]:
-    """What can be chosen on a base, and the checkpoints that are wanted."""
+    """What can be chosen on a base, and the checkpoints and pruned bases that are wanted."""
     library = SESSIONS.get(visit.key).library
     steps = [pane for pane in wanted if STEP_MARK in pane and library.knows(pane)]
     titled = [(pane_title(library.get(pane).summary(), visit.language), pane) for pane in steps]
+    less = [variant for variant in bases_of(visit.base, wanted) if variant.pruned]
+    titled += [(pane_title(one.summary(0), visit.language), one.id) for one in less]
     return [*pane_choices(visit.key, visit.base, visit.language), *titled]

@@ -18,7 +18,13 @@ from playground.locales import LANGUAGES, NO_BREAK, number, seconds, text
 Values = Mapping[str, Any]
 MOST_NAMED = 3
 NOTES = {"experts": "note.experts", "no_bfloat16": "note.no_bfloat16"}  # on what is loaded (`bases.Base.notes`)
-LOADING = {"waiting": "loading", "downloading": "preparing", "converting": "preparing", "rounding": "loading"}
+LOADING = {
+    "waiting": "loading",
+    "downloading": "preparing",
+    "converting": "preparing",
+    "pruning": "loading",
+    "rounding": "loading",
+}
 
 
 def words(language: str, key: str, **values: object) -> str:

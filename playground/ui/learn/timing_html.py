@@ -12,7 +12,7 @@ from playground import locales
 from playground.actions.learn import time_products
 from playground.errors import PlaygroundError
 from playground.learn import timing
-from playground.learn.timing import BATCHES, KINDS, Product
+from playground.learn.timing import BATCHES, Product
 from playground.locales import NO_BREAK, listed, number, significant, size, text
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import machine, words
@@ -54,7 +54,7 @@ def time_here(given: Mapping[str, Any]) -> str:
 
 
 def _layer(language: str) -> dict[str, str]:
-    inputs, outputs = timing.layer()
+    inputs, outputs = timing.shape()
     return {"inputs": number(language, inputs), "outputs": number(language, outputs), "many": number(language, BATCHES[1])}
 
 
@@ -68,10 +68,10 @@ def drawn(found: Sequence[Product], said: str, language: str) -> str:
     ]
     rows = [
         [
-            _kind(kind, language),
+            kind_name(kind, language),
             *(cell for tokens in BATCHES for cell in _cells(by[kind, tokens], by[PLAIN, tokens], language)),
         ]
-        for kind in KINDS
+        for kind in dict.fromkeys(one.kind for one in found)
     ]
     sentences = " ".join([*(_sentence(by, tokens, language) for tokens in BATCHES), *_reasons(by, language)])
     return f'{table(heads, rows)}<p class="pp-soft pp-small">{escape(said)}</p><p class="pp-meaning">{escape(sentences)}</p>'
@@ -94,7 +94,11 @@ def _reasons(by: Mapping[tuple[str, int], Product], language: str) -> list[str]:
     slow = {kind for kind, tokens in by if _slower(by[kind, tokens], by[PLAIN, tokens])}
     said = []
     for key, native in (("converted", False), ("own", True)):
-        if kinds := [_kind(kind, language) for kind in KINDS if kind in slow and by[kind, BATCHES[0]].native is native]:
+        found = [
+            kind for (kind, tokens), one in by.items() if tokens == BATCHES[0] and one.native is native and kind in slow
+        ]
+        if found:
+            kinds = [kind_name(kind, language) for kind in found]
             said.append(text(language, f"timing.why.{key}", kinds=listed(language, kinds)))
     return [*said, text(language, "timing.why.read_back")] if slow & READ_BACK else said
 
@@ -105,20 +109,22 @@ def _slower(one: Product, plain: Product) -> bool:
 
 def _sentence(by: Mapping[tuple[str, int], Product], tokens: int, language: str) -> str:
     """Which is the fastest, and which are slower than float32 though they have fewer bits."""
-    known = {kind: seconds for kind in KINDS if (seconds := by[kind, tokens].seconds) is not None}
-    fastest = min(known, key=lambda kind: known[kind])
-    slower = [kind for kind in known if known[kind] > known[PLAIN]]
-    values = {
-        "fastest": _kind(fastest, language),
-        "times": significant(language, known[PLAIN] / known[fastest]),
-    }  # fmt: skip
-    key = "timing.fastest.float32" if fastest == PLAIN else "timing.fastest"
-    said = locales.counted(language, key, tokens, **values)
+    known = {kind: one.seconds for (kind, read), one in by.items() if read == tokens and one.seconds is not None}
+    said, slower = fastest(known, tokens, language), [kind for kind in known if known[kind] > known[PLAIN]]
     if not slower:
         return said
-    kinds = listed(language, [_kind(one, language) for one in slower])
+    kinds = listed(language, [kind_name(one, language) for one in slower])
     return f"{said} {locales.counted(language, 'timing.slower', len(slower), kinds=kinds)}"
 
 
-def _kind(kind: str, language: str) -> str:
+def fastest(seconds: Mapping[str, float], tokens: int, language: str) -> str:
+    """The kind that takes the shortest, and how many times as fast as float32 it is; plain text."""
+    best = min(seconds, key=lambda kind: seconds[kind])
+    values = {"fastest": kind_name(best, language), "times": significant(language, seconds[PLAIN] / seconds[best])}
+    key = "timing.fastest.float32" if best == PLAIN else "timing.fastest"
+    return locales.counted(language, key, tokens, **values)
+
+
+def kind_name(kind: str, language: str) -> str:
+    """Plain text."""
     return text(language, f"timing.kind.{kind}")

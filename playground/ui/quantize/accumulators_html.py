@@ -50,9 +50,7 @@ def _became(language: str, found: Sequence[Addition]) -> Iterator[str]:
 
 def dots(language: str, found: Sequence[DotProduct]) -> str:
     """What happened in words, a chart for each pair, and a table."""
-    sums = [total for one in found for total in (*one.sums, *one.exact) if math.isfinite(total)]
-    low, high = min(0, *sums), max(1, *sums)
-    charts = "".join(_chart(language, one, low, high) for one in found)
+    charts = "".join(_chart(language, one, *_bounds(one, found)) for one in found)
     legend = "accumulators.dots.legend_even" if both_signs(found[0]) else "accumulators.dots.legend"
     return (
         f'{said(_happened(language, found))}<div class="pp-sums">{charts}</div>'
@@ -61,10 +59,17 @@ def dots(language: str, found: Sequence[DotProduct]) -> str:
     )
 
 
+def _bounds(one: DotProduct, found: Sequence[DotProduct]) -> tuple[float, float]:
+    """The least and the largest sum of all pairs that add up the same numbers."""
+    sums = [total for other in found if other.exact == one.exact for total in (*other.sums, *other.exact)]
+    return min(0, *filter(math.isfinite, sums)), max(1, *filter(math.isfinite, sums))
+
+
 def _happened(language: str, found: Sequence[DotProduct]) -> Iterator[str]:
     """The exact sum, who overflows, who stalls, who is right."""
     length, exact = found[0].lengths[-1], signed(language, found[0].exact[-1])
-    yield f"<b>{counted(language, 'accumulators.dots.exact', length, sum=exact)}</b>"
+    others = [f" {words(language, 'accumulators.dots.exact.wider', **wider)}" for wider in _wider(language, found)]
+    yield f"<b>{counted(language, 'accumulators.dots.exact', length, sum=exact)}</b>{''.join(others)}"
     over = [_event(language, one, one.overflow_at) for one in found if one.overflow_at]
     if over:
         yield words(language, "accumulators.dots.overflow", events="; ".join(over))
@@ -74,6 +79,13 @@ def _happened(language: str, found: Sequence[DotProduct]) -> Iterator[str]:
     right = [_pair(one) for one in found if one.sums == one.exact and not one.overflow_at]
     if right:
         yield words(language, "accumulators.dots.right", names=", ".join(right))
+
+
+def _wider(language: str, found: Sequence[DotProduct]) -> Iterator[dict[str, str]]:
+    """Operands whose codes, and so their sum, are others."""
+    for one in found:
+        if one.exact[-1] != found[0].exact[-1]:
+            yield {"operand": one.pair.operand, "sum": signed(language, one.exact[-1])}
 
 
 def _event(language: str, one: DotProduct, at: int | None, total: float | None = None) -> str:

@@ -47,7 +47,7 @@ def result(found: Found, language: str) -> str:
 def outside(found: Outside, language: str) -> str:
     """Feature by feature beside the weights, and the product with and without the outliers in int8."""
     mixed = found.mixed
-    stored = soft(language, "formats.q4_1") if found.embedded else ""
+    stored = soft(language, "stored.q4_1") if found.embedded else ""
     return (
         plots.features(found.largest, found.weights, found.threshold, language)
         + said([_flat(found, language), *_kept_out(found, language)], live=False)

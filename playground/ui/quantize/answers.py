@@ -4,23 +4,21 @@ What the model answers in fewer bits: the base and its forms beside each other o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import gradio as gr
 
 from playground.actions.quantize import FORMS_ANSWERS, start_forms
 from playground.errors import PlaygroundError
-from playground.model.catalogue import FORMS
 from playground.ui.compare.lab import Answers
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, english, note
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import ANSWER_TOKENS, Section, soft
 from playground.ui.kit.wording import html
-from playground.ui.quantize.pieces import card, choices
-from playground.ui.quantize.wholemodel import CHOSEN
+from playground.ui.quantize.pieces import card, more
+from playground.ui.quantize.wholemodel import usual_forms
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 
@@ -37,6 +35,7 @@ class Asked:
     base: str
     formats: list[str]
     prompt: str
+    more: Sequence[str] = ()  # formats that are not among the usual ones
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,12 @@ class Forms:
         """The base and its forms answering the same prompt."""
         yield {self.said: note(asked.language, "wholemodel.preparing")}
         try:
-            run = start_forms(asked.key, asked.base, asked.formats, asked.prompt, {"max_new_tokens": ANSWER_TOKENS})
+            wanted = [*asked.formats, *asked.more]
+            run = start_forms(asked.key, asked.base, wanted, asked.prompt, {"max_new_tokens": ANSWER_TOKENS})
         except PlaygroundError as error:
             yield {self.said: alarm(error.message(asked.language))}
             return
-        ANSWERS.remember(asked.key, {"prompt": asked.prompt, "formats": asked.formats})
+        ANSWERS.remember(asked.key, {"prompt": asked.prompt, "formats": asked.formats, "more": asked.more})
         yield from self._follow(run, asked)
 
     def attach(self, asked: Asked) -> Iterator[Changes]:
@@ -87,17 +87,14 @@ def build(lab: Lab) -> None:
             )  # fmt: skip
             ask = make(gr.Button, {"value": "wholemodel.ask"}, elem_id="wholemodel-ask", elem_classes="pp-go")
         make(html, {"value": english})
-        formats = make(
-            gr.CheckboxGroup, {"label": "wholemodel.formats", "choices": partial(choices, formats=FORMS)},
-            value=list(CHOSEN), elem_id="answers-formats",
-        )  # fmt: skip
+        formats, others = usual_forms(lab.wording, "answers-formats"), more(lab.wording, "answers-more")
         stop = make(
             gr.Button, {"value": "wholemodel.stop"}, visible=False, size="sm", elem_classes="chip", elem_id="answers-stop"
         )
         forms = Forms(html("", elem_id="wholemodel-said"), html("", elem_id="wholemodel-answers"), stop)
-    made = {"base": lab.base, "formats": formats, "prompt": prompt}
+    made = {"base": lab.base, "formats": formats, "prompt": prompt, "more": others}
     controls = Controls(Asked, {"key": lab.visitor, "language": lab.language, **made})
-    ANSWERS.wire(forms.panes, lab.base, {"prompt": prompt, "formats": formats})
+    ANSWERS.wire(forms.panes, lab.base, {"prompt": prompt, "formats": formats, "more": others})
     shown, asked = [forms.said, forms.panes, stop], [ask.click, prompt.submit]
     gr.on(asked, controls.handler(forms.answer), controls.inputs, shown, **STREAM)
     stop.click(controls.handler(forms.stop), controls.inputs, None, **HIDDEN)

@@ -11,11 +11,14 @@ import re
 from collections.abc import Callable, Sequence
 from html import escape
 
+import numpy as np
+
 from playground import locales
 from playground.actions.formats import Kept
 from playground.formats.accumulators import HARDWARE
 from playground.formats.bits import Anatomy, code_range
 from playground.formats.format import Format
+from playground.formats.gguf import pack, read_only
 from playground.formats.registry import FORMATS
 from playground.locales import NO_BREAK, number, raised, trimmed, written
 from playground.plots.kit.figures import decibels
@@ -34,9 +37,21 @@ def _names(language: str, row: Kept) -> str:
 
 def rows(language: str, found: Sequence[Kept], scaled: bool = False) -> str:
     """Where the error is small and large, and a row for formats that keep the number alike; a scale changes no word."""
-    items = "".join(_item(language, row) for row in found)
-    said = f'<p class="pp-conclusion" role="status">{_best(language, found)}</p>'
-    return f'{said}{_legend(language)}<ul class="pp-anatomy">{items}</ul>'
+    first, more = _parted(found)
+    items, others = ("".join(_item(language, row) for row in part) for part in (first, more))
+    said = f'<p class="pp-conclusion" role="status">{_best(language, first)}</p>'
+    shown = f'{said}{_legend(language)}<ul class="pp-anatomy">{items}</ul>'
+    return shown + _folded(language, f'<ul class="pp-anatomy">{others}</ul>')
+
+
+def _parted(found: Sequence[Kept]) -> tuple[list[Kept], list[Kept]]:
+    """The rows that a page shows first, and the others; a row of both kinds is one of the first."""
+    first = [row for row in found if any(format.usual for format in row.formats)]
+    return first, [row for row in found if row not in first]
+
+
+def _folded(language: str, inside: str) -> str:
+    return f'<details class="pp-claim"><summary>{words(language, "anatomy.more")}</summary>{inside}</details>'
 
 
 def _best(language: str, rows: Sequence[Kept]) -> str:
@@ -137,6 +152,9 @@ def _formula(language: str, row: Kept) -> str:
         sign = "−" if found.sign == "1" else ""
         return f"{sign}{written(language, found.significand, 8)} × 2{raised(found.power or 0)}"
     scale = written(language, found.scale or 0.0)
+    if found.minimum is not None:
+        code, minimum = written(language, found.code or 0), written(language, found.minimum)
+        return words(language, "anatomy.plus_minimum", code=code, scale=scale, minimum=minimum)
     if row.formats[0].levels:
         level = written(language, row.formats[0].levels[found.code or 0])
         return words(language, "anatomy.level", code=found.code, level=level, scale=scale)
@@ -161,17 +179,22 @@ def _neighbours(language: str, found: Anatomy) -> str:
 
 def rulers(language: str, found: Sequence[Kept], scaled: bool) -> str:
     """A strip for each different ruler, what to see in them, and what the marks are; `scaled` if not from −1 to 1."""
-    strips = "".join(_strip(language, row) for row in found)
+    first, more = _parted(found)
+
+    def drawn(part: Sequence[Kept]) -> str:
+        return f'<div class="pp-rulers">{"".join(_strip(language, row) for row in part)}<span></span>{axis(language)}</div>'
+
     known = {format.id: row.ruler for row in found for format in row.formats}
     halves = {name: written(language, known[name].half, 2) for name in (CROWDED, NORMAL, EVEN)}
     said = words(language, "anatomy.rulers.see", floats=halves[CROWDED], normal=halves[NORMAL], even=halves[EVEN])
     said += f" {words(language, 'anatomy.rulers.scaled')}" if scaled else ""
     return (
         f'<p class="pp-conclusion" role="status">{said}</p>'
-        f'<div class="pp-rulers">{strips}<span></span>{axis(language)}</div>'
+        f"{drawn(first)}"
         f'<p class="pp-soft pp-small pp-marks"><i class="pp-value"></i>{words(language, "anatomy.rulers.value")}'
         f'<i class="pp-stored"></i>{words(language, "anatomy.rulers.stored")}'
         f'<i class="pp-half"></i>{words(language, "anatomy.rulers.half")}</p>'
+        f"{_folded(language, drawn(more))}"
     )
 
 
@@ -207,6 +230,7 @@ RECORD: dict[str, Callable[[str, Format], str]] = {  # columns: (language, forma
     "scale": lambda language, format: escape(shared(format.layout, language)),
     "range": lambda language, format: decibels(language, format.dynamic_range_db),
     "accumulator": lambda language, format: escape(_adds_up_in(language, format)),
+    "runs": lambda language, format: words(language, f"computes.{format.runs}"),
     "source": _source,
 }
 
@@ -219,4 +243,12 @@ def records(language: str) -> str:
         for format in FORMATS.values()
     )
     drawn = table("pp-entries pp-even", head, body, locales.text(language, "anatomy.formats"))
-    return f'{drawn}<p class="pp-soft pp-small">{words(language, "anatomy.formats.help")}</p>'
+    bits = ", ".join(f"{one.name}{NO_BREAK}{trimmed(language, one.bits)}" for one in read_only())
+    low, high = 6, 9
+    byte = f"{pack(np.array([low, high]), 4)[0]:08b}"
+    told = [
+        words(language, "anatomy.formats.help"), words(language, "anatomy.formats.runs.help"),
+        words(language, "anatomy.formats.packing", low=low, high=high, byte=f"{byte[:4]}{NO_BREAK}{byte[4:]}"),
+        words(language, "anatomy.formats.read_only", names=bits),
+    ]  # fmt: skip
+    return drawn + "".join(f'<p class="pp-soft pp-small">{one}</p>' for one in told)

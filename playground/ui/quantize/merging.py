@@ -127,4 +127,4 @@ def _stored(language: str, found: Merging) -> str:
     """That the embedded base's weights were 4-bit ones before; nothing about other bases."""
     if split_id(found.base)[0].source != "embedded":
         return ""
-    return f'<p class="pp-legend">{words(language, "formats.q4_1")}</p>'
+    return f'<p class="pp-legend">{words(language, "stored.q4_1")}</p>'

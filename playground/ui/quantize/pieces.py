@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import gradio as gr
 
+from playground.formats.registry import FORMATS, USUAL
 from playground.plots.quantize.names import format_name
 from playground.ui.kit.html import machine as machine
 from playground.ui.kit.sections import headed
@@ -27,6 +29,15 @@ def said(sentences: Iterable[str], live: bool = True) -> str:
     """Sentences in HTML; `live` ones are read out whenever they change."""
     role = ' role="status"' if live else ""
     return f'<div class="pp-said"{role}>{"".join(f"<p>{sentence}</p>" for sentence in sentences)}</div>'
+
+
+def more(wording: Wording, elem_id: str) -> gr.CheckboxGroup:
+    """The formats that are not among the usual ones, in a fold of their own."""
+    others = partial(choices, formats=[name for name in FORMATS if name not in USUAL])
+    with wording.make(gr.Accordion, {"label": "anatomy.more"}, open=False, elem_classes="pp-more"):
+        return wording.make(
+            gr.CheckboxGroup, {"label": "wholemodel.formats", "choices": others}, value=[], show_label=False, elem_id=elem_id
+        )
 
 
 def choices(language: str, formats: Iterable[str]) -> list[tuple[str, str]]:

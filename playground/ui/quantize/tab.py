@@ -1,5 +1,6 @@
 """
-The quantization lab: a number, a tensor, activations, accumulators, the whole model, QLoRA; one file each.
+The quantization lab: a number, a tensor, a block, activations, accumulators, the whole model, algorithms that round, the
+cache, speed, QLoRA, pruning; one file each.
 
 This one puts them into the lab's list.
 """
@@ -11,9 +12,27 @@ import gradio as gr
 from playground.ui.kit.events import lead
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.wording import html
-from playground.ui.quantize import accumulators, activations, answers, bits, qlora, straight_through, tensor, wholemodel
+from playground.ui.prune import curve, healing, pruning
+from playground.ui.quantize import (
+    accumulators,
+    activations,
+    answers,
+    bits,
+    blocks,
+    kvcache,
+    ladder,
+    qlora,
+    rungs,
+    speed,
+    straight_through,
+    tensor,
+    wholemodel,
+)  # fmt: skip
 
-ROOMS = (bits, tensor, activations, accumulators, straight_through, wholemodel, answers, qlora)
+ROOMS = (
+    bits, tensor, blocks, activations, accumulators, straight_through, wholemodel, answers, ladder, rungs, kvcache, speed,
+    qlora, pruning, curve, healing,
+)  # fmt: skip
 
 
 def build(lab: Lab) -> gr.Tabs:

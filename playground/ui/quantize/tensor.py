@@ -7,7 +7,7 @@ is empty until `Section.draw` is called, so building the page computes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -27,7 +27,7 @@ from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section
 from playground.ui.kit.wording import html
 from playground.ui.quantize import own_numbers, tensor_controls, tensor_html
-from playground.ui.quantize.pieces import card, said
+from playground.ui.quantize.pieces import card, more, said
 
 RESULTS = ("notice", "said", "errors", "worth", "damage", "histogram", "table", "rates")
 
@@ -53,6 +53,7 @@ class Asked:
     formats: list[str]
     grid: str
     logarithmic: bool
+    more: Sequence[str] = ()  # formats that are not among the usual ones
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,11 @@ class Tensor:
             comma = asked.language in own_numbers.COMMA
             taken = take(asked.source, asked.model or "", asked.module, asked.text, asked.file, asked.seed, comma)
             outliers = (_share(asked.outliers), asked.size, asked.columns)
-            found = report(taken, outliers, asked.formats, asked.grid, asked.stop, asked.zero_point)
+            wanted = [*asked.formats, *asked.more]
+            found = report(taken, outliers, wanted, asked.grid, asked.stop, asked.zero_point)
         except PlaygroundError as error:
             return self._refused(error, asked)
-        language, formats = asked.language, [one for one in FORMATS if one in asked.formats]
+        language, formats = asked.language, [one for one in FORMATS if one in wanted]
         return {
             self.stops: tensor_html.stop_names(language, asked.stop),
             self.notice: "",
@@ -189,6 +191,7 @@ def build(lab: Lab) -> None:
         formats, (granularity, stops) = tensor_controls.formats(wording), tensor_controls.granularity(wording)
         shown("worth")
         with gr.Row(elem_classes="pp-folds"):
+            formats["more"] = more(wording, "tensor-more")
             with fold("tensor.fold.table"):
                 shown("table")
             with fold("tensor.fold.rates"):

@@ -12,7 +12,7 @@ import gradio as gr
 from playground import locales
 from playground.actions.tensor import MODULE, OWN
 from playground.formats.distributions import DISTRIBUTIONS
-from playground.formats.registry import FORMATS
+from playground.formats.registry import FORMATS, USUAL
 from playground.quantize.tensor import STOPS
 from playground.ui.kit.sections import soft
 from playground.ui.kit.wording import Wording, html
@@ -96,10 +96,10 @@ def outliers(wording: Wording) -> dict[str, Any]:
 
 
 def formats(wording: Wording) -> dict[str, Any]:
-    """Formats to compare."""
-    every = partial(choices, formats=FORMATS)
+    """Formats to compare: the usual ones; the others are in a fold."""
+    usual = partial(choices, formats=USUAL)
     formats = wording.make(
-        gr.CheckboxGroup, {"label": "tensor.formats", "choices": every}, value=COMPARED, elem_id="tensor-formats"
+        gr.CheckboxGroup, {"label": "tensor.formats", "choices": usual}, value=COMPARED, elem_id="tensor-formats"
     )
     return {"formats": formats}
 

@@ -87,7 +87,7 @@ def _numbers(report: Report, source: str, module: str, language: str) -> str:
 def origin(stored: str, language: str) -> list[str]:
     """What the embedded base's weights went through before they were expanded."""
     if stored == "q4_1":
-        return [words(language, "formats.q4_1")]
+        return [words(language, "stored.q4_1")]
     return [words(language, f"tensor.stored.{stored}")] if stored else []
 
 

@@ -6,7 +6,7 @@ Opens with what was measured when the examples were recorded; a press of the but
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import gradio as gr
 
 from playground.actions.quantize import SURVEY, recorded, start_survey
 from playground.errors import PlaygroundError
-from playground.model.catalogue import FORMS
+from playground.model.catalogue import FORMS, USUAL_FORMS
 from playground.ui.kit import marks
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
@@ -24,7 +24,7 @@ from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section, progress
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import wholemodel_html
-from playground.ui.quantize.pieces import card, choices
+from playground.ui.quantize.pieces import card, choices, more
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 
@@ -45,6 +45,7 @@ class Asked:
     base: str
     formats: list[str]
     mapped: str | None
+    more: Sequence[str] = ()  # formats that are not among the usual ones
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,10 @@ class WholeModel:
     def measure(self, asked: Asked) -> Iterator[Changes]:
         """Measure the chosen formats, and show how far that is."""
         try:
-            if not asked.formats:
+            wanted = [*asked.formats, *asked.more]
+            if not wanted:
                 raise PlaygroundError("no_formats")
-            run = start_survey(asked.key, asked.base, [form for form in FORMS if form in asked.formats])
+            run = start_survey(asked.key, asked.base, [form for form in FORMS if form in wanted])
         except PlaygroundError as error:
             yield {self.notice: alarm(error.message(asked.language))}
             return
@@ -162,7 +164,7 @@ def build(lab: Lab) -> None:
     """The three sections and their events: one survey, its map, and the answers of what was chosen."""
     wording, make = lab.wording, lab.wording.make
     with lab.opened("wholemodel") as first, card(wording, "wholemodel.title", "wholemodel.lead"):
-        formats = _formats(wording, "wholemodel-formats")
+        formats, others = usual_forms(wording, "wholemodel-formats"), more(wording, "wholemodel-more")
         with gr.Row(elem_classes="pp-chips"):
             go = make(gr.Button, {"value": "wholemodel.go"}, variant="primary", size="sm", elem_id="wholemodel-go")
             stop = make(
@@ -174,7 +176,7 @@ def build(lab: Lab) -> None:
         mapped = make(gr.Dropdown, {"label": "wholemodel.map.format"}, choices=[], elem_id="wholemodel-shown")
         where = html("", elem_id="wholemodel-map")
     whole = WholeModel(notice, table, mapped, where, stop)
-    made = {"base": lab.base, "formats": formats, "mapped": mapped}
+    made = {"base": lab.base, "formats": formats, "mapped": mapped, "more": others}
     controls = Controls(Asked, {"key": lab.visitor, "language": lab.language, **made})
     marks.wire([table, where], lab.base)
     go.click(controls.handler(whole.measure), controls.inputs, whole.measured, **STREAM)
@@ -183,8 +185,9 @@ def build(lab: Lab) -> None:
     lab.draw(Section(controls, whole.measured, whole.draw, whole.attach, offered=[mapped]), first, second)
 
 
-def _formats(wording: Wording, elem_id: str) -> gr.CheckboxGroup:
+def usual_forms(wording: Wording, elem_id: str) -> gr.CheckboxGroup:
+    """The usual forms of a base, those of CHOSEN chosen."""
     return wording.make(
-        gr.CheckboxGroup, {"label": "wholemodel.formats", "choices": partial(choices, formats=FORMS)},
+        gr.CheckboxGroup, {"label": "wholemodel.formats", "choices": partial(choices, formats=USUAL_FORMS)},
         value=list(CHOSEN), elem_id=elem_id,
     )  # fmt: skip

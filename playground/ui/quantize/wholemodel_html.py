@@ -76,7 +76,7 @@ def _method(seen: Mapping[str, Any], language: str) -> list[str]:
     read = _readings(seen)
     if not read:
         return []
-    stored = [soft(language, "formats.q4_1")] if split_id(seen["base"])[0].source == "embedded" else []
+    stored = [soft(language, "stored.q4_1")] if split_id(seen["base"])[0].source == "embedded" else []
     tokens = locales.number(language, next(iter(read.values()))["tokens"])
     values = {"tokens": tokens, "rest": locales.size(language, seen["rest"]), "dtype": seen["dtype"]}
     return [*stored, soft(language, "wholemodel.method", **values), *_half(seen, language)]

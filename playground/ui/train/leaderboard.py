@@ -22,9 +22,10 @@ from playground.ui.train import leaderboard_html
 
 @dataclass(frozen=True)
 class Asked(Visit):
-    """The task whose leaderboard is shown, and the one that is chosen above, to train on."""
+    """The task whose leaderboard is shown, with `every` method or those in front; and the one chosen above, to train on."""
 
     task: str
+    every: bool
     chosen: str
 
 
@@ -35,6 +36,7 @@ class Leaderboard:
     asked: Controls[Asked]
     panel: gr.Accordion
     task: gr.Dropdown
+    every: gr.Checkbox
     result: gr.HTML
 
     def open(self, asked: Asked) -> Changes:
@@ -43,9 +45,12 @@ class Leaderboard:
         return {self.task: task, **self.draw(replace(asked, task=task))}
 
     def draw(self, asked: Asked) -> Changes:
-        own = own_runs(asked.key, asked.task)
+        found, own = board(asked.task, asked.every), own_runs(asked.key, asked.task)
         said = "" if asked.chosen in board_tasks() else leaderboard_html.unmeasured(asked.chosen, asked.task, asked.language)
-        return {self.result: said + leaderboard_html.drawn(board(asked.task), own, asked.language)}
+        return {
+            self.every: gr.update(visible=found["more"] > 0),
+            self.result: said + leaderboard_html.drawn(found, own, asked.language),
+        }
 
 
 def build(
@@ -66,11 +71,13 @@ def build(
             {"label": "board.task", "choices": lambda lang: [(text(lang, f"tasks.{one}.title"), one) for one in there]},
             value=there[0] if there else None, elem_id="board-task",
         )  # fmt: skip
+        every = make(gr.Checkbox, {"label": "board.every"}, value=False, visible=False, elem_id="board-every")
         result = html("", elem_id="board-result")
-    found = Leaderboard(Controls(Asked, {**visit.components, "task": task, "chosen": chosen}), panel, task, result)
-    draw = found.asked.handler(found.draw)
-    gr.on([panel.expand, chosen.change], found.asked.handler(found.open), found.asked.inputs, [task, result], **HIDDEN)
-    gr.on([task.input, adapter.change], draw, found.asked.inputs, result, **HIDDEN)
+    components = {**visit.components, "task": task, "every": every, "chosen": chosen}
+    found = Leaderboard(Controls(Asked, components), panel, task, every, result)
+    draw, drawn = found.asked.handler(found.draw), [every, result]
+    gr.on([panel.expand, chosen.change], found.asked.handler(found.open), found.asked.inputs, [task, *drawn], **HIDDEN)
+    gr.on([task.input, every.input, adapter.change], draw, found.asked.inputs, drawn, **HIDDEN)
     for event in told:
-        event.then(draw, found.asked.inputs, result, **HIDDEN)
+        event.then(draw, found.asked.inputs, drawn, **HIDDEN)
     return found

@@ -15,7 +15,7 @@ from playground.plots.kit.pieces import columns, table
 from playground.plots.leaderboard import Point, pareto
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit.base import base_name
-from playground.ui.kit.html import Values, colour, machine, words
+from playground.ui.kit.html import Values, colour, words
 
 COLUMNS = ("method", "score", "loss", "parameters", "bytes", "seconds", "tokens", "forgetting")
 UNTRAINED = ("base", "few_shot")
@@ -123,11 +123,19 @@ def _row(one: Values, board: Values, language: str) -> str:
         _spread([significant(language, loss[name], 3) for name in ("mean", "low", "high")], language),
         number(language, one["parameters"]),
         size(language, WIDTH * one["parameters"]) if one["parameters"] else NONE,
-        number(language, one["seconds"]["low"]) if one["seconds"]["low"] else NONE,
+        _seconds(one, board, language),
         number(language, one["prompt_tokens"]),
         _spread([change(language, forgetting[name]) for name in ("mean", "low", "high")], language),
     ]
     return _cells(one["method"], f"{escape(named(one['method'], language))}{inside}", figures)
+
+
+def _seconds(one: Values, board: Values, language: str) -> str:
+    """The processor's time; over its name where others of the table were measured on another one."""
+    if not one["seconds"]["low"]:
+        return NONE
+    where = "" if one["processor"] == board["processor"] else f"<small>{escape(one['processor'])}</small>"
+    return f"{number(language, one['seconds']['low'])}{where}"
 
 
 def _own_row(one: Values, prompt_tokens: float | None, language: str) -> str:
@@ -175,7 +183,7 @@ def notes(board: Values, own: Sequence[Values], language: str) -> str:
         [
             text(
                 language, "board.recorded", base=base_name(board["base"], language),
-                machine=machine(language, board["machine"]), seeds=seeds,
+                processor=board["processor"], seeds=seeds,
                 versions=", ".join(f"{name} {version}" for name, version in versions.items()),
             )
         ],

@@ -12,7 +12,8 @@ from playground.errors import PlaygroundError
 from playground.learn import mixed_precision, notebooks, timing
 from playground.learn.mixed_precision import WAYS, PrecisionStep
 from playground.learn.notebooks import NOTEBOOKS
-from playground.learn.timing import BATCHES, KINDS, Product
+from playground.learn.products import KINDS
+from playground.learn.timing import BATCHES, Product
 from playground.locales import number, text
 from playground.ui.learn import timing_html
 from playground.ui.learn.extras import EXTRAS, extra

@@ -99,6 +99,17 @@ def test_the_sentences_say_where_sums_stop_and_overflow() -> None:
     assert "Exactos hasta el final: int8 → int8" in short
 
 
+def test_wider_codes_say_their_own_sum_and_have_their_own_axis() -> None:
+    *_, largest = grow("en", "largest", 2, "wrap", 0)
+    assert "exact sum 64,516." in largest
+    assert "With int16 codes: 4,294,705,156." in largest
+    assert "int16 → int32 at product 3" in largest
+    *_, ones = grow("en", "ones", 2, "wrap", 0)
+    assert "With int16 codes" not in ones
+    found = [dot("int8_int8", "largest", 4), dot("int8_int32", "largest", 4), dot("int16_int32", "largest", 4)]
+    assert [accumulators_html._bounds(one, found)[1] for one in found] == [64516, 64516, 4 * 32767**2]
+
+
 def test_a_sum_that_is_right_again_at_its_end_was_not_exact_to_the_end() -> None:
     found = dot("float16_float32", "positive", 64)
     assert found.sums == found.exact

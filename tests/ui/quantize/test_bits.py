@@ -117,7 +117,9 @@ def test_every_format_has_a_row_and_formats_that_keep_a_number_alike_share_one(l
     together = keep_number(asked.value, asked.scale, asked.zero_point)
     shared = [tuple(format.id for format in row.formats) for row in together]
     assert sorted(name for names in shared for name in names) == sorted(FORMATS)
-    assert [names for names in shared if len(names) > 1] == [("int8", "int8_vectorwise"), ("nf4", "nf4_double")]
+    assert [names for names in shared if len(names) > 1] == [
+        ("int8", "int8_vectorwise", "q8_0"), ("nf4", "nf4_double"), ("ternary", "tq1_0"), ("int2", "tq2_0"),
+    ]  # fmt: skip
 
 
 def test_the_course_s_number_on_the_page() -> None:
@@ -140,16 +142,28 @@ def test_what_does_not_fit_is_said() -> None:
 
 
 def test_a_number_that_every_format_has() -> None:
-    assert "Every format keeps 1 exactly" in draw("en", "1", "", "")["rows"]
-    assert "Every format keeps 0 exactly" in draw("en", "0", "", "")["rows"]
+    assert "Every format of this list keeps 1 exactly" in draw("en", "1", "", "")["rows"]
+    assert "Every format of this list keeps 0 exactly" in draw("en", "0", "", "")["rows"]
 
 
 def test_a_tie_is_no_ranking() -> None:
-    assert "Every format stores 1 × 10⁻⁵⁰ as 0." in plain(draw("en", "1e-50", "", "")["rows"])
-    assert "Todos los formatos guardan 1 × 10⁻⁵⁰ como 0." in plain(draw("es", "1e-50", "", "")["rows"])
+    assert "Every format of this list stores 1 × 10⁻⁵⁰ as 0." in plain(draw("en", "1e-50", "", "")["rows"])
+    assert "Todos los formatos de esta lista guardan 1 × 10⁻⁵⁰ como 0." in plain(draw("es", "1e-50", "", "")["rows"])
     found = plain(draw("en", "0.5", "", "")["rows"])
     assert "0.5 is exact in float32, float16, bfloat16" in found  # all of them, not the first
-    assert "farthest off in ternary, by 0.5" in found
+    assert "farthest off in ternary, TQ1_0, by 0.5" in found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_usual_formats_stand_first_and_the_others_in_a_fold(language: str) -> None:
+    for drawn, name in ((draw(language, "0.622", "", "")[part], part) for part in ("rows", "rulers")):
+        first, more = drawn.split("<details")
+        assert "Q4_1" in more, name
+        assert "Q4_1" not in first
+        assert "NF4" in first
+    found = rows(language, "0.622")
+    assert "−1" in found["q4_1"]  # its block's minimum
+    assert found["q4_1"].startswith("Q4_1 1100" if " 1100" in found["q4_1"] else "Q4_11100")
 
 
 def test_minus_zero_is_kept_where_there_is_a_bit_for_it() -> None:
@@ -186,7 +200,7 @@ def test_examples_draw_well_formed_pieces_in_both_languages(language: str, value
     assert drawn["notice"] == ""
     ElementTree.fromstring(f"<div>{drawn['rows']}</div>")
     strips = ElementTree.fromstring(f"<div>{drawn['rulers']}</div>").findall(".//svg[@role='img']")
-    assert len(strips) == len(FORMATS) - 2
+    assert len(strips) == len(FORMATS) - 5  # a strip for each row
 
 
 # What each format is

@@ -1,0 +1,71 @@
+"""
+What came back, as HTML: a row for the base, for what is left, and for every adapter, and what to see in them.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from playground.locales import number, percent, text
+from playground.model.pruning import Pruning
+from playground.plots.kit import pieces
+from playground.plots.kit.figures import short
+from playground.ui.kit.base import pruning_name
+from playground.ui.kit.events import note
+from playground.ui.kit.html import words
+
+if TYPE_CHECKING:
+    from playground.prune.recovery import Healed, Recovery
+
+COLUMNS = ("parameters", "trained", "perplexity", "right", "held_out", "answer")
+
+
+def working(seen: Recovery, language: str) -> str:
+    """Who is at work, and at which step."""
+    who = text(language, f"healing.who.{seen.working}")
+    if seen.step is None:
+        return note(language, "healing.measuring", who=who)
+    return note(language, "healing.training", who=who, step=number(language, seen.step), steps=number(language, seen.steps))
+
+
+def table(seen: Recovery, language: str) -> str:
+    """All rows so far, under what they say."""
+    if not seen.rows:
+        return ""
+    name = f'<h3 class="pp-name">{escape(pruning_name(Pruning.parse(seen.pruning), language))}</h3>'
+    heads = pieces.columns(["", *(text(language, f"healing.column.{one}") for one in COLUMNS)])
+    body = "".join(_row(one, language) for one in seen.rows)
+    return name + said({one.who: one for one in seen.rows}, language) + pieces.table("pp-formats pp-healed", heads, body)
+
+
+def _row(one: Healed, language: str) -> str:
+    trained = number(language, one.trained) if one.trained else "–"
+    cells = [number(language, one.parameters), trained, short(language, one.perplexity), percent(language, 100 * one.right)]
+    cells += [number(language, one.held_out, 2), one.answer or "–"]
+    name = words(language, f"healing.who.{one.who}")
+    return f'<tr><th scope="row">{name}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
+
+
+def said(rows: dict[str, Healed], language: str) -> str:
+    """How much of the loss in reading each way brings back, and what the same LoRA does on the whole base."""
+    known = [who for who in ("lora", "distilled") if who in rows]
+    if not known:
+        return ""
+    whole, pruned = rows["whole"].loss, rows["pruned"].loss
+    lost = pruned - whole
+    if lost <= 0.01:
+        return f'<p class="pp-conclusion" role="status">{words(language, "healing.said.nothing")}</p>'
+    best = min(known, key=lambda who: rows[who].loss)
+    back = (pruned - rows[best].loss) / lost
+    values = {
+        "who": text(language, f"healing.who.{best}"), "lost": number(language, lost, 2),
+        "percent": percent(language, 100 * abs(back)),
+    }  # fmt: skip
+    told = words(language, f"healing.said.{'back' if back > 0 else 'further'}", **values)
+    if "whole_lora" in rows:
+        change = rows["whole_lora"].loss - whole
+        told += " " + words(
+            language, "healing.said.whole", change=f"{'+' if change >= 0 else '−'}{number(language, abs(change), 2)}"
+        )
+    return f'<p class="pp-conclusion" role="status">{told}</p>'
