@@ -17,10 +17,12 @@ from playground.errors import PlaygroundError
 from playground.train.standings import (
     FILE,
     SEEDS,
+    UNIT,
     Row,
     Spread,
     Standing,
     comparable,
+    libraries,
     listed_once,
     read,
     standings,
@@ -62,8 +64,10 @@ def board(task: str, every: bool = False) -> dict[str, Any]:
     said = verdict(found)
     return {
         "task": task,
-        **{name: about[name] for name in ("base", "versions")},
+        "base": about["base"],
+        "versions": libraries(row for row in rows if row.task == task and row.method in _methods(found)),
         "processor": listed_once(one.processor for one in found),
+        "unit": UNIT,
         "seeds": len(SEEDS),
         "questions": len(found[0].examples),
         "methods": [_plain(one) for one in found],

@@ -59,13 +59,13 @@ def load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> 
     _check_tokenizer(model, tokenizer, spec.name)
     if form in BITSANDBYTES:
         quantize(model, form, dtype)  # what transformers left in floats
-    kernels.install(model.modules(), settings.CACHE / "kernels.json")
     complete(tokenizer, model, spec.name)
     ends = ends_of(tokenizer, model)
     model.generation_config.eos_token_id = ends[0] if len(ends) == 1 else ends or None
     model.eval()
     if form not in BITSANDBYTES:
         model.to(device)
+    kernels.install(model.modules(), settings.CACHE / "kernels.json")  # where it is computed: they are a CPU's
     _check_reading(model, spec.name)
     return model, tokenizer
 

@@ -32,7 +32,7 @@ from playground.train.forgetting import neutral_loss
 from playground.train.job import Ended, TrainingJob
 from playground.train.record import versions
 from playground.train.scoring import TOKENS as TOKENS
-from playground.train.standings import FILE, Cell, Row, cells, markdown, read, recipe
+from playground.train.standings import FILE, Cell, Row, cells, front_table, read, recipe, whole_table
 from playground.train.training import train
 
 GetBase = Callable[[str], Base]
@@ -67,8 +67,9 @@ def row_of(cell: Cell, adapter: Adapter | None, seconds: float, base_id: str, ge
         prompt_tokens=virtual_tokens(model) + sum(asked) / len(asked),
         neutral_before=neutral_loss(attach(base, Variant(variant.base)).model, base),
         neutral_after=neutral_loss(model, base, shots),
-        processor=processor(),
+        processor=processor() if base.device.type == "cpu" else base.device_name,
         recipe=recipe(cell),
+        versions=versions(),
         precision=adapter.record.precision if adapter else "float32",
     )
 
@@ -96,13 +97,7 @@ def file_bytes(adapter: Adapter | None) -> int:
 
 def about(base: Base) -> dict[str, Any]:
     """What all rows were measured with; where it differs, they are measured again."""
-    return {
-        "base": base.id,
-        "checksum": base.loaded_checksum,
-        "dtype": base.dtype,
-        "tokens": TOKENS,
-        "versions": versions(),
-    }
+    return {"base": base.id, "checksum": base.loaded_checksum, "dtype": base.dtype, "tokens": TOKENS}
 
 
 def study(file: Path, base: Base, get_base: GetBase, wanted: Sequence[Cell]) -> Iterator[Row]:
@@ -129,12 +124,13 @@ def fits(method: str, base: Base) -> bool:
 
 
 def main() -> None:
-    """Measure what is missing, and print README's table."""
+    """Measure what is missing, and print README's tables."""
     base = BASES.get(settings.DEFAULT_BASE)
     wanted = [cell for cell in cells() if fits(cell.method, base)]
     for row in study(FILE, base, BASES.get, wanted):
         print(row.cell, f"{row.held_out_loss:.3f}", f"{row.cpu_seconds:.0f} s", flush=True)
-    print(markdown(read(FILE)))
+    found = read(FILE)
+    print(front_table(found), whole_table(found), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -40,9 +40,10 @@ class Row:
     What one run came to. `recipe` are all hyperparameters and the steps, nothing for the base. `answers` are those to the
     held-out examples in their order; `held_out_loss` and the losses on the neutral text are means in nats a token, in
     float32. `bytes` are those of the adapter's file, `parameters` are trained. `cpu_seconds` is the processor's time for
-    the whole run, all threads together, which other work on the machine does not lengthen (another `processor` does); 0
-    where nothing is trained. `prompt_tokens` are read for a request, the mean over the held-out examples. `neutral_before`
-    is the loss of the base that was adapted, for QLoRA in 4 bits.
+    the whole run, all threads together, which other work on the machine does not lengthen (another `processor` does); with
+    a GPU, which is then the `processor`, it is that of the threads that drive it and wait for it; 0 where nothing is
+    trained. `prompt_tokens` are read for a request, the mean over the held-out examples. `neutral_before` is the loss of
+    the base that was adapted, for QLoRA in 4 bits. `versions` are those of the libraries.
     """
 
     task: str
@@ -58,6 +59,7 @@ class Row:
     neutral_after: float
     processor: str
     recipe: Mapping[str, Any]
+    versions: Mapping[str, str]
     precision: str = "float32"  # of the products of frozen layers while it was trained
 
     @property
@@ -187,9 +189,18 @@ def _standing(rows: Sequence[Row]) -> Standing:
     )
 
 
-def listed_once(processors: Iterable[str]) -> str:
-    """Every processor that rows were measured on, by name."""
-    return ", ".join(dict.fromkeys(processors))
+def listed_once(names: Iterable[str]) -> str:
+    """Every one that rows were measured on, or with."""
+    return ", ".join(dict.fromkeys(names))
+
+
+def libraries(rows: Iterable[Row]) -> dict[str, str]:
+    """The libraries that rows were measured with, by name, with every version of them."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for name, version in row.versions.items():
+            found.setdefault(name, []).append(version)
+    return {name: listed_once(versions) for name, versions in found.items()}
 
 
 def inside_noise(one: Standing, other: Standing) -> bool:
@@ -238,12 +249,23 @@ def unbeaten(found: Sequence[Standing]) -> list[Standing]:
     return front
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """README's table: a line for each method, a column for the score on each task, with its lowest and highest seed."""
-    found = {task: {one.method: one for one in standings(rows, task)} for task in comparable(rows)}
-    heads = ["method", "parameters", "bytes", f"CPU time (`{UNIT}`: 1)", "tokens a request", "forgetting", *found]
+def front_table(rows: Sequence[Row]) -> str:
+    """README's table of the methods in front, on every task."""
+    return _markdown(rows, (BASE, *FRONT), comparable(rows))
+
+
+def whole_table(rows: Sequence[Row]) -> str:
+    """README's table of all methods, on the tasks on which others than those in front were measured."""
+    found = [task for task in comparable(rows) if any(one.method in MORE for one in standings(rows, task))]
+    return _markdown(rows, (BASE, *FRONT, *MORE), found)
+
+
+def _markdown(rows: Sequence[Row], shown: Iterable[str], on: Sequence[str]) -> str:
+    """A line for each method, a column for the score on each task, with its lowest and highest seed."""
+    found = {task: {one.method: one for one in standings(rows, task)} for task in on}
+    heads = ["method", "parameters", "bytes", f"time (`{UNIT}`: 1)", "tokens a request", "forgetting", *found]
     lines = [heads, ["---"] * len(heads)]
-    for method in (BASE, *FRONT, *MORE):
+    for method in shown:
         there = [(methods[method], methods.get(UNIT)) for methods in found.values() if method in methods]
         if there:
             scores = [_written(methods[method].score) if method in methods else "" for methods in found.values()]

@@ -26,6 +26,7 @@ STUDIES = {
     "comparing": comparing.study,
     "gpu": gpu.study,
     "gpu_training": gpu.trainings,
+    "gpu_loading": gpu.loading,
     "load": load.study,
     "training": training.study,
     "methods": methods.study,

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import gc
 import random
 import statistics
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -27,8 +29,8 @@ from playground.compare.decoding import Row
 from playground.compare.job import Decoding
 from playground.compare.pool import Pool
 from playground.model.architecture import architecture_of
-from playground.model.bases import Base
-from playground.model.catalogue import BaseSpec
+from playground.model.bases import Base, expected_bytes, load
+from playground.model.catalogue import BITSANDBYTES, CATALOGUE, BaseSpec
 from playground.model.weights import tensors_of
 from playground.train.together import Company, Request
 from playground.train.trainable import wrap
@@ -87,6 +89,35 @@ def trainings() -> None:
         for name, seconds in times.items():
             rows.append([str(dtype)[6:], name, f"{1000 * seconds:.1f} ms", f"{seconds / times['one run']:.2f}×"])
     write("gpu_training", "A step of LoRA runs on a GPU", ["in", "", "a step of each run", "against one run"], rows)
+
+
+def loading() -> None:
+    """What each form of the base holds on a GPU, as predicted before anything is loaded and as the allocator has it."""
+    if not torch.cuda.is_available():
+        print("no GPU here: nothing is measured")
+        return
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        model = models_of(torch.float32, [])[0]
+        model.save_pretrained(folder)
+        tiny_tokenizer().save_pretrained(folder)
+        spec = BaseSpec("random", "Random", "local", folder, architecture_of(model))
+        del model
+        CATALOGUE[spec.id] = spec
+        for form in (None, *BITSANDBYTES):
+            gc.collect()
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+            before, begin = torch.cuda.memory_allocated(), time.perf_counter()
+            base = load(f"{spec.id}:{form}" if form else spec.id)
+            torch.cuda.synchronize()
+            seconds, held = time.perf_counter() - begin, torch.cuda.memory_allocated() - before
+            peak, predicted = torch.cuda.max_memory_allocated() - before, expected_bytes(spec, form)
+            sizes = [f"{size / 1e6:.1f} MB" for size in (predicted, held, peak)]
+            rows.append([form or base.dtype, *sizes, f"{held / predicted:.3f}", f"{seconds:.1f} s"])
+            del base
+    head = ["form", "predicted", "held", "at most while loading", "held / predicted", "seconds"]
+    write("gpu_loading", "A base of SmolLM2-135M's shape on a GPU", head, rows, "The first row includes CUDA's own start.")
 
 
 def _run(base: Base, seed: int) -> tuple[Request, torch.optim.Optimizer]:

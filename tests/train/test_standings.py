@@ -19,8 +19,8 @@ from playground.train.standings import (
     Standing,
     cells,
     comparable,
+    front_table,
     inside_noise,
-    markdown,
     standings,
     unbeaten,
     verdict,
@@ -100,7 +100,7 @@ def test_a_method_counts_once_all_its_seeds_are_there() -> None:
     right = [one.response for one in tasks.task(task).held_out]
 
     def row(method: str, seed: int, answers: list[str]) -> Row:
-        return Row(task, method, seed, tuple(answers), seed, 8, 32, 1.0, 40.0, 3.0, 3.0 + seed, "CPU", {})
+        return Row(task, method, seed, tuple(answers), seed, 8, 32, 1.0, 40.0, 3.0, 3.0 + seed, "CPU", {}, {})
 
     rows = [row(one.method, one.seed, right) for one in cells((task,)) if one.method in {"base", *FRONT} - {"lora"}]
     rows += [row("lora", 0, right), row("lora", 2, ["no"] * 8 + right[8:])]
@@ -117,10 +117,10 @@ def test_a_method_counts_once_all_its_seeds_are_there() -> None:
 def test_time_is_told_beside_that_of_the_same_processor_only() -> None:
     def row(method: str, seconds: float, processor: str) -> list[Row]:
         answers = ("no",) * len(tasks.task(TASK).held_out)
-        return [Row(TASK, method, seed, answers, 1.0, 8, 32, seconds, 40.0, 3.0, 3.0, processor, {}) for seed in SEEDS]
+        return [Row(TASK, method, seed, answers, 1.0, 8, 32, seconds, 40.0, 3.0, 3.0, processor, {}, {}) for seed in SEEDS]
 
     def told(rows: list[Row]) -> dict[str, str]:
-        cells = [line.split(" | ") for line in markdown(rows).splitlines()[2:]]
+        cells = [line.split(" | ") for line in front_table(rows).splitlines()[2:]]
         return {line[0].strip("| `"): line[3] for line in cells}
 
     lora = row("lora", 20.0, "one")

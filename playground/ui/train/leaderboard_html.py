@@ -17,9 +17,9 @@ from playground.ui.compare.panes import pane_title
 from playground.ui.kit.base import base_name
 from playground.ui.kit.html import Values, colour, words
 
-COLUMNS = ("method", "score", "loss", "parameters", "bytes", "seconds", "tokens", "forgetting")
+COLUMNS = ("method", "score", "loss", "parameters", "bytes", "time", "tokens", "forgetting")
 UNTRAINED = ("base", "few_shot")
-NOTES = ("spread", "size", "seconds", "tokens", "forgetting")
+NOTES = ("spread", "size", "time", "tokens", "forgetting")
 FULL = "full_fine_tuning"
 WIDTH = 4  # bytes of a trained number; what a file has besides is not shown
 NONE = "–"
@@ -123,19 +123,19 @@ def _row(one: Values, board: Values, language: str) -> str:
         _spread([significant(language, loss[name], 3) for name in ("mean", "low", "high")], language),
         number(language, one["parameters"]),
         size(language, WIDTH * one["parameters"]) if one["parameters"] else NONE,
-        _seconds(one, board, language),
+        _time(one, board, language),
         number(language, one["prompt_tokens"]),
         _spread([change(language, forgetting[name]) for name in ("mean", "low", "high")], language),
     ]
     return _cells(one["method"], f"{escape(named(one['method'], language))}{inside}", figures)
 
 
-def _seconds(one: Values, board: Values, language: str) -> str:
-    """The processor's time; over its name where others of the table were measured on another one."""
-    if not one["seconds"]["low"]:
+def _time(one: Values, board: Values, language: str) -> str:
+    """The processor's time beside that of the board's `unit`, where both were measured on the same one."""
+    unit = next((other for other in board["methods"] if other["method"] == board["unit"]), one)
+    if not one["seconds"]["low"] or one["processor"] != unit["processor"]:
         return NONE
-    where = "" if one["processor"] == board["processor"] else f"<small>{escape(one['processor'])}</small>"
-    return f"{number(language, one['seconds']['low'])}{where}"
+    return significant(language, one["seconds"]["low"] / unit["seconds"]["low"], 2)
 
 
 def _own_row(one: Values, prompt_tokens: float | None, language: str) -> str:

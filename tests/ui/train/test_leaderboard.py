@@ -39,13 +39,13 @@ def rows(right: dict[str, int] = RIGHT, task: str = TASK) -> list[Row]:
         answers = (*expected[:good], *["no"] * (16 - good))
         count = COUNTS.get(cell.method, 0)
         costs = (count, 4 * count, 20.0 if count else 0.0, 40.0 + 20 * (cell.method == "prompt_tuning"))
-        found.append(Row(task, cell.method, cell.seed, answers, 2.0, *costs, 3.0, 3.0 - 0.25 * cell.seed, "CPU", {}))
+        found.append(Row(task, cell.method, cell.seed, answers, 2.0, *costs, 3.0, 3.0 - 0.25 * cell.seed, "CPU", {}, {"torch": "2"}))
     return found
 
 
 @pytest.fixture
 def there(monkeypatch: pytest.MonkeyPatch) -> None:
-    about = {"base": "smollm2-135m", "versions": {"torch": "2"}}
+    about = {"base": "smollm2-135m"}
     monkeypatch.setattr(actions, "recorded", lambda: (about, rows()))
 
 
@@ -84,7 +84,7 @@ def test_the_table_has_a_row_for_each_method_with_its_ends_and_one_for_each_own_
     page = Page(drawn(board(TASK), [OWN], "en"))
     assert page.count("tr") == 1 + (len(FRONT) + 1) + 1
     lora = page.text[page.text.index("LoRA", page.text.index("Forgetting")) :].replace(NO_BREAK, " ")
-    assert lora.startswith("LoRAinside the noise98 %94 % to 100 %2.00460,8001.8 MB2040−0.25−0.50 to 0")
+    assert lora.startswith("LoRAinside the noise98 %94 % to 100 %2.00460,8001.8 MB1.040−0.25−0.50 to 0")
     assert "LoRA r = 2 · sentiment (yours, no. 3)50 %of 8 questions1.25115,200461 KB–40–" in page.text.replace(NO_BREAK, " ")
     assert "yours, no. 3" in page.texts["pp-roomy"]
     assert "Open rings" in page.text
@@ -93,7 +93,7 @@ def test_the_table_has_a_row_for_each_method_with_its_ends_and_one_for_each_own_
 
 @pytest.fixture
 def card(monkeypatch: pytest.MonkeyPatch) -> Any:
-    about = {"base": "smollm2-135m", "versions": {"torch": "2"}}
+    about = {"base": "smollm2-135m"}
     monkeypatch.setattr(actions, "recorded", lambda: (about, rows(task="json") + rows()))
     with gr.Blocks():
         state = {"key": gr.State(""), "language": gr.State("en"), "base": gr.State("")}
