@@ -1,6 +1,6 @@
 """
 Score against trained parameters: every method with all its seeds, the ones that nothing beats joined, each with its name
-beside it.
+beside it where there is room, the first ones first.
 
 Pure: numbers in, an inline SVG out. Positions are percentages, so it fits any width. Knows nothing about models or pages.
 """
@@ -20,6 +20,7 @@ from playground.plots.kit.svg import UNITS, drawing
 
 ZERO, FIRST, LAST = 3.0, 15.0, 94.0  # percent across: what trains nothing, and the ends of the scale
 BESIDE = 2.2  # percent between points that train equally many
+NEAR = 4  # lines away from its point that a name may stand
 GAP, ASIDE = 1.6, 10  # between a point and its name: percent that are kept free, and pixels
 WIDE, NARROW = (1.1, 7.0), (2.4, 7.5)  # percent of the chart that a letter is wide and a line is high, by the screen
 Box = tuple[float, float, float, float]  # left, right, top, bottom, in percent
@@ -73,13 +74,14 @@ def _across(points: Sequence[Point], low: float, high: float) -> list[float]:
 def _mark(one: Point, x: float) -> str:
     """A line over all seeds, a small dot for each, a large one at their mean; an own run is an open ring."""
     style = f'style="--m:var(--m-{one.method},var(--m-base))"'
+    told = f"<title>{escape(one.label)}</title>"
     ys = [100 * (1 - value) for value in one.values]
     mean = f'<circle class="{"pp-own-point" if one.own else "pp-dot"}" cx="{x:.2f}%" cy="{fmean(ys):.2f}%" r="5.5"/>'
     if len(ys) == 1:
-        return f"<g {style}>{mean}</g>"
+        return f"<g {style}>{told}{mean}</g>"
     spread = f'<line class="pp-spread" x1="{x:.2f}%" x2="{x:.2f}%" y1="{min(ys):.2f}%" y2="{max(ys):.2f}%"/>'
     seeds = "".join(f'<circle class="pp-seed" cx="{x:.2f}%" cy="{y:.2f}%" r="2.5"/>' for y in ys)
-    return f"<g {style}>{spread}{mean}{seeds}</g>"
+    return f"<g {style}>{told}{spread}{mean}{seeds}</g>"
 
 
 def _axis(low: float, high: float, language: str) -> str:
@@ -89,13 +91,19 @@ def _axis(low: float, high: float, language: str) -> str:
 
 
 def _labels(points: Sequence[Point], spots: Sequence[tuple[float, float]], letter: float, line: float) -> str:
-    """Each name where it covers neither another name nor a point: beside, above, below, then farther away."""
+    """
+    Each name where it covers neither another name nor a point: beside, above, below, then farther away. One that finds no
+    place near its point is left out: the point tells it to whoever points at it, and the table has it.
+    """
     ends = [(100 * (1 - max(one.values)), 100 * (1 - min(one.values))) for one in points]
     taken: list[Box] = [(x - 1, x + 1, top - 2, low + 2) for (x, _), (top, low) in zip(spots, ends, strict=True)]
     drawn = []
     for one, (x, y) in zip(points, spots, strict=True):
         places = list(_places(x, y, letter * len(one.label), line))
-        box, anchor, aside = next((place for place in places if _free(place[0], taken)), places[0])
+        found = next((place for place in places if _free(place[0], taken)), None)
+        if found is None:
+            continue
+        box, anchor, aside = found
         taken.append(box)
         style = f'style="--m-text:var(--m-{one.method}-text,var(--m-base-text))"'
         place = f'x="{x:.2f}%" dx="{aside}" y="{(box[2] + box[3]) / 2:.2f}%" dy=".35em" text-anchor="{anchor}"'
@@ -105,7 +113,7 @@ def _labels(points: Sequence[Point], spots: Sequence[tuple[float, float]], lette
 
 def _places(x: float, y: float, width: float, line: float) -> Iterator[tuple[Box, str, int]]:
     """Where a name may stand, the nearest first: what it covers, how it is anchored at its point, pixels aside of it."""
-    for away in range(6):
+    for away in range(NEAR):
         for turn in (1, -1) if away else (1,):
             middle = y + turn * away * line
             rows = middle - line / 2, middle + line / 2

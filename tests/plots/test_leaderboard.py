@@ -83,3 +83,13 @@ def test_the_names_of_all_methods_keep_apart(letters: tuple[float, float]) -> No
     for here, there in combinations(taken, 2):
         assert here[1] <= there[0] or there[1] <= here[0] or here[3] <= there[2] or there[3] <= here[2]
     assert _labels(points, spots, *letters).count("<text") == len(points)
+
+
+def test_in_a_crowd_names_keep_apart_and_every_point_tells_its_own() -> None:
+    points = [Point(f"method {number}", "lora", 400_000 + number, (0.9, 0.95)) for number in range(40)]
+    names = ElementTree.fromstring(f"<g>{_labels(points, [(50.0, 8.0)] * 40, *WIDE)}</g>").findall("text")
+    rows = [(name.get("text-anchor"), name.get("y")) for name in names]
+    assert 2 < len(names) < 20
+    assert len(set(rows)) == len(rows)
+    titles = ElementTree.fromstring(pareto(points, [], "heard", "en")).iter("title")
+    assert [title.text for title in titles] == [one.label for one in points]

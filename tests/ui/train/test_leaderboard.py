@@ -39,7 +39,9 @@ def rows(right: dict[str, int] = RIGHT, task: str = TASK) -> list[Row]:
         answers = (*expected[:good], *["no"] * (16 - good))
         count = COUNTS.get(cell.method, 0)
         costs = (count, 4 * count, 20.0 if count else 0.0, 40.0 + 20 * (cell.method == "prompt_tuning"))
-        found.append(Row(task, cell.method, cell.seed, answers, 2.0, *costs, 3.0, 3.0 - 0.25 * cell.seed, "CPU", {}, {"torch": "2"}))
+        found.append(
+            Row(task, cell.method, cell.seed, answers, 2.0, *costs, 3.0, 3.0 - 0.25 * cell.seed, "CPU", {}, {"torch": "2"})
+        )
     return found
 
 
