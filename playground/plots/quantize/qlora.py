@@ -67,7 +67,7 @@ def merged(losses: Losses, language: str) -> str:
         f'<tr><th scope="row">{escape(text(language, name))}</th><td>{_loss(loss, top, language)}</td></tr>'
         for name, loss in rows.items()
     )
-    drawn = table("pp-effects", columns(["", text(language, "qlora.merge.loss")]), body)
+    drawn = table("pp-effects", columns([text(language, "column.model"), text(language, "qlora.merge.loss")]), body)
     return f'<div style="--m:var(--m-qlora)">{drawn}</div>'
 
 

@@ -35,9 +35,7 @@ def table(seen: Recovery, language: str) -> str:
     if not seen.rows:
         return ""
     name = f'<h3 class="pp-name">{escape(pruning_name(Pruning.parse(seen.pruning), language))}</h3>'
-    heads = pieces.columns(
-        [text(language, "prune.column.model"), *(text(language, f"healing.column.{one}") for one in COLUMNS)]
-    )
+    heads = pieces.columns([text(language, "column.model"), *(text(language, f"healing.column.{one}") for one in COLUMNS)])
     body = "".join(_row(one, language) for one in seen.rows)
     return name + said({one.who: one for one in seen.rows}, language) + pieces.table("pp-formats pp-healed", heads, body)
 

@@ -45,9 +45,7 @@ def drawing(taken: Taken, pruning: Pruning, language: str) -> str:
 
 def rows(found: Sequence[Row], language: str) -> str:
     """A table of the base and what is left of it."""
-    heads = pieces.columns(
-        [text(language, "prune.column.model"), *(text(language, f"prune.column.{one}") for one in COLUMNS)]
-    )
+    heads = pieces.columns([text(language, "column.model"), *(text(language, f"prune.column.{one}") for one in COLUMNS)])
     return pieces.table("pp-formats", heads, "".join(_row(one, language) for one in found))
 
 

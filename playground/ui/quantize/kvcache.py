@@ -20,7 +20,7 @@ from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, english, note
 from playground.ui.kit.html import machine
 from playground.ui.kit.lab import Lab
-from playground.ui.kit.sections import Section, progress
+from playground.ui.kit.sections import Section, progress, watch
 from playground.ui.kit.wording import html
 from playground.ui.quantize import ladder_html
 from playground.ui.quantize.pieces import card
@@ -79,15 +79,16 @@ class Cache:
 
     def _follow(self, run: Run, language: str) -> Iterator[Changes]:
         before = -1
-        for _ in run.changes():
-            if run.replaced:
-                yield unchanged(self.notice)
-                return
+
+        def changes(run: Run) -> Changes:
+            nonlocal before
             found: Caches | None = run.events[-1] if run.events else None
             count = len(found.found) if found else 0
             drawn = {self.result: _marked(asdict(found), language)} if found and count not in (0, before) else {}
             before = count
-            yield {self.notice: _standing(run, found, language), self.halt: gr.update(visible=not run.ended)} | drawn
+            return {self.notice: _standing(run, found, language), self.halt: gr.update(visible=not run.ended)} | drawn
+
+        yield from watch(run, self.notice, changes)
 
 
 def _standing(run: Run, found: Caches | None, language: str) -> str:

@@ -24,7 +24,7 @@ from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import STREAM, alarm, note
 from playground.ui.kit.html import machine
 from playground.ui.kit.lab import Lab
-from playground.ui.kit.sections import Section, progress
+from playground.ui.kit.sections import Section, progress, watch
 from playground.ui.kit.wording import Wording, html
 from playground.ui.quantize import ladder_html
 from playground.ui.quantize.pieces import card
@@ -122,13 +122,12 @@ class Ladder:
         return {self.notice: line, self.result: _marked({**known, "done": True}, asked)}
 
     def _follow(self, run: Run, asked: Asked) -> Iterator[Changes]:
-        for _ in run.changes():
-            if run.replaced:
-                yield unchanged(self.notice)
-                return
+        def changes(run: Run) -> Changes:
             found: LayerLadder | None = run.events[-1] if run.events else None
             drawn = {self.result: _marked(asdict(found) | {"done": found.done}, asked)} if found and found.steps else {}
-            yield {self.notice: _standing(run, found, asked.language)} | drawn
+            return {self.notice: _standing(run, found, asked.language)} | drawn
+
+        yield from watch(run, self.notice, changes)
 
 
 def _standing(run: Run, found: LayerLadder | None, language: str) -> str:

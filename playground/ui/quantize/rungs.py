@@ -21,7 +21,7 @@ from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, english, note
 from playground.ui.kit.html import machine
 from playground.ui.kit.lab import Lab
-from playground.ui.kit.sections import Section, progress
+from playground.ui.kit.sections import Section, progress, watch
 from playground.ui.kit.wording import html
 from playground.ui.quantize import ladder_html
 from playground.ui.quantize.ladder import grid
@@ -97,13 +97,12 @@ class Whole:
         SESSIONS.stop(asked.key, WHOLE)
 
     def _follow(self, run: Run, language: str) -> Iterator[Changes]:
-        for _ in run.changes():
-            if run.replaced:
-                yield unchanged(self.notice)
-                return
+        def changes(run: Run) -> Changes:
             found: Climbed | None = run.events[-1] if run.events else None
             drawn = {self.result: _marked(run, found, language)} if found and found.reading else {}
-            yield {self.notice: _standing(run, found, language), self.halt: gr.update(visible=not run.ended)} | drawn
+            return {self.notice: _standing(run, found, language), self.halt: gr.update(visible=not run.ended)} | drawn
+
+        yield from watch(run, self.notice, changes)
 
 
 def _standing(run: Run, found: Climbed | None, language: str) -> str:
