@@ -45,6 +45,7 @@ def load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> 
     if form in BITSANDBYTES:
         options |= {"quantization_config": _bitsandbytes_config(form, dtype), "device_map": {"": device}}
     own: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    options["use_safetensors"] = True  # a pickle can run code when it is opened
     try:
         check_config(folder, spec.name)
         with libraries.IMPORTING:  # transformers imports the modules of a model's family when one is loaded

@@ -86,7 +86,7 @@ class Tensor:
         except PlaygroundError as error:
             return self._refused(error, asked)
         model = asked.model or plain
-        shown = {self.model: base_choices(plain, model)} | self._needed(asked.source)
+        shown = {self.model: base_choices(asked.key, plain, model)} | self._needed(asked.source)
         return shown | self.choose_base(replace(asked, model=model))
 
     def choose_base(self, asked: Asked) -> Changes:
@@ -100,7 +100,7 @@ class Tensor:
 
     def offer_bases(self, asked: Asked) -> Changes:
         """The page has another base: it can be looked at too."""
-        return {self.model: base_choices(asked.chosen, asked.model)}
+        return {self.model: base_choices(asked.key, asked.chosen, asked.model)}
 
     def choose_source(self, asked: Asked) -> Changes:
         return self._needed(asked.source) | self.redraw(asked)
@@ -156,9 +156,9 @@ def _share(percent: Any) -> Any:
     return percent / 100 if isinstance(percent, int | float) else percent
 
 
-def base_choices(chosen: str, now: str | None) -> Any:
+def base_choices(key: str, chosen: str, now: str | None) -> Any:
     """The loaded bases in their plain form, the chosen one and the one that is shown."""
-    listed = [one for one in list_bases() if one["loaded"] or one["id"] in (split_id(chosen)[0].id, now)]
+    listed = [one for one in list_bases(key) if one["loaded"] or one["id"] in (split_id(chosen)[0].id, now)]
     return gr.update(choices=[(one["name"], one["id"]) for one in listed], value=now)
 
 
