@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SHA = "1" * 40
 RESOLVED = re.compile(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)")
 ASKED = re.compile(r"/api/models/([^/]+/[^/?]+)(/tree/[^?]+|/revision/[^?]+)?")
@@ -63,6 +65,18 @@ def hub_served() -> Iterator[Hub]:
             hub.held.set()
         server.shutdown()
         server.server_close()
+
+
+def at(hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets huggingface_hub speak to it, as HF_ENDPOINT and HF_HUB_CACHE do before it is imported."""
+    told = {
+        "ENDPOINT": hub.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": hub.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(cache),
+        "HF_HUB_OFFLINE": False,
+    }
+    for name, value in told.items():
+        monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
 
 
 def answer(request: Any, hub: Hub) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 CONFIG, ADAPTER = "config.json", "adapter_config.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".gguf")  # weights that are not read here
 AWAY = ("hub_offline", "no_network", "hub_fails", "hub_rate_limited")  # what is here already goes on without the hub
+# What transformers raises for a config that makes no sense
+UNREADABLE = (
+    OSError, ValueError, RuntimeError, LookupError, AttributeError, TypeError, ImportError, ArithmeticError, AssertionError,
+)  # fmt: skip
+LAYERS = re.compile(r"(n|num|num_hidden|encoder|decoder)_layers?")  # what families call the number of their layers
 TEMPLATES = ("chat_template.jinja", "chat_template.json")
 
 
@@ -170,23 +176,31 @@ def skeleton(folder: Path, name: str, tensors: int) -> PreTrainedModel:
     none of theirs, and would take for ever to build. Raises PlaygroundError.
     """
     import torch
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig, AutoModelForCausalLM
 
     from playground.model.loading import check_config
 
     try:
-        json.loads((folder / CONFIG).read_text("utf-8"))
+        layers = max(_layers(json.loads((folder / CONFIG).read_text("utf-8"))), default=0)
+        if layers > tensors:
+            raise PlaygroundError("base_config_lies", base=name, layers=layers, tensors=tensors)
         with libraries.IMPORTING:  # transformers builds models under global settings
             check_config(folder, name)
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-            layers = config.get_text_config().num_hidden_layers
-            if layers > tensors:
-                raise PlaygroundError("base_config_lies", base=name, layers=layers, tensors=tensors)
             with torch.device("meta"):
                 made: PreTrainedModel = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except PlaygroundError:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError, ImportError, RecursionError) as error:
+    except (*UNREADABLE, StrictDataclassError) as error:
         raise PlaygroundError("base_unreadable", base=name, folder=CONFIG, reason=str(error)[:200]) from error
     made.config._name_or_path = name
     return made.eval()
+
+
+def _layers(written: Any) -> Iterator[int]:
+    """Every number of layers that a config tells of, also of its parts."""
+    for name, value in written.items() if isinstance(written, dict) else ():
+        if LAYERS.fullmatch(name) and isinstance(value, int):
+            yield value
+        yield from _layers(value)

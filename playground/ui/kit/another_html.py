@@ -10,7 +10,6 @@ from html import escape
 from typing import Any
 
 from playground.adapt.methods import METHODS
-from playground.errors import PlaygroundError
 from playground.locales import counted, number, size, text
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import words
@@ -27,9 +26,10 @@ def findings(found: Mapping[str, Any], language: str) -> str:
         ("another.memory", _memory(found, language)),
         ("another.chat", words(language, "another.chat.yes" if found["chat"] else "another.chat.no")),
         ("another.works", _works(found, language)),
-        *(("another.not", one) for one in _lacks(found, language)),
     ]
     listed = "".join(f"<dt>{words(language, key)}</dt><dd>{said}</dd>" for key, said in lines)
+    if lacks := _lacks(found, language):
+        listed += f"<dt>{words(language, 'another.not')}</dt>" + "".join(f"<dd>{one}</dd>" for one in lacks)
     wrong = found["too_large"]
     return f'<dl class="pp-found">{listed}</dl>{alarm(wrong.message(language)) if wrong else ""}'
 
@@ -74,9 +74,5 @@ def _lacks(found: Mapping[str, Any], language: str) -> list[str]:
     names: defaultdict[str, list[str]] = defaultdict(list)
     for kind, key in (("methods", "methods.{}.name"), ("labs", "section.{}")):
         for one, error in found["without"][kind].items():
-            names[_reason(error, language)].append(text(language, key.format(one)))
+            names[error.message(language)].append(text(language, key.format(one)))
     return [f"<b>{escape(', '.join(each))}</b>: {escape(reason)}" for reason, each in names.items()]
-
-
-def _reason(error: PlaygroundError, language: str) -> str:
-    return error.message(language)
