@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 SHA = "1" * 40
 RESOLVED = re.compile(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)")
@@ -105,7 +106,7 @@ def answer(request: Any, hub: Hub) -> None:
 def about(repository: str, files: dict[str, bytes], hub: Hub) -> dict[str, Any]:
     """As `/api/models/{id}?blobs=true` has it; the card's front matter is README's."""
     card = files.get("README.md", b"").decode().split("---")
-    told = dict(line.split(": ", 1) for line in card[1].strip().splitlines()) if len(card) > 2 else {}
+    told = yaml.safe_load(card[1]) if len(card) > 2 else {}
     siblings = [{"rfilename": name, "size": len(one)} for name, one in files.items()]
     gated = "manual" if repository in hub.gated else False
     return {

@@ -26,8 +26,8 @@ from playground.ui.kit.events import HIDDEN, STREAM, alarm, closable, note
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
 
-# A link that named the base before it was here opens again as it was meant
-AGAIN = "base => { if (new URLSearchParams(location.search).get('base') === base) location.reload(); }"
+# A link that named the base before it was here, and so was put into the box, opens again as it was meant
+AGAIN = "typed => { if (new URLSearchParams(location.search).get('base') === typed) location.reload(); }"
 QUANTIZED = ("nf4_double", "int8_vectorwise")
 
 
@@ -95,9 +95,9 @@ class BaseChoice:
                 self.stop: gr.update(visible=False),
             }
         else:
-            chosen = gr.update(choices=base_choices(typed.language, typed.key), value=last["id"])
-            done = {self.picked: chosen, self.used: chosen, self.notice: "", self.stop: gr.update(visible=False)}
-            yield done | self.another.close()
+            told = {"choices": base_choices(typed.language, typed.key), "value": last["id"]}
+            chosen = {one: gr.update(**told) for one in (self.picked, self.used)}  # gradio takes each of them apart
+            yield {**chosen, self.notice: "", self.stop: gr.update(visible=False), **self.another.close()}
 
     def halt(self, visit: Visit) -> Changes:
         """Nothing is waited for any more; what was used stays."""
@@ -179,7 +179,7 @@ def wire(choice: BaseChoice, wanted: Controls[Wanted], timer: gr.Timer) -> None:
     looks = [box.found, box.load]
     gr.on([box.look.click, box.text.submit], typed.handler(box.examine), typed.inputs, looks, **STREAM)
     brought = box.load.click(typed.handler(bring), typed.inputs, shown, **STREAM)
-    brought.success(None, choice.used, None, js=AGAIN, **HIDDEN)
+    brought.success(None, box.text, None, js=AGAIN, **HIDDEN)
     stopping = Controls(Visit, visit)
     stops = [choice.picked, choice.notice, choice.stop]
     choice.stop.click(stopping.handler(choice.halt), stopping.inputs, stops, cancels=[picked, brought], **HIDDEN)

@@ -34,9 +34,10 @@ RESULTS = ("notice", "said", "errors", "worth", "damage", "histogram", "table", 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the controls say. `chosen` is the page's base, `model` the one whose modules are shown: none before a
+    """What the controls of a visitor say. `chosen` is the page's base, `model` the one whose modules are shown: none before a
     visit."""
 
+    key: str
     language: str
     chosen: str
     source: str  # one of SOURCES
@@ -203,7 +204,7 @@ def build(lab: Lab) -> None:
                 grid = tensor_controls.grid(wording)
                 shown("histogram")
     made = {**sources, **granularity, **outliers, **formats, **grid}
-    controls = Controls(Asked, {"language": lab.language, "chosen": lab.base, **made})
+    controls = Controls(Asked, {"key": lab.visitor, "language": lab.language, "chosen": lab.base, **made})
     tensor = Tensor(made["source"], made["model"], made["module"], groups, stops, **results)
     section = Section(
         controls, [tensor.model, tensor.module, *groups.values(), *tensor.results], tensor.draw,
@@ -217,7 +218,7 @@ def _wire(controls: Controls[Asked], tensor: Tensor, chips: Mapping[str, gr.Butt
     """Returns what the chips do, for whoever goes on from there."""
     given, made, results = controls.inputs, controls.components, tensor.results
     moved: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
-    others = [made[name] for name in made if name not in ("language", "chosen", "source", "model", "file")]
+    others = [made[name] for name in made if name not in ("key", "language", "chosen", "source", "model", "file")]
     gr.on([one.input for one in others], controls.handler(tensor.redraw), given, results, **moved)
     gr.on([made["file"].upload, made["file"].clear], controls.handler(tensor.redraw), given, results, **HIDDEN)
     sourced = [*tensor.groups.values(), *results]
