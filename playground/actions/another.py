@@ -7,7 +7,7 @@ Its memory is everybody's, as that of every base; the list that it stands in is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
@@ -95,7 +95,7 @@ def add(key: str, text: str) -> str:
     return base_id
 
 
-def bring(key: str, text: str) -> Iterator[dict[str, Any]]:
+def bring(key: str, text: str) -> Generator[dict[str, Any], None, None]:
     """
     Load what is typed and add it to the session's list: how that goes (`catalogue.base_status`, with its `id`). Closing it
     stops the download, unless somebody else waits for it too. Raises PlaygroundError; then the list is as it was.

@@ -6,7 +6,7 @@ Core modules that need torch are imported when first used, so that the page is s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from playground import locales
@@ -82,7 +82,7 @@ def load(base_id: str) -> Architecture:
     return BASES.get(base_id).architecture
 
 
-def follow(base_id: str) -> Iterator[dict[str, Any]]:
+def follow(base_id: str) -> Generator[dict[str, Any], None, None]:
     """The same, telling meanwhile how it goes (`base_status`); closing it stops a download that nobody else waits for."""
     for _ in BASES.follow(base_id):
         yield base_status(base_id)

@@ -189,13 +189,14 @@ def skeleton(folder: Path, name: str, tensors: int) -> PreTrainedModel:
             check_config(folder, name)
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             with torch.device("meta"):
-                made: PreTrainedModel = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+                made: Any = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except PlaygroundError:
         raise
     except (*UNREADABLE, StrictDataclassError) as error:
         raise PlaygroundError("base_unreadable", base=name, folder=CONFIG, reason=str(error)[:200]) from error
     made.config._name_or_path = name
-    return made.eval()
+    found: PreTrainedModel = made.eval()
+    return found
 
 
 def _layers(written: Any) -> Iterator[int]:

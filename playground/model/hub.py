@@ -103,10 +103,10 @@ def progress(report: Report) -> Any:
     """A progress bar as huggingface_hub makes one, which draws nothing and reports the share of all bytes."""
     from huggingface_hub.utils.tqdm import tqdm
 
-    class Bar(tqdm):  # type: ignore[misc]
+    class Bar(tqdm):
         def __init__(self, *given: Any, **told: Any) -> None:
             self.counts = told.get("name") == "huggingface_hub.snapshot_download"  # others count files, traffic
-            super().__init__(*given, **{**told, "disable": True})
+            super().__init__(*given, **{**told, "disable": True})  # type: ignore[no-untyped-call]
 
         def update(self, n: float | None = 1) -> None:
             self.n += n or 0

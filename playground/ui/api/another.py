@@ -12,12 +12,12 @@ import gradio as gr
 from playground import settings
 from playground.actions import another
 from playground.errors import PlaygroundError
-from playground.locales import DEFAULT
+from playground.locales import choose
 from playground.ui.api.endpoints import key_of
-from playground.ui.api.served import gone
+from playground.ui.api.served import accepted, gone
 
 
-def examine_base(base: str) -> dict[str, Any]:
+def examine_base(base: str, request: gr.Request) -> dict[str, Any]:
     """
     What is known of a base before anything of it is loaded: licence, architecture (layers, width, context in tokens), size
     (parameters, `stored`: how many numbers of each type, `bytes` of its weights' files), the bytes of memory that it takes
@@ -26,13 +26,14 @@ def examine_base(base: str) -> dict[str, Any]:
     Args:
         base: an id of the Hugging Face hub (owner/name), or a folder's whole path on the machine that serves
     """
-    found = another.examine(base)
-    without = {kind: {one: _said(error) for one, error in each.items()} for kind, each in found["without"].items()}
-    return {**found, "too_large": _said(found["too_large"]), "without": without}
+    found, language = another.examine(base), choose(accepted(request))
 
+    def said(errors: Mapping[str, PlaygroundError]) -> dict[str, str]:
+        return {one: error.told(language) for one, error in errors.items()}
 
-def _said(error: PlaygroundError | None) -> str | None:
-    return error.told(DEFAULT) if error else None
+    beyond = found["too_large"]
+    without = {kind: said(errors) for kind, errors in found["without"].items()}
+    return {**found, "too_large": beyond and beyond.told(language), "without": without}
 
 
 def load_base(base: str, request: gr.Request) -> dict[str, Any]:  # type: ignore[misc]

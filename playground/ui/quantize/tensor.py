@@ -34,8 +34,10 @@ RESULTS = ("notice", "said", "errors", "worth", "damage", "histogram", "table", 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the controls of a visitor say. `chosen` is the page's base, `model` the one whose modules are shown: none before a
-    visit."""
+    """
+    What the controls of a visitor say. `chosen` is the page's base, `model` the one whose modules are shown: none before a
+    visit.
+    """
 
     key: str
     language: str
