@@ -17,6 +17,7 @@ CACHE = Path(os.environ.get("PLAYGROUND_CACHE") or Path.home() / ".cache" / "pef
 DEFAULT_BASE = os.environ.get("PLAYGROUND_BASE") or "smollm2-135m"
 SPACE = os.environ.get("SPACE_ID") or ""  # owner/name; Spaces set it
 LOCAL_BASE = os.environ.get("PLAYGROUND_LOCAL_BASE") or ""  # a folder with a transformers model
+ANY_BASE = (os.environ.get("PLAYGROUND_ANY_BASE") or ("off" if SPACE else "on")).lower() in ("on", "1", "yes", "true")
 DEVICE = os.environ.get("PLAYGROUND_DEVICE") or ""  # "cpu", "cuda"; empty: the GPU if there is one
 TOGETHER = max(
     1, int(os.environ.get("PLAYGROUND_TOGETHER") or 32)
@@ -29,6 +30,11 @@ KEPT_BYTES = round(1e9 * float(os.environ.get("PLAYGROUND_MEMORY") or 0))  # of 
 KEPT_SHARE = 1 / 20  # of the memory of the machine, or of its cgroup
 USUALLY_KEPT_BYTES = 1_500_000_000  # the embedded base in float32, two simulated forms of it, and small things
 LEAST_KEPT_BYTES = 1_000_000_000  # the embedded base and one simulated form
+
+# Bases that are typed
+MAX_TYPED_CHARACTERS = 300  # of a hub id or a folder
+MAX_TYPED_BASES = 12  # of one session
+MAX_BASE_CONFIG_BYTES = 1_000_000  # config.json
 
 # Comparing
 MAX_PROMPT_CHARACTERS = 2000

@@ -13,6 +13,7 @@ import pytest
 
 from playground import locales
 from playground.model.bases import Base
+from playground.ui.api.another import ENDPOINTS as ANOTHER
 from playground.ui.api.endpoints import build_api
 from playground.ui.api.many import ENDPOINTS as MANY
 from playground.ui.api.mix import ENDPOINTS as MIX
@@ -21,6 +22,9 @@ from playground.ui.api.served import ServedBlocks
 
 BASE = "smollm2-135m"
 SOUND: dict[str, dict[str, Any]] = {  # values of all endpoints that have no default
+    "examine_base": {"base": "tiny/llama"},
+    "load_base": {"base": BASE},
+    "fetch_adapter": {"adapter": "tiny/lora", "base": BASE},
     "count_parameters": {"base": BASE, "method": "lora"},
     "train": {"base": BASE, "method": "lora", "task": "pirate"},
     "compare": {"base": BASE, "prompt": "Hello?", "adapters": ["base"]},
@@ -71,7 +75,7 @@ NOT_MEANT = {
 
 
 with ServedBlocks() as PAGE:  # the endpoints alone
-    build_api({**MANY, **MIX, **MORE})
+    build_api({**MANY, **MIX, **ANOTHER, **MORE})
 ENDPOINTS = {str(one.api_name): one for one in PAGE.fns.values() if one.api_visibility == "public"}
 
 

@@ -77,6 +77,20 @@ def test_a_link_sets_base_prompt_and_tab_and_what_it_cannot_is_the_default(shell
     assert (found["base"]["value"], found["tab"], found["said"]) == (settings.DEFAULT_BASE, None, "")
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_link_to_a_base_of_the_hub_offers_to_load_it_where_that_is_allowed(
+    shell: page.Shell, monkeypatch: pytest.MonkeyPatch, allowed: bool
+) -> None:
+    monkeypatch.setattr(settings, "ANY_BASE", allowed)
+    request = SimpleNamespace(query_params={"base": "tiny/llama", "prompt": "Who?"}, headers={"accept-language": "en"})
+    changes = shell.opened("", request)
+    said = changes[shell.compared.notice]["value"]
+    assert "“tiny/llama”, which is not here" in said
+    assert ("Another model…" in said) is allowed
+    assert changes.get(shell.base.another.text, {}).get("value") == ("tiny/llama" if allowed else None)
+    assert changes[shell.compared.prompt]["value"] == "Who?"
+
+
 def test_what_is_not_taken_of_a_link_to_another_tab_is_said_above_the_tabs(shell: page.Shell) -> None:
     assert opened(shell, {"tab": "train"})["said"] == ""
     said = opened(shell, {"tab": "train", "base": "gpt-9", "sed": "1"}, accepts="en")["said"]

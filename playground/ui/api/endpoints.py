@@ -58,9 +58,9 @@ def key_of(request: gr.Request) -> str:
     return f"api-{request.session_hash}"
 
 
-def bases() -> list[Any]:
-    """The base models: id, name, parameters, source, and whether it is loaded."""
-    return catalogue.list_bases()
+def bases(request: gr.Request) -> list[Any]:
+    """The base models, those that this session has loaded last: id, name, parameters, source, and whether it is loaded."""
+    return catalogue.list_bases(key_of(request))
 
 
 def methods() -> list[Any]:
