@@ -65,6 +65,7 @@ def serve() -> None:
         max_file_size=settings.MAX_UPLOAD_BYTES,
         state_session_capacity=settings.MAX_PAGES,
         ssr_mode=False,
+        mcp_server=True,
     )
 
 
