@@ -14,7 +14,7 @@ from gradio.events import api
 
 from playground import settings
 from playground.actions import adapters as library
-from playground.actions import catalogue, lowrank
+from playground.actions import catalogue, export, lowrank
 from playground.actions.compare import start_comparison
 from playground.actions.lowrank import effects, start_edited
 from playground.actions.scores import AFTER, scoring_of
@@ -44,14 +44,15 @@ def build_api(more: Mapping[str, Callable[..., Any]]) -> None:
     }
     for name, endpoint in endpoints.items():
         api(served(name, endpoint), api_name=name, concurrency_limit=None)
-    adapter, zip_out = gr.Textbox(visible=False, label="adapter"), gr.File(visible=False, label="zip")
+    adapter, zip_out = gr.Textbox(visible=False, label="adapter"), gr.File(visible=False, label="file")
+    kind = gr.Textbox("adapter", visible=False, label="kind")
     zip_in, base = (
         gr.File(visible=False, type="filepath", label="zip"),
         gr.Textbox(settings.DEFAULT_BASE, visible=False, label="base"),
     )
     uploaded = gr.JSON(visible=False, label="adapter")
     download, upload = served("download_adapter", download_adapter), served("upload_adapter", upload_adapter)
-    adapter.submit(download, adapter, zip_out, api_name="download_adapter", concurrency_limit=None)
+    adapter.submit(download, [adapter, kind], zip_out, api_name="download_adapter", concurrency_limit=None)
     zip_in.upload(upload, [zip_in, base], uploaded, api_name="upload_adapter", concurrency_limit=None)
 
 
@@ -340,20 +341,23 @@ def stop_everything(request: gr.Request) -> dict[str, Any]:
     return {"stopped": stop_all(key_of(request))}
 
 
-def download_adapter(adapter: str, request: gr.Request) -> str:
+def download_adapter(adapter: str, request: gr.Request, kind: str = "adapter") -> str:
     """
-    A zip that `PeftModel.from_pretrained` loads once unpacked.
+    A file of an adapter, to take home.
 
     Args:
         adapter: an adapter id, or "id@step" for a checkpoint
+        kind: "adapter": a zip that `PeftModel.from_pretrained` loads once unpacked, with a README that is a model card, and
+            the code and the examples that make it again; "python" or "notebook": that code alone; "model": a zip of the base
+            with the adapter merged, for plain transformers; "gguf": the LoRA for llama.cpp
 
     Returns:
         the file
 
     Raises:
-        an unknown adapter, and what this method has no such file of
+        an unknown adapter or kind, and what this method has no such file of
     """
-    return library.download(key_of(request), adapter)
+    return export.export(key_of(request), adapter, kind)
 
 
 def upload_adapter(zip_file: str, request: gr.Request, base: str = settings.DEFAULT_BASE) -> dict[str, Any]:
