@@ -14,7 +14,7 @@ from gradio.events import api
 
 from playground import settings
 from playground.actions import adapters as library
-from playground.actions import catalogue, export, lowrank
+from playground.actions import catalogue, export, lowrank, runs
 from playground.actions.compare import start_comparison
 from playground.actions.lowrank import effects, start_edited
 from playground.actions.scores import AFTER, scoring_of
@@ -40,6 +40,7 @@ def build_api(more: Mapping[str, Callable[..., Any]]) -> None:
         "truncate": truncate,
         "soft_prompt": soft_prompt,
         "stop": stop_everything,
+        "session": session,
         **more,
     }
     for name, endpoint in endpoints.items():
@@ -339,6 +340,20 @@ def stop_everything(request: gr.Request) -> dict[str, Any]:
         nothing
     """
     return {"stopped": stop_all(key_of(request))}
+
+
+def session(request: gr.Request) -> dict[str, Any]:
+    """
+    All that this session has made: its adapters with their records, and its trainings.
+
+    Returns:
+        {adapters: [{id, …, record: {losses: [[step, nats]], held_out, samples, seed, versions, …}}], runs: [{base, task,
+            rows, references}]}; without weights, and without your own examples
+
+    Raises:
+        nothing
+    """
+    return runs.session_record(key_of(request))
 
 
 def download_adapter(adapter: str, request: gr.Request, kind: str = "adapter") -> str:

@@ -27,6 +27,7 @@ from playground.ui.kit.html import words
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
 
+LINES = 18  # of the code that are seen at once
 OFFERED = tuple(kind for kind in KINDS if kind != "adapter")  # that has a button of its own
 SIGNS_IN = bool(settings.SPACE and os.environ.get("OAUTH_CLIENT_ID"))  # a Space whose README asks for hf_oauth
 
@@ -139,7 +140,9 @@ def build(wording: Wording) -> Home:
         return [(locales.text(language, f"home.kind.{kind}"), kind) for kind in OFFERED]
 
     with gr.Column(visible=False, elem_id="home") as panel:
-        code = make(gr.Code, {"label": "home.python"}, language="python", interactive=False, elem_id="code")
+        code = make(
+            gr.Code, {"label": "home.code"}, language="python", interactive=False, max_lines=LINES, elem_id="code"
+        )  # fmt: skip
         kind = make(gr.Radio, {"label": "home.kind", "choices": choices}, value=None, elem_id="home-kind")
         notice = html("", elem_id="home-notice")
         with gr.Row(elem_classes="pp-chips"):
