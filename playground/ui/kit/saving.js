@@ -42,8 +42,8 @@
     };
     for (const one of page.querySelectorAll("svg, .js-plotly-plot, table")) {
       const plot = one.matches(".js-plotly-plot"), box = one.getBoundingClientRect();
-      if (!seen(one) || one.matches("table") && one.closest("[class*=table-wrap]") && !one.rows.length) continue;
-      if (one.matches("table")) add("table", one, one.getAttribute("aria-label") || one.caption?.textContent);
+      if (!seen(one) || one.closest(".table-wrap")) continue; // Gradio's own tables can be copied, and hold what is typed
+      if (one.matches("table")) add("table", one, one.closest("[role=region]")?.getAttribute("aria-label"));
       else if (plot) add("figure", one, one.querySelector(".gtitle")?.textContent);
       else if (!one.closest(".js-plotly-plot, button, summary, label, svg svg") && box.width >= SMALLEST[0] && box.height >= SMALLEST[1])
         add("figure", one);
