@@ -59,7 +59,7 @@ MAX_TOKENS_TOGETHER = 4096  # of the runs that step together, padding included: 
 # Adapters
 MAX_UPLOAD_BYTES = 32_000_000
 MAX_UNPACKED_BYTES = 64_000_000
-MAX_PRUNED_BYTES = 1_000_000_000  # of a pruned base that is downloaded
+MAX_MODEL_BYTES = 1_000_000_000  # of a pruned base or a merged model that is downloaded
 MAX_ZIP_DIRECTORY_BYTES = 1_000_000  # its list of files
 MAX_CONFIG_BYTES = 100_000  # adapter_config.json
 MAX_RECORD_BYTES = 2_000_000  # record.json, with the losses and samples of a whole run

@@ -23,7 +23,7 @@ import torch
 from torch import nn
 
 from playground import disk, settings
-from playground.actions import adapters as actions
+from playground.actions import export as actions
 from playground.adapt import tasks
 from playground.adapt.adapters import CONFIG, RECORD, WEIGHTS, Adapter, Record, save
 from playground.adapt.library import examples

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from playground import settings
@@ -158,6 +158,16 @@ def runs_view(key: str) -> list[dict[str, Any]]:
         }
         for (base, task, _), members in groups.items()
     ]
+
+
+def session_record(key: str) -> dict[str, Any]:
+    """
+    All that a session has made, in plain values: the records of its adapters, newest first, with losses and answers, and
+    its trainings as `runs_view` has them. Neither weights nor a visitor's own examples are in it.
+    """
+    own = SESSIONS.get(key).library.own() if key else []
+    adapters = [{**one.summary(), "record": asdict(one.record)} for one in own]
+    return {"adapters": finite(adapters), "runs": runs_view(key) if key else []}
 
 
 def _row(one: Done, here: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ address's settings in place, and follows whatever still runs.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ import gradio as gr
 from playground import locales, settings
 from playground.actions import catalogue
 from playground.actions.compare import beside
+from playground.actions.runs import session_record
 from playground.compare.many import TIMES
 from playground.errors import PlaygroundError
 from playground.learn.progress import kept_of
@@ -36,7 +38,7 @@ from playground.ui.compare.opening import opening
 from playground.ui.compare.picker import pane_update
 from playground.ui.compare.scores import Scores
 from playground.ui.compare.tab import CompareTab
-from playground.ui.kit import links, locks
+from playground.ui.kit import links, locks, saving
 from playground.ui.kit.base import BaseChoice, Wanted
 from playground.ui.kit.base import build as build_base
 from playground.ui.kit.base import wire as wire_base
@@ -213,6 +215,7 @@ def build_shell(wording: Wording) -> Shell:
             with wording.make(gr.Tab, {"label": f"tabs.{name}"}, id=name):
                 lists[name] = room.build(labs[name])
     wording.make(html, {"value": fold}, elem_id="glossary")  # not in its tab: a tab is not there before it is opened
+    saving.build(wording, visit, lambda key: json.dumps(session_record(key), ensure_ascii=False, indent=1))
     timer = gr.Timer(POLL_SECONDS, active=False)
     return Shell(
         wording, visit, choice, wanted, top, tabs, timer, compared, scored, trained, learned, labs, lists, address,

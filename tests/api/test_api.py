@@ -29,7 +29,7 @@ def test_the_design_s_endpoints_and_no_others_are_public(anybody: Client) -> Non
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
         "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
-        "/survey", "/ladder", "/stop", "/race", "/answers", "/score", "/leaderboard", "/mix",
+        "/survey", "/ladder", "/stop", "/race", "/answers", "/score", "/leaderboard", "/mix", "/session",
         "/examine_base", "/load_base", "/fetch_adapter",
     }  # fmt: skip
 

@@ -4,7 +4,10 @@ import ast
 import builtins
 import itertools
 import json
+import re
+import tomllib
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from playground.locales import LANGUAGES
 from playground.model import bases
 from playground.model.catalogue import CATALOGUE
 from playground.train.job import TrainingJob
+from playground.train.notebook import notebook
 from playground.train.recipe import python
 from playground.train.training import train
 from tests.families import one_thread, tiny_base  # noqa: F401
@@ -253,6 +257,40 @@ def test_running_the_recipe_of_a_checkpoint_stops_there(base: bases.Base, lesson
     found = run(early)
     assert found["losses"] == pytest.approx([loss for _, loss in made.record.losses[:3]], rel=1e-4)
     assert len(found["losses"]) == 3
+
+
+# The same as a notebook, and for uv
+
+
+def test_running_the_cells_of_the_notebook_trains_the_same_adapter_too(base: bases.Base, lessons: Any) -> None:
+    made = trained(base, lessons, "lora", {"initialization": "eva"}, steps=2)
+    read = json.loads(notebook(made, "es"))
+    assert (read["nbformat"], read["nbformat_minor"]) == (4, 5)
+    ids = [cell["id"] for cell in read["cells"]]
+    assert len(set(ids)) == len(ids) > 5
+    (title, install, *cells) = read["cells"]
+    assert (title["cell_type"], set(title)) == ("markdown", {"cell_type", "id", "metadata", "source"})
+    assert "".join(install["source"]).startswith("%pip install -q torch==")
+    names: dict[str, Any] = {}
+    for cell in cells:
+        assert (cell["cell_type"], cell["outputs"], cell["execution_count"]) == ("code", [], None)
+        exec("".join(cell["source"]), names)
+    assert_same(names, made)
+
+
+@pytest.mark.parametrize("method_id", FRONT)
+def test_its_head_pins_for_uv_what_it_imports_as_the_record_has_it(tiny: Any, method_id: str) -> None:
+    made = adapter(tiny, method_id, versions={"torch": "2.13.0+cpu", "transformers": "5.1.2", "peft": "x; y"})
+    script = python(made, "en")
+    # PEP 723's own expression
+    (head,) = re.findall(r"(?m)^# /// script$\s(?:(?:^#(?:| .*)$\s)+)^# ///$", script)
+    told = tomllib.loads("\n".join(line[2:] for line in head.splitlines()[1:-1]))
+    assert told["requires-python"] == ">=3.11"
+    pins = dict(one.split("==") for one in told["dependencies"])
+    assert (pins["torch"], pins["transformers"]) == ("2.13.0", "5.1.2")
+    assert pins.get("peft", version("peft")) == version("peft")  # what is no version is taken from here
+    assert set(pins) >= {name for name in ("torch", "transformers", "peft") if f"\nfrom {name} " in script}
+    assert ("bitsandbytes" in pins) == ("BitsAndBytesConfig" in script)
 
 
 FILES = {

@@ -119,7 +119,7 @@ def started(monkeypatch: pytest.MonkeyPatch, shell: page.Shell) -> list[Asked]:
 
 
 def test_a_new_adapter_stands_beside_the_ready_made_ones_of_its_task(shell: page.Shell, started: list[Asked]) -> None:
-    changes, *_ = compared(shell, Result("", "en", settings.DEFAULT_BASE, "pirate-qlora", code_open=False))
+    changes, *_ = compared(shell, Result("", "en", settings.DEFAULT_BASE, "pirate-qlora"))
     assert changes[shell.compared.prompt] == "What is the capital of France?"
     panes = changes[shell.compared.panes]["value"]
     assert (panes[0], panes[-1]) == ("base", "pirate-qlora")
@@ -131,12 +131,12 @@ def test_a_new_adapter_stands_beside_the_ready_made_ones_of_its_task(shell: page
 
 
 def test_an_adapter_is_compared_on_the_base_that_it_was_made_for(shell: page.Shell, started: list[Asked]) -> None:
-    changes, *_ = compared(shell, Result("", "en", "bloomz-560m", "pirate-lora", code_open=False))
+    changes, *_ = compared(shell, Result("", "en", "bloomz-560m", "pirate-lora"))
     assert changes[shell.base.used] == changes[shell.base.picked] == started[0].base == "smollm2-135m"
 
 
 def test_an_adapter_that_is_gone_moves_nobody_and_starts_nothing(shell: page.Shell, started: list[Asked]) -> None:
-    (changes,) = compared(shell, Result("", "en", settings.DEFAULT_BASE, "gone", code_open=False))
+    (changes,) = compared(shell, Result("", "en", settings.DEFAULT_BASE, "gone"))
     assert set(changes) == {shell.trained.status}
     assert 'role="alert"' in changes[shell.trained.status]
     assert started == []

@@ -19,12 +19,21 @@ from playground.ui.api.served import accepted, gone
 
 def examine_base(base: str, request: gr.Request) -> dict[str, Any]:
     """
-    What is known of a base before anything of it is loaded: licence, architecture (layers, width, context in tokens), size
-    (parameters, `stored`: how many numbers of each type, `bytes` of its weights' files), the bytes of memory that it takes
-    as it is computed here and in NF4, those that are kept of all bases, and what will not work on it, each with its reason.
+    What is known of a base before anything of it is loaded: licence, architecture, size, the memory that it takes here and
+    in NF4, and what will not work on it.
 
     Args:
         base: an id of the Hugging Face hub (owner/name), or a folder's whole path on the machine that serves
+
+    Returns:
+        {id, name, source, repository, licence, gated, here, kind, layers, width, context, chat, parameters, stored, bytes,
+            memory, memory_nf4, kept, too_large, without: {methods, labs}}: context is in tokens; stored says how many
+            numbers of each type; bytes are those of the weights' files, kept those that are kept of all bases; what will
+            not work on it has its reason
+
+    Raises:
+        other bases are not allowed here, an id or a folder that does not exist, a hub that is not reached or wants a
+            token, a model without safetensors or of a kind that is not served
     """
     found, language = another.examine(base), choose(accepted(request))
 
@@ -38,11 +47,17 @@ def examine_base(base: str, request: gr.Request) -> dict[str, Any]:
 
 def load_base(base: str, request: gr.Request) -> dict[str, Any]:  # type: ignore[misc]
     """
-    Load a base and add it to this session's own: a stream of how that goes, `fraction` of the download from 0 to 1, the last
-    one `ready`. Its `id` is what other endpoints take. Cancelling stops the download.
+    Load a base and add it to this session's own. Cancelling stops the download.
 
     Args:
-        base: as for `examine_base`, or a base id
+        base: as for examine_base, or a base id
+
+    Returns:
+        a stream of {id, name, state, fraction, device, dtype}: fraction of the download from 0 to 1, the last state is
+            ready; the id is what other endpoints take
+
+    Raises:
+        as examine_base, or too little memory
     """
     with closing(another.bring(key_of(request), base)) as going:
         for status in going:
@@ -58,6 +73,13 @@ def fetch_adapter(adapter: str, request: gr.Request, base: str = settings.DEFAUL
     Args:
         adapter: an id of the Hugging Face hub (owner/name) with adapter_config.json and adapter_model.safetensors
         base: the base id that it is put on
+
+    Returns:
+        the adapter, as in /adapters
+
+    Raises:
+        a hub that is not reached or wants a token, a folder that is no adapter of PEFT, without safetensors, or for
+            another base
     """
     return another.fetch_adapter(key_of(request), adapter, base)
 

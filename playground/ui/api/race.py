@@ -32,6 +32,15 @@ def race(  # type: ignore[misc]
         racers: method ids, or objects {"method", "hyperparameters"} with what differs from the method's defaults
         steps: optimizer steps of each; 0 takes 24
         seed: decides initialization and order of each
+
+    Returns:
+        a stream of the events of all of them, each with its racer; before finished come answers to held-out
+            questions as they grow, and their score as in /score. The last one is {event: "race", racers: [{racer,
+            method, hyperparameters, steps, trainable_parameters, held_out_loss, score, seconds, answers, adapter,
+            error}], best}
+
+    Raises:
+        fewer than two racers or more than six, two that are the same, one that trains nothing, what /train refuses
     """
     key = key_of(request)
     runs = start_race(key, base, task, racers, steps=steps or None, seed=seed)

@@ -24,6 +24,13 @@ def score(base: str, pane: str, task: str, request: gr.Request) -> dict[str, Any
         base: a base id
         pane: "base", "base:nf4" and so on, "few_shot" (four examples, seed 0), an adapter id, or "id@step"
         task: a task id; "own" is that of an adapter that was trained on your own examples
+
+    Returns:
+        {pane, task, base, held_out_loss (nats), score (0 to 1), right, questions, examples: [{prompt, expected,
+            answer, score}], forgetting}; answers are greedy, of up to 64 tokens
+
+    Raises:
+        an unknown id, and own examples that are not here
     """
     with own_place(key_of(request)) as place:
         run = start_scoring(key_of(request), base, task, [pane], place, neutral=True)
