@@ -67,7 +67,8 @@ def start_pruned(key: str, base_id: str, shown: list[Variant], prompt: str, deco
 
 def start_heal(key: str, base_id: str, pruning: Pruning, task_id: str, steps: int, seed: int) -> Run:
     """Queue what comes back of a pruned base in so many steps of LoRA and distillation. Raises PlaygroundError at once."""
-    from playground.prune.recovery import TRAINED, RecoveryJob, recovery
+    from playground.prune.healed import TRAINED
+    from playground.prune.recovery import RecoveryJob, recovery
 
     plain = split_id(base_id)[0].id
     job = RecoveryJob(plain, pruning, tasks.task(task_id), steps, seed).checked()
