@@ -18,7 +18,7 @@ from playground.ui.kit.html import machine, words
 if TYPE_CHECKING:
     from playground.prune.healed import Healed, Recorded, Recovery
 
-COLUMNS = ("parameters", "trained", "seconds", "perplexity", "held_out", "score", "answer")
+COLUMNS = ("perplexity", "held_out", "score", "seconds", "answer", "trained", "parameters")
 HEALS = ("lora", "distilled", "sparse")  # what is trained on a pruned base
 
 
@@ -47,16 +47,22 @@ def recorded(made: Recorded, language: str) -> str:
         "machine": machine(language, made.machine.partition(";")[0]), "task": text(language, f"tasks.{seen.task}.title"),
         "steps": number(language, seen.steps), "seconds": number(language, made.seconds),
     }  # fmt: skip
-    return note(language, "healing.recorded", **values) + table(seen, language)
+    return table(seen, language) + note(language, "healing.recorded", **values)
 
 
 def _row(one: Healed, language: str) -> str:
-    training = [number(language, one.trained), significant(language, one.seconds)] if one.trained else ["–", "–"]
-    cells = [number(language, one.parameters), *training]
-    cells += [short(language, one.perplexity), number(language, one.held_out, 2)]
-    cells += ["–" if one.score is None else percent(language, 100 * one.score), one.answer or "–"]
+    cells = {
+        "perplexity": short(language, one.perplexity),
+        "held_out": number(language, one.held_out, 2),
+        "score": "–" if one.score is None else percent(language, 100 * one.score),
+        "seconds": significant(language, one.seconds) if one.trained else "–",
+        "answer": one.answer or "–",
+        "trained": number(language, one.trained) if one.trained else "–",
+        "parameters": number(language, one.parameters),
+    }
     name = words(language, f"healing.who.{one.who}")
-    return f'<tr><th scope="row">{name}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
+    shown = "".join(f'<td class="pp-healed-{column}">{escape(cells[column])}</td>' for column in COLUMNS)
+    return f'<tr><th scope="row">{name}</th>{shown}</tr>'
 
 
 def said(rows: dict[str, Healed], language: str) -> str:
@@ -86,6 +92,6 @@ def said(rows: dict[str, Healed], language: str) -> str:
     if "whole_lora" in rows:
         change = rows["whole_lora"].loss - whole
         told += " " + words(
-            language, "healing.said.whole", change=f"{'+' if change >= 0 else '−'}{number(language, abs(change), 2)}"
+            language, "healing.said.whole", change=f"{'+' if change >= 0 else '−'}{significant(language, abs(change))}"
         )
     return f'<p class="pp-conclusion" role="status">{told}</p>'
