@@ -56,6 +56,7 @@ MEANT = {  # what is not odd for a type, and for some parameters
 MEANT_TOO = {
     ("anatomy", "value"): {"fraction", "tiny"},
     ("truncate", "strength"): {"tiny"},
+    ("prune", "percent"): {"tiny"},
     ("low_rank", "module"): {"empty"},
     ("quantize", "module"): {"empty"},
     ("ladder", "module"): {"empty"},

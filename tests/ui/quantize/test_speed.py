@@ -116,8 +116,8 @@ def wrote(**rates: float) -> str:
 def test_the_fastest_form_is_named_only_where_repetitions_tell_it_apart() -> None:
     said = wrote(float32=10, bfloat16=20, packed=8)
     assert said.startswith("bfloat16 writes fastest: 2.0 times float32")
-    assert "float32, packed by oneDNN is slower than float32" in said
-    assert wrote(float32=10, bfloat16=20, int8_dynamic=20.1).startswith("bfloat16 and int8, inputs rounded")
+    assert "float32 packed by oneDNN is slower than float32" in said
+    assert wrote(float32=10, bfloat16=20, int8_dynamic=20.1).startswith("bfloat16 and int8 with inputs rounded")
     assert wrote(float32=10, bfloat16=9) == "No form writes faster than float32. bfloat16 is slower than float32 in " + (
         "spite of fewer bits or another layout."
     )
