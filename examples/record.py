@@ -34,6 +34,7 @@ from playground.compare.comparison import compare
 from playground.compare.job import CompareJob
 from playground.learn import mixed_precision, notebooks, timing
 from playground.learn.recorded import FOLDER as RUNS_FOLDER
+from playground.learn.writers import written
 from playground.lowrank import initialization
 from playground.model.bases import BASES, Base
 from playground.model.catalogue import FORMS
@@ -178,10 +179,11 @@ def lessons() -> None:
 
 
 def products() -> None:
-    """Products of the base's layers in each type, timed, for a lesson and the quantization lab."""
+    """Products of the base's layers in each type, and the whole of it writing, for a lesson and the quantization lab."""
     base = BASES.get(settings.DEFAULT_BASE)
     device = base.device.type
     content = timing.recording(hardware(base), device, energy.meter(device))
+    content["written"] = [asdict(one) for one in written(base, BASES.get)] if device == "cpu" else []
     timing.RECORD.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 

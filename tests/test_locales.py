@@ -36,6 +36,7 @@ from playground.learn.mixed_precision import WAYS
 from playground.learn.notebooks import NOTEBOOKS
 from playground.learn.products import KINDS
 from playground.learn.route import LESSONS, ROUTE
+from playground.learn.writing import FORMS as WRITERS
 from playground.locales import choose, counted, number, percent, scientific, seconds, significant, size, text, words, written
 from playground.lowrank.mix import MAJORITY_SIGN, RULES
 from playground.lowrank.toy import TARGETS as TOYS
@@ -44,7 +45,7 @@ from playground.plots.quantize import ladder as ladder_plots
 from playground.plots.quantize.stored import PARTS
 from playground.plots.quantize.tensor import COLUMNS as TENSOR_COLUMNS
 from playground.plots.quantize.wholemodel import COLUMNS
-from playground.prune.recovery import WHO
+from playground.prune.healed import WHO
 from playground.quantize.kvcache import WAYS as CACHE_WAYS
 from playground.quantize.ladder import RUNGS
 from playground.quantize.tensor import STOPS
@@ -130,7 +131,8 @@ SAME_IN_BOTH = {"pruning.rule.l1", "pruning.rule.wanda", "prune.column.speed", "
     "learn.group.prompt_tuning", "learn.group.lora",  # terms of art
     "timing.kind.float32", "timing.kind.bfloat16", "timing.kind.float16", "timing.head.rate", "mixed.float32",  # names
     "own.prompt",  # a field of every file, too
-    "speed.head.rate", "speed.kind.int8_read_back", "speed.kind.nf4",
+    "speed.written.rate", "speed.form.float32", "speed.form.bfloat16", "speed.form.int8_vectorwise",
+    "speed.form.nf4", "speed.head.rate", "speed.kind.int8_read_back", "speed.kind.nf4",
     *(f"speed.kind.{name}" for name in ("float32", "bfloat16", "float16", "int8")),  # names
 }  # fmt: skip
 
@@ -299,6 +301,8 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "timing.kind.{}": KINDS,
     "timing.why.{}": ["converted", "own"],
     "speed.kind.{}": KINDS,
+    "speed.form.{}": WRITERS,
+    "speed.written.{}": ["rate", "middle", "bytes"],
     "speed.bound.{}": ["memory", "arithmetic"],
     "speed.head.{}": ["time", "rate", "moved", "intensity", "native"],
     "speed.native.{}": NATIVE.values(),

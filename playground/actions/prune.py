@@ -7,9 +7,9 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground.actions import catalogue
 from playground.actions.compare import start_answers
@@ -17,15 +17,21 @@ from playground.actions.lanes import LAB, MEASURE, TRAIN
 from playground.actions.train import length_of
 from playground.adapt import tasks
 from playground.adapt.variant import Variant
+from playground.bounds import Bound
+from playground.bounds import shown as repeated
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.model.catalogue import split_id
-from playground.model.pruning import HALF, KINDS, Pruning
+from playground.model.pruning import HALF, KINDS, SHARE, Pruning
 from playground.work.jobs import Run
-from playground.work.sessions import SESSIONS
+from playground.work.sessions import SESSIONS, Place
+
+if TYPE_CHECKING:
+    from playground.prune.looking import Looked
 
 # Places of a session's runs
 PRUNE, PRUNE_ANSWERS, HEAL = "prune", "prune-answers", "healing"
+PERCENT = Bound("percent", 20.0, 0.0, 100 * (SHARE.maximum or 0))
 
 
 def pruning_of(what: str, percent: float) -> Pruning:
@@ -34,19 +40,25 @@ def pruning_of(what: str, percent: float) -> Pruning:
     """
     kind, _, rule = what.partition("-")
     if kind not in KINDS:
-        raise PlaygroundError("not_a_pruning", text=what, kinds=", ".join(KINDS))
-    share = 0.5 if KINDS[kind].share is HALF else round((percent or 0) / 100, 4)
+        raise PlaygroundError("not_a_pruning", text=repeated(what), kinds=", ".join(KINDS))
+    share = 0.5 if KINDS[kind].share is HALF else round(PERCENT.check(percent or 0) / 100, 4)
     return Pruning(kind, share, rule)
 
 
-def start_prune(key: str, base_id: str, pruning: Pruning) -> Run:
+def start_prune(key: str, base_id: str, pruning: Pruning, place: Place = PRUNE) -> Run:
     """Queue a look at a pruning of a plain base. Raises PlaygroundError at once."""
     from playground.prune.looking import PruneJob, look
 
     plain = split_id(base_id)[0].id
     catalogue.have(plain)
     job = PruneJob(plain, pruning)
-    return SESSIONS.submit(key, MEASURE, lambda stop: look(job, BASES.get, stop), job, PRUNE)
+    return SESSIONS.submit(key, MEASURE, lambda stop: look(job, BASES.get, stop), job, place)
+
+
+def pruned(seen: Looked) -> dict[str, Any]:
+    """The base and what is left of it so far, in plain values."""
+    rows = [{**asdict(one), "perplexity": one.perplexity} for one in seen.rows]
+    return {"base": seen.base, "pruning": seen.pruning, "rows": rows}
 
 
 def variants(base_id: str, pruning: Pruning, form: str, apart: bool) -> list[Variant]:
@@ -65,7 +77,8 @@ def start_pruned(key: str, base_id: str, shown: list[Variant], prompt: str, deco
 
 def start_heal(key: str, base_id: str, pruning: Pruning, task_id: str, steps: int, seed: int) -> Run:
     """Queue what comes back of a pruned base in so many steps of LoRA and distillation. Raises PlaygroundError at once."""
-    from playground.prune.recovery import TRAINED, RecoveryJob, recovery
+    from playground.prune.healed import TRAINED
+    from playground.prune.recovery import RecoveryJob, recovery
 
     plain = split_id(base_id)[0].id
     job = RecoveryJob(plain, pruning, tasks.task(task_id), steps, seed).checked()

@@ -23,6 +23,7 @@ from playground.model.catalogue import steps_of
 from playground.train.batches import Encoded
 from playground.train.evaluation import Loss, response_logits
 from playground.train.job import Event, TrainingJob
+from playground.train.schedule import USUAL, Pace
 from playground.train.training import train
 
 TEMPERATURE = Bound("temperature", 2.0, 0.5, 10.0)
@@ -48,7 +49,10 @@ class DistillationJob:
 
 
 def distill(
-    job: DistillationJob, get_base: Callable[[str], Base] = BASES.get, stop: Callable[[], bool] = lambda: False
+    job: DistillationJob,
+    get_base: Callable[[str], Base] = BASES.get,
+    stop: Callable[[], bool] = lambda: False,
+    pace: Pace = USUAL,
 ) -> Iterator[Event]:
     """
     The events of a training, whose losses are the job's. Held-out losses are cross-entropy, as those of any run. Raises
@@ -56,12 +60,12 @@ def distill(
     """
     job = job.checked()
     if not job.soft:
-        yield from train(job.training, get_base, stop)
+        yield from train(job.training, get_base, stop, pace=pace)
         return
     whole = steps_of(job.training.base)[0].id
     teacher = attached(get_base(whole), Variant(whole)).model
     loss: Loss = partial(distillation_loss, teacher, job.temperature, job.soft)
-    yield from train(job.training, get_base, stop, loss=loss)
+    yield from train(job.training, get_base, stop, pace=pace, loss=loss)
 
 
 def distillation_loss(

@@ -29,7 +29,7 @@ def test_the_design_s_endpoints_and_no_others_are_public(anybody: Client) -> Non
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
         "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
-        "/survey", "/ladder", "/stop", "/race", "/answers", "/score", "/leaderboard", "/mix", "/session",
+        "/survey", "/ladder", "/prune", "/stop", "/race", "/answers", "/score", "/leaderboard", "/mix", "/session",
         "/examine_base", "/load_base", "/fetch_adapter",
     }  # fmt: skip
 
@@ -291,6 +291,16 @@ def test_the_course_s_addition_and_its_dot_products(anybody: Client) -> None:
     assert dots["int8_int8"]["overflow_at"] == 128
     with pytest.raises(AppError, match="128"):
         anybody.predict(200, 1, api_name="/accumulate")
+
+
+def test_a_pruning_before_and_after(client: Client) -> None:
+    *_, last = client.submit(BASE, "depth-last", 20, api_name="/prune")
+    whole, left = last["rows"]
+    assert (last["pruning"], whole["pruning"], left["pruning"]) == ("depth-20-last", "", "depth-20-last")
+    assert whole["parameters"] == 134_515_008 > left["parameters"]
+    assert left["perplexity"] > whole["perplexity"] > 1
+    with pytest.raises(AppError, match="width"):
+        client.submit(BASE, "corners-l1", 20, api_name="/prune").result()
 
 
 def test_one_number_in_one_format(anybody: Client) -> None:

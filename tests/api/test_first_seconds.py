@@ -37,6 +37,7 @@ FIRST_CALLS: dict[str, tuple[Any, ...]] = {  # of every endpoint
     "quantize": (TINY, "", ["int8", "nf4"]),
     "survey": (TINY, ["nf4"]),
     "ladder": (TINY, "", 4, 16),
+    "prune": (TINY, "width-max_min", 50),
     "download_adapter": ("pirate-lora",),
     "answers": (TINY, "Hello?", ["base"], 2, 1, 0.7),
     "score": (TINY, "base", "sentiment"),

@@ -17,6 +17,7 @@ from playground.ui.api.another import ENDPOINTS as ANOTHER
 from playground.ui.api.endpoints import build_api
 from playground.ui.api.many import ENDPOINTS as MANY
 from playground.ui.api.mix import ENDPOINTS as MIX
+from playground.ui.api.prune import ENDPOINTS as PRUNE
 from playground.ui.api.quantize import ENDPOINTS as MORE
 from playground.ui.api.served import ServedBlocks
 
@@ -37,6 +38,7 @@ SOUND: dict[str, dict[str, Any]] = {  # values of all endpoints that have no def
     "quantize": {"base": BASE},
     "survey": {"base": BASE},
     "ladder": {"base": BASE},
+    "prune": {"base": BASE},
     "download_adapter": {"adapter": "pirate-lora"},
     "upload_adapter": {"zip_file": None, "base": BASE},
 }
@@ -58,6 +60,7 @@ MEANT = {  # what is not odd for a type, and for some parameters
 MEANT_TOO = {
     ("anatomy", "value"): {"fraction", "tiny"},
     ("truncate", "strength"): {"tiny"},
+    ("prune", "percent"): {"tiny"},
     ("low_rank", "module"): {"empty"},
     ("quantize", "module"): {"empty"},
     ("ladder", "module"): {"empty"},
@@ -75,7 +78,7 @@ NOT_MEANT = {
 
 
 with ServedBlocks() as PAGE:  # the endpoints alone
-    build_api({**MANY, **MIX, **ANOTHER, **MORE})
+    build_api({**MANY, **MIX, **ANOTHER, **PRUNE, **MORE})
 ENDPOINTS = {str(one.api_name): one for one in PAGE.fns.values() if one.api_visibility == "public"}
 
 

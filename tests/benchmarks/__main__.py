@@ -11,6 +11,7 @@ from tests.benchmarks import (
     comparing,
     formats,
     gpu,
+    healing,
     ladder,
     load,
     lowrank,
@@ -34,6 +35,7 @@ STUDIES = {
     "formats": formats.study,
     "memory": memory.study,
     "pruning": pruning.study,
+    "healing": healing.study,
     "blocks": blocks.study,
     "ladder": ladder.study,
 }

@@ -4,7 +4,10 @@ What is left of a base, measured: rows, what goes from each layer, one pruning b
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +18,12 @@ from playground.errors import PlaygroundError
 from playground.model.bases import BASES, Base
 from playground.model.neutral import text_windows
 from playground.model.pruning import KINDS, Pruning
-from playground.prune import importance
+from playground.prune import healed, importance
 from playground.prune.form import calibration_of
+from playground.prune.healed import TRAINED, WHO
 from playground.prune.looking import PruneJob, look
 from playground.prune.picture import taken
-from playground.prune.recovery import WHO, RecoveryJob, recovery
+from playground.prune.recovery import RecoveryJob, recovery
 from playground.prune.rows import recorded
 from playground.prune.table import everything, read, row, table
 from playground.train.pauses import finished
@@ -110,11 +114,30 @@ def test_what_comes_back_stands_beside_the_same_adapter_on_the_whole_base(plain:
     *_, seen = recovery(job, BASES.get)
     assert [one.who for one in seen.rows] == list(WHO)
     rows = {one.who: one for one in seen.rows}
-    assert rows["lora"].trained == rows["distilled"].trained < rows["whole_lora"].trained
+    assert rows["lora"].trained == rows["distilled"].trained == rows["sparse"].trained < rows["whole_lora"].trained
+    assert len({rows[who].held_out for who in ("pruned", "lora", "distilled", "sparse")}) == 4
+    assert [one.seconds > 0 for one in seen.rows] == [who in TRAINED for who in WHO]
     assert rows["lora"].held_out < rows["pruned"].held_out
-    assert rows["lora"].held_out != rows["distilled"].held_out
     assert seen.working is None
     assert plain.untouched()
+
+
+def test_only_the_steps_of_a_training_are_its_seconds(plain: Base, small_task: Task) -> None:
+    ticks = count()
+    job = RecoveryJob("tiny-llama", Pruning("width", 0.5, "max_min"), small_task, 3)
+    *_, seen = recovery(job, BASES.get, clock=lambda: next(ticks))
+    rows = {one.who: one for one in seen.rows}
+    assert rows["lora"].seconds == rows["whole_lora"].seconds == 3  # one tick in each, none of the looks
+
+
+def test_what_is_recorded_of_healing_is_a_whole_run_and_reads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = healed.recorded()
+    assert [one.who for one in made.found.rows] == list(WHO)
+    assert made.machine
+    assert made.seconds > sum(one.seconds for one in made.found.rows)
+    monkeypatch.setattr(healed, "FILE", tmp_path / "healed.json")
+    healed.FILE.write_text(json.dumps(healed.recording(made)), encoding="utf-8")
+    assert healed.recorded.__wrapped__() == made
 
 
 def test_a_stopped_healing_keeps_what_it_has(plain: Base, small_task: Task) -> None:

@@ -22,7 +22,7 @@ from playground.ui.kit import marks, sections
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.lab import Lab
-from playground.ui.kit.sections import Section, soft
+from playground.ui.kit.sections import Section
 from playground.ui.kit.wording import Wording, html
 from playground.ui.prune import healing_html
 from playground.ui.prune.names import choices, what_of
@@ -30,7 +30,7 @@ from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
-    from playground.prune.recovery import Recovery, RecoveryJob
+    from playground.prune.healed import Recovery
 
 WHAT, TASK = "width-activation", "summary"
 STEPS, MOST, PERCENT = 8, 40, 40
@@ -64,11 +64,14 @@ class Healing:
         return [self.status, self.table, self.go, self.halt]
 
     def draw(self, asked: Asked) -> Changes:
-        """What the session has here; an empty room if that is nothing."""
+        """What the session has here, or else what was recorded."""
+        from playground.prune.healed import recorded
+
         run = SESSIONS.get(asked.key).runs.get(HEAL)
         if run and run.events:
-            return {self.table: self._of(run.events[-1], run, asked.language)}
-        return {self.table: soft(asked.language, "healing.empty")}
+            return {self.table: self._of(run.events[-1], asked.language)}
+        made = recorded()
+        return {self.table: _marked(healing_html.recorded(made, asked.language), made.found, asked.language)}
 
     def heal(self, asked: Asked) -> Iterator[Changes]:
         """Queue the trainings and show what they bring back."""
@@ -91,7 +94,7 @@ class Healing:
         SESSIONS.stop(asked.key, HEAL)
 
     def _follow(self, run: Run, asked: Asked) -> Iterator[Changes]:
-        draw = partial(self._of, run=run, language=asked.language)
+        draw = partial(self._of, language=asked.language)
         for changes in sections.follow(run, asked.language, self.status, self.table, draw):
             buttons = {self.go: gr.update(interactive=run.ended), self.halt: gr.update(visible=not run.ended)}
             yield changes | self._stands(run, asked.language) | buttons
@@ -102,17 +105,16 @@ class Healing:
         working = seen is not None and seen.working is not None and not run.ended
         return {self.status: healing_html.working(seen, language)} if seen and working else {}
 
-    def _of(self, seen: Recovery, run: Run, language: str) -> str:
-        job: RecoveryJob = run.job
-        by = {marks.BASE: seen.base, **_made_from(job)}
-        return marks.marked(healing_html.table(seen, language), by, marks.changed(language, "healing.go"))
+    def _of(self, seen: Recovery, language: str) -> str:
+        return _marked(healing_html.table(seen, language), seen, language)
 
 
-def _made_from(job: RecoveryJob) -> dict[str, Any]:
-    """The recipe, by the names of its controls."""
-    pruning: Pruning = job.pruning
-    share = round(100 * pruning.share, 4)
-    return {"what": what_of(pruning), "share": share, "task": job.task.id, "steps": job.steps, "seed": job.seed}
+def _marked(shown: str, seen: Recovery, language: str) -> str:
+    """With the recipe, by the names of its controls."""
+    pruning = Pruning.parse(seen.pruning)
+    by = {"what": what_of(pruning), "share": round(100 * pruning.share, 4), "task": seen.task}
+    made = {marks.BASE: seen.base, **by, "steps": seen.steps, "seed": seen.seed}
+    return marks.marked(shown, made, marks.changed(language, "healing.go"))
 
 
 def build(lab: Lab) -> None:

@@ -7,18 +7,19 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from playground.locales import number, percent, text
+from playground.locales import number, percent, significant, text
 from playground.model.pruning import Pruning
 from playground.plots.kit import pieces
 from playground.plots.kit.figures import short
 from playground.ui.kit.base import pruning_name
 from playground.ui.kit.events import note
-from playground.ui.kit.html import words
+from playground.ui.kit.html import machine, words
 
 if TYPE_CHECKING:
-    from playground.prune.recovery import Healed, Recovery
+    from playground.prune.healed import Healed, Recorded, Recovery
 
-COLUMNS = ("parameters", "trained", "perplexity", "right", "held_out", "answer")
+COLUMNS = ("perplexity", "held_out", "score", "seconds", "answer", "trained", "parameters")
+HEALS = ("lora", "distilled", "sparse")  # what is trained on a pruned base
 
 
 def working(seen: Recovery, language: str) -> str:
@@ -39,17 +40,37 @@ def table(seen: Recovery, language: str) -> str:
     return name + said({one.who: one for one in seen.rows}, language) + pieces.table("pp-formats pp-healed", heads, body)
 
 
+def recorded(made: Recorded, language: str) -> str:
+    """What came with the page, where it was measured, and how long that took."""
+    seen = made.found
+    values = {
+        "machine": machine(language, made.machine.partition(";")[0]), "task": text(language, f"tasks.{seen.task}.title"),
+        "steps": number(language, seen.steps), "seconds": number(language, made.seconds),
+    }  # fmt: skip
+    return table(seen, language) + note(language, "healing.recorded", **values)
+
+
 def _row(one: Healed, language: str) -> str:
-    trained = number(language, one.trained) if one.trained else "–"
-    cells = [number(language, one.parameters), trained, short(language, one.perplexity), percent(language, 100 * one.right)]
-    cells += [number(language, one.held_out, 2), one.answer or "–"]
+    cells = {
+        "perplexity": short(language, one.perplexity),
+        "held_out": number(language, one.held_out, 2),
+        "score": "–" if one.score is None else percent(language, 100 * one.score),
+        "seconds": significant(language, one.seconds) if one.trained else "–",
+        "answer": one.answer or "–",
+        "trained": number(language, one.trained) if one.trained else "–",
+        "parameters": number(language, one.parameters),
+    }
     name = words(language, f"healing.who.{one.who}")
-    return f'<tr><th scope="row">{name}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
+    shown = "".join(f'<td class="pp-healed-{column}">{escape(cells[column])}</td>' for column in COLUMNS)
+    return f'<tr><th scope="row">{name}</th>{shown}</tr>'
 
 
 def said(rows: dict[str, Healed], language: str) -> str:
-    """How much of the loss in reading each way brings back, and what the same LoRA does on the whole base."""
-    known = [who for who in ("lora", "distilled") if who in rows]
+    """
+    How much of the loss in reading the best way brings back, how far the best way for the task comes, and what the same
+    LoRA does on the whole base.
+    """
+    known = [who for who in HEALS if who in rows]
     if not known:
         return ""
     whole, pruned = rows["whole"].loss, rows["pruned"].loss
@@ -63,9 +84,14 @@ def said(rows: dict[str, Healed], language: str) -> str:
         "percent": percent(language, 100 * abs(back)),
     }  # fmt: skip
     told = words(language, f"healing.said.{'back' if back > 0 else 'further'}", **values)
+    first = min(("pruned", *known), key=lambda who: rows[who].held_out)
+    losses = {"before": rows["pruned"], "after": rows[first], "whole": rows["whole"]}
+    task = {name: number(language, one.held_out, 2) for name, one in losses.items()}
+    if first != "pruned":
+        told += " " + words(language, "healing.said.task", who=text(language, f"healing.who.{first}"), **task)
     if "whole_lora" in rows:
         change = rows["whole_lora"].loss - whole
         told += " " + words(
-            language, "healing.said.whole", change=f"{'+' if change >= 0 else '−'}{number(language, abs(change), 2)}"
+            language, "healing.said.whole", change=f"{'+' if change >= 0 else '−'}{significant(language, abs(change))}"
         )
     return f'<p class="pp-conclusion" role="status">{told}</p>'

@@ -15,7 +15,7 @@ import gradio as gr
 
 from playground.actions.learn import energies, start_timing, tells_energy, timed_here, timing_now
 from playground.errors import PlaygroundError
-from playground.learn import timing
+from playground.learn import timing, writing
 from playground.learn.products import KINDS
 from playground.learn.timing import HEAD, LAYER, LAYERS, TOKENS, Timed
 from playground.locales import number, text
@@ -59,7 +59,7 @@ class Speed:
         timed, language = timed_here(layer) or timing.recorded_layer(layer), asked.language
         if timed is None:
             return {self.notice: note(language, "speed.nothing"), self.result: ""}
-        drawn = speed_html.speed(timed, asked.tokens, energies(), tells_energy(), language)
+        drawn = speed_html.speed(timed, asked.tokens, energies(), tells_energy(), writing.recorded(), language)
         return {self.notice: _where(timed, language), self.result: drawn}
 
     def measure(self, asked: Asked) -> Iterator[Changes]:

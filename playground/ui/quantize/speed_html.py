@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from html import escape
 
 from playground.learn.timing import Product, Timed
+from playground.learn.writing import Written
 from playground.locales import NO_BREAK, number, significant, size, text
 from playground.plots.kit.figures import figure, share
 from playground.plots.quantize.names import format_name
@@ -17,13 +18,16 @@ from playground.ui.kit.html import folded, words
 from playground.ui.kit.sections import soft
 from playground.ui.learn.tables import table
 from playground.ui.learn.timing_html import fastest, kind_name
+from playground.ui.quantize import written_html
 
 PLAIN = "float32"
 NATIVE = {True: "yes", False: "no", None: "unknown"}
 
 
-def speed(timed: Timed, tokens: int, energies: Sequence[Estimate], tells: bool, language: str) -> str:
-    """The drawing, the sentence that it comes to, and both folds."""
+def speed(
+    timed: Timed, tokens: int, energies: Sequence[Estimate], tells: bool, written: Sequence[Written], language: str
+) -> str:
+    """The drawing, the sentence that it comes to, and the folds."""
     products = [one for one in timed.products if one.tokens == tokens]
     shown = [one for one in products if one.seconds]
     if not shown:
@@ -34,6 +38,7 @@ def speed(timed: Timed, tokens: int, energies: Sequence[Estimate], tells: bool, 
     return (
         f'<p class="pp-conclusion" role="status">{escape(said)}</p>{roofline(timed, shown, summary, language)}{legend}'
         f"{folded(language, 'tensor.fold.table', times(products, language))}"
+        f"{folded(language, 'speed.written', written_html.whole(written, language)) if written else ''}"
         f"{folded(language, 'speed.energy', energy(energies, timed, tells, language))}"
     )
 

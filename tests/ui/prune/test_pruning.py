@@ -4,6 +4,7 @@ The three sections on pruning, without a browser: what they show, do and say, in
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ from playground.actions.prune import HEAL, PRUNE, PRUNE_ANSWERS, download, pruni
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES, Base
 from playground.model.pruning import KINDS, Pruning
+from playground.prune.healed import WHO, Healed, Recorded, Recovery
 from playground.prune.looking import Looked
 from playground.prune.picture import Taken
-from playground.prune.recovery import WHO, Healed, Recovery
 from playground.prune.rows import Row, Table
 from playground.prune.table import everything
 from playground.ui.prune import curve, healing, healing_html, names, pruning, pruning_html
@@ -53,7 +54,10 @@ TABLE = Table("smollm2-135m", (BASE, *(row(str(one), loss=4 + place / 10) for pl
 
 
 def healed(**losses: float) -> Recovery:
-    rows = tuple(Healed(who, 118_600_128, 100, loss, 0.3, 2.5, HOSTILE) for who, loss in losses.items())
+    rows = tuple(
+        Healed(who, 118_600_128, 0 if who in ("whole", "pruned") else 100, 2.0, loss, 2.5 - place / 10, 0.3, HOSTILE)
+        for place, (who, loss) in enumerate(losses.items())
+    )
     return Recovery("smollm2-135m", "width-20-activation", "summary", rows)
 
 
@@ -64,7 +68,7 @@ def pieces(language: str) -> list[str]:
     return [
         *(pruning_html.looked(one, language) for one in (SEEN, parts, zeros)),
         pruning_html.curve(TABLE.rows, language),
-        healing_html.table(healed(whole=3.3, pruned=3.8, lora=3.6, distilled=3.5, whole_lora=3.4), language),
+        healing_html.recorded(Recorded(healed(whole=3.3, pruned=3.8, lora=3.6, whole_lora=3.4), "CPU; x", 60), language),
         healing_html.table(healed(whole=3.3, pruned=3.8, lora=3.9), language),
         healing_html.table(healed(whole=3.3, pruned=3.3, lora=3.2), language),
         healing_html.working(Recovery("a", "b", "c", working="lora"), language),
@@ -100,6 +104,9 @@ def test_what_comes_back_is_a_share_of_what_was_lost() -> None:
     said = said.replace("\N{NO-BREAK SPACE}", " ")
     assert "cost 1.00 nats a token; “Pruned + LoRA, distilled” brings 50 % of that back" in said
     assert "changes the whole base by +0.10" in said
+    assert (
+        "On the task “Pruned + LoRA, distilled” takes the held-out loss from 2.40 to 2.20; the whole base has 2.50" in said
+    )
     worse = Page(healing_html.table(healed(whole=3.0, pruned=4.0, lora=4.25), "en")).text
     assert "another 25" in worse
 
@@ -155,8 +162,20 @@ def test_what_comes_back_is_measured_in_the_section(key: str) -> None:
     assert (run.state, run.error) == ("finished", None)
     assert [one.who for one in run.events[-1].rows] == list(WHO)
     plain, left = (BASES.get(one).architecture.parameters for one in ("tiny-llama", "tiny-llama:width-50-max_min"))
-    assert [one.parameters for one in run.events[-1].rows] == [plain, left, left, left, plain]
+    assert [one.parameters for one in run.events[-1].rows] == [plain, left, left, left, left, plain]
     assert "pp-healed" in str(changes[-1].values())
+
+
+@both_languages
+def test_what_came_back_elsewhere_is_shown_before_anything_is_trained_here(language: str) -> None:
+    _, lab = built("quantization", healing)
+    section = lab.sections["healing"]
+    asked = lab.value("healing", key="nobody", language=language)
+    (table,) = section.draw(asked).values()
+    drawn = Page(table)
+    assert drawn.count("tr") == 1 + len(WHO)
+    made = json.loads(next(value for value in drawn.attributes("data-made-from")))
+    assert made == {name: getattr(asked, name) for name in made}  # what is recorded is what the controls begin with
 
 
 @both_languages

@@ -15,17 +15,21 @@ from playground.errors import PlaygroundError
 from playground.learn import timing
 from playground.learn.products import KINDS
 from playground.learn.timing import LAYERS, TOKENS, Ceilings, Product, Timed
+from playground.learn.writing import FORMS, Written
 from playground.locales import number, text
 from playground.plots.quantize.roofline import frame, roofline
 from playground.quantize import energy
 from playground.ui.quantize import speed as page
-from playground.ui.quantize import speed_html
+from playground.ui.quantize import speed_html, written_html
 from playground.ui.quantize.speed import Asked, Speed, layers
 from tests.ui.drawn import Page, assert_laws, both_languages
 from tests.ui.labs import built
 
 LIMITS = Ceilings(10e9, 80e9)  # they meet at 8 operations for each byte
 SPEED = Speed("notice", "result")  # its components by their names
+
+
+WRITTEN = [*(Written(form, (9.0, 10.0, 11.0), 10**6) for form in FORMS[:-1]), Written(FORMS[-1], ())]
 
 
 def timed(**others: Any) -> Timed:
@@ -46,7 +50,7 @@ def shown(found: Timed, tokens: int) -> list[Product]:
 
 def test_everything_is_sound_and_speaks_its_language() -> None:
     found = timed(nf4={"seconds": None}, float32={"joules": 1e-4})
-    assert_laws(lambda language: [speed_html.speed(found, tokens, energies(), True, language) for tokens in TOKENS])
+    assert_laws(lambda language: [speed_html.speed(found, tokens, energies(), True, WRITTEN, language) for tokens in TOKENS])
 
 
 def test_the_sentence_is_that_of_the_times_and_the_ceilings() -> None:
@@ -95,6 +99,37 @@ def test_the_table_has_every_type_and_says_which_there_is_none_of(language: str)
     assert page.count("tr") == 1 + len(KINDS)
     for key in ("timing.none", "speed.native.yes", "speed.native.no", "speed.native.unknown"):
         assert text(language, key) in page.text
+
+
+# The whole model
+
+
+def wrote(**rates: float) -> str:
+    """What is concluded of forms whose repetitions hardly differ, or, of a negative rate, differ much."""
+    found = [
+        Written(form, (0.5 * -rate, -rate, 2 * -rate) if rate < 0 else (0.99 * rate, rate, 1.01 * rate))
+        for form, rate in rates.items()
+    ]
+    return written_html.concluded([*found, Written("nf4", ())], "en").replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_the_fastest_form_is_named_only_where_repetitions_tell_it_apart() -> None:
+    said = wrote(float32=10, bfloat16=20, packed=8)
+    assert said.startswith("bfloat16 writes fastest: 2.0 times float32")
+    assert "float32 packed by oneDNN is slower than float32" in said
+    assert wrote(float32=10, bfloat16=20, int8_dynamic=20.1).startswith("bfloat16 and int8 with inputs rounded")
+    assert wrote(float32=10, bfloat16=9) == "No form writes faster than float32. bfloat16 is slower than float32 in " + (
+        "spite of fewer bits or another layout."
+    )
+    assert wrote(float32=10, bfloat16=10.1) == "Nothing is faster than float32 by more than the repetitions differ: " + (
+        "float32 and bfloat16 write alike."
+    )
+
+
+def test_of_disturbed_repetitions_nothing_is_concluded() -> None:
+    said = wrote(float32=10, bfloat16=-20, packed=50)
+    assert said.startswith("The machine was disturbed while bfloat16 wrote")
+    assert not {"fastest", "times", "slower"} & set(said.split())
 
 
 # Energy

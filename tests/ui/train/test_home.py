@@ -80,7 +80,7 @@ def test_every_kind_is_written_with_its_name_and_size(home: Any, mine: Any, kind
 def test_where_a_method_has_no_such_file_it_says_why(
     home: Any, mine: Any, method_id: str, values: Any, kind: str, said: str
 ) -> None:
-    first, last = home.write(replace(mine(method_id, values), kind=kind))
+    _first, last = home.write(replace(mine(method_id, values), kind=kind))
     assert said in last[home.notice]
     assert home.file not in last  # it stays hidden
 
