@@ -68,7 +68,7 @@ def seconds(model: Any, tokens: int) -> float:
 def held_bytes(one: Held) -> int:
     """All weights as they are held, copies included; what two layers share counts once."""
     dynamic = [module for module in one.model.modules() if isinstance(getattr(module, "_packed_params", None), nn.Module)]
-    whole = [*one.model.parameters(), *one.model.buffers(), *(module.weight() for module in dynamic)]
+    whole: list[torch.Tensor] = [*one.model.parameters(), *one.model.buffers(), *(module.weight() for module in dynamic)]
     return sum(held.nbytes for held in whole) + sum(4 * packed.numel() for packed in one.kept)
 
 
