@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +96,25 @@ def download(repository: str, report: Report) -> Path:
 
     constants.HF_HUB_DISABLE_XET = True  # what hf_xet has begun, nobody can stop
     report("downloading", None)
+    bar = progress(report, _bytes(repository))
     with in_words(repository):
-        return Path(snapshot_download(repository, allow_patterns=FILES, tqdm_class=progress(report)))
+        return Path(snapshot_download(repository, allow_patterns=FILES, tqdm_class=bar))
 
 
-def progress(report: Report) -> Any:
-    """A progress bar as huggingface_hub makes one, which draws nothing and reports the share of all bytes."""
+def _bytes(repository: str) -> int:
+    """Of all files of a model; 0 where the hub does not say, which is then said of the download itself."""
+    try:
+        files = told(repository).files
+    except PlaygroundError:
+        return 0
+    return sum(size for name, size in files.items() if any(fnmatchcase(name, one) for one in FILES))
+
+
+def progress(report: Report, total: int = 0) -> Any:
+    """
+    A progress bar as huggingface_hub makes one, which draws nothing and reports the share of all bytes: of `total`, since
+    it learns of a file's bytes only when they begin to come.
+    """
     from huggingface_hub.utils.tqdm import tqdm
 
     class Bar(tqdm):
@@ -111,7 +125,8 @@ def progress(report: Report) -> Any:
         def update(self, n: float | None = 1) -> None:
             self.n += n or 0
             if self.counts:
-                report("downloading", min(1.0, self.n / self.total) if self.total else None)
+                every = max(total, self.total or 0)
+                report("downloading", min(1.0, self.n / every) if every else None)
 
     return Bar
 

@@ -102,7 +102,8 @@ class BaseChoice:
     def halt(self, visit: Visit) -> Changes:
         """Nothing is waited for any more; what was used stays."""
         stays = note(visit.language, "base.stays", former=base_name(visit.base, visit.language))
-        return {self.picked: visit.base, self.notice: stays, self.stop: gr.update(visible=False)}
+        shown = {self.stop: gr.update(visible=False), self.another.load: gr.update(visible=True)}
+        return {self.picked: visit.base, self.notice: stays, **shown}
 
     def arrive(self, visit: Visit) -> Iterator[Changes]:
         """A link has named a base, which is used already: load it, or go back to the default one."""
@@ -181,7 +182,7 @@ def wire(choice: BaseChoice, wanted: Controls[Wanted], timer: gr.Timer) -> None:
     brought = box.load.click(typed.handler(bring), typed.inputs, shown, **STREAM)
     brought.success(None, box.text, None, js=AGAIN, **HIDDEN)
     stopping = Controls(Visit, visit)
-    stops = [choice.picked, choice.notice, choice.stop]
+    stops = [choice.picked, choice.notice, choice.stop, box.load]
     choice.stop.click(stopping.handler(choice.halt), stopping.inputs, stops, cancels=[picked, brought], **HIDDEN)
 
 
