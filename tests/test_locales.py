@@ -26,6 +26,7 @@ from playground.bounds import RATES
 from playground.compare.job import DECODING
 from playground.compare.many import TIMES
 from playground.errors import PlaygroundError
+from playground.export.card import FIGURES
 from playground.formats.accumulators import OPERANDS, OVERFLOWS
 from playground.formats.format import GRANULARITIES
 from playground.formats.registry import FORMATS
@@ -59,6 +60,7 @@ from playground.ui.quantize.bits_html import RECORD
 from playground.ui.quantize.speed_html import NATIVE
 from playground.ui.quantize.tensor_controls import ELSEWHERE, SOURCES
 from playground.ui.train import leaderboard_html
+from playground.ui.train.home import OFFERED
 
 LAW = settings(deadline=None, derandomize=True, database=None)
 LANGUAGES = tuple(locales.LANGUAGES)
@@ -106,7 +108,8 @@ def test_values_are_filled_in_by_name_and_plainly(language: Any) -> None:
     assert all(name is None or (name.isidentifier() and not form and not how) for _, name, form, how in parsed)
 
 
-SAME_IN_BOTH = {"pruning.rule.l1", "pruning.rule.wanda", "prune.column.speed", "decoding.top",
+SAME_IN_BOTH = {"home.kind.python", "home.kind.notebook", "home.kind.gguf", "home.code", "home.ready", "saving.json",
+    "pruning.rule.l1", "pruning.rule.wanda", "prune.column.speed", "decoding.top",
     "header.title",  # the name
     *(f"methods.{one}.name" for one in MORE if one not in ("last_layers", "trainable_tokens")),  # names
     "methods.prompt_tuning.name", "methods.lora.name", "methods.ia3.name", "methods.qlora.name", "methods.few_shot.name",
@@ -243,6 +246,10 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "samples.{}": ["question", "first", "start", "now"],
     "loss.{}": ["training", "held_out"],
     "count.{}": ["few_shot", "full_fine_tuning", "rest"],
+    "home.kind.{}": OFFERED,
+    "card.{}": FIGURES,
+    "{}.jsonl": [],
+    "{}.gguf": [],  # names of files
     "{}.title": ROOMS,
     "{}.empty": ROOMS,
     "{}.help": [f"hyperparameters.{name}" for name in PARAMETERS],
@@ -401,7 +408,7 @@ def raised() -> Any:
 
 
 def test_every_key_that_the_code_names_exists() -> None:
-    assert literals() - set(words("en")) == set()
+    assert literals() - {"recipe.py", "recipe.ipynb", "saving.js"} - set(words("en")) == set()  # those are files
 
 
 def test_every_pattern_of_keys_has_its_fillings_in_this_test() -> None:

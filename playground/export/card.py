@@ -12,7 +12,8 @@ from playground.adapt.adapters import Adapter, file_stem
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN_FILE, TASK_IDS
 from playground.locales import text
-from playground.model.catalogue import BITSANDBYTES, split_id
+from playground.model import embedded
+from playground.model.catalogue import BITSANDBYTES, CATALOGUE, parts_of
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -63,16 +64,21 @@ def card(adapter: Adapter, scores: Mapping[str, float | None], language: str) ->
 def reproducible(adapter: Adapter) -> bool:
     """Whether a run of this page made it, from which it can be made again."""
     record = adapter.record
-    known = record.method in METHODS and (record.task in TASK_IDS or adapter.examples is not None)
+    known = (
+        record.method in METHODS
+        and parts_of(record.base)[0] in CATALOGUE
+        and (record.task in TASK_IDS or adapter.examples is not None)
+    )
     return known and record.steps > 0 and not (record.mix or record.converted)
 
 
 def _data(adapter: Adapter, measured: Mapping[str, float]) -> ModelCardData:
     """The metadata; a base that is no repository of the hub is none there."""
     from huggingface_hub import EvalResult, ModelCardData
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
 
-    record, repository = adapter.record, split_id(adapter.record.base)[0].repository
+    record, repository = adapter.record, _repository(adapter)
     try:
         validate_repo_id(repository)
     except HFValidationError:
@@ -94,6 +100,13 @@ def _data(adapter: Adapter, measured: Mapping[str, float]) -> ModelCardData:
     )  # fmt: skip
 
 
+def _repository(adapter: Adapter) -> str:
+    """What its base is called on the hub; as PEFT's config says it where the base is not in the catalogue any more."""
+    name = parts_of(adapter.record.base)[0]
+    told = (adapter.config or {}).get("base_model_name_or_path") or name
+    return CATALOGUE[name].repository if name in CATALOGUE else str(told)
+
+
 def _title(adapter: Adapter, language: str) -> str:
     name = text(language, f"methods.{adapter.record.method}.name") if adapter.record.method in METHODS else ""
     return _plain(adapter.name) or name or adapter.id
@@ -102,7 +115,7 @@ def _title(adapter: Adapter, language: str) -> str:
 def _about(adapter: Adapter, language: str) -> str:
     record = adapter.record
     values = {
-        "method": text(language, f"methods.{record.method}.name"), "base": split_id(record.base)[0].repository,
+        "method": text(language, f"methods.{record.method}.name"), "base": _repository(adapter),
         "task": text(language, f"tasks.{record.task}.title") if record.task in TASK_IDS else text(language, "card.own"),
         "trained": f"{record.trainable_parameters:,}", "total": f"{record.total_parameters:,}",
     }  # fmt: skip
@@ -112,7 +125,7 @@ def _about(adapter: Adapter, language: str) -> str:
 def _loading(adapter: Adapter, language: str) -> str:
     """Code that answers a question with it."""
     record = adapter.record
-    spec, form = split_id(METHODS[record.method].base_id(record.base, record.hyperparameters))
+    name, _, form = parts_of(METHODS[record.method].base_id(record.base, record.hyperparameters))
     imports, quantized = ["AutoModelForCausalLM", "AutoTokenizer"], ""
     if form in BITSANDBYTES:
         imports.append("BitsAndBytesConfig")
@@ -120,11 +133,11 @@ def _loading(adapter: Adapter, language: str) -> str:
         quantized = f', device_map="auto", quantization_config=BitsAndBytesConfig({bits})'
     question = next(iter(record.questions), "") or "Hello!"
     code = LOADING.format(
-        imports=", ".join(imports), base=spec.repository, quantized=quantized, question=question,
+        imports=", ".join(imports), base=_repository(adapter), quantized=quantized, question=question,
         folder=text(language, "card.folder"),
     )  # fmt: skip
     said = [text(language, "card.template")]
-    said += [text(language, "recipe.embedded")] if spec.source == "embedded" else []
+    said += [text(language, "recipe.embedded")] if name == embedded.ID else []
     return f"{' '.join(said)}\n\n{code}"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playground.errors import PlaygroundError
 
-ANSWERS = {401: "push_token", 403: "push_forbidden", 429: "push_rate"}  # of the hub, by their status
+NO_TOKEN, FORBIDDEN, TOO_MANY = 401, 403, 429  # the hub's answers
 
 
 def push(folder: Path, repository: str, token: str, private: bool = True) -> str:
@@ -33,8 +33,17 @@ def push(folder: Path, repository: str, token: str, private: bool = True) -> str
     except HFValidationError as error:
         raise PlaygroundError("push_name", name=repository[:100]) from error
     except HfHubHTTPError as error:
-        status = error.response.status_code
-        raise PlaygroundError(ANSWERS.get(status, "push_refused"), status=status, name=repository) from error
+        raise _refused(error.response.status_code, repository) from error
     except (OfflineModeIsEnabled, httpx2.TransportError, ConnectionError) as error:
         raise PlaygroundError("push_offline") from error
     return str(place)
+
+
+def _refused(status: int, repository: str) -> PlaygroundError:
+    if status == NO_TOKEN:
+        return PlaygroundError("push_token")
+    if status == FORBIDDEN:
+        return PlaygroundError("push_forbidden", name=repository)
+    if status == TOO_MANY:
+        return PlaygroundError("push_rate")
+    return PlaygroundError("push_refused", status=status, name=repository)

@@ -41,8 +41,8 @@ def check_size(model: Any) -> int:
     """The bytes of a model that is to be taken away. Raises PlaygroundError for too many."""
     size = held_bytes(model)
     if size > settings.MAX_MODEL_BYTES:
-        gigabytes = {name: round(value / 1e9, 1) for name, value in (("size", size), ("maximum", settings.MAX_MODEL_BYTES))}
-        raise PlaygroundError("model_too_large", **gigabytes)
+        maximum = round(settings.MAX_MODEL_BYTES / 1e9, 1)
+        raise PlaygroundError("model_too_large", size=round(size / 1e9, 1), maximum=maximum)
     return size
 
 

@@ -26,5 +26,5 @@ def notebook(adapter: Adapter, language: str) -> str:
 
 def _cell(kind: str, source: str) -> dict[str, Any]:
     lines = source.splitlines(keepends=True)
-    empty = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    empty: dict[str, Any] = {"execution_count": None, "outputs": []} if kind == "code" else {}
     return {"cell_type": kind, "metadata": {}, "source": lines, **empty}

@@ -27,7 +27,7 @@ BASE = "smollm2-135m"
 def example(kind: str, mark: str, url: str) -> str:
     """The README's code of a kind that has `mark` in it, for the server of this test."""
     (found,) = [one for one in re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL) if mark in one]
-    return found.replace("http://127.0.0.1:7860", url)
+    return str(found).replace("http://127.0.0.1:7860", url)
 
 
 def printed(*command: str) -> list[str]:

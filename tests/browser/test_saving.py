@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -27,8 +28,8 @@ def saved(page: Page, button: Locator) -> tuple[str, bytes]:
 
 @pytest.mark.timeout(400)
 def test_a_dark_phone_saves_drawings_a_table_and_the_session(browser: Browser, server: str, artifacts: Path) -> None:
-    phone = {"locale": "es", "color_scheme": "dark", "viewport": {"width": 390, "height": 844}}
-    with browser.new_context(**phone) as context:  # type: ignore[arg-type]
+    phone: Any = {"locale": "es", "color_scheme": "dark", "viewport": {"width": 390, "height": 844}}
+    with browser.new_context(**phone) as context:
         page = context.new_page()
         wrong = watch(page)
         open_page(page, server + LINK.format("es"))

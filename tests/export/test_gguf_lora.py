@@ -103,6 +103,6 @@ def test_what_has_no_place_in_it_is_refused_by_name(
 def test_a_family_whose_order_of_rows_nobody_knows_is_refused(tmp_path: Path) -> None:
     base = tiny_base("qwen2")
     adapter = trained(base, "lora", {})[0]
-    base.model.config.model_type = "mamba"
+    object.__setattr__(base.model.config, "model_type", "mamba")
     with pytest.raises(PlaygroundError, match="mamba"):
         gguf_lora.write(adapter, base, tmp_path / "a.gguf")

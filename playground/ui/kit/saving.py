@@ -18,11 +18,11 @@ from playground.ui.kit.wording import Wording, html
 
 def fold(language: str) -> str:
     """Empty before it is opened."""
+    form, session = words(language, "saving.json"), words(language, "saving.session")
     return (
         f'<details class="pp-card pp-saving"><summary>{words(language, "saving.title")}</summary>'
-        f'<p class="pp-soft">{words(language, "saving.none")}</p><ul></ul>'
-        f'<div class="pp-session"><span>{words(language, "saving.session")}</span><button data-session aria-label="JSON: '
-        f'{words(language, "saving.session")}">JSON</button></div></details>'
+        f'<p class="pp-soft">{words(language, "saving.none")}</p><ul></ul><div class="pp-session"><span>{session}</span>'
+        f'<button data-session aria-label="{form}: {session}">{form}</button></div></details>'
     )
 
 

@@ -80,7 +80,7 @@ def test_every_kind_is_written_with_its_name_and_size(home: Any, mine: Any, kind
 def test_where_a_method_has_no_such_file_it_says_why(
     home: Any, mine: Any, method_id: str, values: Any, kind: str, said: str
 ) -> None:
-    _first, last = home.write(replace(mine(method_id, values), kind=kind))
+    *_, last = home.write(replace(mine(method_id, values), kind=kind))
     assert said in last[home.notice]
     assert home.file not in last  # it stays hidden
 
@@ -122,7 +122,8 @@ def test_who_has_signed_in_on_a_space_is_known_by_the_cookie_alone() -> None:
         return SimpleNamespace(request=SimpleNamespace(scope=scope))
 
     assert rooms.signed_in(asks({"session": {"oauth_info": {"access_token": "hf_signed"}}})) == "hf_signed"
-    for scope in ({}, {"session": {}}, {"session": {"oauth_info": None}}):
+    nobody: list[dict[str, Any]] = [{}, {"session": {}}, {"session": {"oauth_info": None}}]
+    for scope in nobody:
         assert rooms.signed_in(asks(scope)) == ""
     assert rooms.signed_in(None) == ""
 
