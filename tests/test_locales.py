@@ -21,10 +21,10 @@ from playground.actions.compare import recorded
 from playground.actions.runs import REFERENCES
 from playground.adapt import tasks
 from playground.adapt.methods import FRONT, LEFT_OUT, METHODS, MORE
-from playground.adapt.tables import CUTS
 from playground.bounds import RATES
 from playground.compare.job import DECODING
 from playground.compare.many import TIMES
+from playground.data.delimited import CUTS
 from playground.errors import PlaygroundError
 from playground.formats.accumulators import OPERANDS, OVERFLOWS
 from playground.formats.format import GRANULARITIES

@@ -16,6 +16,7 @@ from playground import settings
 from playground.adapt import adapters, tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.library import examples
+from playground.adapt.own import as_lines
 from playground.adapt.variant import Variant
 from playground.disk import explained, whole
 from playground.errors import PlaygroundError
@@ -68,7 +69,7 @@ def download_examples(key: str, adapter_id: str) -> str | None:
     if examples is None:
         return None
     with _new_folder() as folder, whole(folder / tasks.OWN_FILE) as written:
-        written.write_text(tasks.as_lines(examples), encoding="utf-8")
+        written.write_text(as_lines(examples), encoding="utf-8")
     return str(folder / tasks.OWN_FILE)
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import gradio as gr
 import pytest
-
 from playground.adapt.tables import Pair, Table, parse
+
 from playground.errors import Columns
 from playground.locales import text
 from playground.settings import MIN_OWN_EXAMPLES
