@@ -19,12 +19,13 @@ import playground
 from playground import locales
 from playground.actions.compare import recorded
 from playground.actions.runs import REFERENCES
-from playground.adapt import tasks
+from playground.adapt import scorers, tasks
 from playground.adapt.methods import FRONT, LEFT_OUT, METHODS, MORE
 from playground.bounds import RATES
 from playground.compare.job import DECODING
 from playground.compare.many import TIMES
 from playground.data.delimited import CUTS
+from playground.data.sheet import REASONS
 from playground.errors import PlaygroundError
 from playground.formats.accumulators import OPERANDS, OVERFLOWS
 from playground.formats.format import GRANULARITIES
@@ -57,7 +58,7 @@ from playground.ui.prune import healing_html, pruning_html
 from playground.ui.quantize.bits_html import RECORD
 from playground.ui.quantize.speed_html import NATIVE
 from playground.ui.quantize.tensor_controls import ELSEWHERE, SOURCES
-from playground.ui.train import leaderboard_html
+from playground.ui.train import leaderboard_html, own
 
 LAW = settings(deadline=None, derandomize=True, database=None)
 LANGUAGES = tuple(locales.LANGUAGES)
@@ -129,7 +130,7 @@ SAME_IN_BOTH = {"pruning.rule.l1", "pruning.rule.wanda", "prune.column.speed", "
     "calibration.head.rmse", "calibration.head.sqnr",
     "learn.group.prompt_tuning", "learn.group.lora",  # terms of art
     "timing.kind.float32", "timing.kind.bfloat16", "timing.kind.float16", "timing.head.rate", "mixed.float32",  # names
-    "own.prompt",  # a field of every file, too
+    "own.prompt", "own.use.prompt",  # a field of every file, too
     "speed.head.rate", "speed.kind.int8_read_back", "speed.kind.nf4",
     *(f"speed.kind.{name}" for name in ("float32", "bfloat16", "float16", "int8")),  # names
 }  # fmt: skip
@@ -203,7 +204,13 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "qlora.pane.{}": ["merged", "on_nf4", "adapter_merged"],
     "race.{}": ["running", "answering", "finished", "stopped"],
     "race.column.{}": ["racer", "parameters", "loss", "score", "seconds", "adapter"],
-    "race.rule.{}": tasks.TASK_IDS,
+    "race.rule.{}": list(tasks.RULES),
+    "own.use.{}": own.COLUMNS,
+    "own.cut.{}": list(CUTS.values()),
+    "own.first.{}": ["yes", "no"],
+    "own.scorer.{}": ["none", *scorers.OWN],
+    "own.scored.{}": ["none", *scorers.OWN],
+    "own.out.{}": REASONS,
     "tasks.{}.about": ["facts"],
     "tasks.{}.recipe": list(tasks.RECOMMENDED),
     "score.{}": ["running", "stopped", "failed"],

@@ -15,10 +15,15 @@ from playground.errors import PlaygroundError
 
 Row = tuple[int, Any]  # the line that it begins in, from 1, and its cells or its fields
 
+# Why a line becomes no pair
+REASONS = (
+    "columns", "json", "no_row", "formula", "no_text", "empty", "control", "long", "header", "repeated", "many", "tokens",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A line that became no pair, and why: the sentence `own.out.<reason>`."""
+    """A line that became no pair, and why, by one of REASONS."""
 
     line: int
     reason: str

@@ -172,7 +172,7 @@ def scored(
     """
     Greedy answers to the first QUESTIONS held-out questions as they grow, then their score (`tasks.RULES`). A task
     without a rule, which a visitor's own may be, has only its first SAMPLES answered, and no score follows; nor does one
-    after a stop. In a `pool` that somebody else steps they are written with the rows of others. `base` is that of the variant.
+    after a stop. In a `pool` that somebody else steps they are written with the rows of others. `base` is the variant's.
     """
     step, rule, shots = _step(variant), task.rule, _shots(variant)
     examples = task.held_out[: QUESTIONS if rule else SAMPLES]

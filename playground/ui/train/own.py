@@ -166,19 +166,17 @@ def _asked(wording: Wording) -> dict[str, Any]:
     """What can be chosen: the columns, what is held out, the score, and how a text is cut."""
     make = wording.make
 
-    def choice(name: str, label: str, choices: Any, *, info: str = "", width: int = 120, value: Any = "") -> Any:
+    def choice(name: str, label: str, choices: Any, *, info: str = "", value: Any = "") -> Any:
         told = {"label": label, "choices": choices, **({"info": info} if info else {})}
-        return make(gr.Dropdown, told, value=value, filterable=False, min_width=width, elem_id=f"own-{name}")
+        return make(gr.Dropdown, told, value=value, filterable=False, min_width=120, elem_id=f"own-{name}")
 
     def nothing(language: str) -> list[tuple[str, str]]:
         return [("", "")]
 
     with gr.Row():
         columns = {name: choice(name, f"own.use.{name}", nothing) for name in COLUMNS}
-    with gr.Row():
-        split = choice("split", "own.split", partial(splits, Table(())), info="own.split.help", width=160)
-        usual = partial(counts, Table(()))
-        held_out = choice("held-out", "own.held_out", usual, info="own.held_out.help", width=160, value=0)
+    split = choice("split", "own.split", partial(splits, Table(())), info="own.split.help")
+    held_out = choice("held-out", "own.held_out", partial(counts, Table(())), info="own.held_out.help", value=0)
     scorer = choice("scorer", "own.scorer", scorers, info="own.scorer.help")
     with gr.Row():
         encoding = choice("encoding", "own.encoding.choice", encodings)

@@ -45,7 +45,7 @@ def view(*rows: dict[str, Any], **changed: Any) -> dict[str, Any]:
     plain = {
         "base": DEFAULT_BASE,
         "task": "pirate",
-        "rule": "pirate",
+        "rule": changed.get("task", "pirate"),  # a ready-made task's own
         "state": "finished",
         "position": 0,
         "wait": None,

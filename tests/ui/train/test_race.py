@@ -51,7 +51,8 @@ def view(*racers: dict[str, Any], **changed: Any) -> dict[str, Any]:
     shown = list(racers) or [racer(1, "ia3", 3.0, 57_600), racer(2, "lora", 2.0, 460_800)]
     ended = all(one["state"] in ("finished", "stopped", "diverged", "failed") for one in shown)
     plain = {
-        "racers": shown, "steps": 9, "base": DEFAULT_BASE, "task": "pirate", "rule": "pirate", "seed": 0, "questions": ["Why?", "Where?"],
+        "racers": shown, "steps": 9, "base": DEFAULT_BASE, "task": "pirate", "rule": "pirate", "seed": 0,
+        "questions": ["Why?", "Where?"],
         "ended": ended, "outcome": outcome(shown),
     }  # fmt: skip
     return {**plain, **changed}
