@@ -4,6 +4,8 @@ Parquet, by pyarrow: the columns that hold text, numbers or lists, from the firs
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, BinaryIO
 
 from playground import settings
@@ -25,17 +27,19 @@ def read(file: BinaryIO, given: Given) -> Sheet:
         names = [field.name for field in table.schema_arrow if _text_is_in(field.type)]
         if _unpacked(table) > settings.MAX_OWN_UNPACKED_BYTES:
             raise PlaygroundError("data_unpacked", maximum=settings.MAX_OWN_UNPACKED_BYTES // 1_000_000)
-        rows = list[dict[str, Any]]()
-        for batch in table.iter_batches(BATCH, columns=names, use_threads=False):
-            rows += batch.to_pylist()
-            if len(rows) >= settings.MAX_OWN_ROWS:
-                break
+        rows = list(islice(_rows(table, names), settings.MAX_OWN_ROWS))
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         if isinstance(error, PlaygroundError):
             raise
         raise PlaygroundError("data_parquet") from error
-    more = table.metadata.num_rows > len(rows[: settings.MAX_OWN_ROWS])
-    return of_fields(list(enumerate(rows[: settings.MAX_OWN_ROWS], 1)), more=more)
+    return of_fields(list(enumerate(rows, 1)), more=table.metadata.num_rows > len(rows))
+
+
+def _rows(table: Any, columns: list[str]) -> Iterator[dict[str, Any]]:
+    """Group by group: asked for all of them, pyarrow would read the beginning of each."""
+    for group in range(table.metadata.num_row_groups):
+        for batch in table.iter_batches(BATCH, row_groups=[group], columns=columns, use_threads=False):
+            yield from batch.to_pylist()
 
 
 def _text_is_in(kind: Any) -> bool:
