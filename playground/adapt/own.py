@@ -72,18 +72,18 @@ def most_held_out(table: Table) -> int:
 def within(table: Table, tokenizer: PreTrainedTokenizerBase) -> Table:
     """The table without the pairs that are longer than `settings.MAX_SEQUENCE_TOKENS`, which are left out by their lines."""
     around = len(encode(tokenizer, Example("A", "A"))[0])  # of the template; a token has at least one byte
-    long = set[int]()
+    long = list[Pair]()
     for pair in table.pairs:
         if around + len((pair.prompt + pair.response).encode()) <= settings.MAX_SEQUENCE_TOKENS:
             continue
         try:
             encode(tokenizer, _example(pair))
         except PlaygroundError:
-            long.add(pair.line)
+            long.append(pair)
     if not long:
         return table
-    pairs = tuple(pair for pair in table.pairs if pair.line not in long)
-    left_out = [*table.left_out, *(LeftOut(line, "tokens") for line in long)]
+    pairs = tuple(pair for pair in table.pairs if pair not in long)
+    left_out = [*table.left_out, *(LeftOut(pair.line, "tokens") for pair in long)]
     return replace(table, pairs=pairs, left_out=tuple(sorted(left_out, key=lambda one: one.line)))
 
 

@@ -92,11 +92,11 @@ def task(task_id: str) -> Task:
         raise PlaygroundError("unknown_task", task=shown(task_id), known=", ".join(TASK_IDS))
     lines = (settings.EXAMPLES / "tasks" / f"{task_id}.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    splits = {
-        split: tuple(Example(row["prompt"], row["response"]) for row in rows if row["split"] == split)
+    train, held_out = (
+        tuple(Example(row["prompt"], row["response"]) for row in rows if row["split"] == split)
         for split in ("train", "held_out")
-    }
-    return Task(task_id, **splits)
+    )
+    return Task(task_id, train, held_out)
 
 
 # Text to token ids

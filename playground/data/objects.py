@@ -17,7 +17,10 @@ GAP = re.compile(r"[\s,]*")
 
 
 def listed(text: str, given: Given, encoding: str = "") -> Sheet:
-    """The sheet of a JSON list. Raises PlaygroundError if it is none, or as `of_rows`."""
+    """
+    The sheet of a JSON list, its entries by their lines or, where some are the same, by number. Raises PlaygroundError if it
+    is none, or as `of_rows`.
+    """
     found = _json(text)
     if not isinstance(found, list):
         raise PlaygroundError("data_no_list")
@@ -28,6 +31,8 @@ def listed(text: str, given: Given, encoding: str = "") -> Sheet:
         rows.append((line, entry))
         before, place = place, decoder.raw_decode(text, place)[1]
         line += text.count("\n", before, place)
+    if len({line for line, _ in rows}) < len(rows):  # several on a line: then their numbers say which is meant
+        rows = [(number, entry) for number, (_, entry) in enumerate(rows, 1)]
     return of_rows(rows, given, encoding=encoding)
 
 
@@ -60,14 +65,16 @@ def of_rows(
     PlaygroundError as `of_cells` and `of_fields`.
     """
     rows = [(line, row) for line, row in rows if not (isinstance(row, dict | list | tuple) and blank(row))]
-    kind = dict if rows and isinstance(rows[0][1], dict) else list | tuple
-    fit = [(line, row) for line, row in rows if isinstance(row, kind)]
-    if fit and kind is not dict:
-        columns = len(fit[0][1])
-        left_out = [*left_out, *(LeftOut(line, "columns") for line, row in fit if len(row) != columns)]
-        fit = [(line, row) for line, row in fit if len(row) == columns]
-    told = {"left_out": (*left_out, *(LeftOut(line, "no_row") for line, row in rows if not isinstance(row, kind))), **found}
-    return of_fields(fit, **told) if kind is dict else of_cells(fit, given, typed=typed, **told)
+    named = bool(rows) and isinstance(rows[0][1], dict)
+    objects = [(line, row) for line, row in rows if isinstance(row, dict)]
+    lists = [(line, row) for line, row in rows if isinstance(row, list | tuple)]
+    kinds = (dict,) if named else (list, tuple)
+    out = [*left_out, *(LeftOut(line, "no_row") for line, row in rows if not isinstance(row, kinds))]
+    if named:
+        return of_fields(objects, left_out=tuple(out), **found)
+    columns = len(lists[0][1]) if lists else 0
+    out += [LeftOut(line, "columns") for line, row in lists if len(row) != columns]
+    return of_cells([one for one in lists if len(one[1]) == columns], given, typed=typed, left_out=tuple(out), **found)
 
 
 def _json(text: str, line: int = 1) -> Any:

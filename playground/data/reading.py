@@ -42,8 +42,7 @@ def read(given: Given) -> Sheet:
         return _file(Path(given.file), given)
     if given.dataset.strip():
         name, path, state = hub.chosen(given.dataset)
-        reading = replace(given, **dict.fromkeys(("dataset", "prompt", "context", "response", "split", "scorer"), ""))
-        return _of_hub(name, path, state, replace(reading, held_out=0, rows=(), pasted=""))
+        return _of_hub(name, path, state, Given(encoding=given.encoding, separator=given.separator, header=given.header))
     if given.pasted.strip():
         return _pasted(given.pasted, given)
     typed = [row if isinstance(row, dict) else list(row) if isinstance(row, list | tuple) else row for row in given.rows]

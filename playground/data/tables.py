@@ -150,9 +150,10 @@ def _text(cell: Any, roles: Sequence[str]) -> str | None:
         return ""
     if _is_chat(cell):
         return next((said for role, said in _messages(cell) if role in roles), None)
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
     if isinstance(cell, bool | int | float | dict):
-        whole = isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15
-        return json.dumps(int(cell) if whole else cell, ensure_ascii=False, default=str)
+        return json.dumps(cell, ensure_ascii=False, default=str)
     return None
 
 

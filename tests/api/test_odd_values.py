@@ -16,6 +16,7 @@ from playground.model.bases import Base
 from playground.ui.api.endpoints import build_api
 from playground.ui.api.many import ENDPOINTS as MANY
 from playground.ui.api.mix import ENDPOINTS as MIX
+from playground.ui.api.own import ENDPOINTS as OWN
 from playground.ui.api.quantize import ENDPOINTS as MORE
 from playground.ui.api.served import ServedBlocks
 
@@ -34,6 +35,7 @@ SOUND: dict[str, dict[str, Any]] = {  # values of all endpoints that have no def
     "survey": {"base": BASE},
     "ladder": {"base": BASE},
     "download_adapter": {"adapter": "pirate-lora"},
+    "examples": {"base": BASE, "own": {"rows": [["a", "b"]]}},
     "upload_adapter": {"zip_file": None, "base": BASE},
 }
 
@@ -71,7 +73,7 @@ NOT_MEANT = {
 
 
 with ServedBlocks() as PAGE:  # the endpoints alone
-    build_api({**MANY, **MIX, **MORE})
+    build_api({**MANY, **MIX, **OWN, **MORE})
 ENDPOINTS = {str(one.api_name): one for one in PAGE.fns.values() if one.api_visibility == "public"}
 
 

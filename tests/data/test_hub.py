@@ -9,7 +9,7 @@ import httpx2
 import pyarrow as pa
 import pytest
 from huggingface_hub import constants
-from huggingface_hub.utils import close_session
+from huggingface_hub.utils._http import close_session
 from pyarrow import parquet
 
 from playground import settings
@@ -112,7 +112,12 @@ def test_nobody_s_token_is_sent(asked: list[str], monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     sent: list[Any] = []
     send = httpx2.Client.send
-    monkeypatch.setattr(httpx2.Client, "send", lambda self, one, **more: sent.append(one) or send(self, one, **more))
+
+    def noted(self: Any, one: Any, **more: Any) -> Any:
+        sent.append(one)
+        return send(self, one, **more)
+
+    monkeypatch.setattr(httpx2.Client, "send", noted)
     pairs_of("me/lines")
     assert sent
     assert not any("authorization" in one.headers for one in sent)

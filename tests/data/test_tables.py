@@ -370,7 +370,8 @@ def test_what_is_wrong_is_named_by_the_lines_of_the_file(
         ("a.csv", "prompt,response\n" + csv_of(PAIRS) + "\nalone\na,b,c\n", [(13, "columns"), (14, "columns")]),
         ("a.json", '[\n {"prompt": "a", "response": "b"},\n\n {"prompt": "x",\n "y": 2}, {"response": "a"}]',
          [(4, "empty"), (5, "empty")]),
-        ("a.json", '[["a 1", "b"],\n\n ["a", 1], ["a"\n],\n5]', [(3, "columns"), (5, "no_row")]),
+        ("a.json", '[["a 1", "b"],\n\n ["a", 1], ["a"\n],\n5]', [(3, "columns"), (4, "no_row")]),
+        ("a.json", '[["a 1", "b"], ["a", ""], 5, ["c 1", "d"]]', [(2, "empty"), (3, "no_row")]),
         ("a.jsonl", lines_of(OBJECTS) + '\n{"prompt"\n[1]\n', [(11, "json"), (12, "no_row")]),
     ],
 )  # fmt: skip

@@ -108,7 +108,7 @@ class Places:
         changes: Changes = {
             self.of_file: read if first else "",
             self.of_text: "" if first else read,
-            self.fold: gr.update(visible=not given.empty, **({"open": True} if wrong in OPENS else {})),
+            self.fold: gr.update(visible=True, open=True) if wrong in OPENS else gr.update(visible=not given.empty),
             self.controls["dataset"]: gr.update(visible=not given.file),
             self.controls["pasted"]: gr.update(visible=not first),
             self.controls["rows"]: gr.update(visible=not first),
@@ -275,4 +275,7 @@ def said(seen: Own) -> tuple[str, Sheet | None, Table | None, str]:
 
 def in_columns(given: Given, sheet: Sheet) -> Given:
     """Without chosen columns that another table had."""
-    return replace(given, **{name: "" for name in COLUMNS if getattr(given, name) not in sheet.columns})
+    prompt, context, response = (
+        one if one in sheet.columns else "" for one in (given.prompt, given.context, given.response)
+    )  # fmt: skip
+    return replace(given, prompt=prompt, context=context, response=response)
