@@ -19,12 +19,13 @@ import playground
 from playground import locales
 from playground.actions.compare import recorded
 from playground.actions.runs import REFERENCES
-from playground.adapt import tasks
+from playground.adapt import scorers, tasks
 from playground.adapt.methods import FRONT, LEFT_OUT, METHODS, MORE
-from playground.adapt.tables import CUTS
 from playground.bounds import RATES
 from playground.compare.job import DECODING
 from playground.compare.many import TIMES
+from playground.data.delimited import CUTS
+from playground.data.sheet import REASONS
 from playground.errors import PlaygroundError
 from playground.export.card import FIGURES
 from playground.formats.accumulators import OPERANDS, OVERFLOWS
@@ -59,7 +60,7 @@ from playground.ui.prune import healing_html, pruning_html
 from playground.ui.quantize.bits_html import RECORD
 from playground.ui.quantize.speed_html import NATIVE
 from playground.ui.quantize.tensor_controls import ELSEWHERE, SOURCES
-from playground.ui.train import leaderboard_html
+from playground.ui.train import leaderboard_html, own
 from playground.ui.train.home import OFFERED
 
 LAW = settings(deadline=None, derandomize=True, database=None)
@@ -133,7 +134,7 @@ SAME_IN_BOTH = {"home.kind.python", "home.kind.notebook", "home.kind.gguf", "hom
     "calibration.head.rmse", "calibration.head.sqnr",
     "learn.group.prompt_tuning", "learn.group.lora",  # terms of art
     "timing.kind.float32", "timing.kind.bfloat16", "timing.kind.float16", "timing.head.rate", "mixed.float32",  # names
-    "own.prompt",  # a field of every file, too
+    "own.prompt", "own.use.prompt",  # a field of every file, too
     "speed.written.rate", "speed.form.float32", "speed.form.bfloat16", "speed.form.int8_vectorwise",
     "speed.form.nf4", "speed.head.rate", "speed.kind.int8_read_back", "speed.kind.nf4",
     *(f"speed.kind.{name}" for name in ("float32", "bfloat16", "float16", "int8")),  # names
@@ -208,7 +209,13 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "qlora.pane.{}": ["merged", "on_nf4", "adapter_merged"],
     "race.{}": ["running", "answering", "finished", "stopped"],
     "race.column.{}": ["racer", "parameters", "loss", "score", "seconds", "adapter"],
-    "race.rule.{}": tasks.TASK_IDS,
+    "race.rule.{}": list(tasks.RULES),
+    "own.use.{}": own.COLUMNS,
+    "own.cut.{}": list(CUTS.values()),
+    "own.first.{}": ["yes", "no"],
+    "own.scorer.{}": ["none", *scorers.OWN],
+    "own.scored.{}": ["none", *scorers.OWN],
+    "own.out.{}": REASONS,
     "tasks.{}.about": ["facts"],
     "tasks.{}.recipe": list(tasks.RECOMMENDED),
     "score.{}": ["running", "stopped", "failed"],

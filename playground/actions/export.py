@@ -17,6 +17,7 @@ from playground import locales, settings
 from playground.actions.adapters import plain_name
 from playground.adapt import adapters, tasks
 from playground.adapt.adapters import STEP_MARK, Adapter, file_stem
+from playground.adapt.own import as_lines
 from playground.bounds import shown
 from playground.disk import explained, whole
 from playground.errors import PlaygroundError
@@ -49,7 +50,7 @@ def beside(key: str, adapter: Adapter, language: str) -> dict[str, str]:
     if card.reproducible(adapter):
         found |= {SCRIPT: recipe.python(adapter, language), NOTEBOOK: notebook(adapter, language)}
         if adapter.record.task in tasks.TASK_IDS:  # a visitor's own examples go nowhere unless they are asked for
-            found[f"{adapter.record.task}.jsonl"] = tasks.as_lines(tasks.task(adapter.record.task))
+            found[f"{adapter.record.task}.jsonl"] = as_lines(tasks.task(adapter.record.task))
     return found
 
 
@@ -65,7 +66,7 @@ def download_examples(key: str, adapter_id: str) -> str | None:
     made with others, or elsewhere. Raises PlaygroundError if the session has no such adapter.
     """
     found = SESSIONS.get(key).library.get(adapter_id).examples
-    return None if found is None else _text(tasks.OWN_FILE, tasks.as_lines(found))
+    return None if found is None else _text(tasks.OWN_FILE, as_lines(found))
 
 
 def python(key: str, adapter_id: str, name: str = "", language: str = locales.DEFAULT) -> str:

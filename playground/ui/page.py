@@ -27,6 +27,7 @@ from playground.ui.api.endpoints import build_api
 from playground.ui.api.leaderboard import ENDPOINTS as LEADERBOARD
 from playground.ui.api.many import ENDPOINTS as MANY
 from playground.ui.api.mix import ENDPOINTS as MIX
+from playground.ui.api.own import ENDPOINTS as OWN
 from playground.ui.api.prune import ENDPOINTS as PRUNE
 from playground.ui.api.quantize import ENDPOINTS
 from playground.ui.api.race import ENDPOINTS as RACE
@@ -185,7 +186,7 @@ def build_page() -> gr.Blocks:
         page.numbers = Numbers(wording.labels, kept["language"]._id, [one._id for one in said])
         _wire(shell)
         _wire_opening(page, shell)
-        build_api({**ANOTHER, **RACE, **MANY, **SCORE, **LEADERBOARD, **MIX, **ENDPOINTS, **PRUNE})
+        build_api({**ANOTHER, **RACE, **MANY, **SCORE, **OWN, **LEADERBOARD, **MIX, **ENDPOINTS, **PRUNE})
     return page
 
 

@@ -42,6 +42,7 @@ FIRST_CALLS: dict[str, tuple[Any, ...]] = {  # of every endpoint
     "answers": (TINY, "Hello?", ["base"], 2, 1, 0.7),
     "score": (TINY, "base", "sentiment"),
     "leaderboard": ("pirate",),
+    "examples": (TINY, {"rows": [["a", "b"]] * 9}),
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from playground.ui.api.another import ENDPOINTS as ANOTHER
 from playground.ui.api.endpoints import build_api
 from playground.ui.api.many import ENDPOINTS as MANY
 from playground.ui.api.mix import ENDPOINTS as MIX
+from playground.ui.api.own import ENDPOINTS as OWN
 from playground.ui.api.prune import ENDPOINTS as PRUNE
 from playground.ui.api.quantize import ENDPOINTS as MORE
 from playground.ui.api.served import ServedBlocks
@@ -40,6 +41,7 @@ SOUND: dict[str, dict[str, Any]] = {  # values of all endpoints that have no def
     "ladder": {"base": BASE},
     "prune": {"base": BASE},
     "download_adapter": {"adapter": "pirate-lora"},
+    "examples": {"base": BASE, "own": {"rows": [["a", "b"]]}},
     "upload_adapter": {"zip_file": None, "base": BASE},
 }
 
@@ -78,7 +80,7 @@ NOT_MEANT = {
 
 
 with ServedBlocks() as PAGE:  # the endpoints alone
-    build_api({**MANY, **MIX, **ANOTHER, **PRUNE, **MORE})
+    build_api({**MANY, **MIX, **OWN, **ANOTHER, **PRUNE, **MORE})
 ENDPOINTS = {str(one.api_name): one for one in PAGE.fns.values() if one.api_visibility == "public"}
 
 

@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 from peft import get_peft_model_state_dict
 from safetensors.torch import load_file
 
-from playground.adapt import tables
 from playground.adapt.adapters import WEIGHTS, Adapter, Record, config_json
 from playground.adapt.methods import DOWNLOADABLE, FRONT, METHODS
-from playground.adapt.tasks import OWN, OWN_FILE, TASK_IDS, Example, Task, as_lines, task_of
+from playground.adapt.own import as_lines, task_of
+from playground.adapt.tasks import OWN, OWN_FILE, TASK_IDS, Example, Task
+from playground.data import tables
+from playground.data.given import Given
 from playground.locales import LANGUAGES
 from playground.model import bases
 from playground.model.catalogue import CATALOGUE
@@ -307,7 +309,7 @@ def test_running_the_recipe_of_own_examples_reads_exactly_the_pairs_that_were_re
     base: bases.Base, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / name).write_text(FILES[name], encoding="utf-8")
-    made = trained(base, task_of(tables.read(tmp_path / name)), "ia3", {}, steps=2)
+    made = trained(base, task_of(tables.read(Given(file=str(tmp_path / name)))), "ia3", {}, steps=2)
     assert made.examples is not None
     (tmp_path / OWN_FILE).write_text(as_lines(made.examples), encoding="utf-8")
     found = run(made)
@@ -316,7 +318,7 @@ def test_running_the_recipe_of_own_examples_reads_exactly_the_pairs_that_were_re
 
 
 def test_running_the_recipe_of_own_shots_asks_with_them(base: bases.Base, tmp_path: Path) -> None:
-    made = trained(base, task_of(tables.parse(FILES["tabs.tsv"])), "few_shot", {"examples": 3}, steps=None)
+    made = trained(base, task_of(tables.read(Given(pasted=FILES["tabs.tsv"]))), "few_shot", {"examples": 3}, steps=None)
     assert made.examples is not None
     (tmp_path / OWN_FILE).write_text(as_lines(made.examples), encoding="utf-8")
     assert [tuple(shot) for shot in run(made)["shots"]] == made.record.shots

@@ -17,6 +17,7 @@ from playground.actions import adapters as library
 from playground.actions import catalogue, export, lowrank, runs
 from playground.actions.compare import start_comparison
 from playground.actions.lowrank import effects, start_edited
+from playground.actions.own import asked
 from playground.actions.scores import AFTER, scoring_of
 from playground.actions.train import event_json, start_training
 from playground.actions.work import check_ended, own_place, stop, stop_all
@@ -148,19 +149,21 @@ def train(  # type: ignore[misc]
     steps: int = 0,
     seed: int = 0,
     score: bool = False,
+    own: dict[str, Any] = {},  # noqa: B006
 ) -> dict[str, Any]:
     """
     Train an adapter and watch: a stream of events, the last one with the adapter's summary; with `score`, the scores of the
-    base, of few-shot and of the adapter follow it.
+    base, of few-shot and of the adapter follow it. What was read of own examples comes first, as `examples` gives it.
 
     Args:
         base: a base id
         method: a method id
-        task: a task id
+        task: a task id, or "own"
         hyperparameters: what differs from the method's defaults
         steps: optimizer steps; 0 takes the method's default
         seed: decides initialization and order; the same seed gives the same adapter
         score: whether the adapter is scored on the task's held-out examples, once it has made all its steps
+        own: your own examples and how to read, split and score them, as /examples takes them; with the task "own" only
 
     Returns:
         a stream of {event, step, …}: started (with the precision of its products), step (loss in nats a token,
@@ -173,7 +176,10 @@ def train(  # type: ignore[misc]
             session runs
     """
     key = key_of(request)
-    run = start_training(key, base, method, task, hyperparameters, steps=steps or None, seed=seed, scored=score)
+    learned, told = asked(task, own, base)
+    run = start_training(key, base, method, learned, hyperparameters, steps=steps or None, seed=seed, scored=score)
+    if told:
+        yield told
     yield from events(run)
     scoring = scoring_of(key, AFTER) if score and run.state == "finished" and not gone() else None
     if scoring:

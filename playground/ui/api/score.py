@@ -17,8 +17,9 @@ from playground.ui.api.served import changes, gone
 def score(base: str, pane: str, task: str, request: gr.Request) -> dict[str, Any]:
     """
     What a pane is worth on the held-out examples of a task: mean loss on the responses in nats, and the mean score of its
-    greedy answers by the task's own rule (null for your own examples, which have none), with the answers behind it; of an
-    adapter also the loss on a neutral text before and after, and whether the difference is more than noise (`forgetting`).
+    greedy answers by the task's own rule (of your own examples by the scorer that they were trained on with; null without
+    one), with the answers behind it; of an adapter also the loss on a neutral text before and after, and whether the
+    difference is more than noise (`forgetting`).
 
     Args:
         base: a base id

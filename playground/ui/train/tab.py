@@ -16,9 +16,9 @@ from playground import locales, settings
 from playground.actions.adapters import described
 from playground.actions.export import download, download_examples
 from playground.actions.lanes import TRAIN
+from playground.actions.own import task_of
 from playground.actions.train import (
     ENDED,
-    own_task,
     session_view,
     start_training,
     stop_training,
@@ -126,7 +126,7 @@ class TrainTab:
     def start(self, order: Order) -> Iterator[Changes]:
         """Queue a training and show it; a wrong input becomes a sentence beside the button, which was pressed there."""
         try:
-            task = own_task(order.rows, order.file, order.pasted) if order.task == OWN else order.task
+            task = task_of(order.own, order.base) if order.task == OWN else order.task
             run = start_training(
                 order.key, order.base, order.method, task, order.settings, steps=order.steps, seed=order.seed, scored=True
             )

@@ -14,6 +14,7 @@ from playground.actions.lanes import TRAIN
 from playground.actions.train import keep, session_view, training_view
 from playground.adapt.methods import FRONT
 from playground.adapt.tasks import OWN, OWN_FILE, Example, Task
+from playground.data.given import Given
 from playground.model.bases import Base
 from playground.model.catalogue import CATALOGUE
 from playground.settings import DEFAULT_BASE
@@ -29,7 +30,7 @@ from playground.work.sessions import SESSIONS
 from tests.faults import in_child, limited
 
 VISIT = Visit("a-visitor-of-the-train-tab", "en", DEFAULT_BASE)
-ORDER = Order(**vars(VISIT), method="lora", settings={}, task="pirate", rows=[], file=None, steps=2, seed=0)
+ORDER = Order(**vars(VISIT), method="lora", settings={}, task="pirate", own=Given(), steps=2, seed=0)
 ADAPTER = {"id": "mine", "method": "lora", "task": "pirate", "steps": 24}
 
 
@@ -51,7 +52,7 @@ def view(**changed: Any) -> Any:
         ({"settings": {"rank": None}}, "Rank must be of type int"),
         ({"steps": 10_000}, "Steps must be between 1 and 300"),
         ({"seed": None}, "Seed must be of type int"),
-        ({"task": OWN, "rows": [["Who?", "Me."], ["", None]]}, "between 8 and 512"),
+        ({"task": OWN, "own": Given(rows=[["Who?", "Me."], ["", None]])}, "between 8 and 512"),
     ],
     ids=str,
 )
