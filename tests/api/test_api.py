@@ -29,8 +29,8 @@ def test_the_design_s_endpoints_and_no_others_are_public(anybody: Client) -> Non
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
         "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
-        "/survey", "/ladder", "/prune", "/stop", "/race", "/answers", "/score", "/leaderboard", "/mix", "/session", "/examples",
-        "/examine_base", "/load_base", "/fetch_adapter",
+        "/survey", "/ladder", "/prune", "/stop", "/race", "/answers", "/score", "/leaderboard", "/mix", "/session",
+        "/examples", "/examine_base", "/load_base", "/fetch_adapter",
     }  # fmt: skip
 
 
