@@ -28,6 +28,7 @@ from playground.adapt import tasks
 from playground.adapt.adapters import CONFIG, RECORD, WEIGHTS, Adapter, Record, save
 from playground.adapt.library import examples
 from playground.errors import PlaygroundError
+from playground.export.card import README
 from playground.locales import LANGUAGES
 from playground.model import embedded, kernels
 from playground.model.bases import Base
@@ -87,7 +88,7 @@ def zips(folder: Path) -> set[str]:
     for path in folder.glob("*/*.zip"):
         with zipfile.ZipFile(path) as archive:
             assert archive.testzip() is None
-            assert set(archive.namelist()) == {CONFIG, WEIGHTS, RECORD}
+            assert set(archive.namelist()) == {CONFIG, WEIGHTS, RECORD, README}
         found.add(path.name)
     return found
 
