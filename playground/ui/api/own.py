@@ -6,11 +6,13 @@ The named endpoint for a visitor's own examples.
 from collections.abc import Callable
 from typing import Any
 
+import gradio as gr
+
 from playground.actions.own import as_json, read, sheet_of
 from playground.data.given import Given
 
 
-def examples(base: str, own: dict[str, Any]) -> dict[str, Any]:
+def examples(base: str, own: dict[str, Any], request: gr.Request) -> dict[str, Any]:
     """
     What is read of your own examples before anything is trained.
 
