@@ -23,8 +23,10 @@ from playground.compare.many import TIMES
 from playground.errors import PlaygroundError
 from playground.learn.progress import kept_of
 from playground.ui.api.another import ENDPOINTS as ANOTHER
+from playground.ui.api.catalogue import ENDPOINTS as CATALOGUE
 from playground.ui.api.endpoints import build_api
 from playground.ui.api.leaderboard import ENDPOINTS as LEADERBOARD
+from playground.ui.api.lowrank import ENDPOINTS as LOW_RANK
 from playground.ui.api.many import ENDPOINTS as MANY
 from playground.ui.api.mix import ENDPOINTS as MIX
 from playground.ui.api.own import ENDPOINTS as OWN
@@ -186,7 +188,9 @@ def build_page() -> gr.Blocks:
         page.numbers = Numbers(wording.labels, kept["language"]._id, [one._id for one in said])
         _wire(shell)
         _wire_opening(page, shell)
-        build_api({**ANOTHER, **RACE, **MANY, **SCORE, **OWN, **LEADERBOARD, **MIX, **ENDPOINTS, **PRUNE})
+        build_api(
+            {**CATALOGUE, **LOW_RANK, **ANOTHER, **RACE, **MANY, **SCORE, **OWN, **LEADERBOARD, **MIX, **ENDPOINTS, **PRUNE}
+        )
     return page
 
 

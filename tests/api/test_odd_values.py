@@ -14,7 +14,9 @@ import pytest
 from playground import locales
 from playground.model.bases import Base
 from playground.ui.api.another import ENDPOINTS as ANOTHER
+from playground.ui.api.catalogue import ENDPOINTS as CATALOGUE
 from playground.ui.api.endpoints import build_api
+from playground.ui.api.lowrank import ENDPOINTS as LOW_RANK
 from playground.ui.api.many import ENDPOINTS as MANY
 from playground.ui.api.mix import ENDPOINTS as MIX
 from playground.ui.api.own import ENDPOINTS as OWN
@@ -80,7 +82,7 @@ NOT_MEANT = {
 
 
 with ServedBlocks() as PAGE:  # the endpoints alone
-    build_api({**MANY, **MIX, **OWN, **ANOTHER, **PRUNE, **MORE})
+    build_api({**CATALOGUE, **LOW_RANK, **MANY, **MIX, **OWN, **ANOTHER, **PRUNE, **MORE})
 ENDPOINTS = {str(one.api_name): one for one in PAGE.fns.values() if one.api_visibility == "public"}
 
 

@@ -14,9 +14,8 @@ from gradio.events import api
 
 from playground import settings
 from playground.actions import adapters as library
-from playground.actions import catalogue, export, lowrank, runs
+from playground.actions import export, runs
 from playground.actions.compare import start_comparison
-from playground.actions.lowrank import effects, start_edited
 from playground.actions.own import asked
 from playground.actions.scores import AFTER, scoring_of
 from playground.actions.train import event_json, start_training
@@ -30,16 +29,8 @@ from playground.work.jobs import Run
 def build_api(more: Mapping[str, Callable[..., Any]]) -> None:
     """Declare the endpoints, these and `more`, inside the current gr.Blocks."""
     endpoints: dict[str, Callable[..., Any]] = {
-        "bases": bases,
-        "methods": methods,
-        "tasks": task_list,
-        "adapters": adapters,
-        "count_parameters": count_parameters,
         "train": train,
         "compare": compare,
-        "low_rank": low_rank,
-        "truncate": truncate,
-        "soft_prompt": soft_prompt,
         "stop": stop_everything,
         "session": session,
         **more,
@@ -60,84 +51,6 @@ def build_api(more: Mapping[str, Callable[..., Any]]) -> None:
 
 def key_of(request: gr.Request) -> str:
     return session_of(request)
-
-
-def bases(request: gr.Request) -> list[Any]:
-    """
-    The base models, those that this session has loaded last: id, name, parameters, source, and whether it is loaded.
-
-    Returns:
-        a list of {id, name, parameters, source, loaded}; parameters is null where it is not known before loading
-
-    Raises:
-        nothing
-    """
-    return catalogue.list_bases(key_of(request))
-
-
-def methods() -> list[Any]:
-    """
-    The methods: id, name, family, paper, default steps, and the range of every hyperparameter.
-
-    Returns:
-        a list of {id, name, family, sentence, formula, paper, peft_type, front, merges, mixes, quantized, steps,
-            hyperparameters: {name: {default, minimum, maximum, choices}}}
-
-    Raises:
-        nothing
-    """
-    return catalogue.describe_methods()
-
-
-def task_list() -> list[Any]:
-    """
-    The tasks: id, name, and how many training and held-out examples each has.
-
-    Returns:
-        a list of {id, name, train, held_out}, the last two in examples
-
-    Raises:
-        nothing
-    """
-    return catalogue.describe_tasks()
-
-
-def adapters(request: gr.Request) -> list[Any]:
-    """
-    This session's own adapters, newest first, and the ready-made ones.
-
-    Returns:
-        a list of {id, name, base, method, task, hyperparameters, steps, trainable_parameters, total_parameters,
-            percent, bytes, own, made_for, undone, mixed, converted}
-
-    Raises:
-        nothing
-    """
-    return library.list_adapters(key_of(request))
-
-
-def count_parameters(
-    base: str,
-    method: str,
-    request: gr.Request,
-    hyperparameters: dict[str, Any] = {},  # noqa: B006
-) -> dict[str, Any]:
-    """
-    Trainable parameters before training, as PEFT counts them after wrapping.
-
-    Args:
-        base: a base id, with :nf4, :int8 … for its form in fewer bits
-        method: a method id
-        hyperparameters: what differs from the method's defaults
-
-    Returns:
-        {trainable, total, percent, bytes, memory}: numbers of the model, a percentage, bytes of the adapter, and
-            bytes that training takes
-
-    Raises:
-        an unknown base or method, a hyperparameter that there is not, or one outside its range
-    """
-    return catalogue.count_parameters(base, method, hyperparameters)
 
 
 def train(  # type: ignore[misc]
@@ -253,86 +166,6 @@ def frames(run: Run) -> Iterator[dict[str, Any]]:
             yield sent.as_json()
     if not gone():
         check_ended(run)
-
-
-def low_rank(adapter: str, request: gr.Request, module: str = "") -> dict[str, Any]:
-    """
-    The update that a LoRA made to one module: its singular values, energy, effective rank, norms, amplification.
-
-    Args:
-        adapter: an adapter id, or "id@step" for a checkpoint
-        module: the module's path in the base; empty: the most changed one
-
-    Returns:
-        {module, shape: [out, in], rank, scaling, singular_values, energy (shares, growing to 1), effective_rank,
-            frobenius_weight, frobenius_update, relative, within, amplification, …}
-
-    Raises:
-        an unknown adapter or module, and an adapter that has no low-rank update
-    """
-    return lowrank.low_rank(key_of(request), adapter, module)
-
-
-def truncate(  # type: ignore[misc]
-    adapter: str,
-    prompt: str,
-    request: gr.Request,
-    rank: int = -1,
-    strength: float = 1.0,
-    layers: list[Any] = [],  # noqa: B006
-    kinds: list[Any] = [],  # noqa: B006
-    max_new_tokens: int = 40,
-) -> dict[str, Any]:
-    """
-    Answer a prompt with the base, an adapter, and what is left of it: a stream of frames as in `compare`. The last one
-    has `effects`: held-out loss and mean KL from the base, in nats, of the whole adapter and of what is left; null if
-    the adapter's held-out examples are not here.
-
-    Args:
-        adapter: an adapter id, or "id@step" for a checkpoint
-        prompt: the question
-        rank: how many directions of every update stay (SVD); -1: all
-        strength: what the update is scaled with, from -1 to 2
-        layers: [first, last] layer that stays on; empty: all
-        kinds: kinds of modules that stay on, such as "q_proj"; empty: all
-        max_new_tokens: the longest answer
-
-    Returns:
-        a stream like that of /compare with the panes base, adapter, and what is left of it. The last one has
-            effects: {base, whole, left: {held_out_loss, kl_from_base}}, null where numbers overflow
-
-    Raises:
-        an unknown adapter, an edit that this method cannot have, a value outside its range
-    """
-    edit = {
-        "rank": None if rank == -1 else rank,
-        "strength": strength,
-        "layers": layers or None,
-        "kinds": kinds or None,
-    }
-    key = key_of(request)
-    with own_place(key) as place:
-        last: dict[str, Any] = {}
-        for last in frames(start_edited(key, place, adapter, edit, prompt, {"max_new_tokens": max_new_tokens})):
-            yield last
-        yield {**last, "effects": effects(key, adapter, edit, place, gone)}
-
-
-def soft_prompt(adapter: str, request: gr.Request, nearest: int = 3) -> dict[str, Any]:
-    """
-    The virtual tokens of a prompt-tuning adapter: norms, nearest vocabulary tokens before and after training.
-
-    Args:
-        adapter: an adapter id, or "id@step" for a checkpoint
-        nearest: how many vocabulary tokens for each
-
-    Returns:
-        {tokens: [{position, norm, nearest: [{token, cosine}], start_nearest, cosine_to_start, …}], …}
-
-    Raises:
-        an unknown adapter, one without virtual tokens, more than 10 nearest
-    """
-    return lowrank.soft_prompt(key_of(request), adapter, nearest)
 
 
 def stop_everything(request: gr.Request) -> dict[str, Any]:
