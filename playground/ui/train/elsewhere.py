@@ -25,10 +25,16 @@ from playground.work.jobs import Run
 
 
 @dataclass(frozen=True)
-class Asked(Visit):
-    """The adapter that is looked at, and a task; "" and None before there is one."""
+class Looked(Visit):
+    """The adapter that is looked at; "" before there is one."""
 
     adapter: str
+
+
+@dataclass(frozen=True)
+class Asked(Looked):
+    """And a task; None before there is one."""
+
     task: str | None
 
 
@@ -48,7 +54,7 @@ class Elsewhere:
         named = [(locales.text(asked.language, f"tasks.{one}.title"), one) for one in offered]
         return {self.task: gr.update(choices=named, value=asked.task if asked.task in offered else offered[0])}
 
-    def show(self, asked: Asked) -> Iterator[Changes]:
+    def show(self, asked: Looked) -> Iterator[Changes]:
         """What was asked of this adapter."""
         run, adapter = scoring_of(asked.key, ELSEWHERE), asked.adapter.partition(STEP_MARK)[0]
         if run and adapter in run.job.ids:
@@ -65,7 +71,7 @@ class Elsewhere:
             return
         yield from self.follow(run, asked)
 
-    def follow(self, run: Run, asked: Asked) -> Iterator[Changes]:
+    def follow(self, run: Run, asked: Looked) -> Iterator[Changes]:
         for _ in run.changes():
             if scoring_of(asked.key, ELSEWHERE) is not run:
                 return
@@ -86,7 +92,8 @@ def build(wording: Wording, visit: Controls[Visit], adapter: gr.State) -> Elsewh
     elsewhere = Elsewhere(task, result)
     asked = Controls(Asked, {**visit.components, "adapter": adapter, "task": task})
     adapter.change(asked.handler(elsewhere.offer), asked.inputs, task, **HIDDEN)
-    adapter.change(asked.handler(elsewhere.show), asked.inputs, result, trigger_mode="multiple", **STREAM)
+    looked = Controls(Looked, {**visit.components, "adapter": adapter})  # the tasks are just being replaced
+    adapter.change(looked.handler(elsewhere.show), looked.inputs, result, trigger_mode="multiple", **STREAM)
     go.click(asked.handler(elsewhere.start), asked.inputs, result, **STREAM)
     return elsewhere
 
