@@ -5,7 +5,7 @@ UNITS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadf
 LINT := lint-format lint-rules lint-types lint-imports
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-unit test-page coverage lint $(LINT) bench examples leaderboard lock clean
+.PHONY: help run test test-unit test-page coverage lint $(LINT) bench examples leaderboard api lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s%s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ examples: .venv/run.done  ## train the ready-made adapters and record the compar
 leaderboard: .venv/run.done  ## measure what examples/leaderboard.json lacks, and print README's table: hours
 	$(BIN)/python -m playground.train.leaderboard
 
+api: .venv/run.done  ## write API.md from the endpoints' docstrings
+	$(BIN)/python -c "$$REFERENCE" > API.md
+
 lock: $(BIN)/python  ## after a change of requirements: pin all that they bring along, in constraints.txt
 	$(PIP) --dry-run --ignore-installed --report .venv/report.json --requirement tests/requirements.txt
 	$(BIN)/python -c "$$CONSTRAINTS" < .venv/report.json > constraints.txt
@@ -66,6 +69,13 @@ $(BIN)/python:
 .venv/test.done: .venv/run.done tests/requirements.txt
 	$(PIP) --requirement tests/requirements.txt --constraint constraints.txt
 	touch $@
+
+define REFERENCE
+from playground.ui.api.reference import public, reference
+from playground.ui.page import build_page
+print(reference(public(build_page())), end="")
+endef
+export REFERENCE
 
 # What pip would install, as constraints that hold on every machine: torch is torch==2.13.0, whatever local version (+cpu)
 # was found here, and what only its CUDA builds bring along stays theirs to choose.

@@ -16,7 +16,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GRADIO_TEMP_DIR", (FILES := tempfile.TemporaryDirectory(prefix="peft-playground-")).name)
 
 from playground import settings
-from playground.actions.adapters import DOWNLOADS
+from playground.actions.export import BIG, DOWNLOADS
 from playground.errors import PlaygroundError
 from playground.model import libraries
 from playground.model.bases import BASES
@@ -47,7 +47,7 @@ def main() -> None:
     try:
         serve()
     finally:  # now: at the interpreter's end, a base that is being loaded would be waited for first
-        for folder in (FILES, DOWNLOADS):
+        for folder in (FILES, DOWNLOADS, BIG):
             folder.cleanup()
 
 
@@ -65,6 +65,7 @@ def serve() -> None:
         max_file_size=settings.MAX_UPLOAD_BYTES,
         state_session_capacity=settings.MAX_PAGES,
         ssr_mode=False,
+        mcp_server=True,
     )
 
 

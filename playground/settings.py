@@ -17,6 +17,7 @@ CACHE = Path(os.environ.get("PLAYGROUND_CACHE") or Path.home() / ".cache" / "pef
 DEFAULT_BASE = os.environ.get("PLAYGROUND_BASE") or "smollm2-135m"
 SPACE = os.environ.get("SPACE_ID") or ""  # owner/name; Spaces set it
 LOCAL_BASE = os.environ.get("PLAYGROUND_LOCAL_BASE") or ""  # a folder with a transformers model
+ANY_BASE = (os.environ.get("PLAYGROUND_ANY_BASE") or ("off" if SPACE else "on")).lower() in ("on", "1", "yes", "true")
 DEVICE = os.environ.get("PLAYGROUND_DEVICE") or ""  # "cpu", "cuda"; empty: the GPU if there is one
 TOGETHER = max(
     1, int(os.environ.get("PLAYGROUND_TOGETHER") or 32)
@@ -29,6 +30,11 @@ KEPT_BYTES = round(1e9 * float(os.environ.get("PLAYGROUND_MEMORY") or 0))  # of 
 KEPT_SHARE = 1 / 20  # of the memory of the machine, or of its cgroup
 USUALLY_KEPT_BYTES = 1_500_000_000  # the embedded base in float32, two simulated forms of it, and small things
 LEAST_KEPT_BYTES = 1_000_000_000  # the embedded base and one simulated form
+
+# Bases that are typed
+MAX_TYPED_CHARACTERS = 300  # of a hub id or a folder
+MAX_TYPED_BASES = 12  # of one session
+MAX_BASE_CONFIG_BYTES = 1_000_000  # config.json
 
 # Comparing
 MAX_PROMPT_CHARACTERS = 2000
@@ -45,7 +51,9 @@ MAX_CHECKPOINT_BYTES = 64_000_000  # of one run, all checkpoints together
 MAX_FULL_FINE_TUNING_PARAMETERS = 700_000_000
 MIN_OWN_EXAMPLES, MAX_OWN_EXAMPLES = 8, 512
 MAX_EXAMPLE_CHARACTERS = 1000
-MAX_OWN_BYTES = 4_000_000  # of a file or a pasted table
+MAX_OWN_BYTES = 4_000_000  # of a file or a pasted table, or of what is read of a data set's file
+MAX_OWN_UNPACKED_BYTES = 16_000_000  # of what is packed in a file: workbooks, Parquet
+MAX_OWN_ROWS, MAX_OWN_COLUMNS = 5000, 100  # of a workbook, Parquet or typed rows, that are looked at
 MAX_SEQUENCE_TOKENS = 384  # of one example, prompt and response
 MAX_BATCH_TOKENS = 1024  # read at once, padding included: each has a logit for every word of the vocabulary
 MAX_TOKENS_TOGETHER = 4096  # of the runs that step together, padding included: what the backward pass needs is kept of each
@@ -53,7 +61,7 @@ MAX_TOKENS_TOGETHER = 4096  # of the runs that step together, padding included: 
 # Adapters
 MAX_UPLOAD_BYTES = 32_000_000
 MAX_UNPACKED_BYTES = 64_000_000
-MAX_PRUNED_BYTES = 1_000_000_000  # of a pruned base that is downloaded
+MAX_MODEL_BYTES = 1_000_000_000  # of a pruned base or a merged model that is downloaded
 MAX_ZIP_DIRECTORY_BYTES = 1_000_000  # its list of files
 MAX_CONFIG_BYTES = 100_000  # adapter_config.json
 MAX_RECORD_BYTES = 2_000_000  # record.json, with the losses and samples of a whole run

@@ -23,11 +23,12 @@ import torch
 from torch import nn
 
 from playground import disk, settings
-from playground.actions import adapters as actions
+from playground.actions import export as actions
 from playground.adapt import tasks
 from playground.adapt.adapters import CONFIG, RECORD, WEIGHTS, Adapter, Record, save
 from playground.adapt.library import examples
 from playground.errors import PlaygroundError
+from playground.export.card import README
 from playground.locales import LANGUAGES
 from playground.model import embedded, kernels
 from playground.model.bases import Base
@@ -87,7 +88,7 @@ def zips(folder: Path) -> set[str]:
     for path in folder.glob("*/*.zip"):
         with zipfile.ZipFile(path) as archive:
             assert archive.testzip() is None
-            assert set(archive.namelist()) == {CONFIG, WEIGHTS, RECORD}
+            assert set(archive.namelist()) == {CONFIG, WEIGHTS, RECORD, README}
         found.add(path.name)
     return found
 
@@ -281,7 +282,7 @@ def test_nothing_else_in_the_playground_writes_to_disk() -> None:
 
 
 WRITERS = {
-    "adapt/adapters.py", "actions/adapters.py", "model/embedded.py", "model/kernels.py",
-    "quantize/wholemodel.py", "actions/prune.py", "prune/prune.py", "train/recipe.py", "train/recipe_beginning.py",
+    "adapt/adapters.py", "actions/export.py", "export/merged.py", "model/embedded.py", "model/kernels.py",
+    "quantize/wholemodel.py", "prune/prune.py", "train/recipe.py", "train/recipe_beginning.py",
     "train/leaderboard.py",
 }  # fmt: skip

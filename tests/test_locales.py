@@ -19,13 +19,15 @@ import playground
 from playground import locales
 from playground.actions.compare import recorded
 from playground.actions.runs import REFERENCES
-from playground.adapt import tasks
+from playground.adapt import scorers, tasks
 from playground.adapt.methods import FRONT, LEFT_OUT, METHODS, MORE
-from playground.adapt.tables import CUTS
 from playground.bounds import RATES
 from playground.compare.job import DECODING
 from playground.compare.many import TIMES
+from playground.data.delimited import CUTS
+from playground.data.sheet import REASONS
 from playground.errors import PlaygroundError
+from playground.export.card import FIGURES
 from playground.formats.accumulators import OPERANDS, OVERFLOWS
 from playground.formats.format import GRANULARITIES
 from playground.formats.registry import FORMATS
@@ -58,7 +60,8 @@ from playground.ui.prune import healing_html, pruning_html
 from playground.ui.quantize.bits_html import RECORD
 from playground.ui.quantize.speed_html import NATIVE
 from playground.ui.quantize.tensor_controls import ELSEWHERE, SOURCES
-from playground.ui.train import leaderboard_html
+from playground.ui.train import leaderboard_html, own
+from playground.ui.train.home import OFFERED
 
 LAW = settings(deadline=None, derandomize=True, database=None)
 LANGUAGES = tuple(locales.LANGUAGES)
@@ -106,7 +109,8 @@ def test_values_are_filled_in_by_name_and_plainly(language: Any) -> None:
     assert all(name is None or (name.isidentifier() and not form and not how) for _, name, form, how in parsed)
 
 
-SAME_IN_BOTH = {"pruning.rule.l1", "pruning.rule.wanda", "prune.column.speed", "decoding.top",
+SAME_IN_BOTH = {"home.kind.python", "home.kind.notebook", "home.kind.gguf", "home.code", "home.ready", "saving.json",
+    "pruning.rule.l1", "pruning.rule.wanda", "prune.column.speed", "decoding.top",
     "header.title",  # the name
     *(f"methods.{one}.name" for one in MORE if one not in ("last_layers", "trainable_tokens")),  # names
     "methods.prompt_tuning.name", "methods.lora.name", "methods.ia3.name", "methods.qlora.name", "methods.few_shot.name",
@@ -130,7 +134,7 @@ SAME_IN_BOTH = {"pruning.rule.l1", "pruning.rule.wanda", "prune.column.speed", "
     "calibration.head.rmse", "calibration.head.sqnr",
     "learn.group.prompt_tuning", "learn.group.lora",  # terms of art
     "timing.kind.float32", "timing.kind.bfloat16", "timing.kind.float16", "timing.head.rate", "mixed.float32",  # names
-    "own.prompt",  # a field of every file, too
+    "own.prompt", "own.use.prompt",  # a field of every file, too
     "speed.written.rate", "speed.form.float32", "speed.form.bfloat16", "speed.form.int8_vectorwise",
     "speed.form.nf4", "speed.head.rate", "speed.kind.int8_read_back", "speed.kind.nf4",
     *(f"speed.kind.{name}" for name in ("float32", "bfloat16", "float16", "int8")),  # names
@@ -205,7 +209,13 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "qlora.pane.{}": ["merged", "on_nf4", "adapter_merged"],
     "race.{}": ["running", "answering", "finished", "stopped"],
     "race.column.{}": ["racer", "parameters", "loss", "score", "seconds", "adapter"],
-    "race.rule.{}": tasks.TASK_IDS,
+    "race.rule.{}": list(tasks.RULES),
+    "own.use.{}": own.COLUMNS,
+    "own.cut.{}": list(CUTS.values()),
+    "own.first.{}": ["yes", "no"],
+    "own.scorer.{}": ["none", *scorers.OWN],
+    "own.scored.{}": ["none", *scorers.OWN],
+    "own.out.{}": REASONS,
     "tasks.{}.about": ["facts"],
     "tasks.{}.recipe": list(tasks.RECOMMENDED),
     "score.{}": ["running", "stopped", "failed"],
@@ -243,6 +253,10 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "samples.{}": ["question", "first", "start", "now"],
     "loss.{}": ["training", "held_out"],
     "count.{}": ["few_shot", "full_fine_tuning", "rest"],
+    "home.kind.{}": OFFERED,
+    "card.{}": FIGURES,
+    "{}.jsonl": [],
+    "{}.gguf": [],  # names of files
     "{}.title": ROOMS,
     "{}.empty": ROOMS,
     "{}.help": [f"hyperparameters.{name}" for name in PARAMETERS],
@@ -401,7 +415,7 @@ def raised() -> Any:
 
 
 def test_every_key_that_the_code_names_exists() -> None:
-    assert literals() - set(words("en")) == set()
+    assert literals() - {"recipe.py", "recipe.ipynb", "saving.js"} - set(words("en")) == set()  # those are files
 
 
 def test_every_pattern_of_keys_has_its_fillings_in_this_test() -> None:

@@ -1,14 +1,9 @@
 """
-Adapters as a visitor or a program handles them: list, look up, download, upload.
+Adapters as a visitor or a program handles them: list, look up, upload; `export` has what is taken home of them.
 """
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +12,6 @@ from playground.adapt import adapters, tasks
 from playground.adapt.adapters import Adapter
 from playground.adapt.library import examples
 from playground.adapt.variant import Variant
-from playground.disk import explained, whole
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.model.catalogue import in_floats
@@ -43,48 +37,6 @@ def examined(key: str, adapter_id: str) -> tuple[Base, Adapter]:
 def held_out_task(adapter: Adapter) -> tasks.Task | None:
     """The task whose held-out examples an adapter is measured on; None if those examples are not here any more."""
     return tasks.task(adapter.record.task) if adapter.record.task in tasks.TASK_IDS else adapter.examples
-
-
-DOWNLOADS = tempfile.TemporaryDirectory(prefix="peft-playground-")  # goes with the process
-
-
-def download(key: str, adapter_id: str, name: str = "") -> str:
-    """
-    The path of a zip of one adapter of the session, with the name that the page has for it: uploaded again, it keeps that.
-    Gradio copies it at once, so only the latest few are kept.
-    """
-    adapter = SESSIONS.get(key).library.get(adapter_id)
-    named = replace(adapter, name=(name or plain_name(adapter))[: settings.MAX_ADAPTER_NAME])
-    with _new_folder() as folder:
-        return str(adapters.pack(named, folder))
-
-
-def download_examples(key: str, adapter_id: str) -> str | None:
-    """
-    The path of the file that `train.recipe`'s Python reads: a visitor's own examples as they were understood. None where an
-    adapter was made with others, or elsewhere. Raises PlaygroundError if the session has no such adapter.
-    """
-    examples = SESSIONS.get(key).library.get(adapter_id).examples
-    if examples is None:
-        return None
-    with _new_folder() as folder, whole(folder / tasks.OWN_FILE) as written:
-        written.write_text(tasks.as_lines(examples), encoding="utf-8")
-    return str(folder / tasks.OWN_FILE)
-
-
-@contextmanager
-def _new_folder() -> Iterator[Path]:
-    """For one download; it goes if that fails. Raises PlaygroundError where the disk is full."""
-    folders = sorted(Path(DOWNLOADS.name).iterdir(), key=lambda one: one.stat().st_mtime)
-    for old in folders[: 1 - settings.MAX_SESSIONS]:
-        shutil.rmtree(old, ignore_errors=True)
-    with explained():
-        folder = Path(tempfile.mkdtemp(dir=DOWNLOADS.name))
-    try:
-        yield folder
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def described(key: str, adapter_id: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Core modules that need torch are imported when first used, so that the page is s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from playground import locales
@@ -16,11 +16,14 @@ from playground.errors import PlaygroundError
 from playground.model.architecture import Architecture
 from playground.model.bases import BASES
 from playground.model.catalogue import CATALOGUE, held_in, is_simulated, split_id, steps_of
+from playground.work.sessions import SESSIONS
 
 UNDER_WAY = ("downloading", "converting", "loading")  # states of a base that will be there soon
 
 
-def list_bases() -> list[dict[str, Any]]:
+def list_bases(key: str | None = None) -> list[dict[str, Any]]:
+    """The catalogue's bases, and behind them those that a session has typed; of these nobody else's are listed."""
+    own = SESSIONS.get(key).bases.values() if key else ()
     return [
         {
             "id": spec.id,
@@ -29,7 +32,7 @@ def list_bases() -> list[dict[str, Any]]:
             "source": spec.source,
             "loaded": BASES.is_loaded(spec.id),
         }
-        for spec in CATALOGUE.values()
+        for spec in (*CATALOGUE.values(), *own)
     ]
 
 
@@ -77,6 +80,12 @@ def base_status(base_id: str) -> dict[str, Any]:
 def load(base_id: str) -> Architecture:
     """Load a base before anything needs it. Raises PlaygroundError."""
     return BASES.get(base_id).architecture
+
+
+def follow(base_id: str) -> Generator[dict[str, Any], None, None]:
+    """The same, telling meanwhile how it goes (`base_status`); closing it stops a download that nobody else waits for."""
+    for _ in BASES.follow(base_id):
+        yield base_status(base_id)
 
 
 def shape(base_id: str) -> Architecture:

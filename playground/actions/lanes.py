@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import cache
 
 from playground import settings
-from playground.model.bases import pick_device
+from playground.model.needed import pick_device
 from playground.work.jobs import Lane
 
 

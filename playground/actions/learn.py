@@ -14,7 +14,7 @@ from playground.actions.work import check_ended
 from playground.learn import timing
 from playground.learn.families import model
 from playground.learn.timing import BATCHES, LAYER, TOKENS, Product, Timed
-from playground.model.bases import pick_device
+from playground.model.needed import pick_device
 from playground.quantize import energy
 from playground.quantize.energy import Estimate
 from playground.work.jobs import Run

@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import ZipFile
 
-from playground import settings
 from playground.actions import catalogue
 from playground.actions.compare import start_answers
 from playground.actions.lanes import LAB, MEASURE, TRAIN
@@ -99,24 +97,17 @@ def download(base_id: str, pruning: Pruning) -> str:
     PlaygroundError where no config of transformers says what was left out, and for what is not loaded.
     """
     from playground.disk import explained, whole
-    from playground.model.weights import held_bytes
+    from playground.export.merged import check_size, zip_model
 
     plain = split_id(base_id)[0].id
     if not pruning.loads:
         raise PlaygroundError("pruned_not_saved")
     base = BASES.get(f"{plain}:{pruning}")
-    size = held_bytes(base.model)
-    if size > settings.MAX_PRUNED_BYTES:
-        raise PlaygroundError(
-            "pruned_too_large", size=round(size / 1e9, 1), maximum=round(settings.MAX_PRUNED_BYTES / 1e9, 1)
-        )
+    size = check_size(base.model)
     with _PACKING, explained(DOWNLOADS.name, 2 * size):
         for old in Path(DOWNLOADS.name).iterdir():
             old.unlink()
-        file, name = Path(DOWNLOADS.name) / f"{plain}-{pruning}.zip", f"{plain}-{pruning}"
-        with tempfile.TemporaryDirectory() as folder, whole(file) as written, ZipFile(written, "w") as packed:
-            base.model.save_pretrained(folder)
-            base.tokenizer.save_pretrained(folder)
-            for one in sorted(Path(folder).iterdir()):
-                packed.write(one, f"{name}/{one.name}")
+        file = Path(DOWNLOADS.name) / f"{plain}-{pruning}.zip"
+        with whole(file) as written:
+            zip_model(base.model, base.tokenizer, written)
         return str(file)

@@ -126,6 +126,7 @@ def race_view(key: str, runs: Sequence[Run], language: str) -> dict[str, Any]:
         "steps": max((one["steps"] for one in racers), default=STEPS.default),
         "base": racers[0]["base"] if racers else None,
         "task": racers[0]["task"] if racers else None,
+        "rule": runs[0].job.task.rule if runs else "",
         "seed": racers[0]["seed"] if racers else 0,
         "questions": questions,
         "ended": all(one["state"] in ENDED for one in racers),

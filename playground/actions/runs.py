@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from playground import settings
@@ -60,7 +60,7 @@ class Done:
     """A training that has ended. `group` says what it can be held beside: the same base and the same held-out examples."""
 
     number: int  # in the session, from 1
-    group: tuple[str, str, str]
+    group: tuple[str, str, str, str]
     method: str
     hyperparameters: dict[str, Any]
     seed: int
@@ -128,9 +128,12 @@ def mark(key: str, task: Task, found: Scored) -> None:
                 past[place] = replace(one, beside={**one.beside, found.pane: Worth.of(found)})
 
 
-def group_of(base_id: str, task: Task) -> tuple[str, str, str]:
-    """Base, task, and which held-out examples: a visitor's own differ from table to table. Holds none of them."""
-    return base_id, task.id, hashlib.sha256(repr(task.held_out).encode()).hexdigest()[:16]
+def group_of(base_id: str, task: Task) -> tuple[str, str, str, str]:
+    """
+    Base, task, by what it is scored, and which held-out examples: a visitor's own differ from table to table. Holds none of
+    them.
+    """
+    return base_id, task.id, task.rule, hashlib.sha256(repr(task.held_out).encode()).hexdigest()[:16]
 
 
 def thinned(points: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
@@ -141,11 +144,11 @@ def thinned(points: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ...
 
 def runs_view(key: str) -> list[dict[str, Any]]:
     """
-    The session's trainings by what can be held side by side, that of the latest first: {base, task, rows, references}. A row
-    is a view as a racer's, with the numbers of its score, and says whether its adapter is still here.
+    The session's trainings by what can be held side by side, that of the latest first: {base, task, rule, rows,
+    references}. A row is a view as a racer's, with the numbers of its score, and says whether its adapter is still here.
     """
     session = SESSIONS.get(key)
-    groups: dict[tuple[str, str, str], list[Done]] = {}
+    groups: dict[tuple[str, str, str, str], list[Done]] = {}
     for one in reversed(list(session.past)):
         groups.setdefault(one.group, []).insert(0, one)
     here = {one.id for one in session.library.own()}
@@ -153,11 +156,22 @@ def runs_view(key: str) -> list[dict[str, Any]]:
         {
             "base": base,
             "task": task,
+            "rule": rule,
             "rows": [_row(one, one.adapter in here) for one in members],
             "references": _references(members),
         }
-        for (base, task, _), members in groups.items()
+        for (base, task, rule, _), members in groups.items()
     ]
+
+
+def session_record(key: str) -> dict[str, Any]:
+    """
+    All that a session has made, in plain values: the records of its adapters, newest first, with losses and answers, and
+    its trainings as `runs_view` has them. Neither weights nor a visitor's own examples are in it.
+    """
+    own = SESSIONS.get(key).library.own() if key else []
+    adapters = [{**one.summary(), "record": asdict(one.record)} for one in own]
+    return {"adapters": finite(adapters), "runs": runs_view(key) if key else []}
 
 
 def _row(one: Done, here: bool) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Subject:
 
     base: str
     task: str
+    rule: str  # of `tasks.RULES`, "" without one
     panes: tuple[dict[str, Any], ...]  # what `Variant.summary` says of each
 
     @property
@@ -73,7 +74,7 @@ def start_scoring(
     if running and not running.ended:
         raise PlaygroundError("already_scoring")
     parameters = catalogue.parameters(base_id)
-    subject = Subject(base_id, learned.id, tuple(one.summary(parameters) for one in variants))
+    subject = Subject(base_id, learned.id, learned.rule, tuple(one.summary(parameters) for one in variants))
     known_first = tuple(sorted(variants, key=lambda one: one.id not in (BASE, FEW_SHOT)))
     job = ScoreJob(learned, known_first, losses or {}, neutral)
     return SESSIONS.submit(key, TRAIN, _scoring(key, job), subject, place, NOTHING, length_of(job))
@@ -180,6 +181,7 @@ def score_view(key: str, run: Run, language: str) -> dict[str, Any]:
     return {
         "base": run.job.base,
         "task": run.job.task,
+        "rule": run.job.rule,
         "state": run.state,
         "position": run.position,
         "wait": expected_wait(run),

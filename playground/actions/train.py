@@ -5,7 +5,7 @@ for the page, and the Python that does it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -17,7 +17,7 @@ from playground.actions.lanes import TRAIN
 from playground.actions.runs import remember
 from playground.actions.scores import AFTER, ELSEWHERE, score_adapter, score_json, stop_scoring
 from playground.actions.work import expected_wait
-from playground.adapt import tables, tasks
+from playground.adapt import tasks
 from playground.adapt.fitting import check_fits
 from playground.adapt.initialization import copies
 from playground.adapt.methods import method
@@ -31,29 +31,9 @@ from playground.work.jobs import Run, Size
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
-    from playground.adapt.tables import Table
     from playground.train.job import Event, Started
 
 ENDED = ("finished", "stopped", "diverged", "failed")  # states of a view of a training
-
-
-def own_table(rows: Sequence[Sequence[Any]], path: str | None, pasted: str = "") -> Table:
-    """
-    A visitor's own table, from a file or, without one, from pasted text, else from typed rows. Raises PlaygroundError if
-    it cannot be read as it was meant.
-    """
-    if path:
-        return tables.read(path)
-    typed = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    filled = [cell for row in typed for cell in row if cell.strip()]
-    if not pasted.strip() and len(filled) == 1 and "\t" in filled[0]:
-        pasted = filled[0]  # a spreadsheet's cells, pasted into one
-    return tables.parse(pasted) if pasted.strip() else tables.of_rows(typed)
-
-
-def own_task(rows: Sequence[Sequence[Any]], path: str | None, pasted: str = "") -> tasks.Task:
-    """The task that a visitor's own table makes. Raises PlaygroundError as `own_table`, and for too few or too many."""
-    return tasks.task_of(own_table(rows, path, pasted))
 
 
 def start_training(
@@ -68,7 +48,7 @@ def start_training(
     scored: bool = False,
 ) -> Run:
     """
-    Queue a training for a session. `task` is the id of a teaching task or an `own_task`; `values` and `steps` take the
+    Queue a training for a session. `task` is the id of a teaching task or `own.task_of`; `values` and `steps` take the
     method's defaults where they are left out. To be `scored`, it queues that too as soon as it has made all its steps
     (`scores.AFTER`). Raises PlaygroundError at once if it cannot be served.
     """

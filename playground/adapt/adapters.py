@@ -187,10 +187,10 @@ def config_json(config: Any, repository: str) -> dict[str, Any]:
 # Folders and zips
 
 
-def save(adapter: Adapter, folder: Path) -> None:
+def save(adapter: Adapter, folder: Path, beside: Mapping[str, str] | None = None) -> None:
     """
-    Write PEFT's folder and the record, whole or not at all. Raises PlaygroundError for what PEFT has no format for, and
-    where the disk is full.
+    Write PEFT's folder, the record, and what else stands `beside` them by name, whole or not at all. Raises PlaygroundError
+    for what PEFT has no format for, and where the disk is full.
     """
     from safetensors.torch import save_file
 
@@ -202,6 +202,8 @@ def save(adapter: Adapter, folder: Path) -> None:
         save_file(dict(adapter.tensors), written / WEIGHTS, metadata={"format": "pt"})
         record = json.dumps({"name": adapter.name, **asdict(adapter.record)}, ensure_ascii=False, indent=1)
         (written / RECORD).write_text(record + "\n", encoding="utf-8")
+        for name, content in (beside or {}).items():
+            (written / name).write_text(content, encoding="utf-8")
 
 
 def read(folder: Path) -> Adapter:
@@ -212,13 +214,16 @@ def read(folder: Path) -> Adapter:
     return Adapter(folder.name, Record(**fields), config, folder=folder, name=name)
 
 
-def pack(adapter: Adapter, folder: Path) -> Path:
-    """A zip of the adapter in `folder`, called as it is; unpacked, `PeftModel.from_pretrained` loads it."""
+def pack(adapter: Adapter, folder: Path, beside: Mapping[str, str] | None = None) -> Path:
+    """
+    A zip of the adapter in `folder`, called as it is, with what stands `beside` it; unpacked, `PeftModel.from_pretrained`
+    loads it.
+    """
     path = folder / f"{file_stem(adapter.name) or adapter.id.replace(STEP_MARK, '-step-')}.zip"
     with whole(path) as written:
-        save(adapter, inside := written.parent / "inside")
+        save(adapter, inside := written.parent / "inside", beside)
         with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
-            for file in (CONFIG, WEIGHTS, RECORD):
+            for file in (CONFIG, WEIGHTS, RECORD, *(beside or {})):
                 archive.write(inside / file, file)
     return path
 

@@ -28,7 +28,7 @@ PASSED_OVER = (
     "config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json",
     "additional_config.json", "args.json",
     "training_args.*", "optimizer*", "scheduler*", "scaler*", "rng_state*", "random_states*", "*_states.pt",
-    "trainer_state.json", "*.jsonl", "*_results.json", "*tfevents*", "zero_to_fp32.py", "latest",
+    "trainer_state.json", "*.jsonl", "*_results.json", "*tfevents*", "zero_to_fp32.py", "latest", "recipe.py", "*.ipynb",
 )  # fmt: skip
 HIDDEN_FOLDERS = ("__macosx", ".*")
 FOLDERS_PASSED_OVER = (*HIDDEN_FOLDERS, "runs", "logs", "wandb", "global_step*", "additional_chat_templates")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ def score_json(example: Example, answer: str) -> float:
     expected = json.loads(example.response)
     try:
         found = json.loads(answer)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, or endless
         return 0.0
     if not isinstance(found, dict):
         return 0.0
@@ -94,6 +95,35 @@ def score_fact(example: Example, answer: str) -> float:
     return float(any(said[start : start + len(fact)] == fact for start in range(len(said))))
 
 
+def score_exact(example: Example, answer: str) -> float:
+    """1 if the answer is the response; case, spaces and a final full stop aside."""
+    said, expected = (one.strip().rstrip(".").casefold() for one in (answer, example.response))
+    return float(said == expected)
+
+
+def score_contains(example: Example, answer: str) -> float:
+    """1 if the answer contains the response, word by word (see `score_fact`); one without words, sign by sign."""
+    return score_fact(example, answer) if _words(example.response) else float(example.response in answer)
+
+
 def score_asks_back(example: Example, answer: str) -> float:
     """1 if a short reply ends by asking back."""
     return float(answer.strip().endswith("?") and len(_words(answer)) <= SHORT)
+
+
+# What a visitor can have their own examples scored by
+OWN: dict[str, Callable[[Example, str], float]] = {
+    "exact": score_exact,
+    "contains": score_contains,
+    "json": score_json,
+    "rouge_l": score_rouge_l,
+}
+
+
+def is_fields(response: str) -> bool:
+    """Whether `score_json` can be asked about a response: a JSON object with fields."""
+    try:
+        found = json.loads(response)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and bool(found)

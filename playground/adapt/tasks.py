@@ -1,14 +1,13 @@
 """
 Teaching tasks: examples to train on and to hold out, how an answer is scored, and how an example becomes token ids.
 
-The project's own tasks lie in `examples/tasks/*.jsonl`; a visitor's table (see `tables`) becomes a task of the same kind.
-Only responses carry loss. Knows nothing about models beyond their tokenizer.
+The project's own tasks lie in `examples/tasks/*.jsonl`; a visitor's table becomes a task of the same kind (see `own`). Only
+responses carry loss. Knows nothing about models beyond their tokenizer.
 """
 
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,13 +22,10 @@ from playground.model.tokens import turn_end
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from playground.adapt.tables import Table
-
 
 IGNORE = -100  # the label that carries no loss (torch.nn.functional.cross_entropy)
 OWN = "own"
 OWN_FILE = "my-examples.jsonl"  # what a visitor's own task is called as a file
-HELD_OUT = (2, 16)  # at least and at most, of a visitor's own
 
 
 @dataclass(frozen=True)
@@ -40,11 +36,20 @@ class Example:
 
 @dataclass(frozen=True)
 class Task:
-    """`train` and `held_out` share no example. A visitor's own task has the id "own" and no score."""
+    """
+    `train` and `held_out` share no example. A visitor's own task has the id "own", and the `scorer` that they have chosen
+    (of `scorers.OWN`), "" for none.
+    """
 
     id: str
     train: tuple[Example, ...]
     held_out: tuple[Example, ...]
+    scorer: str = ""
+
+    @property
+    def rule(self) -> str:
+        """By what its answers are scored (of RULES): a ready-made task by its own rule; "" where they are not."""
+        return self.id if self.id in SCORES else self.scorer
 
 
 SCORES: dict[str, Callable[[Example, str], float]] = {
@@ -59,7 +64,8 @@ SCORES: dict[str, Callable[[Example, str], float]] = {
     "everyday": scorers.score_asks_back,
 }
 TASK_IDS = tuple(SCORES)
-GRADED = frozenset({"summary"})  # tasks whose score is a likeness: no answer is simply right
+RULES = scorers.OWN | SCORES
+GRADED = frozenset({"summary", "rouge_l"})  # rules whose score is a likeness: no answer is simply right
 
 
 @dataclass(frozen=True)
@@ -86,41 +92,11 @@ def task(task_id: str) -> Task:
         raise PlaygroundError("unknown_task", task=shown(task_id), known=", ".join(TASK_IDS))
     lines = (settings.EXAMPLES / "tasks" / f"{task_id}.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    splits = {
-        split: tuple(Example(row["prompt"], row["response"]) for row in rows if row["split"] == split)
+    train, held_out = (
+        tuple(Example(row["prompt"], row["response"]) for row in rows if row["split"] == split)
         for split in ("train", "held_out")
-    }
-    return Task(task_id, **splits)
-
-
-# A visitor's own examples
-
-
-def task_of(table: Table) -> Task:
-    """
-    A task from a visitor's table. One pair in five is held out (HELD_OUT), always the same; of pairs with the same prompt
-    the first counts, since a repeated prompt could land on both sides. Raises PlaygroundError if there are too few or too
-    many.
-    """
-    examples: dict[str, Example] = {}
-    for pair in table.pairs:
-        examples.setdefault(pair.prompt, Example(pair.prompt, pair.response))
-    if not settings.MIN_OWN_EXAMPLES <= len(examples) <= settings.MAX_OWN_EXAMPLES:
-        raise PlaygroundError(
-            "data_count", found=len(examples), minimum=settings.MIN_OWN_EXAMPLES, maximum=settings.MAX_OWN_EXAMPLES
-        )
-    shuffled = list(examples.values())
-    random.Random(0).shuffle(shuffled)
-    least, most = HELD_OUT
-    held_out = max(least, min(most, len(shuffled) // 5))
-    return Task(OWN, tuple(shuffled[held_out:]), tuple(shuffled[:held_out]))
-
-
-def as_lines(task: Task) -> str:
-    """A task as the project's own ones lie in `examples/tasks`: JSON Lines, what is trained on in its order first."""
-    rows = [("train", one) for one in task.train] + [("held_out", one) for one in task.held_out]
-    lines = [{"split": split, "prompt": one.prompt, "response": one.response} for split, one in rows]
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    )
+    return Task(task_id, train, held_out)
 
 
 # Text to token ids

@@ -1,8 +1,8 @@
 """
-Adapters from outside: a zip that somebody made somewhere, checked before anything of it is used.
+Adapters from outside: files that somebody made somewhere, checked before anything of them is used.
 
 Nothing is written to disk, nothing in it is executed, nothing is drawn from the global generators. It computes what PEFT
-would compute, or it is refused; counts are measured. Knows nothing about where the zip came from.
+would compute, or it is refused; counts are measured. Knows nothing about where they came from.
 """
 
 from __future__ import annotations
@@ -64,18 +64,28 @@ def unpack(path: Path, base: Base, new_id: str) -> Adapter:
     """
     try:
         files = files_of(path)
-        config, told = _json(files[CONFIG]), _json(files.get(RECORD, b"{}"))
-        tensors = _tensors(files[WEIGHTS])
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise PlaygroundError("upload_unreadable", reason="damaged" if begins_as_zip(path) else "no_zip") from error
-    except (ValueError, RuntimeError, SafetensorError) as error:  # RuntimeError: zipfile's, for what it cannot do
+    except (ValueError, RuntimeError) as error:  # RuntimeError: zipfile's, for what it cannot do
+        if isinstance(error, PlaygroundError):
+            raise
+        raise PlaygroundError("upload_unreadable", reason=str(error)[:200]) from error
+    return checked(files, path.stem, base, new_id)
+
+
+def checked(files: Mapping[str, bytes], stem: str, base: Base, new_id: str) -> Adapter:
+    """The same of an adapter's files, by their names; `stem` names it where its record does not. Raises as `unpack`."""
+    try:
+        config, told = _json(files[CONFIG]), _json(files.get(RECORD, b"{}"))
+        tensors = _tensors(files[WEIGHTS])
+    except (ValueError, RuntimeError, SafetensorError) as error:
         if isinstance(error, PlaygroundError):
             raise
         raise PlaygroundError("upload_unreadable", reason=str(error)[:200]) from error
     kept, made_for = honoured(config), _made_for(config, base)
     kept |= {"base_model_name_or_path": base.spec.repository, "inference_mode": True}
     record = replace(_record(kept, told, tensors, base), made_for=made_for)
-    name = called(told.get("name"), path.stem)
+    name = called(told.get("name"), stem)
     adapter = Adapter(new_id, record, kept, tensors, name=name[: settings.MAX_ADAPTER_NAME])
     try:
         return _fitted(base, adapter)

@@ -17,10 +17,11 @@ from playground.compare.decoding import Row, kl
 from playground.compare.job import CompareJob, Frame, Pane
 from playground.compare.pool import Pool, write
 from playground.model.architecture import Architecture, cache_entries
-from playground.model.bases import Base, added_bytes, expected_bytes
+from playground.model.bases import Base
 from playground.model.beside import beside
 from playground.model.catalogue import split_id
 from playground.model.memory import STORE
+from playground.model.needed import added_bytes, expected_bytes
 
 GetBase = Callable[[str], Base]
 

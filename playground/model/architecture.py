@@ -68,9 +68,12 @@ def cache_entries(architecture: Architecture) -> int:
 
 def llama(
     hidden: int, intermediate: int, layers: int, heads: int, kv_heads: int, vocabulary: int,
-    head_size: int = 0, tied: bool = True, qkv_bias: bool = False,
+    head_size: int = 0, tied: bool = True, qkv_bias: bool = False, head_norms: bool = False, block_norms: int = 2,
 ) -> Architecture:  # fmt: skip
-    """A decoder of the Llama family (SmolLM2, Llama 3.2, Qwen2.5 with `qkv_bias`): grouped-query attention, gated MLP."""
+    """
+    A decoder of the Llama family (SmolLM, Llama 3.2, Qwen2.5 with `qkv_bias`, Qwen3 with `head_norms`, Gemma 3 with four
+    `block_norms` besides): grouped-query attention, gated MLP.
+    """
     head_size = head_size or hidden // heads
     query, key_value = heads * head_size, kv_heads * head_size
     linears = (
@@ -82,7 +85,7 @@ def llama(
         Linear("up_proj", hidden, intermediate, layers),
         Linear("down_proj", intermediate, hidden, layers),
     )
-    scales = (2 * layers + 1) * hidden
+    scales = (block_norms * layers + 1) * hidden + (2 * head_size * layers if head_norms else 0)
     embeddings = vocabulary * hidden * (1 if tied else 2)
     return Architecture(hidden, linears, embeddings + scales + _count(linears), scales)
 

@@ -8,22 +8,23 @@ page can be built from the catalogue before they are there. Knows nothing about 
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playground import settings
 from playground.disk import explained
 from playground.errors import PlaygroundError, unexpected
-from playground.formats.registry import format_of
-from playground.model import embedded, memory
-from playground.model.architecture import architecture_of, entries, holds_experts
-from playground.model.catalogue import in_floats, is_simulated, parts_of, split_id, steps_of
+from playground.model import embedded, hub
+from playground.model.architecture import architecture_of, holds_experts
+from playground.model.beside import beside
+from playground.model.catalogue import in_floats, is_simulated, split_id, steps_of
 from playground.model.checksum import checksum as checksum
 from playground.model.loading import compute_dtype, load_folder
 from playground.model.memory import STORE, Store
+from playground.model.needed import added_bytes, check_machine, check_memory, expected_bytes, pick_device
 from playground.model.tokens import context_of
 from playground.model.weights import is_quantized, own_bytes, view_of
 
@@ -120,6 +121,8 @@ class Bases:
         self.prune: Prune | None = None
         self._status: dict[str, Status] = {}
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)  # one's download holds up no other
+        self._wanted: Counter[str] = Counter()  # how many wait for each
+        self._counting = threading.Lock()
 
     def is_loaded(self, base_id: str) -> bool:
         return self._store.holds(base_id)
@@ -132,18 +135,46 @@ class Bases:
         """The base, loading it if need be. Raises PlaygroundError with what to do when it cannot be had."""
         base = self._store.find(base_id)  # without the lock: one that is being loaded holds up none that is there
         if base is None:
-            with self._locks[split_id(base_id)[0].id]:
-                base = self._store.find(base_id) or self._load(base_id)
+            with self._wanting(base_id):
+                base = self._get(base_id)
         return base
+
+    def follow(self, base_id: str) -> Iterator[Status]:
+        """
+        How the loading of a base goes, until it is there. A download that nobody waits for any more stops. Raises
+        PlaygroundError as `get`.
+        """
+        if self._store.find(base_id) is not None:
+            return
+        with self._wanting(base_id):
+            yield from beside(lambda: self._get(base_id), lambda: self.status(base_id))
+
+    @contextmanager
+    def _wanting(self, base_id: str) -> Iterator[None]:
+        with self._counting:
+            self._wanted[base_id] += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._wanted[base_id] -= 1
+
+    def _get(self, base_id: str) -> Base:
+        with self._locks[split_id(base_id)[0].id]:
+            found: Base = self._store.find(base_id) or self._load(base_id)
+        return found
 
     def _load(self, base_id: str) -> Base:
         def report(stage: str, fraction: float | None) -> None:
+            if not self._wanted[base_id]:
+                raise PlaygroundError("loading_stopped", base=split_id(base_id)[0].name)
             self._status[base_id] = Status(stage, fraction)
 
         try:
             base = self._made(base_id, report)
         except BaseException as error:  # nothing is loading any more
-            self._status[base_id] = Status("failed", error=unexpected(error))
+            stopped = isinstance(error, PlaygroundError) and error.key == "loading_stopped"
+            self._status[base_id] = Status() if stopped else Status("failed", error=unexpected(error))
             raise
         self._status[base_id] = Status(
             "ready", device=base.device_name, dtype=base.dtype, notes=base.notes, products=base.products
@@ -203,20 +234,23 @@ def load(
         plain = plain or load(spec.id, report, make_room=make_room)
         needed = expected_bytes(spec, form, plain.architecture)
         make_room(needed)
-        _check_memory(spec.name, needed, plain.device.type)
+        check_memory(spec.name, needed, plain.device.type)
         return simulated(plain, form or "", base_id, report)
+    if spec.source == "hub" and spec.architecture:
+        check_machine(spec, form)
     folder = _find(spec, report)
     report("loading", None)
     device, device_name = pick_device()
     needed = expected_bytes(spec, form, plain.architecture if plain else None)
     make_room(needed)
-    _check_memory(spec.name, needed, device)
+    check_memory(spec.name, needed, device)
     model, tokenizer = load_folder(folder, spec, device, form)
     if plain:
         _share(model, plain.model)
     model.name_or_path = model.config._name_or_path = spec.repository  # what PEFT writes into adapter_config.json
     model.requires_grad_(False)
-    architecture = spec.architecture or architecture_of(model)
+    known = None if spec.source == "local" else spec.architecture  # a folder may have changed since somebody looked
+    architecture = known or architecture_of(model)
     notes = tuple(filter(None, (compute_dtype(device, spec)[1], "experts" if holds_experts(model) else "")))
     loaded, products = checksum(model), kernels.measured(model)
     return Base(base_id, spec, model, tokenizer, architecture, folder, device_name, loaded, notes, products)
@@ -236,79 +270,24 @@ def _share(model: Any, plain: Any) -> None:
                 module._parameters[name] = same
 
 
-def pick_device() -> tuple[str, str]:
-    """The device that models run on, and its name for the page."""
-    import torch
-
-    if settings.DEVICE != "cpu" and torch.cuda.is_available():
-        return "cuda", torch.cuda.get_device_name()
-    return "cpu", "CPU"
-
-
-def expected_bytes(spec: BaseSpec, form: str | None, architecture: Architecture | None = None) -> int:
-    """
-    Bytes that loading a base adds, a simulated form beyond the plain base; 0 where the architecture is not known yet.
-    """
-    architecture = architecture or spec.architecture
-    if architecture is None:
-        return 0
-    width = compute_dtype(pick_device()[0], spec)[0].itemsize
-    linear, every = entries(architecture.linears), architecture.parameters
-    if is_simulated(form):
-        return linear * width
-    held = linear * format_of(form).bits_per_parameter() / 8 if form else linear * width
-    return round(held) + (every - linear) * width
-
-
-def added_bytes(base_id: str, spec: BaseSpec, architecture: Architecture) -> int:
-    """About what a form of a base, or what is left of it, adds to the plain one of this `spec` and `architecture`."""
-    _, pruning, form = parts_of(base_id)
-    if form is None and pruning is None:
-        return 0
-    floats = "bfloat16" if pruning else None  # each of its layers may be another one, in floats as of a simulated form
-    return expected_bytes(spec, form or floats, architecture)
-
-
-def _check_memory(name: str, needed: int, device: str) -> None:
-    """Raises PlaygroundError if there is less memory than is `needed`; what could be let go for it has been already."""
-    import torch
-
-    free = torch.cuda.mem_get_info()[0] if device == "cuda" else memory.available()
-    needed = int(1.2 * needed)
-    if needed > free:
-        raise PlaygroundError("too_little_memory", base=name, needed=round(needed / 1e9, 1), free=round(free / 1e9, 1))
-
-
 def _find(spec: BaseSpec, report: Report) -> Path:
     """The folder with the model's files: prepared once, downloaded once, or the visitor's own."""
     if spec.source == "embedded":
         return embedded.prepare(report)
     if spec.source == "hub":
-        report("downloading", None)
-        return _hub_folder(spec)
+        return _hub_folder(spec, report)
     folder = Path(spec.repository)
     if not (folder / "config.json").is_file():
         raise PlaygroundError("no_local_base", folder=spec.repository)
     return folder
 
 
-def _hub_folder(spec: BaseSpec) -> Path:
-    import httpx
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
-
+def _hub_folder(spec: BaseSpec, report: Report) -> Path:
     folder = "~/.cache/huggingface"
-    files = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt"]
     try:
         with explained(folder, 4 * (spec.parameters or 1e9)):
-            return Path(snapshot_download(spec.repository, allow_patterns=files))
+            return hub.download(spec.repository, report)
     except PlaygroundError:
         raise
-    except GatedRepoError as error:
-        raise PlaygroundError("base_gated", base=spec.repository) from error
-    except RepositoryNotFoundError as error:
-        raise PlaygroundError("base_not_on_hub", base=spec.repository) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, httpx.HTTPError, ConnectionError) as error:
-        raise PlaygroundError("no_network", what=spec.repository) from error
     except OSError as error:
         raise PlaygroundError("base_unreadable", base=spec.id, folder=folder, reason=str(error)[:200]) from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from playground import settings
 from playground.bounds import shown
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from playground.model.architecture import Architecture
 
 
+FOLDER = "folder-"  # begins the id of a typed base that is a folder: the path is nobody else's business
 FORMS = tuple(name for name in FORMATS if name != "float32")  # "smollm2-135m:nf4" is that base in NF4
 USUAL_FORMS = tuple(name for name in FORMS if name in USUAL)  # those that a page shows first, and a survey measures
 BITSANDBYTES: dict[str, dict[str, Any]] = {  # real modules of that form, by transformers' BitsAndBytesConfig
@@ -52,13 +54,18 @@ class BaseSpec:
 
 def _catalogue() -> dict[str, BaseSpec]:
     smollm_135m = llama(576, 1536, 30, 9, 3, 49152)
-    smollm, qwen = "HuggingFaceTB/SmolLM2-{}-Instruct", "Qwen/Qwen2.5-{}-Instruct"
+    smollm, qwen, gemma = "HuggingFaceTB/SmolLM2-{}-Instruct", "Qwen/Qwen3-{}", "google/gemma-3-{}-it"
+    normed: dict[str, Any] = {"head_size": 128, "head_norms": True}
+    gemma_normed: dict[str, Any] = {"head_size": 256, "head_norms": True, "block_norms": 4}
     hub = [
         ("smollm2-135m-hub", smollm.format("135M"), smollm_135m),
         ("smollm2-360m", smollm.format("360M"), llama(960, 2560, 32, 15, 5, 49152)),
         ("smollm2-1.7b", smollm.format("1.7B"), llama(2048, 8192, 24, 32, 32, 49152)),
-        ("qwen2.5-0.5b", qwen.format("0.5B"), llama(896, 4864, 24, 14, 2, 151936, qkv_bias=True)),
-        ("qwen2.5-1.5b", qwen.format("1.5B"), llama(1536, 8960, 28, 12, 2, 151936, qkv_bias=True)),
+        ("smollm3-3b", "HuggingFaceTB/SmolLM3-3B", llama(2048, 11008, 36, 16, 4, 128256)),
+        ("qwen3-0.6b", qwen.format("0.6B"), llama(1024, 3072, 28, 16, 8, 151936, **normed)),
+        ("qwen3-1.7b", qwen.format("1.7B"), llama(2048, 6144, 28, 16, 8, 151936, **normed)),
+        ("gemma-3-270m", gemma.format("270m"), llama(640, 2048, 18, 4, 1, 262144, **gemma_normed)),
+        ("gemma-3-1b", gemma.format("1b"), llama(1152, 6912, 26, 4, 1, 262144, **gemma_normed)),
         ("llama-3.2-1b", "meta-llama/Llama-3.2-1B-Instruct", llama(2048, 8192, 16, 32, 8, 128256)),
         ("bloomz-560m", "bigscience/bloomz-560m", bloom(1024, 24, 250880)),
     ]
@@ -72,6 +79,13 @@ def _catalogue() -> dict[str, BaseSpec]:
 
 
 CATALOGUE = _catalogue()
+# Those that visitors have typed: each is here as long as a session lists it or the base is loaded, whoever typed it
+TYPED: WeakValueDictionary[str, BaseSpec] = WeakValueDictionary()
+
+
+def typed(spec: BaseSpec) -> BaseSpec:
+    """Have a base that somebody typed be found by its id, as long as somebody keeps what this gives back."""
+    return TYPED.setdefault(spec.id, spec)
 
 
 def split_id(base_id: str) -> tuple[BaseSpec, str | None]:
@@ -86,9 +100,10 @@ def steps_of(base_id: str) -> tuple[BaseSpec, Pruning | None, str | None]:
     form the rest is held. Raises PlaygroundError for an id that does not exist.
     """
     name, pruning, form = parts_of(base_id)
-    if name not in CATALOGUE:
+    spec = CATALOGUE.get(name) or TYPED.get(name)
+    if spec is None:
         raise _unknown(base_id)
-    return CATALOGUE[name], pruning, form
+    return spec, pruning, form
 
 
 def parts_of(base_id: str) -> tuple[str, Pruning | None, str | None]:

@@ -35,6 +35,7 @@ def load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> 
     Code that comes with a folder is never run. Raises PlaygroundError for what is no causal language model as this page
     needs it.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
@@ -45,12 +46,22 @@ def load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> 
     if form in BITSANDBYTES:
         options |= {"quantization_config": _bitsandbytes_config(form, dtype), "device_map": {"": device}}
     own: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    options["use_safetensors"] = True  # a pickle can run code when it is opened
     try:
         check_config(folder, spec.name)
         with libraries.IMPORTING:  # transformers imports the modules of a model's family when one is loaded
             loaded: Any = AutoModelForCausalLM.from_pretrained(folder, **options, **own)
             tokenizer = _tokenizer_class(folder).from_pretrained(folder, **own)
-    except (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError, SafetensorError) as error:
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        KeyError,
+        AttributeError,
+        TypeError,
+        SafetensorError,
+        StrictDataclassError,
+    ) as error:
         if isinstance(error, PlaygroundError):
             raise
         raise PlaygroundError("base_unreadable", base=spec.id, folder=folder.name, reason=str(error)[:200]) from error

@@ -212,7 +212,7 @@ def evaluate(job: EvaluateJob, get_base: Callable[[str], Base]) -> Iterator[Scor
     encoded = [tasks.encode(base.tokenizer, example, shots) for example in job.task.held_out]
     base.check_room(max(len(ids) for ids, _ in encoded))
     model = attach(base, variant).model
-    rule, scores = tasks.SCORES[job.task.id], []
+    rule, scores = tasks.RULES[job.task.rule], []
     for start in range(0, len(job.task.held_out), BATCH):
         examples = job.task.held_out[start : start + BATCH]
         prompts = [tasks.prompt_ids(base.tokenizer, example.prompt, shots) for example in examples]

@@ -15,6 +15,7 @@ from playground.adapt.methods import DOWNLOADABLE, METHODS
 from playground.adapt.tasks import OWN_FILE, TASK_IDS
 from playground.locales import text
 from playground.model.catalogue import BITSANDBYTES, split_id, steps_of
+from playground.train.pinned import header, requirements
 from playground.train.recipe_beginning import Start, start_of
 
 WIDTH = 110  # of a line that holds a whole config
@@ -123,17 +124,28 @@ print(answer)
 
 def python(adapter: Adapter, language: str) -> str:
     """A script that makes the same adapter again and saves it; for few-shot, one that asks with the same examples."""
+    return header(needed(adapter)) + "\n".join(parts(adapter, language))
+
+
+def needed(adapter: Adapter) -> list[str]:
+    """What has to be installed for it, pinned."""
+    packed = ["bitsandbytes"] if _form(adapter.record) in BITSANDBYTES else []
+    return requirements(adapter.record, ["torch", "transformers", *(["peft"] if adapter.config else []), *packed])
+
+
+def parts(adapter: Adapter, language: str) -> list[str]:
+    """The script, in the parts that a notebook has cells for."""
     record = adapter.record
     start = start_of(record.hyperparameters)
     loaded = TOKENIZER + "\n" + _model(adapter) + ("" if start.reads else _wrapped(adapter, start))
     parts = [_imports(adapter, start), _settings(record, language), loaded, _rows(record, language)]
     if record.method == FEW_SHOT:
-        return "\n".join([*parts, ASK])
+        return [*parts, ASK]
     encode = f"# {text(language, 'recipe.labels')}\n{ENCODE}"
     peft = f"  # {text(language, 'recipe.load')}" if record.method in DOWNLOADABLE else ""
     late = [_wrapped(adapter, start)] if start.reads else []
     saved = f'model.save_pretrained("my-adapter"{start.saved}){peft}\n'
-    return "\n".join([*parts[:-1], parts[-1] + "\n", encode + "\n", *late, _loop(record), saved])
+    return [*parts[:-1], parts[-1] + "\n", encode + "\n", *late, _loop(record), saved]
 
 
 def _loop(record: Record) -> str:

@@ -139,7 +139,7 @@ def _measured(
     if loss is None:
         loss = yield from _stoppable(held_out_loss(base, variant, job.task), stop)
     found = Scored(_step(variant), None, 0, loss, pane=variant.id)
-    if job.task.id not in tasks.SCORES:
+    if not job.task.rule:
         return found
     with closing(scored(variant, job.task, base, lambda: False, pool)) as events:
         for event in events:
@@ -170,11 +170,11 @@ def scored(
     pool: AnyPool | None = None,
 ) -> Generator[Answers | Scored, None, None]:
     """
-    Greedy answers to the first QUESTIONS held-out questions as they grow, then their score (`tasks.SCORES`). A visitor's own
-    task has no rule: then only the first SAMPLES are answered, and no score follows; nor does one after a stop. In a `pool`
-    that somebody else steps they are written with the rows of others. `base` is that of the variant.
+    Greedy answers to the first QUESTIONS held-out questions as they grow, then their score (`tasks.RULES`). A task
+    without a rule, which a visitor's own may be, has only its first SAMPLES answered, and no score follows; nor does one
+    after a stop. In a `pool` that somebody else steps they are written with the rows of others. `base` is the variant's.
     """
-    step, rule, shots = _step(variant), tasks.SCORES.get(task.id), _shots(variant)
+    step, rule, shots = _step(variant), task.rule, _shots(variant)
     examples = task.held_out[: QUESTIONS if rule else SAMPLES]
     base.pack()
     model = attached(base, variant).model
@@ -199,7 +199,7 @@ def held_out_loss(base: Base, variant: Variant, task: Task) -> Generator[None, N
 
 def _marked(task: Task, answers: Sequence[str], step: int, pane: str) -> Scored:
     """Answers to the first held-out questions, by the task's rule."""
-    rule = tasks.SCORES[task.id]
+    rule = tasks.RULES[task.rule]
     marked = tuple(
         Marked(one.prompt, one.response, answer, float(rule(one, answer)))
         for one, answer in zip(task.held_out, answers, strict=False)
@@ -236,7 +236,7 @@ def keep(base: Base, variant: Variant, task: Task, found: Scored) -> None:
 
 def _key(base: Base, variant: Variant, task: Task) -> Hashable:
     """Holds no visitor's examples. Few-shot is what its examples are, whoever has prepared it."""
-    told = hashlib.sha256(repr((task.id, task.held_out, _shots(variant))).encode()).digest()
+    told = hashlib.sha256(repr((task.id, task.rule, task.held_out, _shots(variant))).encode()).digest()
     return "score", base, None if variant.method in (BASE, FEW_SHOT) else variant, told, TOKENS
 
 

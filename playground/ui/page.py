@@ -7,6 +7,7 @@ address's settings in place, and follows whatever still runs.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,13 +18,18 @@ import gradio as gr
 from playground import locales, settings
 from playground.actions import catalogue
 from playground.actions.compare import beside
+from playground.actions.runs import session_record
 from playground.compare.many import TIMES
 from playground.errors import PlaygroundError
 from playground.learn.progress import kept_of
+from playground.ui.api.another import ENDPOINTS as ANOTHER
+from playground.ui.api.catalogue import ENDPOINTS as CATALOGUE
 from playground.ui.api.endpoints import build_api
 from playground.ui.api.leaderboard import ENDPOINTS as LEADERBOARD
+from playground.ui.api.lowrank import ENDPOINTS as LOW_RANK
 from playground.ui.api.many import ENDPOINTS as MANY
 from playground.ui.api.mix import ENDPOINTS as MIX
+from playground.ui.api.own import ENDPOINTS as OWN
 from playground.ui.api.prune import ENDPOINTS as PRUNE
 from playground.ui.api.quantize import ENDPOINTS
 from playground.ui.api.race import ENDPOINTS as RACE
@@ -36,9 +42,10 @@ from playground.ui.compare.opening import opening
 from playground.ui.compare.picker import pane_update
 from playground.ui.compare.scores import Scores
 from playground.ui.compare.tab import CompareTab
-from playground.ui.kit import links, locks
+from playground.ui.kit import links, locks, saving
 from playground.ui.kit.base import BaseChoice, Wanted
 from playground.ui.kit.base import build as build_base
+from playground.ui.kit.base import wire as wire_base
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, closable
 from playground.ui.kit.glossary import fold
@@ -108,6 +115,8 @@ class Shell:
         visit = Visit(key, language, opens.question.base)
         linked.fill(visit, form, wish.names)
         shown = self.wording.said(language)
+        for component, properties in self.base.opened(visit, opens.unknown_base).items():
+            shown.setdefault(component, {}).update(properties)
         given = self.compared.opened(visit, opens) | self.trained.picked.opened(form, wish.names)
         for component, properties in given.items():
             shown.setdefault(component, {}).update(properties)
@@ -130,7 +139,7 @@ class Shell:
 
     def poll(self, wanted: Wanted) -> Changes:
         """How the picked base is doing, as long as it is not ready; if it cannot be had, how the one is that is used."""
-        status = catalogue.base_status(wanted.wanted)
+        status = catalogue.base_status(wanted.waited)
         if status["state"] == "failed":
             status = catalogue.base_status(wanted.base)
         waits = status["state"] != "ready"
@@ -144,11 +153,6 @@ class Shell:
     def offer_trained(self, given: Mapping[Any, Any]) -> Changes:
         """There is another adapter in Train: Compare offers it, and looks at it unless it does already."""
         return self.compared.offer(self.compared.picked.value(given), self.trained.result.value(given).whole)
-
-    def choose_base(self, wanted: Wanted) -> Iterator[Changes]:
-        """Use the base that was picked once it is loaded, and say meanwhile how it is doing."""
-        for changes in self.base.choose(wanted):
-            yield changes | {self.timer: gr.Timer(POLL_SECONDS, active=True)}
 
     def compare_it(self, result: Result, asked: Asked, notice: gr.HTML) -> Iterator[Changes]:
         """
@@ -184,7 +188,9 @@ def build_page() -> gr.Blocks:
         page.numbers = Numbers(wording.labels, kept["language"]._id, [one._id for one in said])
         _wire(shell)
         _wire_opening(page, shell)
-        build_api({**RACE, **MANY, **SCORE, **LEADERBOARD, **MIX, **ENDPOINTS, **PRUNE})
+        build_api(
+            {**CATALOGUE, **LOW_RANK, **ANOTHER, **RACE, **MANY, **SCORE, **OWN, **LEADERBOARD, **MIX, **ENDPOINTS, **PRUNE}
+        )
     return page
 
 
@@ -215,6 +221,7 @@ def build_shell(wording: Wording) -> Shell:
             with wording.make(gr.Tab, {"label": f"tabs.{name}"}, id=name):
                 lists[name] = room.build(labs[name])
     wording.make(html, {"value": fold}, elem_id="glossary")  # not in its tab: a tab is not there before it is opened
+    saving.build(wording, visit, lambda key: json.dumps(session_record(key), ensure_ascii=False, indent=1))
     timer = gr.Timer(POLL_SECONDS, active=False)
     return Shell(
         wording, visit, choice, wanted, top, tabs, timer, compared, scored, trained, learned, labs, lists, address,
@@ -227,9 +234,7 @@ def _wire(shell: Shell) -> None:
     wanted, base, compared, trained = shell.wanted, shell.base, shell.compared, shell.trained
     picked, offered = compared.picked, compared.picked.handler(compared.offer)
     shell.timer.tick(wanted.handler(shell.poll), wanted.inputs, [shell.header, shell.timer], **HIDDEN)
-    base.picked.input(
-        wanted.handler(shell.choose_base), wanted.inputs, [*base.all, shell.timer], trigger_mode="always_last", **STREAM
-    )
+    wire_base(base, wanted, shell.timer)
     switched = shell.header.select(shell.switch, compared.asked.inputs | compared.seen.inputs, compared.link, **STREAM)
     switched.success(None, compared.link, None, js=GO)
     done = [compared.go.click, compared.prompt.submit, trained.go.click, *(one.click for one in compared.examples.values())]
@@ -271,7 +276,7 @@ def _wire_comparing(shell: Shell) -> None:
 def _wire_opening(page: ServedBlocks, shell: Shell) -> None:
     visit, base, compared, trained, learned = shell.visit, shell.base, shell.compared, shell.trained, shell.learned
     visitor, language = visit.components["key"], visit.components["language"]
-    around = [visitor, language, shell.tabs, base.notice, shell.timer, learned.named, learned.reader]
+    around = [visitor, language, shell.tabs, *base.loads, shell.timer, learned.named, learned.reader]
     around += [shell.linked, *shell.lists.values(), *(said for lab in shell.labs.values() for said in lab.said.values())]
     opened = dict.fromkeys([*around, *shell.wording.components, *compared.own.offered])
     opened |= dict.fromkeys([shell.held, *(one for held in shell.lockable.values() for one in held)])

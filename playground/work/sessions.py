@@ -17,6 +17,7 @@ from playground.work.jobs import NOTHING, Jobs
 
 if TYPE_CHECKING:
     from playground.adapt.adapters import Adapter
+    from playground.model.catalogue import BaseSpec
     from playground.work.jobs import Lane, Run, Size, Start
 
 Place = Hashable  # where a run is shown: a name, or the lane itself where it has one place only
@@ -30,6 +31,7 @@ class Session:
         self.library = Library()
         self.runs: dict[Place, Run] = {}
         self.forms: dict[str, Any] = {}  # as they were filled in last, by what they ask for
+        self.bases: dict[str, BaseSpec] = {}  # that it has typed: they are found as long as somebody keeps them
         self.past: list[Any] = []  # what its trainings came to, the oldest first
         self.seen = time.monotonic()
 

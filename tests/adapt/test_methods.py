@@ -1,13 +1,14 @@
 """Methods: published parameter counts, PEFT's own counts, and the range of every hyperparameter."""
 
 import math
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, BloomConfig, LlamaConfig, Qwen2Config
+from transformers import AutoModelForCausalLM, BloomConfig, Gemma3TextConfig, LlamaConfig, Qwen3Config, SmolLM3Config
 
 from playground.adapt.methods import FRONT, METHODS, method, training_memory
 from playground.errors import PlaygroundError
@@ -132,8 +133,11 @@ CONFIGS = {
     "smollm2-135m-hub": SMOLLM,
     "smollm2-360m": (LlamaConfig, GATED, (960, 2560, 32, 15, 5, 49152), 361_821_120),
     "smollm2-1.7b": (LlamaConfig, GATED, (2048, 8192, 24, 32, 32, 49152), 1_711_376_384),
-    "qwen2.5-0.5b": (Qwen2Config, GATED, (896, 4864, 24, 14, 2, 151936), 494_032_768),
-    "qwen2.5-1.5b": (Qwen2Config, GATED, (1536, 8960, 28, 12, 2, 151936), 1_543_714_304),
+    "smollm3-3b": (SmolLM3Config, GATED, (2048, 11008, 36, 16, 4, 128256), 3_075_098_624),
+    "qwen3-0.6b": (partial(Qwen3Config, head_dim=128), GATED, (1024, 3072, 28, 16, 8, 151936), 596_049_920),
+    "qwen3-1.7b": (partial(Qwen3Config, head_dim=128), GATED, (2048, 6144, 28, 16, 8, 151936), 1_720_574_976),
+    "gemma-3-270m": (partial(Gemma3TextConfig, head_dim=256), GATED, (640, 2048, 18, 4, 1, 262144), 268_098_176),
+    "gemma-3-1b": (partial(Gemma3TextConfig, head_dim=256), GATED, (1152, 6912, 26, 4, 1, 262144), 999_885_952),
     "llama-3.2-1b": (LlamaConfig, GATED, (2048, 8192, 16, 32, 8, 128256), 1_235_814_400),
     "bloomz-560m": (BloomConfig, ("hidden_size", "n_layer", "n_head", "vocab_size"), (1024, 24, 16, 250880), 559_214_592),
 }
@@ -150,6 +154,7 @@ def test_the_catalogue_describes_the_models_that_transformers_builds(base_id: An
     config_class, names, sizes, published = CONFIGS[base_id]
     built = architecture_of(on_paper(config_class, names, sizes, tie_word_embeddings=True))
     stated = CATALOGUE[base_id].architecture
+    assert stated.norms == built.norms
     assert (stated.hidden_size, stated.parameters) == (built.hidden_size, built.parameters) == (sizes[0], published)
     assert set(stated.linears) == set(built.linears)
 

@@ -1,4 +1,4 @@
-"""Tasks: what ships, a visitor's own ones, and which tokens carry loss."""
+"""Tasks: what ships, and which tokens carry loss."""
 
 import copy
 import re
@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.adapt.methods import METHODS
-from playground.adapt.tables import of_rows
-from playground.adapt.tasks import IGNORE, RECOMMENDED, TASK_IDS, Example, encode, prompt_ids, task, task_of
+from playground.adapt.tasks import IGNORE, RECOMMENDED, TASK_IDS, Example, encode, prompt_ids, task
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
-from playground.settings import MAX_EXAMPLE_CHARACTERS, MAX_OWN_EXAMPLES, MAX_SEQUENCE_TOKENS, MIN_OWN_EXAMPLES
+from playground.settings import MAX_SEQUENCE_TOKENS
 from tests.conftest import tiny_tokenizer
 
 LAW = settings(deadline=None, derandomize=True, database=None)
@@ -98,53 +97,6 @@ def test_a_recommended_recipe_is_one_that_the_method_takes(task_id: str) -> None
     values = METHODS[one.method].complete(one.hyperparameters)
     assert task_id in TASK_IDS
     assert {name: values[name] for name in one.hyperparameters} == one.hyperparameters
-
-
-# A visitor's own data
-
-
-def typed(rows: Any) -> Any:
-    return task_of(of_rows(rows))
-
-
-def test_an_example_of_the_greatest_length_is_taken() -> None:
-    longest = ("p" * MAX_EXAMPLE_CHARACTERS, "r" * MAX_EXAMPLE_CHARACTERS)
-    assert Example(*longest) in examples(typed([*PAIRS, longest]))
-
-
-@pytest.mark.parametrize("empty", [("", ""), (None, None), (" ", "\n"), {"prompt": "", "response": None}])
-def test_an_empty_row_of_the_table_is_no_example_and_no_mistake(empty: dict[str, Any] | tuple[Any, ...]) -> None:
-    assert typed([*PAIRS, empty]) == typed(PAIRS)
-
-
-def numbered(count: Any) -> Any:
-    return [(f"question {n}", f"answer {n}") for n in range(count)]
-
-
-@pytest.mark.parametrize("count", [MIN_OWN_EXAMPLES - 1, MAX_OWN_EXAMPLES + 1])
-def test_too_few_and_too_many_examples_are_refused(count: Any) -> None:
-    with pytest.raises(PlaygroundError) as refused:
-        typed(numbered(count))
-    assert (refused.value.key, refused.value.values["found"]) == ("data_count", count)
-
-
-@pytest.mark.parametrize(("count", "held_out"), [(8, 2), (10, 2), (20, 4), (50, 10), (80, 16), (512, 16)])
-def test_one_in_five_is_held_out_always_the_same(count: int, held_out: int) -> None:
-    one, again = typed(numbered(count)), typed(numbered(count))
-    assert one == again
-    assert (len(one.train), len(one.held_out)) == (count - held_out, held_out)
-    assert examples(one) == {Example(*pair) for pair in numbered(count)}
-
-
-def test_a_repeated_prompt_counts_once_with_its_first_answer() -> None:
-    doubled = [*PAIRS, *((f" {prompt}\n", "another answer") for prompt, _ in PAIRS)]
-    assert typed(doubled) == typed(PAIRS)
-
-
-def test_repeating_examples_does_not_make_enough_of_them() -> None:
-    with pytest.raises(PlaygroundError) as refused:
-        typed(PAIRS[:3] * 5)
-    assert refused.value.values["found"] == 3
 
 
 # Which tokens carry loss

@@ -29,7 +29,8 @@ def test_the_design_s_endpoints_and_no_others_are_public(anybody: Client) -> Non
     assert set(named) == {
         "/bases", "/methods", "/tasks", "/adapters", "/count_parameters", "/train", "/compare", "/download_adapter",
         "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
-        "/survey", "/ladder", "/prune", "/stop", "/race", "/answers", "/score", "/leaderboard", "/mix",
+        "/survey", "/ladder", "/prune", "/stop", "/race", "/answers", "/score", "/leaderboard", "/mix", "/session",
+        "/examples", "/examine_base", "/load_base", "/fetch_adapter",
     }  # fmt: skip
 
 
@@ -195,6 +196,21 @@ def test_a_pane_has_its_score_with_the_answers_behind_it(anybody: Client) -> Non
     assert found["few_shot"]["held_out_loss"] < found["base"]["held_out_loss"]
 
 
+def test_own_examples_are_read_trained_on_and_scored(client: Client) -> None:
+    turns = [[("user", f"Number {n}?"), ("assistant", "odd" if n % 2 else "even")] for n in range(10)]
+    rows = [{"messages": [{"role": role, "content": said} for role, said in one]} for one in turns]
+    own = {"rows": [*rows, {"messages": []}], "split": "last", "held_out": 3, "scorer": "exact"}
+    read = client.predict(BASE, own, api_name="/examples")
+    assert (read["pairs"], read["train"], read["held_out"]) == (10, 7, 3)
+    assert read["left_out"] == [{"line": 11, "reason": "no_text"}]
+    learned = "".join(one["text"] for one in read["first"][1]["pieces"] if one["learned"])
+    assert learned == "odd<|im_end|>"
+    first, *_, last = client.submit(BASE, "ia3", "own", steps=1, score=True, own=own, api_name="/train")
+    assert first == read
+    assert (last["event"], last["questions"]) == ("score", 3)
+    assert [one["expected"] for one in last["examples"]] == ["odd", "even", "odd"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "endpoint", "said"),
     [
@@ -209,6 +225,10 @@ def test_a_pane_has_its_score_with_the_answers_behind_it(anybody: Client) -> Non
         ((BASE, "lora", "pirate", {}, 10_000, 0), "/train", "steps must be between 1 and 300"),
         ((BASE, "magic", "pirate", {}, 2, 0), "/train", "no method “magic”"),
         ((BASE, "lora", "juggling", {}, 2, 0), "/train", "no task “juggling”"),
+        ((BASE, {"rows": [["a", "b"]], "file": "/etc/passwd"}), "/examples", "no field file"),
+        ((BASE, {"pasted": "id\ttitle\tlabel\n1\ta\tb\n"}), "/examples", "cannot be told from: id, title, label"),
+        ((BASE, {"dataset": "me/data"}), "/examples", "works offline"),
+        ((BASE, "lora", "own"), "/train", "between 8 and 512"),
         ((BASE, "lora", {"rank": "eight"}), "/count_parameters", "rank must be of type int"),
         ((BASE, "pirate", ["lora"]), "/race", "2 to 6 racers, not 1"),
         ((BASE, "pirate", ["lora", "ia3"] * 4), "/race", "2 to 6 racers, not 8"),

@@ -14,13 +14,17 @@ from typing import Any
 import httpx
 import pytest
 
+from playground.adapt.adapters import save
 from tests.api.calling import BOUND, called
+from tests.families import tiny_base, trained
+from tests.hub import hub_served
 from tests.kinds import folder_of_kind
 from tests.serving import ROOT, serving
 
 BASE, TINY = "smollm2-135m", "local"  # what needs none of the ready-made adapters is asked of a tiny base
 FIRST_CALLS: dict[str, tuple[Any, ...]] = {  # of every endpoint
     "bases": (), "methods": (), "tasks": (), "adapters": (), "formats": (), "accumulate": (), "stop": (),
+    "examine_base": ("tiny/llama",), "load_base": (TINY,), "fetch_adapter": ("tiny/lora", TINY),
     "count_parameters": (TINY, "lora", {}),
     "train": (TINY, "lora", "sentiment", {}, 1, 0),
     "race": (TINY, "sentiment", ["ia3", "lora"], 1),
@@ -38,6 +42,7 @@ FIRST_CALLS: dict[str, tuple[Any, ...]] = {  # of every endpoint
     "answers": (TINY, "Hello?", ["base"], 2, 1, 0.7),
     "score": (TINY, "base", "sentiment"),
     "leaderboard": ("pirate",),
+    "examples": (TINY, {"rows": [["a", "b"]] * 9}),
 }  # fmt: skip
 
 
@@ -66,9 +71,12 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     temporary, log = folder / "temporary", folder / "log.txt"
     temporary.mkdir()
 
-    settings = {"TMPDIR": str(temporary), "PLAYGROUND_LOCAL_BASE": str(folder_of_kind("llama", folder / "tiny"))}
+    tiny = folder_of_kind("llama", folder / "tiny")
+    save(trained(tiny_base("llama"), "lora")[0], folder / "lora")
+    settings = {"TMPDIR": str(temporary), "PLAYGROUND_LOCAL_BASE": str(tiny), "HF_HOME": str(folder), "HF_HUB_OFFLINE": "0"}
 
-    with serving(log, **settings) as (url, _), ThreadPoolExecutor(len(FIRST_CALLS)) as pool:
+    with hub_served() as hub, serving(log, HF_ENDPOINT=hub.url, **settings) as (url, _), ThreadPoolExecutor(32) as pool:
+        hub.folders |= {"tiny/llama": tiny, "tiny/lora": folder / "lora"}
         answers = pool.map(lambda name: called(url, name, {"data": FIRST_CALLS[name]}), FIRST_CALLS)
         found = dict(zip(FIRST_CALLS, answers, strict=True))
         known = httpx.get(f"{url}/gradio_api/info", timeout=BOUND).json()["named_endpoints"]

@@ -13,15 +13,22 @@ import pytest
 
 from playground import locales
 from playground.model.bases import Base
+from playground.ui.api.another import ENDPOINTS as ANOTHER
+from playground.ui.api.catalogue import ENDPOINTS as CATALOGUE
 from playground.ui.api.endpoints import build_api
+from playground.ui.api.lowrank import ENDPOINTS as LOW_RANK
 from playground.ui.api.many import ENDPOINTS as MANY
 from playground.ui.api.mix import ENDPOINTS as MIX
+from playground.ui.api.own import ENDPOINTS as OWN
 from playground.ui.api.prune import ENDPOINTS as PRUNE
 from playground.ui.api.quantize import ENDPOINTS as MORE
 from playground.ui.api.served import ServedBlocks
 
 BASE = "smollm2-135m"
 SOUND: dict[str, dict[str, Any]] = {  # values of all endpoints that have no default
+    "examine_base": {"base": "tiny/llama"},
+    "load_base": {"base": BASE},
+    "fetch_adapter": {"adapter": "tiny/lora", "base": BASE},
     "count_parameters": {"base": BASE, "method": "lora"},
     "train": {"base": BASE, "method": "lora", "task": "pirate"},
     "compare": {"base": BASE, "prompt": "Hello?", "adapters": ["base"]},
@@ -36,6 +43,7 @@ SOUND: dict[str, dict[str, Any]] = {  # values of all endpoints that have no def
     "ladder": {"base": BASE},
     "prune": {"base": BASE},
     "download_adapter": {"adapter": "pirate-lora"},
+    "examples": {"base": BASE, "own": {"rows": [["a", "b"]]}},
     "upload_adapter": {"zip_file": None, "base": BASE},
 }
 
@@ -74,7 +82,7 @@ NOT_MEANT = {
 
 
 with ServedBlocks() as PAGE:  # the endpoints alone
-    build_api({**MANY, **MIX, **PRUNE, **MORE})
+    build_api({**CATALOGUE, **LOW_RANK, **MANY, **MIX, **OWN, **ANOTHER, **PRUNE, **MORE})
 ENDPOINTS = {str(one.api_name): one for one in PAGE.fns.values() if one.api_visibility == "public"}
 
 

@@ -29,8 +29,9 @@ from playground.compare.decoding import Row
 from playground.compare.job import Decoding
 from playground.compare.pool import Pool
 from playground.model.architecture import architecture_of
-from playground.model.bases import Base, expected_bytes, load
+from playground.model.bases import Base, load
 from playground.model.catalogue import BITSANDBYTES, CATALOGUE, BaseSpec
+from playground.model.needed import expected_bytes
 from playground.model.weights import tensors_of
 from playground.train.together import Company, Request
 from playground.train.trainable import wrap

@@ -244,14 +244,15 @@ def test_own_examples_are_shown_as_they_were_read_before_anything_is_trained(des
     expect(seen).to_contain_text("No header")
     desk.locator("#own-paste textarea").fill("Respuesta;Pregunta\n" + "\n".join(f"A {n},5;Q {n}" for n in range(9)))
     expect(seen).to_contain_text("9 pairs read")
-    expect(seen.locator("tbody td").first).to_have_text("Q 0")
+    expect(seen.locator(".pp-seen").first).to_contain_text("Q 0")
+    expect(seen.locator(".pp-seen").first.locator("mark").first).to_have_text("A")  # the tokens that carry loss
     expect(seen.locator("p").first).to_be_in_viewport()  # below the box, where somebody looks who pastes
     below = seen.bounding_box()["y"] - desk.locator("#own-paste").bounding_box()["y"]
     assert 0 < below - desk.locator("#own-paste").bounding_box()["height"] < 40
     of_file = desk.locator("#own-read-file")
     desk.evaluate(DROP_ON_THE_TABLE, "response,prompt\n" + "\n".join(f'"Yes; {n}",Dropped {n}?' for n in range(8)))
     expect(of_file).to_contain_text("8 pairs read")
-    expect(of_file.locator("tbody td").first).to_have_text("Dropped 0?")
+    expect(of_file.locator(".pp-seen").first).to_contain_text("Dropped 0?")
     expect(seen).to_be_hidden()
     desk.locator("#own-file").get_by_role("button", name="Remove").or_(
         desk.locator("#own-file [aria-label=Clear]")
@@ -422,7 +423,7 @@ def type_examples(page: Page) -> None:
     expect(page.locator("#own-table textarea:focus")).to_have_value("W")
     page.keyboard.type("ho?")
     page.keyboard.press("Tab")
-    expect(page.locator("#own-read [role=alert]")).to_contain_text("Line 1 lacks a prompt or a response")
+    expect(page.locator("#own-read .pp-out")).to_contain_text("without a prompt or a response: 1")
     page.locator("#own-paste textarea").fill("\n".join(f"¿{n},5?\t{n}" for n in range(10)))
     page.locator("#method-picker label").nth(4).click()
     expect(page.locator("#steps")).to_be_hidden()

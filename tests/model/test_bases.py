@@ -10,7 +10,7 @@ from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
+import httpx2
 import psutil
 import pytest
 import torch
@@ -26,10 +26,11 @@ from playground.errors import PlaygroundError
 from playground.formats.registry import format_of
 from playground.model import bases
 from playground.model.architecture import architecture_of, entries
-from playground.model.bases import Bases, checksum, load, pick_device
+from playground.model.bases import Bases, checksum, load
 from playground.model.catalogue import BITSANDBYTES, CATALOGUE, FORMS, BaseSpec, split_id
 from playground.model.memory import Store
 from playground.model.modules import linear_layers
+from playground.model.needed import pick_device
 from playground.model.weights import own_bytes, weight_of
 from playground.train.job import TrainingJob
 from playground.train.training import train
@@ -424,7 +425,7 @@ def test_a_base_that_does_not_fit_into_memory_is_refused_before_loading(
 
 
 def response(status: Any) -> Any:
-    return httpx.Response(status, request=httpx.Request("GET", "https://huggingface.co/x"))
+    return httpx2.Response(status, request=httpx2.Request("GET", "https://huggingface.co/x"))
 
 
 @pytest.mark.parametrize(
@@ -433,9 +434,10 @@ def response(status: Any) -> Any:
         (GatedRepoError("gated", response=response(403)), "base_gated"),
         (RepositoryNotFoundError("no such", response=response(404)), "base_not_on_hub"),
         (LocalEntryNotFoundError("offline"), "no_network"),
-        (HfHubHTTPError("server", response=response(503)), "no_network"),
-        (httpx.ConnectError("refused"), "no_network"),
-        (httpx.ReadTimeout("slow"), "no_network"),
+        (HfHubHTTPError("server", response=response(503)), "hub_fails"),
+        (HfHubHTTPError("too many", response=response(429)), "hub_rate_limited"),
+        (httpx2.ConnectError("refused"), "no_network"),
+        (httpx2.ReadTimeout("slow"), "no_network"),
         (ConnectionResetError(errno.ECONNRESET, "reset"), "no_network"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk_full"),
     ],
@@ -463,7 +465,7 @@ def test_offline_a_base_that_was_never_fetched_is_refused(tmp_path: Path, monkey
     """huggingface_hub itself, offline and with an empty cache."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert refusal("smollm2-360m").key == "no_network"
+    assert refusal("smollm2-360m").key == "hub_offline"
 
 
 def test_only_what_a_model_needs_is_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

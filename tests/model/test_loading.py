@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelF
 
 from playground import settings
 from playground.errors import PlaygroundError
-from playground.model import bases
+from playground.model import needed
 from playground.model.bases import load
 from playground.model.catalogue import BITSANDBYTES, CATALOGUE, BaseSpec
 from playground.model.loading import compute_dtype
@@ -217,9 +217,9 @@ def test_bfloat16_is_computed_in_only_where_the_gpu_has_it(
 
 def test_memory_is_reckoned_in_what_is_computed_in(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = CATALOGUE["llama-3.2-1b"]
-    monkeypatch.setattr(bases, "pick_device", lambda: ("cuda", "Tesla T4"))
+    monkeypatch.setattr(needed, "pick_device", lambda: ("cuda", "Tesla T4"))
     sizes = []
     for has in (True, False):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True, has=has: has)
-        sizes.append(bases.expected_bytes(spec, None))
+        sizes.append(needed.expected_bytes(spec, None))
     assert sizes == [2 * spec.parameters, 4 * spec.parameters]

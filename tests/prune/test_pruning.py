@@ -35,7 +35,7 @@ def test_it_is_written_so() -> None:
     [
         ("smollm2-135m", ("smollm2-135m", None, None)),
         ("smollm2-135m:nf4", ("smollm2-135m", None, "nf4")),
-        ("qwen2.5-0.5b:width-20-max_min", ("qwen2.5-0.5b", Pruning("width", 0.2, "max_min"), None)),
+        ("qwen3-0.6b:width-20-max_min", ("qwen3-0.6b", Pruning("width", 0.2, "max_min"), None)),
         ("smollm2-135m:pattern-50-wanda:nf4", ("smollm2-135m", Pruning("pattern", 0.5, "wanda"), "nf4")),
     ],
 )

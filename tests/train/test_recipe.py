@@ -4,7 +4,10 @@ import ast
 import builtins
 import itertools
 import json
+import re
+import tomllib
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +18,17 @@ from hypothesis import strategies as st
 from peft import get_peft_model_state_dict
 from safetensors.torch import load_file
 
-from playground.adapt import tables
 from playground.adapt.adapters import WEIGHTS, Adapter, Record, config_json
 from playground.adapt.methods import DOWNLOADABLE, FRONT, METHODS
-from playground.adapt.tasks import OWN, OWN_FILE, TASK_IDS, Example, Task, as_lines, task_of
+from playground.adapt.own import as_lines, task_of
+from playground.adapt.tasks import OWN, OWN_FILE, TASK_IDS, Example, Task
+from playground.data import tables
+from playground.data.given import Given
 from playground.locales import LANGUAGES
 from playground.model import bases
 from playground.model.catalogue import CATALOGUE
 from playground.train.job import TrainingJob
+from playground.train.notebook import notebook
 from playground.train.recipe import python
 from playground.train.training import train
 from tests.families import one_thread, tiny_base  # noqa: F401
@@ -255,6 +261,40 @@ def test_running_the_recipe_of_a_checkpoint_stops_there(base: bases.Base, lesson
     assert len(found["losses"]) == 3
 
 
+# The same as a notebook, and for uv
+
+
+def test_running_the_cells_of_the_notebook_trains_the_same_adapter_too(base: bases.Base, lessons: Any) -> None:
+    made = trained(base, lessons, "lora", {"initialization": "eva"}, steps=2)
+    read = json.loads(notebook(made, "es"))
+    assert (read["nbformat"], read["nbformat_minor"]) == (4, 5)
+    ids = [cell["id"] for cell in read["cells"]]
+    assert len(set(ids)) == len(ids) > 5
+    (title, install, *cells) = read["cells"]
+    assert (title["cell_type"], set(title)) == ("markdown", {"cell_type", "id", "metadata", "source"})
+    assert "".join(install["source"]).startswith("%pip install -q torch==")
+    names: dict[str, Any] = {}
+    for cell in cells:
+        assert (cell["cell_type"], cell["outputs"], cell["execution_count"]) == ("code", [], None)
+        exec("".join(cell["source"]), names)
+    assert_same(names, made)
+
+
+@pytest.mark.parametrize("method_id", FRONT)
+def test_its_head_pins_for_uv_what_it_imports_as_the_record_has_it(tiny: Any, method_id: str) -> None:
+    made = adapter(tiny, method_id, versions={"torch": "2.13.0+cpu", "transformers": "5.1.2", "peft": "x; y"})
+    script = python(made, "en")
+    # PEP 723's own expression
+    (head,) = re.findall(r"(?m)^# /// script$\s(?:(?:^#(?:| .*)$\s)+)^# ///$", script)
+    told = tomllib.loads("\n".join(line[2:] for line in head.splitlines()[1:-1]))
+    assert told["requires-python"] == ">=3.11"
+    pins = dict(one.split("==") for one in told["dependencies"])
+    assert (pins["torch"], pins["transformers"]) == ("2.13.0", "5.1.2")
+    assert pins.get("peft", version("peft")) == version("peft")  # what is no version is taken from here
+    assert set(pins) >= {name for name in ("torch", "transformers", "peft") if f"\nfrom {name} " in script}
+    assert ("bitsandbytes" in pins) == ("BitsAndBytesConfig" in script)
+
+
 FILES = {
     "commas.csv": "prompt,response\n" + "\n".join(f'"say {n}, {n}", {n}! ' for n in range(10)),
     "tabs.tsv": "\n".join(f"say {n},5?\t{n},5; again" for n in range(10)),
@@ -269,7 +309,7 @@ def test_running_the_recipe_of_own_examples_reads_exactly_the_pairs_that_were_re
     base: bases.Base, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / name).write_text(FILES[name], encoding="utf-8")
-    made = trained(base, task_of(tables.read(tmp_path / name)), "ia3", {}, steps=2)
+    made = trained(base, task_of(tables.read(Given(file=str(tmp_path / name)))), "ia3", {}, steps=2)
     assert made.examples is not None
     (tmp_path / OWN_FILE).write_text(as_lines(made.examples), encoding="utf-8")
     found = run(made)
@@ -278,7 +318,7 @@ def test_running_the_recipe_of_own_examples_reads_exactly_the_pairs_that_were_re
 
 
 def test_running_the_recipe_of_own_shots_asks_with_them(base: bases.Base, tmp_path: Path) -> None:
-    made = trained(base, task_of(tables.parse(FILES["tabs.tsv"])), "few_shot", {"examples": 3}, steps=None)
+    made = trained(base, task_of(tables.read(Given(pasted=FILES["tabs.tsv"]))), "few_shot", {"examples": 3}, steps=None)
     assert made.examples is not None
     (tmp_path / OWN_FILE).write_text(as_lines(made.examples), encoding="utf-8")
     assert [tuple(shot) for shot in run(made)["shots"]] == made.record.shots

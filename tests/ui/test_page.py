@@ -77,6 +77,20 @@ def test_a_link_sets_base_prompt_and_tab_and_what_it_cannot_is_the_default(shell
     assert (found["base"]["value"], found["tab"], found["said"]) == (settings.DEFAULT_BASE, None, "")
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_link_to_a_base_of_the_hub_offers_to_load_it_where_that_is_allowed(
+    shell: page.Shell, monkeypatch: pytest.MonkeyPatch, allowed: bool
+) -> None:
+    monkeypatch.setattr(settings, "ANY_BASE", allowed)
+    request = SimpleNamespace(query_params={"base": "tiny/llama", "prompt": "Who?"}, headers={"accept-language": "en"})
+    changes = shell.opened("", request)
+    said = changes[shell.compared.notice]["value"]
+    assert "“tiny/llama”, which is not here" in said
+    assert ("Another model…" in said) is allowed
+    assert changes.get(shell.base.another.text, {}).get("value") == ("tiny/llama" if allowed else None)
+    assert changes[shell.compared.prompt]["value"] == "Who?"
+
+
 def test_what_is_not_taken_of_a_link_to_another_tab_is_said_above_the_tabs(shell: page.Shell) -> None:
     assert opened(shell, {"tab": "train"})["said"] == ""
     said = opened(shell, {"tab": "train", "base": "gpt-9", "sed": "1"}, accepts="en")["said"]
@@ -105,7 +119,7 @@ def started(monkeypatch: pytest.MonkeyPatch, shell: page.Shell) -> list[Asked]:
 
 
 def test_a_new_adapter_stands_beside_the_ready_made_ones_of_its_task(shell: page.Shell, started: list[Asked]) -> None:
-    changes, *_ = compared(shell, Result("", "en", settings.DEFAULT_BASE, "pirate-qlora", code_open=False))
+    changes, *_ = compared(shell, Result("", "en", settings.DEFAULT_BASE, "pirate-qlora"))
     assert changes[shell.compared.prompt] == "What is the capital of France?"
     panes = changes[shell.compared.panes]["value"]
     assert (panes[0], panes[-1]) == ("base", "pirate-qlora")
@@ -117,12 +131,12 @@ def test_a_new_adapter_stands_beside_the_ready_made_ones_of_its_task(shell: page
 
 
 def test_an_adapter_is_compared_on_the_base_that_it_was_made_for(shell: page.Shell, started: list[Asked]) -> None:
-    changes, *_ = compared(shell, Result("", "en", "bloomz-560m", "pirate-lora", code_open=False))
+    changes, *_ = compared(shell, Result("", "en", "bloomz-560m", "pirate-lora"))
     assert changes[shell.base.used] == changes[shell.base.picked] == started[0].base == "smollm2-135m"
 
 
 def test_an_adapter_that_is_gone_moves_nobody_and_starts_nothing(shell: page.Shell, started: list[Asked]) -> None:
-    (changes,) = compared(shell, Result("", "en", settings.DEFAULT_BASE, "gone", code_open=False))
+    (changes,) = compared(shell, Result("", "en", settings.DEFAULT_BASE, "gone"))
     assert set(changes) == {shell.trained.status}
     assert 'role="alert"' in changes[shell.trained.status]
     assert started == []

@@ -20,6 +20,14 @@ def leaderboard(request: gr.Request, task: str = "pirate", every: bool = False) 
     Args:
         task: a task id
         every: whether also the methods that are not in front, where they were measured (`more` says how many)
+
+    Returns:
+        {task, base, processor, methods: [{method, score: {mean, low, high, values} from 0 to 1, loss in nats,
+            parameters, bytes, seconds of the processor, prompt_tokens, forgetting in nats, processor, recipe}],
+            more, best, near (inside the noise of the best score), below, cheapest, unbeaten, own, …}
+
+    Raises:
+        an unknown task
     """
     return {**board(task, every), "own": own_runs(key_of(request), task)}
 

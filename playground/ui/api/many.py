@@ -42,6 +42,15 @@ def answers(  # type: ignore[misc]
         seed: the first one; answer by answer the same as `compare` with that seed
         top_p: nucleus sampling
         repetition_penalty: 1 is off
+
+    Returns:
+        a stream of {task, panes: [{adapter, mean, different, answers: [{seed, text, tokens, finish_reason,
+            score}]}]} that grows. The last one has verdicts: [{one, other, difference, p, corrected, differs}] on
+            every two panes (by their places): an exact permutation test of the means, Holm-corrected, at 5 %. For a
+            question of no task, task and score are null
+
+    Raises:
+        what /compare refuses, a temperature of 0, and fewer than 2 or more than 16 answers
     """
     decoding = {
         "max_new_tokens": max_new_tokens,

@@ -38,6 +38,14 @@ def mix(
         density: the share of the numbers that is kept, for TIES, DARE and magnitude pruning
         majority_sign: "total" or "frequency", for TIES
         seed: of what DARE drops
+
+    Returns:
+        {adapter, mix, distance, interference: [{module, pair, cosine, rows, columns, rows_by_chance,
+            columns_by_chance, …}]}: the new adapter as in /adapters; distance is null where the sum is nothing
+
+    Raises:
+        fewer than two adapters or more than four, of different bases or modules, no LoRA, a weight or value outside
+            its range
     """
     key, values = key_of(request), {"rank": rank, "density": density, "majority_sign": majority_sign, "seed": seed}
     asked = mix_of(key, adapters, weights, rule=rule, **values)

@@ -16,13 +16,20 @@ from playground.ui.api.served import changes, gone
 
 def prune(base: str, request: gr.Request, what: str = "width-activation", percent: float = 20) -> dict[str, Any]:  # type: ignore[misc]
     """
-    One pruning of a base, before and after: parameters, bytes, zeros, tokens a second, loss and perplexity on the shipped
-    text, the share of its tokens that were the likeliest, an answer; a stream that grows by a row, the whole base first.
+    One pruning of a base, before and after.
 
     Args:
         base: a plain base id
-        what: a kind with a rule, as `width-activation`, `depth-cosine` or `pattern-wanda`
+        what: a kind with a rule, as width-activation, depth-cosine or pattern-wanda
         percent: what goes of it; a pattern has its own share
+
+    Returns:
+        a stream of {base, pruning, rows: [{pruning, parameters, bytes, zeros, tokens_per_second, loss, perplexity, right,
+            answer}]} that grows by a row, the whole base first: loss and perplexity are those on the shipped text, right
+            the share of its tokens that were the likeliest
+
+    Raises:
+        a base that does not exist, a kind or rule that there is not, a share outside its range
     """
     key, sent = key_of(request), 0
     with own_place(key) as place:

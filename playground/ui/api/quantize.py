@@ -19,7 +19,16 @@ from playground.ui.api.served import changes, gone
 
 
 def format_list() -> list[Any]:
-    """The number formats: id, name, kind, bits per parameter (of large matrices, scales included), range, source."""
+    """
+    The number formats: id, name, kind, bits per parameter (of large matrices, scales included), range, source.
+
+    Returns:
+        a list of {id, name, kind, bits_per_parameter, accumulates_in, dynamic_range_db, granularity, block, runs,
+            source}; runs: where it computes faster, and where it only saves memory
+
+    Raises:
+        nothing
+    """
     return list_formats()
 
 
@@ -34,6 +43,12 @@ def anatomy(
         value: the number
         scale: what a code is worth; 0 reaches from -1 to 1 (float formats have none)
         zero_point: the code of 0, for formats that may have one
+
+    Returns:
+        {stored, error, bits, lower, upper, saturated, …}
+
+    Raises:
+        an unknown format, a number that is none, a scale or zero point that this format cannot have
     """
     return describe_number(format, value, scale or None, zero_point)
 
@@ -58,6 +73,13 @@ def quantize(
             format's own, whatever block and zero_point say
         block: numbers that share a scale
         zero_point: whether ranges need not be symmetric, where a format has it
+
+    Returns:
+        a list of {format, bits_per_parameter, bytes, mae, rmse, max_error, sqnr_db, zeros, saturated, …}, errors in
+            the unit of the weights
+
+    Raises:
+        an unknown base, module or format, a granularity or block that is not possible
     """
     return round_module(base, module, formats, granularity, block, zero_point)
 
@@ -84,6 +106,13 @@ def accumulate(
         operands: of the dot product: ones, largest (127), positive (0 to 127) or random (-127 to 127); int16's reach 32767
         length: of the dot product
         seed: decides the operands
+
+    Returns:
+        {addition: {exact, result, overflowed, bits_a, carries, …}, dots: [{pair, sum, exact, error, overflow_at,
+            lost_at, stall_at}]}, the last three as numbers of products
+
+    Raises:
+        a value outside its range, an unknown accumulator or kind of operands
     """
     return add_up(a, b, accumulator, overflow, operands, length, seed)
 
@@ -96,6 +125,13 @@ def survey(base: str, request: gr.Request, formats: list[Any] = []) -> list[Any]
     Args:
         base: a plain base id
         formats: format ids; empty: all
+
+    Returns:
+        a stream of lists of {format, real, bits, memory, disk, sqnr_db, modules, reading: {loss, perplexity,
+            kl_from_base, same_top}}: memory and disk in bytes, loss and KL in nats a token, same_top a share
+
+    Raises:
+        an unknown base or format, a base in a form
     """
     key, sent = key_of(request), 0
     with own_place(key) as place:
@@ -119,6 +155,13 @@ def ladder(base: str, request: gr.Request, module: str = "", bits: int = 4, bloc
         module: the path of a linear layer in the base; empty: a middle MLP one
         bits: of a weight, without its scale: 2, 3, 4, 8 or 16
         block: weights that share a scale
+
+    Returns:
+        a stream of {base, module, shape: [out, in], bits, block, seen, unseen, steps: [{rung, bits, weight, seen,
+            unseen, both, seconds}]}; both is unseen with activations in int8 too; errors are relative, of norms
+
+    Raises:
+        an unknown base or module, bits or a block that is not possible, a layer that is too wide for GPTQ
     """
     key, sent = key_of(request), 0
     with own_place(key) as place:

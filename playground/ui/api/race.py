@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from playground.actions.own import asked
 from playground.actions.race import USUAL, changes, outcome_json, racer_json, start_race
 from playground.actions.work import stop
 from playground.ui.api.endpoints import key_of
@@ -21,22 +22,36 @@ def race(  # type: ignore[misc]
     racers: list[Any] = list(USUAL),  # noqa: B006
     steps: int = 0,
     seed: int = 0,
+    own: dict[str, Any] = {},  # noqa: B006
 ) -> dict[str, Any]:
     """
     Train two to six methods or settings on one task, same seed, side by side: a stream of their events as in `train`, each
-    with its `racer` (from 1); the last one is the table.
+    with its `racer` (from 1); the last one is the table. What was read of own examples comes first.
 
     Args:
         base: a base id
-        task: a task id
+        task: a task id, or "own"
         racers: method ids, or objects {"method", "hyperparameters"} with what differs from the method's defaults
         steps: optimizer steps of each; 0 takes 24
         seed: decides initialization and order of each
+        own: your own examples, as /examples takes them; with the task "own" only
+
+    Returns:
+        a stream of the events of all of them, each with its racer; before finished come answers to held-out
+            questions as they grow, and their score as in /score. The last one is {event: "race", racers: [{racer,
+            method, hyperparameters, steps, trainable_parameters, held_out_loss, score, seconds, answers, adapter,
+            error}], best}
+
+    Raises:
+        fewer than two racers or more than six, two that are the same, one that trains nothing, what /train refuses
     """
     key = key_of(request)
-    runs = start_race(key, base, task, racers, steps=steps or None, seed=seed)
+    learned, told = asked(task, own, base)
+    runs = start_race(key, base, learned, racers, steps=steps or None, seed=seed)
     sent = [0] * len(runs)
     try:
+        if told:
+            yield told
         for _ in changes(runs):
             if gone():
                 return

@@ -25,7 +25,9 @@ from playground.bounds import check_text, shown
 from playground.errors import PlaygroundError, disk_is_full, unexpected
 from playground.model import libraries
 from playground.ui.api.first import ASKED, Said, spoken
+from playground.ui.api.mcp import in_json
 from playground.ui.api.newest import newest
+from playground.ui.api.reference import flat
 from playground.ui.kit.events import alarm
 from playground.ui.kit.locks import guarded
 from playground.ui.kit.numbers import Numbers
@@ -66,6 +68,15 @@ class ServedBlocks(gr.Blocks):
     @config.setter
     def config(self, config: Any) -> None:
         self._config, self._spoken = config, dict[str, Any]()
+
+    @property
+    def mcp_server_obj(self) -> Any:
+        """Gradio makes it when the page is served."""
+        return self._mcp
+
+    @mcp_server_obj.setter
+    def mcp_server_obj(self, server: Any) -> None:
+        self._mcp = server and in_json(server)
 
     async def process_api(
         self, block_fn: BlockFunction | int, inputs: list[Any], *more: Any, **named: Any
@@ -152,7 +163,9 @@ def served(name: str, endpoint: Callable[..., Any]) -> Callable[..., Any]:
         with explained(asked_by(values)):
             yield from endpoint(*checked(values))
 
-    return stream if inspect.isgeneratorfunction(endpoint) else answer
+    found = stream if inspect.isgeneratorfunction(endpoint) else answer
+    found.__name__, found.__doc__ = name, flat(endpoint)  # MCP calls it by its name
+    return found
 
 
 def _checked(name: str, hint: Any, value: Any) -> Any:

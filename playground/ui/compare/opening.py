@@ -28,11 +28,12 @@ from playground.actions.compare import (
 from playground.actions.many import latest_many
 from playground.compare.job import DECODING
 from playground.compare.many import TIMES
+from playground.model.catalogue import FOLDER
 from playground.ui.compare import notices
 from playground.ui.compare.asked import LATEST
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit import links
-from playground.ui.kit.base import base_choices, base_name
+from playground.ui.kit.base import base_name, bases_of, offered
 from playground.ui.kit.events import alarm
 
 
@@ -66,6 +67,10 @@ class Opening:
         if self.unknown_base:
             shown = base_name(self.question.base, language)
             said.append(locales.text(language, "compare.no_base", base=self.unknown_base[:60], shown=shown))
+            if offered(self.unknown_base):
+                said.append(locales.text(language, "compare.no_base.another"))
+            elif self.unknown_base.startswith(FOLDER):
+                said.append(locales.text(language, "compare.no_base.folder"))
         if self.refused:
             said.append(notices.refused(self.refused, {**self.question.decoding, TIMES.name: self.times}, language))
         return said
@@ -88,7 +93,7 @@ def _times(key: str, link: Mapping[str, Any], question: Question) -> int:
 
 def _opening(key: str, link: Mapping[str, Any]) -> Opening:
     run = latest(key)
-    asked, unknown = _asked(run.job if run else None, link)
+    asked, unknown = _asked(key, run.job if run else None, link)
     question, gone = showable(key, asked)
     missing = [link["own"].get(one, one) for one in gone]
     blank = unanswered(key, question)
@@ -101,9 +106,9 @@ def _opening(key: str, link: Mapping[str, Any]) -> Opening:
     return Opening(question, blank["panes"], found or blank, answered, found is not None, missing, unknown)
 
 
-def _asked(latest: Question | None, link: Mapping[str, Any]) -> tuple[Question, str]:
+def _asked(key: str, latest: Question | None, link: Mapping[str, Any]) -> tuple[Question, str]:
     """What a link asks; where it leaves that open the visitor's `latest` question, but for what the link locks or hides."""
-    linked, unknown = _linked(link)
+    linked, unknown = _linked(key, link)
     if latest is None or links.asks(link):
         return linked, unknown
     held = links.holds(link)
@@ -113,9 +118,9 @@ def _asked(latest: Question | None, link: Mapping[str, Any]) -> tuple[Question, 
     return question, unknown if "base" in held else ""
 
 
-def _linked(link: Mapping[str, Any]) -> tuple[Question, str]:
+def _linked(key: str, link: Mapping[str, Any]) -> tuple[Question, str]:
     """What a link asks, and what the first example does where it leaves that open; and its base, if there is no such one."""
-    known = link["base"] in [one for _, one in base_choices(locales.DEFAULT)]
+    known = link["base"] in [one for _, one in bases_of(locales.DEFAULT, key)]
     first = first_frame()
     question = Question.of(
         link["base"] if known else settings.DEFAULT_BASE,

@@ -15,7 +15,8 @@ from typing import Any
 import gradio as gr
 
 from playground import locales, settings
-from playground.actions.adapters import download, list_adapters, remove, rename
+from playground.actions.adapters import list_adapters, remove, rename
+from playground.actions.export import download
 from playground.adapt.methods import DOWNLOADABLE
 from playground.errors import PlaygroundError
 from playground.ui.compare.panes import file_title, pane_title, plain_title
@@ -97,7 +98,7 @@ class OwnAdapters:
             return {self.details: "", self.name: "", self.download: hidden, self.sure: hidden, self.looked: ""}
         offered, path, wrong = found["method"] in DOWNLOADABLE, None, ""
         try:
-            path = download(visit.key, found["id"], file_title(found, visit.language)) if offered else None
+            path = download(visit.key, found["id"], file_title(found, visit.language), visit.language) if offered else None
         except PlaygroundError as error:  # a full disk
             offered, wrong = False, alarm(error.message(visit.language))
         return {

@@ -28,18 +28,39 @@ CARD = "pane-picker"
 @dataclass(frozen=True)
 class Picked(Visit):
     """
-    The chosen panes, the path of the zip that was brought, if one was, what is said above the answers, and which own adapter
-    is looked at.
+    The chosen panes, the path of the zip that was brought, if one was, what is said above the answers, which own adapter
+    is looked at, and what is typed of one on the hub.
     """
 
     panes: list[str]
     zip: str | None
     notice: str = ""
     looked: str = ""
+    hub: str = ""
 
 
-def card(wording: Wording, chosen: list[str]) -> tuple[gr.Column, gr.Dropdown, gr.File]:
-    """The card, hidden at first: the panes, and an adapter from outside."""
+@dataclass(frozen=True)
+class Card:
+    """The card, hidden at first: the panes, and an adapter from outside, a zip or, where settings allow it, of the hub."""
+
+    column: gr.Column
+    panes: gr.Dropdown
+    zip: gr.File
+    hub: gr.Textbox
+    fetch: gr.Button
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """By the fields of `Picked`."""
+        return {"panes": self.panes, "zip": self.zip, "hub": self.hub}
+
+    @property
+    def fetched(self) -> list[Any]:
+        """Events that ask for an adapter of the hub."""
+        return [self.hub.submit, self.fetch.click]
+
+
+def card(wording: Wording, chosen: list[str]) -> Card:
     with gr.Column(elem_classes="pp-card pp-behind", elem_id=CARD) as column:
         panes = wording.make(
             gr.Dropdown,
@@ -49,7 +70,13 @@ def card(wording: Wording, chosen: list[str]) -> tuple[gr.Column, gr.Dropdown, g
         brought = wording.make(
             gr.File, {"label": "compare.upload"}, file_types=[".zip"], type="filepath", height=110, elem_id="upload-adapter"
         )
-    return column, panes, brought
+        with gr.Row(elem_classes="pp-ask", visible=settings.ANY_BASE):
+            hub = wording.make(
+                gr.Textbox, {"label": "compare.hub", "placeholder": "compare.hub.placeholder"},
+                lines=1, max_lines=1, max_length=settings.MAX_TYPED_CHARACTERS, elem_id="hub-adapter",
+            )  # fmt: skip
+            fetch = wording.make(gr.Button, {"value": "compare.hub.fetch"}, elem_id="hub-fetch", elem_classes="pp-go")
+    return Card(column, panes, brought, hub, fetch)
 
 
 def uploaded(summary: Values, language: str) -> str:

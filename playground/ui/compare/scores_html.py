@@ -9,7 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from playground.actions.scores import FEW_SHOT
-from playground.adapt.tasks import GRADED, OWN
+from playground.adapt.tasks import GRADED
 from playground.adapt.variant import BASE
 from playground.locales import counted, listed, number, percent, significant, text
 from playground.plots.kit.figures import change
@@ -53,16 +53,16 @@ def status(view: Values, language: str) -> str:
     return f'<p class="pp-soft" role="status">{escape(said)}</p>'
 
 
-def measures(task: str) -> list[str]:
-    """What is told of a variant on a task: of own examples only the loss; where answers are graded, none is right."""
-    if task == OWN:
+def measures(rule: str) -> list[str]:
+    """What is told of a variant by a rule: without one only the loss; where answers are graded, none is right."""
+    if not rule:
         return ["loss"]
-    return ["loss", "score"] if task in GRADED else ["loss", "score", "right"]
+    return ["loss", "score"] if rule in GRADED else ["loss", "score", "right"]
 
 
 def standings(view: Values, language: str) -> str:
     """A row for each variant; what is not known yet is left open."""
-    names = ["variant", *measures(view["task"])]
+    names = ["variant", *measures(view["rule"])]
     heads = columns(text(language, f"score.column.{name}") for name in names)
     rows = "".join(_row(one, len(names) - 1, language) for one in view["rows"])
     return table("pp-race pp-scores", heads, rows, text(language, "score.table"))
@@ -95,7 +95,7 @@ def outcome(view: Values, language: str) -> str:
     references = [one for one in view["rows"] if one["id"] in (BASE, FEW_SHOT)]
     others = [one for one in view["rows"] if one not in references]
     single = others[0] if len(others) == 1 else None
-    said = _of_one(single, references, view["task"], language) if single else _first(view["rows"], language)
+    said = _of_one(single, references, view["rule"], language) if single else _first(view["rows"], language)
     return f'<p class="pp-outcome">{escape(" ".join(said))}</p>' if said else ""
 
 
@@ -123,11 +123,11 @@ def moved(view: Values, language: str) -> str:
     return f'<p class="pp-outcome">{escape(text(language, key, change=change(language, 100 * found["change"])))}</p>'
 
 
-def _of_one(one: Values, references: list[Values], task: str, language: str) -> list[str]:
+def _of_one(one: Values, references: list[Values], rule: str, language: str) -> list[str]:
     """Its numbers, and those of the references that are known."""
     said = []
     if one["score"] is not None:
-        said.append(_scored(one, [each for each in references if each["score"] is not None], task, language))
+        said.append(_scored(one, [each for each in references if each["score"] is not None], rule, language))
     if one["held_out_loss"] is not None:
         losses = [(each, significant(language, each["held_out_loss"], 3)) for each in references if each["held_out_loss"]]
         beside = [_beside(each, loss, language) for each, loss in losses]
@@ -135,9 +135,9 @@ def _of_one(one: Values, references: list[Values], task: str, language: str) -> 
     return said
 
 
-def _scored(one: Values, references: list[Values], task: str, language: str) -> str:
+def _scored(one: Values, references: list[Values], rule: str, language: str) -> str:
     """How many answers are right, or how good they are."""
-    if "right" in measures(task):
+    if "right" in measures(rule):
         beside = [_beside(each, number(language, each["right"]), language) for each in references]
         return _sentence("score.said.right", one, right(one, language), beside, language)
     beside = [_beside(each, percent(language, 100 * each["score"]), language) for each in references]
@@ -178,10 +178,10 @@ def _titles(rows: list[Values], language: str) -> str:
 def notes(view: Values, language: str) -> str:
     """What the scorer looks for and how far to trust it; or why there is no score."""
     questions = max(one["questions"] for one in view["rows"])
-    if "score" not in measures(view["task"]):
+    if "score" not in measures(view["rule"]):
         said = [text(language, "score.no_rule")]
     elif questions:
-        rule = text(language, f"race.rule.{view['task']}")
+        rule = text(language, f"race.rule.{view['rule']}")
         share = percent(language, 100 / questions)
         said = [counted(language, "race.score", questions, rule=rule), text(language, "score.care", share=share)]
     else:
@@ -190,21 +190,21 @@ def notes(view: Values, language: str) -> str:
 
 
 def answers(view: Values, language: str) -> str:
-    """Behind a fold: every question with what was expected and with everybody's answer, each marked by the task's rule."""
+    """Behind a fold: every question with what was expected and with everybody's answer, each marked by the rule."""
     shown = [one for one in view["rows"] if one["examples"]]
     if not shown:
         return ""
     blocks = "".join(
-        _question(place, shown, view["task"], language) for place in range(max(len(one["examples"]) for one in shown))
+        _question(place, shown, view["rule"], language) for place in range(max(len(one["examples"]) for one in shown))
     )
     return f'<details class="pp-behind"><summary>{words(language, "score.read")}</summary>{blocks}</details>'
 
 
-def _question(place: int, shown: list[Values], task: str, language: str) -> str:
+def _question(place: int, shown: list[Values], rule: str, language: str) -> str:
     asked = next(one["examples"][place] for one in shown if place < len(one["examples"]))
     cells = "".join(
         f"<div {pane_colour(one)}><dt>{escape(pane_title(one, language))} "
-        f"{_mark(one['examples'][place]['score'], task, language)}</dt>"
+        f"{_mark(one['examples'][place]['score'], rule, language)}</dt>"
         f"<dd>{escape(one['examples'][place]['answer']) or words(language, 'pane.empty')}</dd></div>"
         for one in shown
         if place < len(one["examples"])
@@ -218,7 +218,7 @@ def expected(response: str, language: str) -> str:
     return f'<p class="pp-soft pp-small pp-expected">{words(language, "score.expected", response=response)}</p>'
 
 
-def _mark(score: float, task: str, language: str) -> str:
+def _mark(score: float, rule: str, language: str) -> str:
     """Right, wrong, or how much of it."""
     said = f"✓ {text(language, 'score.right')}" if score == 1 else f"✗ {text(language, 'score.wrong')}"
-    return f"<small>{escape(said if score in (0, 1) and task not in GRADED else percent(language, 100 * score))}</small>"
+    return f"<small>{escape(said if score in (0, 1) and rule not in GRADED else percent(language, 100 * score))}</small>"

@@ -15,6 +15,7 @@ import gradio as gr
 
 from playground import settings
 from playground.actions.adapters import upload
+from playground.actions.another import fetch_adapter
 from playground.actions.compare import (
     Question,
     first_frame,
@@ -67,7 +68,7 @@ class CompareTab:
     prompt: gr.Textbox
     panes: gr.Dropdown
     own: OwnAdapters
-    zip: gr.File
+    card: picker.Card
     former: Former
     decoding: Mapping[str, Any]
     summary: gr.Button  # of the decoding
@@ -163,12 +164,16 @@ class CompareTab:
         """What depends on the adapters that there are, and on the base."""
         return [self.panes, *self.own.offered]
 
-    def receive(self, picked: Picked) -> Changes:
-        """An adapter from outside becomes the last pane; says which one makes way, and what a link still misses."""
+    def receive(self, picked: Picked, fetched: bool = False) -> Changes:
+        """
+        An adapter from outside, a zip or `fetched` from the hub, becomes the last pane; says which one makes way, and what a
+        link still misses.
+        """
+        bring, told = (fetch_adapter, picked.hub) if fetched else (upload, picked.zip)
         try:
-            adapter = upload(picked.key, picked.zip, picked.base)
+            adapter = bring(picked.key, told or "", picked.base)
         except PlaygroundError as error:
-            return {self.own.said: alarm(error.message(picked.language)), self.zip: None}
+            return {self.own.said: alarm(error.message(picked.language)), self.card.zip: None}
         now = replace(picked, panes=[*picked.panes[: settings.MAX_PANES - 1], adapter["id"]])
         said = notices.arrived(picked.notice, picker.titles(now), picked.language)
         return {
@@ -177,7 +182,7 @@ class CompareTab:
             **self.former.give_way(picked, picked.panes, now.panes),
             self.own.said: picker.uploaded(adapter, picked.language),
             **({} if said is None else {self.notice: said}),
-            self.zip: None,
+            self.card.zip: None,
         }
 
     def summarize(self, manner: Manner) -> Changes:
@@ -229,8 +234,9 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
             copy = chip(wording, "compare.copy", "copy-link")
     copied = html("", elem_id="copied-notice")
     how, times = decoding.card(wording)
-    panes_card, chosen, brought = picker.card(wording, pane_ids(opening))
-    with panes_card:
+    card = picker.card(wording, pane_ids(opening))
+    chosen = card.panes
+    with card.column:
         mine = own.build(wording, visit, chosen)
     notice = make(html, {"value": notices.recorded}, elem_id="compare-notice")
     former = former_panes.build(wording)
@@ -244,10 +250,8 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
         manner=Controls(Manner.of, {**visit.components, **how}),
         asked=asked,
         seen=Controls(Seen, {**visit.components, "answers": answers}),
-        picked=Controls(
-            Picked, {**visit.components, "panes": chosen, "zip": brought, "notice": notice, "looked": mine.looked}
-        ),
-        prompt=prompt, panes=chosen, own=mine, zip=brought, former=former, decoding=how,
+        picked=Controls(Picked, {**visit.components, **card.inputs, "notice": notice, "looked": mine.looked}),
+        prompt=prompt, panes=chosen, own=mine, card=card, former=former, decoding=how,
         summary=summary, examples=examples, go=go, stop=stop,
         link=gr.Textbox(visible=False), copied=copied, notice=notice, answers=answers, many=repeated, tokens=tokens,
     )  # fmt: skip
@@ -276,13 +280,14 @@ def _wire(tab: CompareTab, examples: Mapping[str, gr.Button], copy: gr.Button) -
         [control.change for control in tab.decoding.values()],
         tab.manner.handler(tab.summarize), tab.manner.inputs, tab.summary, trigger_mode="always_last", **HIDDEN,
     )  # fmt: skip
-    received = [*tab.offered, *tab.former.all, tab.own.said, tab.notice, tab.zip]
-    tab.zip.upload(picked.handler(tab.receive), picked.inputs, received, **STREAM)
+    received = [*tab.offered, *tab.former.all, tab.own.said, tab.notice, tab.card.zip]
+    tab.card.zip.upload(picked.handler(tab.receive), picked.inputs, received, **STREAM)
+    gr.on(tab.card.fetched, picked.handler(partial(tab.receive, fetched=True)), picked.inputs, received, **STREAM)
     copied = copy.click(asked.handler(tab.write_link), asked.inputs, tab.link, **STREAM).success(
         None, tab.link, None, js=links.COPY
     )
     copied.success(asked.handler(tab.say_copied), asked.inputs, tab.copied, **HIDDEN)
-    done = [*asking, tab.zip.upload, *(one.change for one in controls)]
+    done = [*asking, tab.card.zip.upload, *tab.card.fetched, *(one.change for one in controls)]
     gr.on(done, None, None, tab.copied, js="() => ''", **HIDDEN)
     for event in (tab.own.renamed, tab.own.deleted):
         event.then(None, None, tab.copied, js="() => ''")

@@ -160,7 +160,7 @@ def build_head() -> str:
         "DARK": PAGE["dark"],
     }
     code = re.sub(r"\b(LANGUAGES|WORDS|OURS|PUBLIC|LIGHT|DARK)\b", lambda name: filled[name[0]], _script("theme.js"))
-    return f"<script>{code}</script><script>{_script('glossary.js')}</script>"
+    return f"<script>{code}</script><script>{_script('glossary.js')}</script><script>{_script('saving.js')}</script>"
 
 
 def _script(name: str) -> str:

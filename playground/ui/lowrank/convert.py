@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from playground.actions.adapters import described, download
+from playground.actions.adapters import described
+from playground.actions.export import download
 from playground.actions.lowrank import CONVERT, run_about, start_convert
 from playground.errors import PlaygroundError
 from playground.locales import number, size, text
@@ -89,7 +90,7 @@ class Fold:
             return {self.download: gr.update(visible=False)}
         try:
             title = file_title(described(asked.key, made), asked.language)
-            return {self.download: gr.update(value=download(asked.key, made, title), visible=True)}
+            return {self.download: gr.update(value=download(asked.key, made, title, asked.language), visible=True)}
         except PlaygroundError as error:
             return {self.download: gr.update(visible=False), self.notice: alarm(error.message(asked.language))}
 

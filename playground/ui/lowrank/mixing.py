@@ -14,7 +14,8 @@ import gradio as gr
 
 from playground import locales
 from playground.actions import mixing
-from playground.actions.adapters import described, download
+from playground.actions.adapters import described
+from playground.actions.export import download
 from playground.actions.mixing import ANSWERS, MIX, SCORES, SPREAD
 from playground.errors import PlaygroundError
 from playground.lowrank.mix import COUNT, RULES
@@ -174,7 +175,7 @@ class Cards:
         mix = described(asked.key, adapter_id)
         several = [one.summary() for one in mixing.parents(asked.key, adapter_id)]
         panes = [{"id": "base"}, *several, mix]
-        path = download(asked.key, adapter_id, file_title(mix, language))
+        path = download(asked.key, adapter_id, file_title(mix, language), language)
         return {
             self.at.made: drawn.made(done, asked.prompt, panes, language),
             self.at.after: gr.update(visible=True),

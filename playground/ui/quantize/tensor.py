@@ -34,9 +34,12 @@ RESULTS = ("notice", "said", "errors", "worth", "damage", "histogram", "table", 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the controls say. `chosen` is the page's base, `model` the one whose modules are shown: none before a
-    visit."""
+    """
+    What the controls of a visitor say. `chosen` is the page's base, `model` the one whose modules are shown: none before a
+    visit.
+    """
 
+    key: str
     language: str
     chosen: str
     source: str  # one of SOURCES
@@ -86,7 +89,7 @@ class Tensor:
         except PlaygroundError as error:
             return self._refused(error, asked)
         model = asked.model or plain
-        shown = {self.model: base_choices(plain, model)} | self._needed(asked.source)
+        shown = {self.model: base_choices(asked.key, plain, model)} | self._needed(asked.source)
         return shown | self.choose_base(replace(asked, model=model))
 
     def choose_base(self, asked: Asked) -> Changes:
@@ -100,7 +103,7 @@ class Tensor:
 
     def offer_bases(self, asked: Asked) -> Changes:
         """The page has another base: it can be looked at too."""
-        return {self.model: base_choices(asked.chosen, asked.model)}
+        return {self.model: base_choices(asked.key, asked.chosen, asked.model)}
 
     def choose_source(self, asked: Asked) -> Changes:
         return self._needed(asked.source) | self.redraw(asked)
@@ -156,9 +159,9 @@ def _share(percent: Any) -> Any:
     return percent / 100 if isinstance(percent, int | float) else percent
 
 
-def base_choices(chosen: str, now: str | None) -> Any:
+def base_choices(key: str, chosen: str, now: str | None) -> Any:
     """The loaded bases in their plain form, the chosen one and the one that is shown."""
-    listed = [one for one in list_bases() if one["loaded"] or one["id"] in (split_id(chosen)[0].id, now)]
+    listed = [one for one in list_bases(key) if one["loaded"] or one["id"] in (split_id(chosen)[0].id, now)]
     return gr.update(choices=[(one["name"], one["id"]) for one in listed], value=now)
 
 
@@ -203,7 +206,7 @@ def build(lab: Lab) -> None:
                 grid = tensor_controls.grid(wording)
                 shown("histogram")
     made = {**sources, **granularity, **outliers, **formats, **grid}
-    controls = Controls(Asked, {"language": lab.language, "chosen": lab.base, **made})
+    controls = Controls(Asked, {"key": lab.visitor, "language": lab.language, "chosen": lab.base, **made})
     tensor = Tensor(made["source"], made["model"], made["module"], groups, stops, **results)
     section = Section(
         controls, [tensor.model, tensor.module, *groups.values(), *tensor.results], tensor.draw,
@@ -217,7 +220,7 @@ def _wire(controls: Controls[Asked], tensor: Tensor, chips: Mapping[str, gr.Butt
     """Returns what the chips do, for whoever goes on from there."""
     given, made, results = controls.inputs, controls.components, tensor.results
     moved: dict[str, Any] = {"trigger_mode": "always_last", **HIDDEN}
-    others = [made[name] for name in made if name not in ("language", "chosen", "source", "model", "file")]
+    others = [made[name] for name in made if name not in ("key", "language", "chosen", "source", "model", "file")]
     gr.on([one.input for one in others], controls.handler(tensor.redraw), given, results, **moved)
     gr.on([made["file"].upload, made["file"].clear], controls.handler(tensor.redraw), given, results, **HIDDEN)
     sourced = [*tensor.groups.values(), *results]

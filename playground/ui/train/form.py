@@ -16,7 +16,9 @@ from playground.actions.lanes import TRAIN
 from playground.adapt.methods import METHODS, MORE
 from playground.adapt.tasks import RECOMMENDED
 from playground.bounds import Bound
+from playground.data.given import Given
 from playground.ui.kit.visit import Visit
+from playground.ui.train.own import given_of
 from playground.work.sessions import SESSIONS
 
 LAST, STARTED = "train", "train.started"  # forms of a session: as it is now, and what the latest training was started with
@@ -45,11 +47,14 @@ class Order(Recipe):
     """Everything that a training is started with."""
 
     task: str
-    rows: list[list[Any]]  # a visitor's own examples, prompt and response, if they are typed
-    file: str | None  # the path of them, if they are in a file
+    own: Given  # a visitor's own examples, and how they shall be read
     steps: int | None
     seed: int
-    pasted: str = ""  # as text, if they are
+
+    @classmethod
+    def of(cls, method: str, **given: Any) -> Self:
+        """Out of the controls; what they say of own examples makes one field."""
+        return super().of(method, **given, own=given_of(given))
 
 
 def setting_id(method_id: str, bound: Bound) -> str:
@@ -112,12 +117,12 @@ def find(key: str) -> Order | None:
     session = SESSIONS.get(key)
     run = session.runs.get(TRAIN)
     order: Order | None = session.forms.get(STARTED if run and not run.ended else LAST)
-    if order and order.file and not Path(order.file).is_file():  # gradio clears old files away
-        order = replace(order, file=None)
+    if order and order.own.file and not Path(order.own.file).is_file():  # gradio clears old files away
+        order = replace(order, own=replace(order.own, file=None))
     return order
 
 
 def _held(order: Order) -> Order:
     """Without own examples that are far too many."""
-    characters = len(order.pasted or "") + sum(len(str(cell)) for row in order.rows for cell in row)
-    return order if characters <= MOST_CHARACTERS else replace(order, pasted="", rows=[])
+    characters = len(order.own.pasted) + sum(len(str(cell)) for row in order.own.rows for cell in row)
+    return order if characters <= MOST_CHARACTERS else replace(order, own=replace(order.own, pasted="", rows=()))

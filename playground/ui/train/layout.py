@@ -13,7 +13,7 @@ from playground.actions.train import training_view
 from playground.plots.loss import loss_curve
 from playground.ui.kit.html import heading
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train import status
+from playground.ui.train import home, status
 
 IDLE = training_view(None, locales.DEFAULT)
 CHIP: dict[str, Any] = {"size": "sm", "elem_classes": "chip"}
@@ -35,7 +35,7 @@ def progress(wording: Wording) -> dict[str, Any]:
 
 
 def results(wording: Wording) -> dict[str, Any]:
-    """What can be done with an adapter: look at its checkpoints, compare, download, see its Python."""
+    """What can be done with an adapter: look at its checkpoints, compare, download, take it home."""
     make = wording.make
     scrubber = make(
         gr.Radio, {"label": "train.scrub", "info": "train.scrub.help"}, choices=[], visible=False, elem_id="scrubber",
@@ -44,10 +44,7 @@ def results(wording: Wording) -> dict[str, Any]:
     with gr.Row(elem_classes="pp-chips", visible=False, elem_id="after") as after:
         compare = make(gr.Button, {"value": "train.compare"}, elem_id="compare-it", **CHIP)
         save = make(gr.DownloadButton, {"label": "train.download"}, elem_id="download", **CHIP)
-        python = make(gr.Button, {"value": "train.python"}, elem_id="python", **CHIP)
+        python = make(gr.Button, {"value": "home.python"}, elem_id="python", **CHIP)
         own = make(gr.DownloadButton, {"label": "train.examples"}, visible=False, elem_id="download-examples", **CHIP)
-    code = make(
-        gr.Code, {"label": "train.python"}, language="python", visible=False, interactive=False, elem_id="code"
-    )  # fmt: skip
     buttons = {"after": after, "compare": compare, "download": save, "python": python, "examples": own}
-    return {"scrubber": scrubber, **buttons, "code": code, "code_open": gr.State(False)}
+    return {"scrubber": scrubber, **buttons, "home": home.build(wording)}

@@ -12,6 +12,7 @@ from typing import Any
 from playground.adapt.methods import FRONT, METHODS
 from playground.adapt.tasks import OWN, TASK_IDS
 from playground.bounds import RATES, Bound
+from playground.data.given import Given
 from playground.errors import PlaygroundError
 from playground.ui.kit import links
 from playground.ui.kit.links import Field
@@ -108,4 +109,4 @@ def _first(visit: Visit) -> Order:
     """The form as a new visitor finds it."""
     method = METHODS[METHOD]
     settings = {bound.name: bound.default for bound in method.hyperparameters}
-    return Order(visit.key, visit.language, visit.base, METHOD, settings, TASK, [], None, method.steps, 0)
+    return Order(visit.key, visit.language, visit.base, METHOD, settings, TASK, Given(), method.steps, 0)

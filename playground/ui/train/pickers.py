@@ -65,7 +65,7 @@ class Pickers:
     lesson: Controls[Lesson]
     misfits: gr.HTML
     task_info: gr.HTML
-    own: gr.Column  # where a visitor's own examples go
+    own: own.Places  # where a visitor's own examples go
     columns: list[tuple[Collection[str], gr.Column]]  # of settings, with the methods that they belong to
 
     @property
@@ -94,7 +94,7 @@ class Pickers:
     @property
     def told(self) -> list[Any]:
         """What follows the task."""
-        return [self.task_info, self.own]
+        return [self.task_info, self.own.column]
 
     @property
     def shown(self) -> list[Any]:
@@ -144,7 +144,7 @@ class Pickers:
     def show_task(self, lesson: Lesson) -> Changes:
         """How many examples it has; or where a visitor's own ones go."""
         info = task_info(lesson.task, lesson.method, lesson.language, lesson.base)
-        return {self.task_info: info, self.own: gr.update(visible=lesson.task == OWN)}
+        return {self.task_info: info, self.own.column: gr.update(visible=lesson.task == OWN)}
 
     def restore(self, visit: Visit) -> Changes:
         """After a reload: the form as it was filled in, if this visitor has filled it in."""
@@ -154,12 +154,12 @@ class Pickers:
     def fill(self, order: Order, visit: Visit) -> Changes:
         """The form filled in as it was, or as a link asks for."""
         method = METHODS[order.method]
-        values = {name: getattr(order, name) for name in ("method", "task", "file", "pasted")}
+        values = {name: getattr(order, name) for name in ("method", "task")}
         values |= {setting_id(method.id, bound): order.settings[bound.name] for bound in method.hyperparameters}
-        values |= {"rows": own.typed(visit.language, order.rows or own.EMPTY)}
         lesson = Lesson(visit.key, visit.language, visit.base, method.id, order.task)
         changes = self.show(lesson, order.steps if method.steps else None)
         changes[self.fields["seed"]]["value"] = order.seed
+        changes |= self.own.filled(order.own, visit.language)
         return changes | {self.fields[name]: value for name, value in values.items()}
 
 
@@ -172,7 +172,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> Pickers:
             html, {"value": lambda lang: misfits(settings.DEFAULT_BASE, lang)}, elem_id="misfits", js_on_load=DISABLE
         )
     with gr.Column(elem_classes="pp-card"):
-        data, info, column = _task(wording, visit, method)
+        data, info, places = _task(wording, visit, method)
     with gr.Column(elem_classes="pp-card"):
         columns, made, length = _settings(wording)
     recipe = {**visit.components, "method": method, **made}
@@ -180,7 +180,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> Pickers:
         recipe=Controls(Recipe.of, recipe),
         order=Controls(Order.of, {**recipe, **data, **length}),
         lesson=Controls(Lesson, {**visit.components, "method": method, "task": data["task"]}),
-        misfits=lacking, task_info=info, own=column, columns=columns,
+        misfits=lacking, task_info=info, own=places, columns=columns,
     )  # fmt: skip
     _wire(pickers)
     visit.components["base"].change(visit.handler(pickers.show_misfits), visit.inputs, lacking, **HIDDEN)
@@ -220,8 +220,8 @@ def misfits(base_id: str, language: str) -> str:
     )
 
 
-def _task(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[dict[str, Any], gr.HTML, gr.Column]:
-    """The controls that say what is learned, a line on it, and the column for a visitor's own examples."""
+def _task(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[dict[str, Any], gr.HTML, own.Places]:
+    """The controls that say what is learned, a line on it, and the places for a visitor's own examples."""
 
     def choices(language: str) -> list[tuple[str, str]]:
         return [(locales.text(language, f"tasks.{one}.title"), one) for one in (*TASK_IDS, OWN)]
@@ -231,8 +231,8 @@ def _task(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[d
         gr.Dropdown, {"label": "train.task", "choices": choices}, value=TASK, filterable=False, elem_id="task-picker"
     )
     info = make(html, {"value": lambda lang: task_info(TASK, METHOD, lang)}, elem_id="task-info", js_on_load=USE)
-    places, column = own.build(wording, visit, method)
-    return {"task": task, **places}, info, column
+    places = own.build(wording, visit, method)
+    return {"task": task, **places.controls}, info, places
 
 
 def _settings(wording: Wording) -> tuple[list[tuple[Collection[str], gr.Column]], dict[str, Any], dict[str, Any]]:

@@ -13,8 +13,8 @@ from typing import Any
 
 import gradio as gr
 
+from playground.actions.own import task_of
 from playground.actions.race import LEAST, MOST, TRAINED, USUAL, Racer, changes, race_of, race_view, start_race, stop_race
-from playground.actions.train import own_task
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN
 from playground.errors import PlaygroundError
@@ -67,7 +67,7 @@ class Race:
     def start(self, entry: Entry) -> Iterator[Changes]:
         """Queue a training for each racer and show them; a wrong input becomes a sentence beside the button."""
         try:
-            task = own_task(entry.rows, entry.file, entry.pasted) if entry.task == OWN else entry.task
+            task = task_of(entry.own, entry.base) if entry.task == OWN else entry.task
             racers = [_racer(one) for one in entry.racers]
             runs = start_race(entry.key, entry.base, task, racers, steps=entry.steps, seed=entry.seed)
         except PlaygroundError as error:

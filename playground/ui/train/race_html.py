@@ -159,7 +159,7 @@ def said(view: Values, language: str) -> str:
     scored = max(one["scored"] for one in racers)
     means = [text(language, "race.seconds")] if view["ended"] else []
     if scored:
-        rule = text(language, f"race.rule.{view['task']}")
+        rule = text(language, f"race.rule.{view['rule']}")
         means.insert(0, counted(language, "race.score", scored, rule=rule))
     notes = f'<p class="pp-soft pp-small">{escape(" ".join(means))}</p>' if means else ""
     return wrong + gone + conclusion(view, language) + notes

@@ -50,7 +50,7 @@ def chart(rows: Sequence[Values], language: str) -> str:
 
 def standings(group: Values, language: str) -> str:
     """A row for each training, then the references."""
-    told = measures(group["task"])
+    told = measures(group["rule"])
     names = ["run", "parameters", "steps", "seed", *told, "forgetting", "seconds"]
     heads = columns(text(language, f"runs.column.{name}") for name in names)
     rows = group["rows"]

@@ -13,12 +13,12 @@ from typing import Any
 import gradio as gr
 
 from playground import locales, settings
-from playground.actions.adapters import described, download, download_examples
+from playground.actions.adapters import described
+from playground.actions.export import download, download_examples
 from playground.actions.lanes import TRAIN
+from playground.actions.own import task_of
 from playground.actions.train import (
     ENDED,
-    own_task,
-    python_code,
     session_view,
     start_training,
     stop_training,
@@ -34,8 +34,9 @@ from playground.ui.kit.events import HIDDEN, STREAM, alarm, lead
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
-from playground.ui.train import form, layout, leaderboard, link, pickers, race, runs, scores, status
+from playground.ui.train import form, home, layout, leaderboard, link, pickers, race, runs, scores, status
 from playground.ui.train.form import METHOD, Order, Recipe
+from playground.ui.train.home import Home
 from playground.ui.train.pickers import Pickers
 from playground.ui.train.race import Race
 from playground.ui.train.runs import Runs
@@ -46,10 +47,9 @@ from playground.work.sessions import SESSIONS
 
 @dataclass(frozen=True)
 class Result(Visit):
-    """The adapter that is looked at, "" before there is one, and whether its Python is open."""
+    """The adapter that is looked at, "" before there is one."""
 
     adapter: str
-    code_open: bool
 
     @property
     def whole(self) -> str:
@@ -86,8 +86,7 @@ class TrainTab:
     download: gr.DownloadButton
     examples: gr.DownloadButton
     python: gr.Button
-    code: gr.Code
-    code_open: gr.State
+    home: Home
     scores: Scores
     race: Race
     runs: Runs
@@ -127,7 +126,7 @@ class TrainTab:
     def start(self, order: Order) -> Iterator[Changes]:
         """Queue a training and show it; a wrong input becomes a sentence beside the button, which was pressed there."""
         try:
-            task = own_task(order.rows, order.file, order.pasted) if order.task == OWN else order.task
+            task = task_of(order.own, order.base) if order.task == OWN else order.task
             run = start_training(
                 order.key, order.base, order.method, task, order.settings, steps=order.steps, seed=order.seed, scored=True
             )
@@ -189,32 +188,12 @@ class TrainTab:
         try:
             changes = {self.examples: download_examples(result.key, result.adapter)}
             title = file_title(described(result.key, result.adapter), result.language)
-            return changes | {self.download: download(result.key, result.adapter, title)}
+            return changes | {self.download: download(result.key, result.adapter, title, result.language)}
         except PlaygroundError as error:
             if not disk_is_full(error):  # none yet, or one that PEFT has no format for: the button is not shown
                 return changes
             gone = dict.fromkeys([self.download, self.examples], gr.update(value=None, visible=False))
             return gone | {self.refused: alarm(error.message(result.language))}
-
-    def toggle_code(self, result: Result) -> Changes:
-        """The Python that makes the adapter again; a second press hides it."""
-        return self.shut() if result.code_open else self._code(result)
-
-    def follow_code(self, result: Result) -> Changes:
-        """Another adapter is shown, or none: the Python, where it is open, is that one's."""
-        if not result.code_open:
-            return unchanged(self.code)
-        return self._code(result) if result.adapter else self.shut()
-
-    def shut(self) -> Changes:
-        return {self.code: gr.update(visible=False), self.code_open: False}
-
-    def _code(self, result: Result) -> Changes:
-        try:
-            code = python_code(result.key, result.adapter, result.language)
-        except PlaygroundError as error:  # the session has gone
-            return {self.status: alarm(error.message(result.language))}
-        return {self.code: gr.update(value=code, visible=True), self.code_open: True}
 
 
 def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
@@ -237,11 +216,11 @@ def build(wording: Wording, visit: Controls[Visit]) -> TrainTab:
         with gr.Column(min_width=0):
             adapter = gr.State("")
             seen = layout.progress(wording) | {"scores": scores.build(wording, visit, adapter)} | layout.results(wording)
-    raced, done, code_open = race.build(wording, visit, picked.order), runs.build(wording, visit), seen["code_open"]
+    raced, done = race.build(wording, visit, picked.order), runs.build(wording, visit)
     leaderboard.build(wording, visit, picked.fields["task"], adapter, [raced.begun, *seen["scores"].told])
     tab = TrainTab(
         visit=visit,
-        result=Controls(Result, {**visit.components, "adapter": adapter, "code_open": code_open}),
+        result=Controls(Result, {**visit.components, "adapter": adapter}),
         moment=Controls(Moment, {**visit.components, "step": seen["scrubber"]}),
         picked=picked, count=count, go=go, refused=refused, adapter=adapter, race=raced, runs=done, **seen,
     )  # fmt: skip
@@ -268,5 +247,4 @@ def _wire(tab: TrainTab) -> None:
         moment.handler(tab.scrub), moment.inputs, [tab.samples, tab.adapter], trigger_mode="always_last", **STREAM
     )
     tab.adapter.change(result.handler(tab.pack), result.inputs, tab.packed, **HIDDEN)
-    tab.adapter.change(result.handler(tab.follow_code), result.inputs, [tab.code, tab.code_open, tab.status], **HIDDEN)
-    tab.python.click(result.handler(tab.toggle_code), result.inputs, [tab.code, tab.code_open, tab.status], **HIDDEN)
+    home.wire(tab.home, tab.home.controls(visit.components, tab.adapter), tab.python, tab.adapter)

@@ -10,7 +10,7 @@ from html import escape
 from playground import locales, settings
 from playground.actions import catalogue
 from playground.adapt.methods import METHODS
-from playground.adapt.tasks import HELD_OUT, OWN, RECOMMENDED
+from playground.adapt.tasks import OWN, RECOMMENDED
 from playground.locales import number, text
 from playground.ui.kit import recipes
 from playground.ui.kit.html import words
@@ -40,8 +40,7 @@ def task_info(task_id: str, method: str, language: str, base: str = settings.DEF
 
 def _counts(task_id: str, method: str, language: str) -> str:
     if task_id == OWN:
-        key, (least, most) = "train.own_info", HELD_OUT
-        counts = {"minimum": settings.MIN_OWN_EXAMPLES, "maximum": settings.MAX_OWN_EXAMPLES, "least": least, "most": most}
+        key, counts = "train.own_info", {"minimum": settings.MIN_OWN_EXAMPLES, "maximum": settings.MAX_OWN_EXAMPLES}
     else:
         task = catalogue.describe_task(task_id)
         key = "prepare.task_info" if method == PREPARES else "train.task_info"

@@ -42,7 +42,15 @@ ROWS = (
 
 
 def view(*rows: dict[str, Any], **changed: Any) -> dict[str, Any]:
-    plain = {"base": DEFAULT_BASE, "task": "pirate", "state": "finished", "position": 0, "wait": None, "message": ""}
+    plain = {
+        "base": DEFAULT_BASE,
+        "task": "pirate",
+        "rule": changed.get("task", "pirate"),  # a ready-made task's own
+        "state": "finished",
+        "position": 0,
+        "wait": None,
+        "message": "",
+    }
     return {**plain, "rows": list(rows or ROWS), **changed}
 
 
@@ -96,7 +104,7 @@ def test_what_is_looked_for_is_said_and_every_answer_is_marked() -> None:
 
 def test_own_examples_show_the_loss_and_why_there_is_no_score() -> None:
     own = [row(BASE, BASE, 4.3, ()), row("mine", "lora", 2.35, (), task=OWN)]
-    told = Page(scores_html.drawn(view(*own, task=OWN), "en"))
+    told = Page(scores_html.drawn(view(*own, task=OWN, rule=""), "en"))
     assert "Held-out loss 2.35 (base 4.30)." in told.text
     assert "so there is no score" in told.text
     assert "Fully right" not in told.text

@@ -391,7 +391,7 @@ def own() -> Any:
     key = f"owner-{uuid.uuid4().hex}"
     for adapter_id in ("a", "b"):
         record = examples()["pirate-lora"].record
-        SESSIONS.add(key, Adapter(adapter_id, record, {"r": 8}, {"w": torch.zeros(2)}))
+        SESSIONS.add(key, Adapter(adapter_id, record, {"peft_type": "LORA", "r": 8}, {"w": torch.zeros(2)}))
     return key
 
 
@@ -498,7 +498,12 @@ def receiving(tab: Any, monkeypatch: Any, panes: Any, notice: str = "", name: st
     key = f"brings-{uuid.uuid4().hex}"
 
     def upload(key: str, *_: Any) -> Any:
-        SESSIONS.add(key, Adapter("new", examples()["pirate-lora"].record, {"r": 8}, {"w": torch.zeros(2)}, name=name))
+        SESSIONS.add(
+            key,
+            Adapter(
+                "new", examples()["pirate-lora"].record, {"peft_type": "LORA", "r": 8}, {"w": torch.zeros(2)}, name=name
+            ),
+        )
         return SESSIONS.get(key).library.get("new").summary()
 
     monkeypatch.setattr(compare, "upload", upload)

@@ -31,7 +31,8 @@ def chosen(choice: Any, wanted: str, used: str = "tiny") -> Any:
 
 def test_a_base_that_cannot_be_loaded_changes_nothing_and_a_sentence_says_why(choice: Any) -> None:
     first, last = chosen(choice, "none")
-    assert set(first) == {choice.notice}
+    assert first[choice.stop]["visible"]
+    assert not {choice.picked, choice.used} & {*first}
     assert (last[choice.picked], last[choice.used]) == ("tiny", "tiny")
     assert "There is no model in" in last[choice.notice]
     assert "Tiny stays." in last[choice.notice]
@@ -40,8 +41,8 @@ def test_a_base_that_cannot_be_loaded_changes_nothing_and_a_sentence_says_why(ch
 
 def test_the_sentence_goes_when_another_is_chosen(choice: Any) -> None:
     first, last = chosen(choice, "tiny", used="none")
-    assert first == {choice.notice: ""}
-    assert last == {choice.used: "tiny", choice.notice: ""}
+    assert (first[choice.notice], first[choice.stop]["visible"]) == ("", False)
+    assert (last[choice.used], last[choice.notice]) == ("tiny", "")
 
 
 def test_while_a_base_is_loaded_it_is_said_what_answers_meanwhile(choice: Any) -> None:

@@ -201,7 +201,7 @@ def test_what_is_left_can_be_taken_away_and_plain_transformers_loads_it(key: str
 
 
 def test_what_is_too_large_is_not_packed(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "MAX_PRUNED_BYTES", 1000)
+    monkeypatch.setattr(settings, "MAX_MODEL_BYTES", 1000)
     with pytest.raises(PlaygroundError) as error:
         download("tiny-llama", pruning_of("width-max_min", 20))
-    assert error.value.key == "pruned_too_large"
+    assert error.value.key == "model_too_large"

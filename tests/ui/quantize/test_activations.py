@@ -177,7 +177,7 @@ def test_a_module_outside_of_the_layers_goes_by_its_own_name(language: str) -> N
 
 
 CONTROLS = tensor_page.Asked(
-    "en", "tiny", MODULE, None, None, "", None, 0, tensor_controls.STOP, False, 0.0, 30.0, False, ["int8"], "int8",
+    "", "en", "tiny", MODULE, None, None, "", None, 0, tensor_controls.STOP, False, 0.0, 30.0, False, ["int8"], "int8",
     True,
 )  # fmt: skip
 

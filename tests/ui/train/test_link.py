@@ -10,6 +10,7 @@ import pytest
 
 from playground.adapt.methods import FRONT
 from playground.adapt.tasks import OWN
+from playground.data.given import Given
 from playground.settings import DEFAULT_BASE
 from playground.ui.kit import links
 from playground.ui.kit.visit import Visit
@@ -22,7 +23,7 @@ VISIT = Visit("a-visitor-with-a-link", "en", DEFAULT_BASE)
 def order(method: str, **changed: Any) -> Order:
     chosen = FRONT[method]
     asked = Order(
-        **vars(VISIT), method=method, settings=chosen.complete({}), task="pirate", rows=[], file=None,
+        **vars(VISIT), method=method, settings=chosen.complete({}), task="pirate", own=Given(),
         steps=chosen.steps or None, seed=0,
     )  # fmt: skip
     return replace(asked, **changed)

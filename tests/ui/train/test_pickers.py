@@ -13,8 +13,8 @@ import pytest
 from playground.actions.lanes import TRAIN
 from playground.adapt.method import FAMILIES
 from playground.adapt.methods import FRONT, METHODS, MORE
-from playground.adapt.tables import of_rows
-from playground.adapt.tasks import OWN, RECOMMENDED, TASK_IDS, task_of
+from playground.adapt.tasks import OWN, RECOMMENDED, TASK_IDS
+from playground.data.given import Given
 from playground.locales import LANGUAGES, text
 from playground.model.bases import Base
 from playground.settings import DEFAULT_BASE
@@ -48,16 +48,6 @@ def test_untouched_widgets_are_the_method_s_defaults(picked: Any, method: Any) -
     assert recipe.settings == FRONT[method].complete({})
 
 
-@pytest.mark.parametrize(
-    ("language", "said"), [("en", "but at least 2 and at most 16."), ("es", "como mínimo 2 y como máximo 16.")]
-)
-def test_what_is_said_to_be_held_out_of_own_examples_is(language: str, said: str) -> None:
-    assert said in task_html.task_info(OWN, "lora", language)
-    for count, held_out in ((8, 2), (9, 2), (512, 16)):
-        rows = [(f"question {n}", f"answer {n}") for n in range(count)]
-        assert len(task_of(of_rows(rows)).held_out) == held_out
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_task_s_own_recipe_is_a_link_that_fills_the_form_with_it(language: str) -> None:
     told = {one: re.findall(r'href="\?([^"]*)"', task_html.task_info(one, "ia3", language)) for one in TASK_IDS}
@@ -78,7 +68,7 @@ def test_other_methods_settings_do_not_count(picked: Any) -> None:
 def test_an_order_is_a_recipe_and_what_it_is_trained_on(picked: Any) -> None:
     order = picked.order.value(given(picked.order, task=OWN, rows=[["a", "b"]], file="mine.csv", steps=3, seed=5))
     assert (order.key, order.language, order.method) == ("me", "en", form.METHOD)
-    assert (order.task, order.rows, order.file, order.steps, order.seed) == (OWN, [["a", "b"]], "mine.csv", 3, 5)
+    assert (order.task, order.own, order.steps, order.seed) == (OWN, Given("mine.csv", rows=[["a", "b"]]), 3, 5)
 
 
 @pytest.mark.parametrize("method", FRONT)
@@ -92,7 +82,7 @@ def test_only_the_chosen_method_s_settings_are_seen(picked: Any, method: Any) ->
 @pytest.mark.parametrize("task", [*TASK_IDS, OWN])
 def test_only_own_examples_have_a_place_to_put_them(picked: Any, task: Any) -> None:
     changes = picked.show_task(Lesson("me", "en", DEFAULT_BASE, "lora", task))
-    assert changes[picked.own]["visible"] is (task == OWN)
+    assert changes[picked.own.column]["visible"] is (task == OWN)
     assert ("8" if task == OWN else "80 examples") in changes[picked.task_info]
 
 
@@ -145,7 +135,7 @@ def test_a_form_comes_back_as_it_was_filled_in(picked: Any, language: str, tmp_p
     assert {name: found[name] for name in expected} == expected
     shown = picked.restore(Visit(f"back-{language}", language, DEFAULT_BASE))
     assert [owners for owners, column in picked.columns if shown[column]["visible"]] == [("prompt_tuning",)] * 2
-    assert shown[picked.own]["visible"]
+    assert shown[picked.own.column]["visible"]
     file.unlink()
     assert back(picked, f"back-{language}", language)["file"] is None
 

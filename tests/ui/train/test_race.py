@@ -11,6 +11,7 @@ import pytest
 from playground.actions.race import MOST, TRAINED, USUAL, Racer, changes, outcome, start_race
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN, Task
+from playground.data.given import Given
 from playground.locales import NO_BREAK
 from playground.model.bases import Base
 from playground.settings import DEFAULT_BASE
@@ -23,7 +24,7 @@ from playground.work.sessions import SESSIONS
 from tests.ui.drawn import Page, assert_laws, assert_shown_as_text, both_languages
 
 VISIT = Visit("a-visitor-of-the-race", "en", DEFAULT_BASE)
-ENTRY = Entry(**vars(VISIT), method="lora", settings={}, task="pirate", rows=[], file=None, steps=2, seed=0, racers=USUAL)
+ENTRY = Entry(**vars(VISIT), method="lora", settings={}, task="pirate", own=Given(), steps=2, seed=0, racers=USUAL)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,8 @@ def view(*racers: dict[str, Any], **changed: Any) -> dict[str, Any]:
     shown = list(racers) or [racer(1, "ia3", 3.0, 57_600), racer(2, "lora", 2.0, 460_800)]
     ended = all(one["state"] in ("finished", "stopped", "diverged", "failed") for one in shown)
     plain = {
-        "racers": shown, "steps": 9, "base": DEFAULT_BASE, "task": "pirate", "seed": 0, "questions": ["Why?", "Where?"],
+        "racers": shown, "steps": 9, "base": DEFAULT_BASE, "task": "pirate", "rule": "pirate", "seed": 0,
+        "questions": ["Why?", "Where?"],
         "ended": ended, "outcome": outcome(shown),
     }  # fmt: skip
     return {**plain, **changed}
@@ -186,7 +188,7 @@ def test_what_cannot_take_part_is_said_and_changes_nothing(tab: Any, changed: di
     [
         ({"racers": ("lora",)}, "2 to 6 racers, not 1"),
         ({"steps": 10_000}, "Steps must be between 1 and 300"),
-        ({"task": OWN, "rows": [["Who?", "Me."]]}, "between 8 and 512"),
+        ({"task": OWN, "own": Given(rows=[["Who?", "Me."]])}, "between 8 and 512"),
     ],
 )
 def test_a_race_that_cannot_be_served_is_answered_beside_the_button(tab: Any, changed: dict[str, Any], said: str) -> None:

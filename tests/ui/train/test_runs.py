@@ -183,7 +183,7 @@ def group(**changed: Any) -> dict[str, Any]:
         for n, state in enumerate(["finished", "stopped", "diverged"] * 3, start=1)
     ]  # fmt: skip
     reference = {"method": "base", "held_out_loss": 4.0, "score": 0.0, "right": 0, "questions": 2}
-    return {"base": DEFAULT_BASE, "task": "pirate", "rows": rows, "references": [reference]}
+    return {"base": DEFAULT_BASE, "task": "pirate", "rule": "pirate", "rows": rows, "references": [reference]}
 
 
 def test_many_runs_of_one_method_are_drawn_and_said_in_both_languages() -> None:

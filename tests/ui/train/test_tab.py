@@ -14,6 +14,7 @@ from playground.actions.lanes import TRAIN
 from playground.actions.train import keep, session_view, training_view
 from playground.adapt.methods import FRONT
 from playground.adapt.tasks import OWN, OWN_FILE, Example, Task
+from playground.data.given import Given
 from playground.model.bases import Base
 from playground.model.catalogue import CATALOGUE
 from playground.settings import DEFAULT_BASE
@@ -29,7 +30,7 @@ from playground.work.sessions import SESSIONS
 from tests.faults import in_child, limited
 
 VISIT = Visit("a-visitor-of-the-train-tab", "en", DEFAULT_BASE)
-ORDER = Order(**vars(VISIT), method="lora", settings={}, task="pirate", rows=[], file=None, steps=2, seed=0)
+ORDER = Order(**vars(VISIT), method="lora", settings={}, task="pirate", own=Given(), steps=2, seed=0)
 ADAPTER = {"id": "mine", "method": "lora", "task": "pirate", "steps": 24}
 
 
@@ -51,7 +52,7 @@ def view(**changed: Any) -> Any:
         ({"settings": {"rank": None}}, "Rank must be of type int"),
         ({"steps": 10_000}, "Steps must be between 1 and 300"),
         ({"seed": None}, "Seed must be of type int"),
-        ({"task": OWN, "rows": [["Who?", "Me."], ["", None]]}, "between 8 and 512"),
+        ({"task": OWN, "own": Given(rows=[["Who?", "Me."], ["", None]])}, "between 8 and 512"),
     ],
     ids=str,
 )
@@ -98,7 +99,7 @@ def test_another_method_leaves_the_run_that_is_shown(tab: Any, get_tiny: Any) ->
 def test_who_has_trained_nothing_is_shown_nothing_new(tab: Any) -> None:
     assert list(tab.attach(VISIT)) == [{tab.status: gr.skip()}]
     assert tab.scrub(train.Moment(**vars(VISIT), step=3)) == {tab.samples: gr.skip()}
-    assert tab.pack(train.Result(**vars(VISIT), adapter="", code_open=False)) == {tab.download: gr.skip()}
+    assert tab.pack(train.Result(**vars(VISIT), adapter="")) == {tab.download: gr.skip()}
 
 
 @pytest.mark.parametrize("state", ["queued", "preparing", "running"])
@@ -121,22 +122,6 @@ def test_once_it_has_ended_its_adapter_can_be_used(tab: Any, state: str) -> None
 def test_what_peft_has_no_format_for_is_not_downloaded(tab: Any) -> None:
     changes = tab.drawn(view(state="finished", adapter={**ADAPTER, "method": "few_shot", "steps": 0}), "en")
     assert (changes[tab.download]["visible"], changes[tab.scrubber]["visible"]) == (False, False)
-
-
-def test_the_python_of_an_adapter_opens_and_closes(tab: Any) -> None:
-    result = train.Result(**vars(VISIT), adapter="pirate-lora", code_open=False)
-    opened = tab.toggle_code(result)
-    assert "get_peft_model(model, config)" in opened[tab.code]["value"]
-    assert (opened[tab.code]["visible"], opened[tab.code_open]) == (True, True)
-    closed = tab.toggle_code(replace(result, code_open=True))
-    assert (closed[tab.code]["visible"], closed[tab.code_open]) == (False, False)
-
-
-def test_open_python_follows_the_adapter_that_is_shown_and_closes_with_it(tab: Any) -> None:
-    result = train.Result(**vars(VISIT), adapter="pirate-ia3", code_open=True)
-    assert "IA3Config(" in tab.follow_code(result)[tab.code]["value"]
-    assert tab.follow_code(replace(result, adapter=""))[tab.code]["visible"] is False
-    assert tab.follow_code(replace(result, code_open=False)) == {tab.code: gr.skip()}
 
 
 def job(**changed: Any) -> Any:
@@ -216,10 +201,7 @@ def test_a_download_is_called_as_the_page_calls_it(tab: Any, get_tiny: Any) -> N
     visit = replace(VISIT, key="download")
     run_of(get_tiny, visit.key)
     (mine,) = SESSIONS.get(visit.key).library.own()
-    paths = [
-        tab.pack(train.Result(**vars(visit), adapter=one, code_open=False))[tab.download]
-        for one in (mine.id, f"{mine.id}@3")
-    ]
+    paths = [tab.pack(train.Result(**vars(visit), adapter=one))[tab.download] for one in (mine.id, f"{mine.id}@3")]
     assert [Path(path).name for path in paths] == ["lora-r-4-pirate-1.zip", "lora-r-4-pirate-1-step-3.zip"]
 
 
@@ -231,7 +213,7 @@ def test_a_download_that_finds_no_room_is_said_and_no_other_one_stands_there(tab
 
     def tried() -> list[Any]:
         with limited(1000):
-            changes = tab.pack(train.Result(**vars(visit), adapter=newest.id, code_open=False))
+            changes = tab.pack(train.Result(**vars(visit), adapter=newest.id))
         return [changes[tab.refused], changes[tab.download]["value"], changes[tab.download]["visible"]]
 
     said, *shown = in_child(tried)[1]
@@ -244,7 +226,7 @@ def test_own_examples_are_offered_as_the_file_that_the_python_reads(tab: Any, ge
     run = run_of(get_tiny, visit.key, task=replace(small(), id=OWN))
     *_, last = tab.attach(visit)
     assert last[tab.examples]["visible"]
-    result = train.Result(**vars(visit), adapter=last[tab.adapter], code_open=False)
+    result = train.Result(**vars(visit), adapter=last[tab.adapter])
     file = Path(tab.pack(result)[tab.examples])
     assert file.name == OWN_FILE
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
@@ -258,5 +240,5 @@ def test_the_projects_own_examples_are_not_offered_again(tab: Any, get_tiny: Any
     run_of(get_tiny, visit.key)
     *_, last = tab.attach(visit)
     assert not last[tab.examples]["visible"]
-    result = train.Result(**vars(visit), adapter=last[tab.adapter], code_open=False)
+    result = train.Result(**vars(visit), adapter=last[tab.adapter])
     assert tab.pack(result)[tab.examples] is None

@@ -10,8 +10,12 @@ from charset_normalizer import from_bytes
 
 from playground.errors import PlaygroundError
 
-ENCODINGS = ["utf_8", "utf_16", "utf_16_le", "utf_16_be", "cp1252"]  # cp1252 holds all printable letters of Latin-1
-SAID = {"utf_8": "UTF-8", "cp1252": "Windows-1252"}  # the others are called UTF-16
+FOUND = ["utf_8", "utf_16", "utf_16_le", "utf_16_be", "cp1252"]  # cp1252 holds all printable letters of Latin-1
+SAID = {
+    "utf_8": "UTF-8", "utf_16": "UTF-16", "cp1252": "Windows-1252", "cp1250": "Windows-1250", "cp1251": "Windows-1251",
+    "cp1254": "Windows-1254", "mac_roman": "Mac Roman", "cp850": "DOS 850", "shift_jis": "Shift JIS", "gb18030": "GB 18030",
+    "big5": "Big5", "euc_kr": "EUC-KR",
+}  # fmt: skip  # what can be asked for, as it is called
 CONTROL = re.compile("[\0-\x08\x0e-\x1f\x7f\ud800-\udfff]")  # no text has them: escapes, half characters
 # What a Mac's or DOS's letters look like as Windows-1252: signs in, before or behind words, accented capitals inside
 SIGNS, LETTER, SMALL, CAPITAL = "¢£¤¥¦§¨¬¯±´¶¸¹¼½¾ƒˆ‰˜", r"[^\W\d_]", "[a-zß-öø-ÿšœž]", "[ŠŒŽŸÀ-ÖØ-Þ]"
@@ -21,15 +25,32 @@ GARBLED = re.compile(
 )
 
 
-def decoded(data: bytes) -> tuple[str, str]:
-    """A text and the encoding that it was found in. Raises PlaygroundError if none is certain."""
+def decoded(data: bytes, asked: str = "") -> tuple[str, str]:
+    """
+    A text and the encoding that it was found in, or is `asked` to be in (of SAID). Raises PlaygroundError if none is
+    certain, or it is in another.
+    """
+    if asked:
+        return _as_asked(data, asked)
     try:
         text, encoding = data.decode("utf-8-sig"), "utf_8"
     except UnicodeDecodeError:
         text, encoding = "\0", ""
     if "\0" in text:  # valid UTF-8, but how UTF-16 writes plain letters
-        best = from_bytes(data, cp_isolation=ENCODINGS).best()
+        best = from_bytes(data, cp_isolation=FOUND).best()
         text, encoding = (str(best), best.encoding) if best and re.search("[ -~]", str(best)) else ("\0", "")
     if CONTROL.search(text) or (encoding == "cp1252" and GARBLED.search(text)):
         raise PlaygroundError("data_encoding")
     return text.removeprefix("\ufeff"), SAID.get(encoding, "UTF-16")
+
+
+def _as_asked(data: bytes, asked: str) -> tuple[str, str]:
+    if asked not in SAID:
+        raise PlaygroundError("data_encoding_unknown", found=asked[:60], known=", ".join(SAID))
+    try:
+        text = data.decode("utf-8-sig" if asked == "utf_8" else asked)
+    except UnicodeDecodeError:
+        text = "\0"
+    if CONTROL.search(text):
+        raise PlaygroundError("data_encoding_asked", encoding=SAID[asked])
+    return text.removeprefix("\ufeff"), SAID[asked]

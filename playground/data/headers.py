@@ -18,6 +18,8 @@ RESPONSES = frozenset(
     "response responses output outputs answer answers completion completions reply a assistant "
     "respuesta respuestas salida salidas contestacion contestaciones asistente".split()
 )
+ALPACA = ("instruction", "input", "output")
+CHATS = ("messages", "conversations", "conversation")
 EXACT = ("prompt", "response")  # beside these, other fields of an object may have any name
 LIKE_A_NAME = re.compile(r"\W*([^\W\d]\w*|[^\W\d]+(\W+[^\W\d]+){1,3}|(column|columna|field|campo) \w+|\d)\W*")
 SPOKEN = re.compile(r"[.,;:!?¡¿…]")  # in sentences, not in names
@@ -33,6 +35,19 @@ def order(cells: Sequence[Any]) -> tuple[int, int] | None:
 
     prompts, responses = called(EXACT[0], PROMPTS), called(EXACT[1], RESPONSES)
     return (prompts[0], responses[0]) if len(prompts) == len(responses) == 1 else None
+
+
+def alpaca(cells: Sequence[Any]) -> tuple[int, int, int] | None:
+    """Where instruction, input and output stand, as Stanford Alpaca calls them, if these cells are so called."""
+    names = [_plain(cell) for cell in cells]
+    found = [[place for place, name in enumerate(names) if name == one] for one in ALPACA]
+    return (found[0][0], found[1][0], found[2][0]) if all(len(one) == 1 for one in found) else None
+
+
+def known(cells: Sequence[Any]) -> bool:
+    """Whether these cells are names of columns that say what is in them."""
+    names = [_plain(cell) for cell in cells]
+    return bool(order(cells) or alpaca(cells)) or any(name in CHATS for name in names)
 
 
 def may_be_a_header(cells: Sequence[Any]) -> bool:

@@ -1,0 +1,56 @@
+"""
+A visitor's own examples as they were handed over, how they shall be read, and what they shall be used for. Plain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from playground.errors import PlaygroundError
+
+
+@dataclass(frozen=True)
+class Given:
+    """
+    Where they are: a file counts first, then a data set of the hub, then pasted text, then typed rows. What is left empty
+    is found; `prompt`, `context` (put below the prompt) and `response` are names of columns, and a prompt and a response in
+    the same column are a conversation.
+    """
+
+    file: str | None = None
+    dataset: str = ""
+    pasted: str = ""
+    rows: Sequence[Any] = ()
+    encoding: str = ""
+    separator: str = ""
+    header: str = ""  # whether the first line is one: "yes" or "no"
+    prompt: str = ""
+    context: str = ""
+    response: str = ""
+    split: str = ""  # which pairs are held out: see `adapt.own.SPLITS`
+    held_out: int = 0  # how many of them
+    scorer: str = ""  # how their answers are scored: see `adapt.scorers.OWN`
+
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> Self:
+        """Out of a program's JSON. Raises PlaygroundError for what there is not, and for values of another type."""
+        kinds = {field.name: type(field.default) for field in fields(cls)} | {"rows": list}
+        known = [name for name in kinds if name != "file"]
+        for name, value in told.items():
+            if name not in known:
+                raise PlaygroundError("own_unknown", found=str(name)[:60], known=", ".join(known))
+            if not isinstance(value, kinds[name]) or isinstance(value, bool):
+                raise PlaygroundError("own_type", field=name, kind=kinds[name].__name__)
+        return cls(**told)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was handed over."""
+        return not (self.file or self.dataset.strip() or self.pasted.strip() or any(map(_filled, self.rows)))
+
+
+def _filled(row: Any) -> bool:
+    cells = list(row.values()) if isinstance(row, dict) else row if isinstance(row, list | tuple) else [row]
+    return any(str(cell).strip() for cell in cells if cell is not None)
