@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def called(url: str, word: str, *calls: tuple[str, dict[str, Any]]) -> list[Any]
                 return list((await session.list_tools()).tools)
             return [await session.call_tool(name, values) for name, values in calls]
 
-    return asyncio.run(all_of_them())
+    with ThreadPoolExecutor(1) as apart:  # a thread without a loop: Playwright's runs in this one
+        return apart.submit(asyncio.run, all_of_them()).result()
 
 
 def test_the_tools_are_the_named_endpoints_with_their_docstrings(url: str, anybody: Client) -> None:

@@ -24,7 +24,7 @@ from tests.serving import ROOT, serving
 BASE, TINY = "smollm2-135m", "local"  # what needs none of the ready-made adapters is asked of a tiny base
 FIRST_CALLS: dict[str, tuple[Any, ...]] = {  # of every endpoint
     "bases": (), "methods": (), "tasks": (), "adapters": (), "formats": (), "accumulate": (), "stop": (),
-    "examine_base": ("tiny/llama",), "load_base": (TINY,), "fetch_adapter": ("tiny/lora", TINY),
+    "session": (), "examine_base": ("tiny/llama",), "load_base": (TINY,), "fetch_adapter": ("tiny/lora", TINY),
     "count_parameters": (TINY, "lora", {}),
     "train": (TINY, "lora", "sentiment", {}, 1, 0),
     "race": (TINY, "sentiment", ["ia3", "lora"], 1),

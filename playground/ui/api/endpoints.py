@@ -27,13 +27,13 @@ from playground.work.jobs import Run
 
 
 def build_api(more: Mapping[str, Callable[..., Any]]) -> None:
-    """Declare the endpoints, these and `more`, inside the current gr.Blocks."""
+    """Declare the endpoints, `more` and these, inside the current gr.Blocks."""
     endpoints: dict[str, Callable[..., Any]] = {
+        **more,
         "train": train,
         "compare": compare,
         "stop": stop_everything,
         "session": session,
-        **more,
     }
     for name, endpoint in endpoints.items():
         api(served(name, endpoint), api_name=name, concurrency_limit=None)
