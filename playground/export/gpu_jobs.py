@@ -16,8 +16,9 @@ from playground.export.hub import FORBIDDEN, NO_TOKEN, TOO_MANY, There, in_words
 
 NO_MONEY, GONE = 402, 404
 HOURS = {"second": 3600, "minute": 60, "hour": 1}  # of the units that prices are told in, how many an hour has
-ENDED = ("COMPLETED", "CANCELED", "ERROR", "DELETED")  # stages after which nothing happens
 WAITS = "SCHEDULING"  # before there are logs
+ENDED = ("COMPLETED", "CANCELED", "ERROR", "DELETED")  # stages after which nothing happens
+STAGES = (WAITS, "RUNNING", *ENDED)
 NAME = "peft-playground"
 
 
@@ -106,16 +107,14 @@ def cancel(job: Job, token: str) -> None:
         HfApi(token=token.strip()).cancel_job(job_id=job.id, namespace=job.owner)
 
 
-KEYS = {
-    NO_TOKEN: "push_token",
-    NO_MONEY: "gpu_no_money",
-    FORBIDDEN: "gpu_forbidden",
-    TOO_MANY: "push_rate",
-    GONE: "gpu_gone",
+SAID = {
+    NO_TOKEN: PlaygroundError("push_token"),
+    NO_MONEY: PlaygroundError("gpu_no_money"),
+    FORBIDDEN: PlaygroundError("gpu_forbidden"),
+    TOO_MANY: PlaygroundError("push_rate"),
+    GONE: PlaygroundError("gpu_gone"),
 }
 
 
 def _refused(status: int, said: str) -> PlaygroundError:
-    if status in KEYS:
-        return PlaygroundError(KEYS[status])
-    return PlaygroundError("gpu_refused", status=status, said=said or "–")
+    return SAID[status].alone() if status in SAID else PlaygroundError("gpu_refused", status=status, said=said or "–")

@@ -10,6 +10,7 @@ from typing import Any
 
 from playground import locales
 from playground.actions.gpu_jobs import Plan
+from playground.export.gpu_jobs import STAGES
 from playground.locales import number, seconds, significant, size, text
 from playground.plots.loss import loss_curve
 from playground.train import gpu_cost
@@ -68,10 +69,14 @@ def estimated(plan: Plan, language: str) -> str:
 def progress(view: Mapping[str, Any], language: str) -> str:
     """Stage, step, time and dollars so far with the job's page on the hub; the curve; the end of the log."""
     steps = {"step": number(language, view["step"]), "steps": number(language, view["steps"])}
-    parts = [words(language, f"gpu.stage.{view['stage']}"), words(language, "gpu.step", **steps)]
+    stage = view["stage"]  # a new one has no words yet
+    parts = [
+        words(language, f"gpu.stage.{stage}") if stage in STAGES else escape(stage),
+        words(language, "gpu.step", **steps),
+    ]
     parts += [escape(seconds(language, view["seconds"])), escape(money(language, view["dollars"]))]
     line = f'<p class="pp-note" role="status">{" · ".join(parts)} · {link(view["address"])}</p>'
-    wrong = alarm(text(language, "gpu.failed", message=view["message"] or "–")) if view["stage"] == "ERROR" else ""
+    wrong = alarm(text(language, "gpu.failed", message=view["message"] or "–")) if stage == "ERROR" else ""
     curve = loss_curve(view, language) if view["losses"] else ""
     label = escape(text(language, "gpu.log"))
     seen = escape("\n".join(view["log"][-SEEN:]))
