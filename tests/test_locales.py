@@ -110,7 +110,8 @@ def test_values_are_filled_in_by_name_and_plainly(language: Any) -> None:
     assert all(name is None or (name.isidentifier() and not form and not how) for _, name, form, how in parsed)
 
 
-SAME_IN_BOTH = {"gpu.flavor", "home.kind.python", "home.kind.notebook", "home.kind.gguf", "home.code", "home.ready", "saving.json",
+SAME_IN_BOTH = {
+    "gpu.flavor", "home.kind.python", "home.kind.notebook", "home.kind.gguf", "home.code", "home.ready", "saving.json",
     "pruning.rule.l1", "pruning.rule.wanda", "prune.column.speed", "decoding.top",
     "header.title",  # the name
     *(f"methods.{one}.name" for one in MORE if one not in ("last_layers", "trainable_tokens")),  # names
