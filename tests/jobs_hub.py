@@ -134,7 +134,7 @@ def answer_get(request: Any, hub: JobsHub) -> None:
     if files is None:
         return say(request, 401, {"error": "Repository not found"}, **{"X-Error-Code": "RepoNotFound"})
     if resolved is None:
-        return say(request, 200, listed(files) if "/tree/" in path else about(name, files, hub))  # type: ignore[arg-type]
+        return say(request, 200, listed(files) if "/tree/" in path else about(name, files, hub))
     if resolved[2] not in files:
         return say(request, 404, {"error": "Entry not found"}, **{"X-Error-Code": "EntryNotFound"})
     return send_file(request, files[resolved[2]])

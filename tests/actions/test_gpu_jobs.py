@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[JobsHub]:
     with jobs_hub() as served:
-        at(served, tmp_path / "cache", monkeypatch)  # type: ignore[arg-type]
+        at(served, tmp_path / "cache", monkeypatch)
         monkeypatch.setattr(settings, "ANY_BASE", True)
         monkeypatch.setattr(settings, "DEVICE", "cpu")
         served.folders[BIGGER] = folder

@@ -16,7 +16,7 @@ from tests.jobs_hub import ANA, BARRED, POOR, READS, JobsHub, jobs_hub
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[JobsHub]:
     with jobs_hub() as served:
-        at(served, tmp_path / "cache", monkeypatch)  # type: ignore[arg-type]
+        at(served, tmp_path / "cache", monkeypatch)
         yield served
 
 

@@ -113,12 +113,14 @@ class GpuJob:
     def _followed(self, rented: Rented, token: str) -> Iterator[Changes]:
         hidden, there = gr.update(visible=False), gr.update(visible=True)
         yield {self.said: "", self.stop: there, self.follow: hidden, self.back: hidden, self.compare: hidden}
-        view: dict[str, Any] = {"stage": "", "ended": False}
+        view: dict[str, Any] = {"stage": ""}
         try:
             for view in gpu_jobs.follow(rented.key, token):
                 yield {self.going: gpu_job_html.progress(view, rented.language)}
         except PlaygroundError as error:
             yield {self.said: alarm(error.message(rented.language)), self.follow: there}
+        else:
+            yield {self.said: ""}
         yield {self.stop: hidden, self.go: gr.update(interactive=True)}
         if view["stage"] == MADE:
             yield from self.bring(rented, token)

@@ -18,7 +18,7 @@ from playground.train.gpu_cost import FLAVORS, Flavor
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import words
 
-SEEN = 12  # lines of the log
+SEEN = 9  # lines of the log: what .pp-seen has room for
 
 
 def money(language: str, dollars: float) -> str:

@@ -50,7 +50,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterat
     monkeypatch.setattr(settings, "ANY_BASE", True)
     SESSIONS.add(KEY, replace(trained(tiny_base("llama"), "lora")[0], id="tried"))
     with jobs_hub() as served:
-        at(served, tmp_path / "cache", monkeypatch)  # type: ignore[arg-type]
+        at(served, tmp_path / "cache", monkeypatch)
         served.folders[BIGGER] = folder
         yield served
     SESSIONS._drop(KEY)
@@ -134,6 +134,7 @@ def test_stop_is_heard_and_a_refusal_lets_one_try_again(gpu: Any, hub: JobsHub) 
     gpu.halt(RENTED)
     shown = after(going)
     assert locales.text("en", "gpu.stage.CANCELED") in shown[gpu.going]
+    assert shown[gpu.said] == ""  # not that it is stopping
     assert shown[gpu.stop]["visible"] is False
     assert gpu.back not in shown
     assert hub.cancelled
