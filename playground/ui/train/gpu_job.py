@@ -146,24 +146,25 @@ class GpuJob:
 
 def build(wording: Wording) -> GpuJob:
     make, look = wording.make, {"size": "sm", "elem_classes": "chip"}
+    wide: dict[str, Any] = {"min_width": 280}  # one below the other on a phone: a price is not cut off
     with make(gr.Accordion, {"label": "gpu.title"}, open=False, elem_classes="pp-more", elem_id="gpu") as fold:
         make(html, {"value": lambda lang: f'<p class="pp-soft">{words(lang, "gpu.lead")}</p>'})
         with gr.Row():
             bigger = make(
                 gr.Dropdown, {"label": "gpu.base", "info": "gpu.base.help"}, choices=gpu_jobs.bases(), value=gpu_jobs.BASE,
-                allow_custom_value=True, elem_id="gpu-base",
+                allow_custom_value=True, elem_id="gpu-base", **wide,
             )  # fmt: skip
             flavor = make(
                 gr.Dropdown, {"label": "gpu.flavor", "choices": gpu_job_html.flavors}, value=gpu_jobs.FLAVOR,
-                elem_id="gpu-flavor",
+                elem_id="gpu-flavor", **wide,
             )  # fmt: skip
         estimate = html("", elem_id="gpu-estimate")
         if SIGNS_IN:
             gr.LoginButton(size="sm")
         with gr.Row():
-            repository = make(gr.Textbox, {"label": "home.repository"}, max_lines=1, elem_id="gpu-repository")
+            repository = make(gr.Textbox, {"label": "home.repository"}, max_lines=1, elem_id="gpu-repository", **wide)
             token = make(
-                gr.Textbox, {"label": "gpu.token"}, type="password", max_lines=1, elem_id="gpu-token",
+                gr.Textbox, {"label": "gpu.token"}, type="password", max_lines=1, elem_id="gpu-token", **wide,
                 html_attributes=gr.InputHTMLAttributes(autocomplete="off"),
             )  # fmt: skip
         with gr.Row(elem_classes="pp-chips"):
