@@ -28,6 +28,7 @@ from playground.data.delimited import CUTS
 from playground.data.sheet import REASONS
 from playground.errors import PlaygroundError
 from playground.export.card import FIGURES
+from playground.export.gpu_jobs import STAGES
 from playground.formats.accumulators import OPERANDS, OVERFLOWS
 from playground.formats.format import GRANULARITIES
 from playground.formats.registry import FORMATS
@@ -109,7 +110,8 @@ def test_values_are_filled_in_by_name_and_plainly(language: Any) -> None:
     assert all(name is None or (name.isidentifier() and not form and not how) for _, name, form, how in parsed)
 
 
-SAME_IN_BOTH = {"home.kind.python", "home.kind.notebook", "home.kind.gguf", "home.code", "home.ready", "saving.json",
+SAME_IN_BOTH = {
+    "gpu.flavor", "home.kind.python", "home.kind.notebook", "home.kind.gguf", "home.code", "home.ready", "saving.json",
     "pruning.rule.l1", "pruning.rule.wanda", "prune.column.speed", "decoding.top",
     "header.title",  # the name
     *(f"methods.{one}.name" for one in MORE if one not in ("last_layers", "trainable_tokens")),  # names
@@ -255,6 +257,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "count.{}": ["few_shot", "full_fine_tuning", "rest"],
     "home.kind.{}": OFFERED,
     "card.{}": FIGURES,
+    "gpu.stage.{}": STAGES,
     "{}.jsonl": [],
     "{}.gguf": [],  # names of files
     "{}.title": ROOMS,
@@ -415,7 +418,7 @@ def raised() -> Any:
 
 
 def test_every_key_that_the_code_names_exists() -> None:
-    assert literals() - {"recipe.py", "recipe.ipynb", "saving.js"} - set(words("en")) == set()  # those are files
+    assert literals() - {"recipe.py", "recipe.ipynb", "train.py", "saving.js"} - set(words("en")) == set()  # those are files
 
 
 def test_every_pattern_of_keys_has_its_fillings_in_this_test() -> None:

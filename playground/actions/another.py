@@ -114,11 +114,16 @@ def bring(key: str, text: str) -> Generator[dict[str, Any], None, None]:
 
 def fetch_adapter(key: str, text: str, base_id: str) -> dict[str, Any]:
     """An adapter's folder on the hub, added to the session as an uploaded zip is; its summary. Raises PlaygroundError."""
+    check_allowed()
+    return receive(key, text, base_id)
+
+
+def receive(key: str, text: str, base_id: str, token: str = "") -> dict[str, Any]:
+    """The same wherever it comes from by itself, as from a visitor's own job; with a `token` of a private repository."""
     from playground.adapt import fetched, uploads
     from playground.train.record import new_id
 
-    check_allowed()
-    repository, files = fetched.files_of(text)
+    repository, files = fetched.files_of(text, token)
     SESSIONS.check_room(key, settings.MAX_UNPACKED_BYTES)
     adapter = uploads.checked(files, repository.rpartition("/")[2], BASES.get(in_floats(base_id)), new_id())
     SESSIONS.add(key, adapter)

@@ -15,13 +15,13 @@ from playground.model import hub
 READ = (CONFIG, WEIGHTS, RECORD)
 
 
-def files_of(text: str) -> tuple[str, dict[str, bytes]]:
+def files_of(text: str, token: str = "") -> tuple[str, dict[str, bytes]]:
     """
-    The repository that somebody typed, and the files of its adapter by name. Raises PlaygroundError: a state of the hub, no
-    adapter, no safetensors, too large.
+    The repository that somebody typed, and the files of its adapter by name; with a `token` also of a private one. Raises
+    PlaygroundError: a state of the hub, no adapter, no safetensors, too large.
     """
     repository = hub.repository_of(text)
-    told = hub.told(repository)
+    told = hub.told(repository, token)
     if CONFIG not in told.files:
         raise PlaygroundError("hub_no_adapter", adapter=repository)
     pickle = next((one for one in PICKLES if one in told.files), None)
@@ -34,4 +34,6 @@ def files_of(text: str) -> tuple[str, dict[str, bytes]]:
         most = MAXIMA.get(name, settings.MAX_UNPACKED_BYTES)
         if size > most:
             raise PlaygroundError("upload_file_too_large", file=name, maximum=most // 1000)
+    if token:
+        return repository, {name: hub.private(repository, name, token) for name in sizes}
     return repository, {name: hub.fetched(repository, name).read_bytes() for name in sizes}

@@ -8,6 +8,7 @@ Of a model only JSON, templates, tokenizers and safetensors are ever fetched. Kn
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,12 +43,15 @@ def repository_of(text: str) -> str:
     return told
 
 
-def told(repository: str) -> Told:
-    """What the hub says of a model's or an adapter's repository. Raises PlaygroundError for its states."""
+def told(repository: str, token: str = "") -> Told:
+    """
+    What the hub says of a model's or an adapter's repository, to whoever has the `token`. Raises PlaygroundError for its
+    states.
+    """
     from huggingface_hub import HfApi
 
     with in_words(repository):
-        info = HfApi().model_info(repository, files_metadata=True, timeout=SECONDS)
+        info = HfApi(token=token or None).model_info(repository, files_metadata=True, timeout=SECONDS)
     files = {one.rfilename: one.size or 0 for one in info.siblings or ()}
     return Told(repository, licence_of(info.card_data), bool(info.gated), files)
 
@@ -73,6 +77,14 @@ def fetched(repository: str, name: str) -> Path:
 
     with in_words(repository):
         return Path(hf_hub_download(repository, name))
+
+
+def private(repository: str, name: str, token: str) -> bytes:
+    """One file for whoever has the `token`; nothing of it stays in the cache, which is everybody's."""
+    from huggingface_hub import hf_hub_download
+
+    with in_words(repository), tempfile.TemporaryDirectory() as folder:
+        return Path(hf_hub_download(repository, name, token=token, local_dir=folder)).read_bytes()
 
 
 def here(repository: str) -> Path | None:

@@ -34,12 +34,12 @@ class Effort:
     @classmethod
     def of(cls, job: TrainingJob, gpu: bool = False, pace: Pace = USUAL) -> Effort:
         """Of a checked job."""
-        train, held_out = [_tokens(one.prompt + one.response) for one in job.task.train], job.task.held_out
+        train, held_out = [tokens(one.prompt + one.response) for one in job.task.train], job.task.held_out
         values, start = job.hyperparameters, PASS[gpu]
         before = values.get("virtual_tokens", 0)  # of every prompt
         shots = values.get("examples", 0) * mean(train)  # read once, as the opening that all prompts share
         read = shots + len(held_out) * before + _read(job.task, start)
-        asked = [start + before + _tokens(one.prompt) for one in held_out[:SAMPLES]]
+        asked = [start + before + tokens(one.prompt) for one in held_out[:SAMPLES]]
         return cls(
             job.steps or 0,
             STEP * (start + values.get("batch_size", 0) * (before + mean(train))),
@@ -67,14 +67,15 @@ def scoring(task: Task, gpu: bool = False) -> float:
     """Of scoring one variant: its held-out loss, and its answers, written together and as long as they should be."""
     start, asked = PASS[gpu], task.held_out[:QUESTIONS]
     written = [min(TOKENS, len(one.response) / LETTERS) for one in asked]
-    prompts = sum(start + _tokens(one.prompt) for one in asked)
+    prompts = sum(start + tokens(one.prompt) for one in asked)
     return _read(task, start) + prompts + start * max(written) + sum(written)
 
 
 def _read(task: Task, start: float) -> float:
     """Of the held-out loss: every held-out example in its batch."""
-    return sum(_tokens(one.prompt + one.response) for one in task.held_out) + start * math.ceil(len(task.held_out) / BATCH)
+    return sum(tokens(one.prompt + one.response) for one in task.held_out) + start * math.ceil(len(task.held_out) / BATCH)
 
 
-def _tokens(text: str) -> float:
+def tokens(text: str) -> float:
+    """Of an example, about."""
     return CHAT + len(text) / LETTERS

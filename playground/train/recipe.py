@@ -7,7 +7,7 @@ comments are in the visitor's language. Knows nothing about the page.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from playground.adapt.adapters import Adapter, Record
@@ -49,7 +49,7 @@ def encode(prompt, response):
     return before + after, [-100] * len(before) + after
 """
 ROWS = """\
-with open("{file}", encoding="utf-8") as file:
+with open({file}, encoding="utf-8") as file:
     lines = [json.loads(line) for line in file]
 rows = [(line["prompt"], line["response"]) for line in lines if line["split"] == "train"]
 """
@@ -90,7 +90,7 @@ for step, batch in zip(range(1, DONE + 1), batches([encode(*row) for row in rows
     optimizer.step()
     optimizer.zero_grad()
     losses.append(loss.item())
-    print(step, losses[-1])
+    print(f"step {step} of {DONE}: loss {losses[-1]:.6f}", flush=True)
 """
 # LoRA+ (Hayou et al. 2024): B learns faster than A
 PLUS = """\
@@ -122,6 +122,17 @@ print(answer)
 """
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a script runs: the numbers that it holds the base in, and the path of the examples' `file`, as it is written."""
+
+    dtype: str = "torch.float32"
+    file: str = '"{}"'
+
+
+HERE = Place()
+
+
 def python(adapter: Adapter, language: str) -> str:
     """A script that makes the same adapter again and saves it; for few-shot, one that asks with the same examples."""
     return header(needed(adapter)) + "\n".join(parts(adapter, language))
@@ -133,12 +144,12 @@ def needed(adapter: Adapter) -> list[str]:
     return requirements(adapter.record, ["torch", "transformers", *(["peft"] if adapter.config else []), *packed])
 
 
-def parts(adapter: Adapter, language: str) -> list[str]:
+def parts(adapter: Adapter, language: str, place: Place = HERE) -> list[str]:
     """The script, in the parts that a notebook has cells for."""
     record = adapter.record
     start = start_of(record.hyperparameters)
-    loaded = TOKENIZER + "\n" + _model(adapter) + ("" if start.reads else _wrapped(adapter, start))
-    parts = [_imports(adapter, start), _settings(record, language), loaded, _rows(record, language)]
+    loaded = TOKENIZER + "\n" + _model(adapter, place.dtype) + ("" if start.reads else _wrapped(adapter, start))
+    parts = [_imports(adapter, start), _settings(record, language), loaded, _rows(record, language, place.file)]
     if record.method == FEW_SHOT:
         return [*parts, ASK]
     encode = f"# {text(language, 'recipe.labels')}\n{ENCODE}"
@@ -191,10 +202,10 @@ def _settings(record: Record, language: str) -> str:
     return "\n".join([*lines, 'device = "cuda" if torch.cuda.is_available() else "cpu"', ""])
 
 
-def _model(adapter: Adapter) -> str:
+def _model(adapter: Adapter, dtype: str) -> str:
     """The base as it was read."""
     form = _form(adapter.record)
-    options = "dtype=torch.float32"
+    options = f"dtype={dtype}"
     if form in BITSANDBYTES:
         bits = ", ".join(f"{name}={value!r}" for name, value in BITSANDBYTES[form].items())
         options += f',\n    device_map={{"": device}},\n    quantization_config=BitsAndBytesConfig({bits}),\n'
@@ -214,11 +225,15 @@ def _wrapped(adapter: Adapter, start: Start) -> str:
     return f"{config}torch.manual_seed(SEED)\nmodel = get_peft_model(model, config)\n{start.after}"
 
 
-def _rows(record: Record, language: str) -> str:
-    """The pairs that were trained on, read from a file beside the script."""
-    if record.task not in TASK_IDS:
-        return f"# {text(language, 'recipe.own')}\n{ROWS.format(file=OWN_FILE)}"
-    return f"# {text(language, 'recipe.task', task=record.task)}\n{ROWS.format(file=record.task + '.jsonl')}"
+def examples_file(record: Record) -> str:
+    """What the file of the examples is called."""
+    return f"{record.task}.jsonl" if record.task in TASK_IDS else OWN_FILE
+
+
+def _rows(record: Record, language: str, file: str) -> str:
+    """The pairs that were trained on, read from a file."""
+    said = text(language, "recipe.task", task=record.task) if record.task in TASK_IDS else text(language, "recipe.own")
+    return f"# {said}\n{ROWS.format(file=file.format(examples_file(record)))}"
 
 
 def _form(record: Record) -> str | None:

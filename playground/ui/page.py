@@ -22,18 +22,8 @@ from playground.actions.runs import session_record
 from playground.compare.many import TIMES
 from playground.errors import PlaygroundError
 from playground.learn.progress import kept_of
-from playground.ui.api.another import ENDPOINTS as ANOTHER
-from playground.ui.api.catalogue import ENDPOINTS as CATALOGUE
 from playground.ui.api.endpoints import build_api
-from playground.ui.api.leaderboard import ENDPOINTS as LEADERBOARD
-from playground.ui.api.lowrank import ENDPOINTS as LOW_RANK
-from playground.ui.api.many import ENDPOINTS as MANY
-from playground.ui.api.mix import ENDPOINTS as MIX
-from playground.ui.api.own import ENDPOINTS as OWN
-from playground.ui.api.prune import ENDPOINTS as PRUNE
-from playground.ui.api.quantize import ENDPOINTS
-from playground.ui.api.race import ENDPOINTS as RACE
-from playground.ui.api.score import ENDPOINTS as SCORE
+from playground.ui.api.every import EVERY
 from playground.ui.api.served import ServedBlocks
 from playground.ui.compare import scores
 from playground.ui.compare import tab as compare
@@ -188,9 +178,7 @@ def build_page() -> gr.Blocks:
         page.numbers = Numbers(wording.labels, kept["language"]._id, [one._id for one in said])
         _wire(shell)
         _wire_opening(page, shell)
-        build_api(
-            {**CATALOGUE, **LOW_RANK, **ANOTHER, **RACE, **MANY, **SCORE, **OWN, **LEADERBOARD, **MIX, **ENDPOINTS, **PRUNE}
-        )
+        build_api(EVERY)
     return page
 
 
@@ -248,14 +236,21 @@ def _wire(shell: Shell) -> None:
         shown.then(trained.result.handler(trained.pack), trained.result.inputs, trained.packed, **HIDDEN)
         event.then(trained.visit.handler(trained.race.again), trained.visit.inputs, trained.race.shown, **STREAM)
         event.then(trained.visit.handler(trained.runs.show), trained.visit.inputs, trained.runs.shown, **HIDDEN)
+    gpu = trained.home.gpu
+    gpu.brought.change(
+        lambda given: compared.offer(picked.value(given), given[gpu.brought]),
+        {*picked.inputs, gpu.brought},
+        compared.offered,
+        **HIDDEN,
+    )
     trained.race.begun.then(offered, picked.inputs, compared.offered, **HIDDEN)
     _wire_comparing(shell)
 
 
 def _wire_comparing(shell: Shell) -> None:
-    """A new adapter, of a training or of a race, goes to Compare."""
-    base, compared, trained = shell.base, shell.compared, shell.trained
-    inputs, notice = trained.result.inputs | compared.asked.inputs, trained.race.refused
+    """A new adapter, of a training, a race or a job on a rented GPU, goes to Compare."""
+    base, compared, trained, gpu = shell.base, shell.compared, shell.trained, shell.trained.home.gpu
+    inputs, notice = trained.result.inputs | compared.asked.inputs | {gpu.brought}, trained.race.refused
 
     def compare_it(given: Mapping[Any, Any]) -> Iterator[Changes]:
         yield from shell.compare_it(trained.result.value(given), compared.asked.value(given), trained.status)
@@ -264,10 +259,15 @@ def _wire_comparing(shell: Shell) -> None:
         result = replace(trained.result.value(given), adapter=str(event.adapter))
         yield from shell.compare_it(result, compared.asked.value(given), notice)
 
+    def compare_brought(given: Mapping[Any, Any]) -> Iterator[Changes]:
+        result = replace(trained.result.value(given), adapter=given[gpu.brought])
+        yield from shell.compare_it(result, compared.asked.value(given), gpu.said)
+
     outputs = [shell.tabs, *base.all, compared.prompt, compared.panes, *compared.former.all, *compared.shown]
     for event, act, told in (
         (trained.compare.click, compare_it, trained.status),
         (trained.race.result.select, compare_racer, notice),
+        (gpu.compare.click, compare_brought, gpu.said),
     ):
         event(None, None, None, js=links.FORGET, **HIDDEN)
         event(act, inputs, [*outputs, told], **STREAM)

@@ -4,16 +4,15 @@ What is taken home of a trained adapter, behind one button: its Python, that and
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from playground import locales, settings
+from playground import locales
 from playground.actions.adapters import described
 from playground.actions.export import KINDS, export, push
 from playground.actions.train import python_code
@@ -24,12 +23,15 @@ from playground.ui.compare.panes import file_title
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import words
+from playground.ui.kit.signed import SIGNS_IN, signed_in
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
+from playground.ui.train import gpu_job
+from playground.ui.train.gpu_job import GpuJob
 
 LINES = 18  # of the code that are seen at once
+VISIT = tuple(one.name for one in fields(Visit))
 OFFERED = tuple(kind for kind in KINDS if kind != "adapter")  # that has a button of its own
-SIGNS_IN = bool(settings.SPACE and os.environ.get("OAUTH_CLIENT_ID"))  # a Space whose README asks for hf_oauth
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,21 @@ class Home:
     private: gr.Checkbox
     go: gr.Button
     pushed: gr.HTML
+    gpu: GpuJob
 
     @property
     def shown(self) -> list[Any]:
-        return [self.panel, self.code, self.code_open, self.kind, self.notice, self.file, self.hub, self.pushed]
+        return [
+            self.panel,
+            self.code,
+            self.code_open,
+            self.kind,
+            self.notice,
+            self.file,
+            self.hub,
+            self.pushed,
+            self.gpu.fold,
+        ]
 
     def controls(self, visit: Mapping[str, Any], adapter: gr.State) -> Controls[Taken]:
         own = {name: getattr(self, name) for name in ("code_open", "kind", "repository", "token", "private")}
@@ -92,6 +105,7 @@ class Home:
         except PlaygroundError as error:  # the session has gone
             return {**fresh, self.panel: gr.update(visible=True), self.notice: alarm(error.message(taken.language))}
         given = {self.code: code, self.code_open: True, self.hub: gr.update(visible=method in DOWNLOADABLE)}
+        given |= self.gpu.offered(method)
         return {**fresh, self.panel: gr.update(visible=True), **given}
 
     def write(self, taken: Taken) -> Iterator[Changes]:
@@ -126,12 +140,6 @@ class Home:
         yield {self.pushed: f'<p class="pp-note">{words(taken.language, "home.pushed")} {link}</p>'}
 
 
-def signed_in(request: gr.Request) -> str:
-    """The token of whoever has signed in on a Space, as gradio keeps it in their cookie; "" for everybody else."""
-    session = getattr(getattr(request, "request", None), "scope", {}).get("session") or {}
-    return str((session.get("oauth_info") or {}).get("access_token") or "")
-
-
 def build(wording: Wording) -> Home:
     """A column that is not there before the button is pressed."""
     make, look = wording.make, {"size": "sm", "elem_classes": "chip"}
@@ -160,7 +168,8 @@ def build(wording: Wording) -> Home:
             private = make(gr.Checkbox, {"label": "home.private"}, value=True, elem_id="home-private")
             go = make(gr.Button, {"value": "home.push.go"}, elem_id="home-go", **look)
             pushed = html("", elem_id="home-pushed")
-    return Home(panel, code, gr.State(False), kind, notice, file, hub, repository, token, private, go, pushed)
+        gpu = gpu_job.build(wording)
+    return Home(panel, code, gr.State(False), kind, notice, file, hub, repository, token, private, go, pushed, gpu)
 
 
 def wire(home: Home, controls: Controls[Taken], button: gr.Button, adapter: gr.State) -> None:
@@ -171,3 +180,4 @@ def wire(home: Home, controls: Controls[Taken], button: gr.Button, adapter: gr.S
     adapter.change(controls.handler(home.follow), controls.inputs, home.shown, **HIDDEN)
     home.kind.input(controls.handler(home.write), controls.inputs, [home.notice, home.file], **STREAM)
     gr.on([home.go.click, home.repository.submit], upload, controls.inputs, [home.pushed, home.token], **STREAM)
+    gpu_job.wire(home.gpu, home.gpu.controls({name: controls.components[name] for name in VISIT}, adapter))

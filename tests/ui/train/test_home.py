@@ -15,6 +15,7 @@ from playground.actions import export
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.settings import DEFAULT_BASE
+from playground.ui.kit.signed import signed_in
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.ui.train import home as rooms
@@ -121,11 +122,11 @@ def test_who_has_signed_in_on_a_space_is_known_by_the_cookie_alone() -> None:
     def asks(scope: dict[str, Any]) -> Any:
         return SimpleNamespace(request=SimpleNamespace(scope=scope))
 
-    assert rooms.signed_in(asks({"session": {"oauth_info": {"access_token": "hf_signed"}}})) == "hf_signed"
+    assert signed_in(asks({"session": {"oauth_info": {"access_token": "hf_signed"}}})) == "hf_signed"
     nobody: list[dict[str, Any]] = [{}, {"session": {}}, {"session": {"oauth_info": None}}]
     for scope in nobody:
-        assert rooms.signed_in(asks(scope)) == ""
-    assert rooms.signed_in(None) == ""
+        assert signed_in(asks(scope)) == ""
+    assert signed_in(None) == ""
 
 
 def test_an_unknown_kind_names_those_that_there_are() -> None:
