@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from playground.adapt.adapters import Adapter
+from playground.model import libraries
 from playground.model.bases import BASES
 from playground.model.catalogue import CATALOGUE, typed
 from playground.model.memory import STORE
@@ -108,6 +109,7 @@ class Worker:
     """Called by many threads; one follows each run. `find` knows the kinds, `fetch` brings what lies elsewhere."""
 
     def __init__(self, find: Callable[[str], Kind], fetch: Callable[[Any], Any]) -> None:
+        libraries.import_all()  # whole, before threads ask for parts of them
         self._find, self._fetch = find, fetch
         self._jobs = Jobs()
         self._runs: dict[str, tuple[Run, Iterator[None]]] = {}

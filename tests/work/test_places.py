@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -174,7 +174,7 @@ def test_a_worker_tells_what_a_job_raises(known: Base) -> None:
 # Which worker
 
 
-def seat(number: int, runs: int = 0, bases: set[str] = frozenset(), adapters: set[str] = frozenset()) -> Seat:  # type: ignore[assignment]
+def seat(number: int, runs: int = 0, bases: Iterable[str] = (), adapters: Iterable[str] = ()) -> Seat:
     return Seat(number, None, About("here", "CPU"), runs, set(bases), set(adapters))
 
 
@@ -203,7 +203,7 @@ def test_a_class_spreads_over_all_workers() -> None:
 
 
 def test_a_run_that_begins_again_waits_and_shows_nothing_of_before() -> None:
-    run = Run(LONG, iter)  # type: ignore[arg-type]
+    run = Run(LONG, iter)
     run._update(state="running", position=0, events=[1, 2])
     run.begin_again()
     assert (run.state, run.position, run.events, run.again) == ("queued", 1, [], 1)
