@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray's own
 @pytest.fixture(scope="module")
 def workers() -> Iterator[Cluster]:
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}  # else it writes a token into one's home
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100_000_000)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100_000_000)
     yield Cluster("auto", kind, cores=1)
     ray.shutdown()
 
