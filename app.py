@@ -16,6 +16,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GRADIO_TEMP_DIR", (FILES := tempfile.TemporaryDirectory(prefix="peft-playground-")).name)
 
 from playground import settings
+from playground.actions import work
 from playground.actions.export import BIG, DOWNLOADS
 from playground.errors import PlaygroundError
 from playground.model import libraries
@@ -42,6 +43,10 @@ def end(number: int, frame: FrameType | None) -> None:
 
 
 def main() -> None:
+    try:
+        work.go(settings.RAY)
+    except PlaygroundError as error:
+        raise SystemExit(str(error)) from error
     signal.signal(signal.SIGTERM, end)
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
     try:

@@ -22,6 +22,8 @@ DEVICE = os.environ.get("PLAYGROUND_DEVICE") or ""  # "cpu", "cuda"; empty: the 
 TOGETHER = max(
     1, int(os.environ.get("PLAYGROUND_TOGETHER") or 32)
 )  # comparisons that go on at once, and at most 8 trainings
+RAY = os.environ.get("PLAYGROUND_RAY") or ""  # a Ray cluster's address: "auto", "ray://host:10001"; empty: none
+RAY_CORES = max(1, int(os.environ.get("PLAYGROUND_RAY_CORES") or 2))  # of a worker, where the cluster has no GPU
 KERNELS = os.environ.get("PLAYGROUND_KERNELS") or "auto"  # float32 products on a CPU: "torch", "onednn"; "auto" measures
 PRECISION = os.environ.get("PLAYGROUND_PRECISION") or "auto"  # of training's products on a CPU: "float32"; "auto" measures
 KEPT_BYTES = round(1e9 * float(os.environ.get("PLAYGROUND_MEMORY") or 0))  # of what can be had again; 0: see below

@@ -310,6 +310,8 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "wholemodel.column.{}": COLUMNS,
     "wholemodel.column.{}.help": COLUMNS,
     "wholemodel.how.{}": ["loaded", "real", "simulated"],
+    "where.{}": ["ray", "zero"],
+    "where.{}.why": ["thread", "ray", "zero"],
     "learn.group.{}": list(ROUTE),
     "learn.origin.{}": ORIGINS,
     "learn.family.{}": FAMILIES,

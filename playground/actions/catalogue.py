@@ -16,7 +16,7 @@ from playground.errors import PlaygroundError
 from playground.model.architecture import Architecture
 from playground.model.bases import BASES
 from playground.model.catalogue import CATALOGUE, held_in, is_simulated, split_id, steps_of
-from playground.work.sessions import SESSIONS
+from playground.work.sessions import PLACES, SESSIONS
 
 UNDER_WAY = ("downloading", "converting", "loading")  # states of a base that will be there soon
 
@@ -72,9 +72,10 @@ def architecture(base_id: str) -> Architecture:
 
 
 def base_status(base_id: str) -> dict[str, Any]:
-    """How a base is: its name, what was pruned of it, its form in fewer bits, and what `bases.Status` says."""
+    """How a base is: its name, what was pruned of it, its form in fewer bits, what `bases.Status` says; where work runs."""
     spec, pruned, form = steps_of(base_id)
-    return {"name": spec.name, "pruned": pruned and str(pruned), "form": form, **vars(BASES.status(base_id))}
+    made = {"name": spec.name, "pruned": pruned and str(pruned), "form": form}
+    return {**made, **vars(BASES.status(base_id)), "where": PLACES.where()}
 
 
 def load(base_id: str) -> Architecture:

@@ -14,6 +14,7 @@ from playground import settings
 from playground.actions import catalogue
 from playground.actions.adapters import list_adapters
 from playground.actions.catalogue import have
+from playground.actions.kinds import COMPARING
 from playground.actions.lanes import COMPARE
 from playground.adapt.adapters import STEP_MARK
 from playground.adapt.variant import BASE, Variant
@@ -21,7 +22,8 @@ from playground.compare.job import DEFAULTS, CompareJob, Decoding, Frame, Pane
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES
 from playground.model.catalogue import FORMS, split_id
-from playground.work.jobs import Lane, Run, Size
+from playground.work.jobs import Lane, Run, Size, Start
+from playground.work.places import Work
 from playground.work.sessions import SESSIONS, Place
 
 
@@ -174,16 +176,16 @@ def start_answers(
     `subject`. Raises PlaygroundError at once.
     """
     from playground.compare.comparison import compare, held_bytes
-    from playground.compare.pool import SHARED
 
     job = CompareJob(base_id, prompt, tuple(variants), Decoding(**decoding), tuple(titles))
     job.check()
-    for needed in dict.fromkeys((base_id, *(one.base for one in variants))):
+    bases = tuple(dict.fromkeys((base_id, *(one.base for one in variants))))
+    for needed in bases:
         have(needed)
-    together = SHARED if lane is COMPARE else None
+    start: Start = Work(COMPARING, job, bases) if lane is COMPARE else lambda stop: compare(job, BASES.get)
     size = Size(*held_bytes(job, catalogue.architecture(base_id)))
     length = job.decoding.max_new_tokens
-    return SESSIONS.submit(key, lane, lambda stop: compare(job, BASES.get, together), subject, place, size, length)
+    return SESSIONS.submit(key, lane, start, subject, place, size, length)
 
 
 @cache

@@ -11,11 +11,12 @@ from typing import Any
 from playground.actions import catalogue
 from playground.actions.catalogue import have
 from playground.actions.compare import Question, pane
+from playground.actions.kinds import REPEATING
 from playground.actions.lanes import COMPARE
 from playground.compare.job import CompareJob, Decoding
 from playground.compare.many import TIMES, ManyJob
-from playground.model.bases import BASES
 from playground.work.jobs import Run, Size
+from playground.work.places import Work
 from playground.work.sessions import SESSIONS, Place
 
 MANY = "many"  # the place on the page
@@ -43,18 +44,18 @@ def start_many(
     Queue it for a session, shown at `place`; its job is `subject`, the Repeated question unless said otherwise. Raises
     PlaygroundError at once if it cannot be served.
     """
-    from playground.compare.pool import SHARED
-    from playground.compare.sampling import held_bytes, many, waves
+    from playground.compare.sampling import held_bytes, waves
 
     variants = tuple(pane(key, base_id, one) for one in pane_ids)
     job = ManyJob(CompareJob(base_id, prompt, variants, Decoding(**decoding)), times)
     job.check()
-    for needed in dict.fromkeys((base_id, *(one.base for one in variants))):
+    bases = tuple(dict.fromkeys((base_id, *(one.base for one in variants))))
+    for needed in bases:
         have(needed)
     architecture = catalogue.architecture(base_id)
     size, length = Size(*held_bytes(job, architecture)), job.once.decoding.max_new_tokens * waves(job, architecture)
     subject = subject or Repeated(Question.of(base_id, prompt, pane_ids, decoding), job.times)
-    return SESSIONS.submit(key, COMPARE, lambda stop: many(job, BASES.get, SHARED), subject, place, size, length)
+    return SESSIONS.submit(key, COMPARE, Work(REPEATING, job, bases), subject, place, size, length)
 
 
 def latest_many(key: str) -> Run | None:

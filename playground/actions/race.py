@@ -12,7 +12,7 @@ from typing import Any
 from playground.actions import runs
 from playground.actions.catalogue import count_parameters
 from playground.actions.lanes import TRAIN
-from playground.actions.train import ENDED, event_json, learning, length_of, served, session_view, size_of
+from playground.actions.train import ENDED, event_json, length_of, served, session_view, size_of, training
 from playground.adapt import tasks
 from playground.adapt.methods import METHODS, method
 from playground.adapt.variant import Variant
@@ -81,7 +81,7 @@ def _racing(key: str, job: TrainingJob) -> Callable[[Callable[[], bool]], Iterat
         from playground.compare.pool import LOOKS
         from playground.train.scoring import Scored, keep, scored
 
-        for event in learning(key, job, stop):
+        for event in training(key, job)(stop):
             if isinstance(event, Ended) and event.event == "finished":
                 variant = Variant.of(job.base, SESSIONS.get(key).library.get(event.adapter.id))
                 base, loss = BASES.get(variant.base), event.adapter.record.held_out[-1][1]

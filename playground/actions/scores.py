@@ -5,14 +5,16 @@ them; and what comes of it in plain values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from playground.actions import catalogue, runs
 from playground.actions.adapters import held_out_task
 from playground.actions.catalogue import have
 from playground.actions.compare import pane, renamed
+from playground.actions.kinds import SCORING
 from playground.actions.lanes import TRAIN
 from playground.actions.work import expected_wait
 from playground.adapt import tasks
@@ -20,9 +22,9 @@ from playground.adapt.variant import BASE, Variant
 from playground.bounds import finite
 from playground.compare.many import held_out
 from playground.errors import PlaygroundError
-from playground.model.bases import BASES
 from playground.train.effort import scoring
 from playground.work.jobs import NOTHING, Run
+from playground.work.places import Work
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -68,7 +70,8 @@ def start_scoring(
     if not panes:
         raise PlaygroundError("no_panes")
     variants = tuple(entrant(key, base_id, one, learned) for one in dict.fromkeys(panes))
-    for needed in dict.fromkeys(one.base for one in variants):
+    bases = tuple(dict.fromkeys(one.base for one in variants))
+    for needed in bases:
         have(needed)
     running = SESSIONS.get(key).runs.get(place)
     if running and not running.ended:
@@ -77,7 +80,8 @@ def start_scoring(
     subject = Subject(base_id, learned.id, learned.rule, tuple(one.summary(parameters) for one in variants))
     known_first = tuple(sorted(variants, key=lambda one: one.id not in (BASE, FEW_SHOT)))
     job = ScoreJob(learned, known_first, losses or {}, neutral)
-    return SESSIONS.submit(key, TRAIN, _scoring(key, job), subject, place, NOTHING, length_of(job))
+    work = Work(SCORING, job, bases, partial(_marked, key, learned))
+    return SESSIONS.submit(key, TRAIN, work, subject, place, NOTHING, length_of(job))
 
 
 def length_of(job: ScoreJob) -> float:
@@ -87,19 +91,13 @@ def length_of(job: ScoreJob) -> float:
     return sum(scoring(job.task) * max(1, catalogue.parameters(one.base)) for one in measured) or 1.0
 
 
-def _scoring(key: str, job: ScoreJob) -> Callable[[Callable[[], bool]], Iterator[Any]]:
-    """The events of a scoring; the session's table of runs is told what they say."""
+def _marked(key: str, task: Task, event: Any) -> Any:
+    """The session's table of runs is told what a scoring says."""
+    from playground.train.scoring import Scored
 
-    def events(stop: Callable[[], bool]) -> Iterator[Any]:
-        from playground.compare.pool import LOOKS
-        from playground.train.scoring import Scored, score
-
-        for event in score(job, BASES.get, stop, LOOKS):
-            if isinstance(event, Scored):
-                runs.mark(key, job.task, event)
-            yield event
-
-    return events
+    if isinstance(event, Scored):
+        runs.mark(key, task, event)
+    return event
 
 
 def with_references(panes: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ for the page, and the Python that does it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground.actions.adapters import list_adapters
 from playground.actions.catalogue import architecture, count_parameters, have, parameters
+from playground.actions.kinds import TRAINING
 from playground.actions.lanes import TRAIN
 from playground.actions.runs import remember
 from playground.actions.scores import AFTER, ELSEWHERE, score_adapter, score_json, stop_scoring
@@ -23,11 +24,11 @@ from playground.adapt.initialization import copies
 from playground.adapt.methods import method
 from playground.bounds import finite
 from playground.errors import PlaygroundError
-from playground.model.bases import BASES
 from playground.train import recipe
 from playground.train.effort import Effort
-from playground.train.job import Ended, TrainingJob, Working, kept_bytes
+from playground.train.job import Ended, TrainingJob, kept_bytes
 from playground.work.jobs import Run, Size
+from playground.work.places import Work, as_it_is
 from playground.work.sessions import SESSIONS
 
 if TYPE_CHECKING:
@@ -55,20 +56,19 @@ def start_training(
     job, trainable = served(base_id, method_id, task, values, steps=steps, seed=seed)
     SESSIONS.check_room(key, kept_bytes(trainable))
     size, length = size_of(trainable), length_of(job)
-    begin = partial(_then_scored if scored else learning, key, job)
-    run = SESSIONS.submit(key, TRAIN, begin, job, size=size, length=length)
+    work = training(key, job, partial(_score_after, key, job) if scored else as_it_is)
+    run = SESSIONS.submit(key, TRAIN, work, job, size=size, length=length)
     for place in (AFTER, ELSEWHERE):
         stop_scoring(key, place)  # of the training before
     return run
 
 
-def _then_scored(key: str, job: TrainingJob, stop: Callable[[], bool]) -> Iterator[Event | None]:
-    """The same; whoever hears that it has finished finds the scoring queued, unless there is no room for it."""
-    for event in learning(key, job, stop):
-        if isinstance(event, Ended) and event.event == "finished":
-            with suppress(PlaygroundError):  # it can be asked for again
-                score_adapter(key, event.adapter.id, job.task)
-        yield event
+def _score_after(key: str, job: TrainingJob, event: Event) -> Event:
+    """Whoever hears that a training has finished finds the scoring queued, unless there is no room for it."""
+    if isinstance(event, Ended) and event.event == "finished":
+        with suppress(PlaygroundError):  # it can be asked for again
+            score_adapter(key, event.adapter.id, job.task)
+    return event
 
 
 def served(
@@ -83,20 +83,16 @@ def served(
     return job, copies(job.hyperparameters) * count_parameters(base_id, method_id, job.hyperparameters)["trainable"]
 
 
-def learning(key: str, job: TrainingJob, stop: Callable[[], bool]) -> Iterator[Event | None]:
-    """A training's events, None for a pause; the session keeps what it has learned before the last one tells so."""
-    from playground.compare.pool import LOOKS
-    from playground.train.together import SHARED
-    from playground.train.training import train
+def training(key: str, job: TrainingJob, then: Callable[[Event], Event] = as_it_is) -> Work:
+    """A training wherever it runs; the session keeps what it has learned before the last event, and `then`, tells so."""
 
-    for event in train(job, BASES.get, stop, SHARED, LOOKS):
-        if isinstance(event, Working):
-            yield None  # nothing to tell
-            continue
+    def receive(event: Event) -> Event:
         if isinstance(event, Ended):
             event = keep(key, event)
             remember(key, job, event)
-        yield event
+        return then(event)
+
+    return Work(TRAINING, job, (method(job.method).base_id(job.base, job.hyperparameters),), receive)
 
 
 def size_of(trainable: int) -> Size:
@@ -154,6 +150,7 @@ def training_view(run: Run | None, language: str) -> dict[str, Any]:
         "state": "queued" if run.state == "queued" else "preparing",
         "position": run.position,
         "stopping": run.stopping,
+        "again": run.again,
         "wait": expected_wait(run),
         "base": job.base,
         "method": job.method,

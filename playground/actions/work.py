@@ -8,9 +8,18 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from playground import settings
+from playground.actions.kinds import kind
 from playground.errors import PlaygroundError
+from playground.work.cluster import Cluster
 from playground.work.jobs import Lane, Run
-from playground.work.sessions import JOBS, SESSIONS, Place
+from playground.work.sessions import PLACES, SESSIONS, Place
+
+
+def go(address: str) -> None:
+    """Have Work done by the Ray cluster at an address, if there is one. Raises PlaygroundError if it cannot be had."""
+    if address:
+        PLACES.away = Cluster(address, kind, warm=settings.DEFAULT_BASE)
 
 
 @contextmanager
@@ -26,17 +35,17 @@ def own_place(key: str) -> Iterator[Place]:
 
 def stop(run: Run) -> None:
     """Stop a run, if it has not ended."""
-    JOBS.stop(run)
+    PLACES.stop(run)
 
 
 def expected_wait(run: Run) -> float | None:
     """Seconds until a waiting run begins; None where nothing tells yet."""
-    return JOBS.expected_wait(run)
+    return PLACES.expected_wait(run)
 
 
 def busy(lane: Lane) -> int:
     """How many runs of a lane go on or wait here."""
-    return JOBS.busy(lane)
+    return PLACES.busy(lane)
 
 
 def stop_all(key: str) -> int:

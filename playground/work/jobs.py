@@ -89,6 +89,7 @@ class Run:
         self.error: PlaygroundError | None = None
         self.position = 0  # place in the queue, from 1; 0 once it runs
         self.replaced = False  # by a newer run of its place: whoever shows this one may look away
+        self.again = 0  # times that it has begun again
         self._stop = threading.Event()
         self._start: Start | None = start
         self._iterator: Iterator[Any] | None = None
@@ -108,6 +109,10 @@ class Run:
     def stopping(self) -> bool:
         """It was asked to end, and has not yet."""
         return self._stop.is_set() and not self.ended
+
+    def begin_again(self) -> None:
+        """It waits once more: where it ran was lost, and its events come again from the first."""
+        self._update(state="queued", position=1, events=[], again=self.again + 1)
 
     def changes(self, seconds: float = 5.0) -> Iterator[None]:
         """

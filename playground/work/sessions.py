@@ -14,11 +14,13 @@ from playground import settings
 from playground.adapt.library import Library, check_room
 from playground.errors import PlaygroundError
 from playground.work.jobs import NOTHING, Jobs
+from playground.work.places import Places
 
 if TYPE_CHECKING:
     from playground.adapt.adapters import Adapter
     from playground.model.catalogue import BaseSpec
     from playground.work.jobs import Lane, Run, Size, Start
+    from playground.work.places import Place as Somewhere
 
 Place = Hashable  # where a run is shown: a name, or the lane itself where it has one place only
 Work = tuple["Start", Any, "Size", float]  # what to do, the job that it is, what that holds, how long it is
@@ -51,7 +53,7 @@ class Session:
 class Sessions:
     """Sessions by their secret key. Idle ones go after a while, the longest idle first when there are too many."""
 
-    def __init__(self, jobs: Jobs) -> None:
+    def __init__(self, jobs: Somewhere) -> None:
         self.jobs = jobs
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.RLock()
@@ -187,4 +189,5 @@ class Sessions:
 
 
 JOBS = Jobs()
-SESSIONS = Sessions(JOBS)
+PLACES = Places(JOBS)
+SESSIONS = Sessions(PLACES)

@@ -16,9 +16,9 @@ import pytest
 import torch
 from torch.nn.modules.module import register_module_forward_hook
 
-from playground.actions import scores
+from playground.actions import scores, train
 from playground.actions.lanes import COMPARE, TRAIN
-from playground.actions.train import learning, length_of, size_of
+from playground.actions.train import length_of, size_of
 from playground.adapt.tasks import Example, Task
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob, Decoding
@@ -136,4 +136,4 @@ def scoring(job: ScoreJob, world: World, stop: Callable[[], bool]) -> Iterator[A
 
 
 def training(job: TrainingJob, world: World, stop: Callable[[], bool]) -> Iterator[Any]:
-    return learning(uuid.uuid4().hex, job, stop)
+    return train.training(uuid.uuid4().hex, job)(stop)

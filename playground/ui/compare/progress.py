@@ -10,6 +10,7 @@ from typing import Any
 from playground.actions.compare import latest_frame
 from playground.actions.work import expected_wait
 from playground.adapt.variant import BASE
+from playground.locales import counted
 from playground.ui.kit import html
 from playground.ui.kit.events import alarm, note, plain
 from playground.work.jobs import Run
@@ -19,6 +20,8 @@ def progress(run: Run, language: str) -> str:
     """Where a comparison stands, in one line above the panes."""
     if run.error:
         return alarm(run.error.message(language))
+    if run.again and not run.ended:
+        return plain(counted(language, "queue.again", run.again))
     if run.state == "queued" and run.position:
         return plain(html.queued(language, run.position, expected_wait(run)))
     if run.state == "stopped":

@@ -95,11 +95,21 @@ def queued(language: str, position: int, wait: float | None) -> str:
 
 
 def _reason(status: Values, language: str) -> str:
-    """Why products are done as they are, for whoever points at the device."""
-    if not status.get("products"):
-        return ""
-    times = [f"{number(language, 1000 * spent, 1)}{NO_BREAK}ms" for spent in status["products"]]
-    return f' title="{words(language, "header.products", torch=times[0], onednn=times[1])}"'
+    """Why work runs where it does, and products are done as they are, for whoever points at the device."""
+    said = [words(language, f"where.{status['where'].name}.why")] if status.get("where") else []
+    if status.get("products"):
+        times = [f"{number(language, 1000 * spent, 1)}{NO_BREAK}ms" for spent in status["products"]]
+        said.append(words(language, "header.products", torch=times[0], onednn=times[1]))
+    return f' title="{" ".join(said)}"' if said else ""
+
+
+def _elsewhere(status: Values, language: str) -> list[str]:
+    """Where work runs, unless it is here."""
+    where = status.get("where")
+    if where is None or where.name == "thread":
+        return []
+    values = {name: number(language, one) if isinstance(one, int) else one for name, one in where.values.items()}
+    return [text(language, f"where.{where.name}", **values)]
 
 
 def model_state(status: Values, language: str) -> str:
@@ -108,7 +118,8 @@ def model_state(status: Values, language: str) -> str:
         return status.get("message") or text(language, "header.failed")
     if status["state"] == "ready":
         notes = [text(language, NOTES[note]) for note in status.get("notes", ())]
-        return " · ".join(part for part in (status["name"], status["device"], status["dtype"], *notes) if part)
+        here = (status["name"], status["device"], status["dtype"], *notes, *_elsewhere(status, language))
+        return " · ".join(part for part in here if part)
     fraction = status.get("fraction")
     done = "" if fraction is None else f" · {number(language, 100 * fraction)}{NO_BREAK}%"
     return text(language, f"header.{status['state']}", name=status["name"]) + done

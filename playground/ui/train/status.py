@@ -104,7 +104,7 @@ def status_line(view: Values, language: str) -> str:
     if view.get("method") == PREPARES and state in PREPARING:
         return text(language, PREPARING[state], time=seconds(language, view.get("elapsed") or 0))
     if state == "queued":
-        return queued(language, view.get("position") or 1, view.get("wait"))
+        return " · ".join([queued(language, view.get("position") or 1, view.get("wait")), *again(view, language)])
     if state == "finished" and steps:
         key = "status.computed" if view.get("own_seconds") else "status.finished"
         done = counted(language, key, steps, time=seconds(language, view.get("elapsed") or 0))
@@ -121,7 +121,12 @@ def status_line(view: Values, language: str) -> str:
     for key, name in (("status.pace", "seconds_per_step"), (left, "remaining")):
         if view.get(name) is not None:
             parts.append(text(language, key, time=seconds(language, view[name])))
-    return " · ".join([*parts, *_products(view, language)])
+    return " · ".join([*parts, *_products(view, language), *again(view, language)])
+
+
+def again(view: Values, language: str) -> list[str]:
+    """That a run has begun once more, because the worker that did it was lost."""
+    return [counted(language, "queue.again", view["again"])] if view.get("again") else []
 
 
 def _beginning(view: Values, language: str) -> list[str]:

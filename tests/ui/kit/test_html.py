@@ -6,6 +6,7 @@ import pytest
 
 from playground.locales import LANGUAGES
 from playground.ui.kit.html import header, model_state
+from playground.work.places import HERE, Where
 from tests.ui.drawn import (
     Page,
     assert_laws,
@@ -18,9 +19,11 @@ def ready(**changed: Any) -> Any:
     return {"state": "ready", "name": "SmolLM2", "device": "CPU", "dtype": "float32", "fraction": None, **changed}
 
 
+RAY = Where("ray", {"count": 1, "whole": 2, "devices": "Tesla T4"})
 PLACES = {
     "the model's name": lambda evil, lang: header(ready(name=evil), lang),
     "the device": lambda evil, lang: header(ready(device=evil), lang),
+    "where work runs": lambda evil, lang: header(ready(where=Where("ray", {**RAY.values, "devices": evil})), lang),
     "the dtype": lambda evil, lang: header(ready(dtype=evil), lang),
     "why loading failed": lambda evil, lang: header(ready(state="failed", message=evil), lang),
     "what is being loaded": lambda evil, lang: header(ready(state="loading", name=evil), lang),
@@ -36,6 +39,8 @@ def test_hostile_text_is_shown_as_text_and_never_obeyed(place: Any, language: An
 HEADERS = [
     ready(),
     ready(notes=("experts", "no_bfloat16")),
+    ready(where=HERE),
+    ready(where=RAY),
     ready(state="loading"),
     ready(state="preparing", fraction=0.42),
     ready(state="preparing", fraction=None),
@@ -65,6 +70,8 @@ def test_the_language_of_the_page_is_marked_among_the_others() -> None:
         (ready(), "SmolLM2 · CPU · float32"),
         (ready(device="", dtype="NF4"), "SmolLM2 · NF4"),
         (ready(device="Tesla T4", notes=("no_bfloat16",)), "SmolLM2 · Tesla T4 · float32 · this GPU has no bfloat16"),
+        (ready(where=HERE), "SmolLM2 · CPU · float32"),
+        (ready(where=RAY), "SmolLM2 · CPU · float32 · trainings and answers on 1 of 2 Ray workers (Tesla T4)"),
         (ready(state="loading"), "loading SmolLM2"),
         (ready(state="preparing", fraction=0.426), "preparing SmolLM2 · 43\N{NO-BREAK SPACE}%"),
         (ready(state="failed", message="No network."), "No network."),
@@ -73,3 +80,14 @@ def test_the_language_of_the_page_is_marked_among_the_others() -> None:
 )
 def test_the_header_says_how_the_model_is_doing(status: Any, line: str) -> None:
     assert model_state(status, "en") == line
+
+
+def test_whoever_points_at_the_device_reads_why_work_runs_there() -> None:
+    for where, why in ((HERE, "beside the page"), (RAY, "PLAYGROUND_RAY")):
+        (state,) = [
+            one
+            for _, one in Page(header(ready(where=where, products=(0.1, 0.2)), "en")).elements
+            if "title" in one and one.get("role")
+        ]
+        assert why in state["title"]
+        assert "oneDNN" in state["title"]

@@ -103,6 +103,10 @@ def test_few_shot_is_never_called_a_training(language: Any) -> None:
     [
         (training(), "step 12 of 24 · 2.5_s a step · 30_s left"),
         (training(seconds_per_step=None, remaining=None), "step 12 of 24"),
+        (
+            training(seconds_per_step=None, remaining=None) | {"again": 1},
+            "step 12 of 24 · begun again: the cluster's worker that did it was lost",
+        ),
         (training(state="queued", position=3), "Number 3 in the queue"),
         (training(state="queued", position=1, wait=0.3), "Number 1 in the queue"),
         (

@@ -1,0 +1,158 @@
+"""
+A worker of a cluster: a process with bases and a batch engine of its own, which does Work that came as a Parcel and tells
+its events to whoever asks. A plain class; the cluster makes an actor of it. Knows nothing about the page.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from playground.adapt.adapters import Adapter
+from playground.model import libraries
+from playground.model.bases import BASES
+from playground.model.catalogue import CATALOGUE, typed
+from playground.model.memory import STORE
+from playground.model.needed import pick_device
+from playground.work.jobs import ENDED, Jobs, Size
+
+if TYPE_CHECKING:
+    from playground.errors import PlaygroundError
+    from playground.model.catalogue import BaseSpec
+    from playground.work.jobs import Run
+    from playground.work.places import Kind
+
+HEARD = 2.0  # seconds after which who asks is answered, also if nothing is new
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """
+    Work as it travels: the name of its kind, the job without its adapters, these as (name, where it lies), what the bases
+    are, and what `Jobs.submit` is told.
+    """
+
+    kind: str
+    job: bytes
+    adapters: tuple[tuple[str, Any], ...]
+    specs: tuple[BaseSpec, ...]
+    size: Size
+    length: float
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a run is: its state, its place in the queue, the seconds it waits still, and the events that are new."""
+
+    state: str
+    position: int
+    wait: float | None
+    error: PlaygroundError | None
+    events: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class About:
+    """What a worker computes with."""
+
+    host: str
+    device: str
+
+
+class _Pickler(pickle.Pickler):
+    """Leaves adapters out: they travel once, however many jobs are about them."""
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file)
+        self.adapters: list[Adapter] = []
+
+    def persistent_id(self, one: Any) -> int | None:
+        if not isinstance(one, Adapter):
+            return None
+        if one not in self.adapters:
+            self.adapters.append(one)
+        return self.adapters.index(one)
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, adapters: Sequence[Adapter]) -> None:
+        super().__init__(file)
+        self.adapters = adapters
+
+    def persistent_load(self, number: int) -> Adapter:
+        return self.adapters[number]
+
+
+def packed(job: Any) -> tuple[bytes, list[Adapter]]:
+    """A job without its adapters, and these."""
+    pickler = _Pickler(file := io.BytesIO())
+    pickler.dump(job)
+    return file.getvalue(), pickler.adapters
+
+
+def unpacked(job: bytes, adapters: Sequence[Adapter]) -> Any:
+    """The job again."""
+    return _Unpickler(io.BytesIO(job), adapters).load()
+
+
+def travelling(adapter: Adapter) -> Adapter:
+    """An adapter as it is sent: with its tensors, without what only its owner needs."""
+    return replace(adapter, loaded=adapter.tensors, folder=None, checkpoints=())
+
+
+class Worker:
+    """Called by many threads; one follows each run. `find` knows the kinds, `fetch` brings what lies elsewhere."""
+
+    def __init__(self, find: Callable[[str], Kind], fetch: Callable[[Any], Any]) -> None:
+        libraries.import_all()  # whole, before threads ask for parts of them
+        self._find, self._fetch = find, fetch
+        self._jobs = Jobs()
+        self._runs: dict[str, tuple[Run, Iterator[None]]] = {}
+        self._specs: dict[str, BaseSpec] = {}  # that were typed on the page: known as long as somebody keeps them
+
+    def about(self) -> About:
+        return About(socket.gethostname(), pick_device()[1])
+
+    def load(self, base_id: str) -> None:
+        """Have a base before anybody asks for it. Raises PlaygroundError."""
+        BASES.get(base_id)
+
+    def begin(self, name: str, parcel: Parcel) -> None:
+        """Queue a run under a name. Raises PlaygroundError if the queue is full."""
+        for spec in parcel.specs:
+            if spec.id not in CATALOGUE:
+                self._specs.setdefault(spec.id, typed(spec))
+        kind = self._find(parcel.kind)
+        job = unpacked(parcel.job, [self._adapter(*one) for one in parcel.adapters])
+        run = self._jobs.submit(kind.lane, partial(kind.events, job), None, parcel.size, parcel.length)
+        self._runs[name] = run, run.changes(HEARD)
+
+    def told(self, name: str, seen: int) -> Told | None:
+        """What is new of a run since so many events, as soon as anything is; None if nobody here knows it."""
+        if name not in self._runs:
+            return None
+        run, changes = self._runs[name]
+        next(changes, None)
+        state = run.state  # before its events: of one that has ended they are all there
+        events = run.events[seen:] if run.lane.keeps else run.events
+        if state in ENDED:
+            self._runs.pop(name, None)
+        return Told(state, run.position, self._jobs.expected_wait(run), run.error, tuple(events))
+
+    def stop(self, name: str) -> None:
+        """Stop a run, if it is here."""
+        if name in self._runs:
+            self._jobs.stop(self._runs[name][0])
+
+    def _adapter(self, name: str, lies: Any) -> Adapter:
+        """The same value as long as there is room, so that what was made of it is found again."""
+        adapter: Adapter | None = STORE.find(("sent", name))
+        if adapter is None:
+            adapter = self._fetch(lies)
+            STORE.keep(("sent", name), adapter, adapter.size())
+        return adapter
