@@ -271,7 +271,7 @@ class Jobs:
             with self._work:
                 now, pace = self._clock(), self._paces[lane]
                 self._spent[lane] += (now - begin) / lane.share
-                pace.turn(begin, now)
+                pace.turn(begin, now, len(going))
                 for run in ended:
                     self._lanes[lane].remove(run)
                     pace.end(run, idle=not self._lanes[lane])

@@ -2,7 +2,7 @@
 How long a run that waits still has to: from what the runs of its lane have taken, and from what those that go on tell.
 
 A run's seconds are the worker's: those of its own parts of the turns, and its share of what the runs do in common. Those
-that go on together share the lane's time, and all of it takes longer while other lanes have their turns. Knows nothing
+that go on together have their turns one after the other, and all of it takes longer while other lanes have theirs. Knows nothing
 about threads.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from playground.work.jobs import Run
 
 LATEST = 8  # runs of a lane, and turns of it, whose mean is what is expected
+FEW = 4  # turns that say little of how long those of a run are
 LEAST = 0.1  # of what a run was expected to take, that it has left when it has taken more already
 
 
@@ -26,16 +27,22 @@ class Spent:
     """Seconds that a run has taken so far, and how many it had when its events told which share of its work was left."""
 
     seconds: float = 0.0
+    turns: int = 0
     first: tuple[float, float] | None = None  # seconds, share
     last: tuple[float, float] | None = None
 
     def add(self, seconds: float, event: Any) -> None:
         """What a turn took, and its event. Where the share grows again, other work has begun: that before is no measure."""
         self.seconds += seconds
+        self.turns += 1
         left = getattr(event, "left", None)
         if left is not None:
             self.first = (self.seconds, left) if self.first is None or left > self.first[1] else self.first
             self.last = self.seconds, left
+
+    def a_turn(self, usual: float) -> float:
+        """Seconds of one turn of it, on average; of one that has had few, close to the `usual` ones."""
+        return (self.seconds + FEW * usual) / (self.turns + FEW)
 
     @property
     def left(self) -> float | None:
@@ -54,26 +61,27 @@ def _rest(whole: float, done: float) -> float:
 class Pace:
     """What the latest turns of a lane took, and its latest runs."""
 
-    turns: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=LATEST))  # seconds: with the others', own
+    # seconds of a turn with those of other lanes, its own, and those of one run's part of it
+    turns: deque[tuple[float, float, float]] = field(default_factory=lambda: deque(maxlen=LATEST))
     past: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST))  # seconds a unit of length
     turned_at: float | None = None
 
     @property
-    def turn_takes(self) -> float:
-        """Seconds of a turn."""
-        return mean(own for _, own in self.turns) if self.turns else 0.0
+    def part_takes(self) -> float:
+        """Seconds of one run's part of a turn."""
+        return mean(part for *_, part in self.turns) if self.turns else 0.0
 
-    def turn(self, began: float, ended: float) -> None:
-        """A turn has ended."""
+    def turn(self, began: float, ended: float, runs: int) -> None:
+        """A turn of so many runs has ended."""
         if self.turned_at is not None:
-            self.turns.append((ended - self.turned_at, ended - began))
+            self.turns.append((ended - self.turned_at, ended - began, (ended - began) / runs))
         self.turned_at = ended
 
     @property
     def stretched(self) -> float:
         """How much longer everything takes while other lanes have their turns."""
-        own = sum(own for _, own in self.turns)
-        return sum(whole for whole, _ in self.turns) / own if own else 1.0
+        own = sum(own for _, own, _ in self.turns)
+        return sum(whole for whole, *_ in self.turns) / own if own else 1.0
 
     def end(self, run: Run, idle: bool) -> None:
         """A run has ended; `idle` where nothing is left to do in the lane."""
@@ -96,21 +104,36 @@ def begins_in(
 ) -> float | None:
     """
     Seconds until a waiting run begins: those `ahead` of it come in their order, as soon as all that go on then are few
-    enough that it `fits`. Those that go on share the lane's time. None where nothing tells.
+    enough that it `fits`. Those that go on share the lane's time as their parts of a turn are long. None where nothing
+    tells.
     """
     typical = pace.typical(going)
     if typical is None:
         return None
-    ending = pace.turn_takes / max(1, len(going))  # one in which it does no more than end, while the others work
-    active = [(one, _left(one, typical) + ending) for one in going]
+    ending = pace.part_takes  # of a turn in which it does no more than end, while the others work
+    usual = pace.part_takes or 1.0
+    active = [_Going(one, _left(one, typical) + ending, one.spent.a_turn(usual)) for one in going]
     now = 0.0
     for one in (*ahead, run):
-        while active and not fits([*(other for other, _ in active), one]):
-            least = min(left for _, left in active)
-            now += least * len(active)
-            active = [(other, left - least) for other, left in active if left > least]
-        active.append((one, typical * one.length + ending))
+        while active and not fits([*(other.run for other in active), one]):
+            turns = min(other.turns for other in active)
+            now += turns * sum(other.a_turn for other in active)
+            active = [replace(other, left=other.left - turns * other.a_turn) for other in active if other.turns > turns]
+        active.append(_Going(one, typical * one.length + ending, usual))
     return now * pace.stretched
+
+
+@dataclass(frozen=True)
+class _Going:
+    """A run that goes on, or will: seconds that it still takes, and those of its part of a turn."""
+
+    run: Run
+    left: float
+    a_turn: float
+
+    @property
+    def turns(self) -> float:
+        return self.left / self.a_turn
 
 
 def _left(run: Run, typical: float) -> float:

@@ -155,6 +155,19 @@ def test_many_together_in_a_long_queue(width: int) -> None:
     assert world.silent() < 3 * width
 
 
+def test_who_has_short_turns_waits_for_the_long_ones_of_the_others() -> None:
+    """A turn is a step of each: LoRA on eight examples goes on beside prompt tuning on one."""
+    world, lane = World(), Lane("wide", keeps=True, width=8)
+
+    def begin() -> None:
+        for steps, cost in ((3, 2.0), (8, 0.4), (5, 0.6), (12, 2.0)) * 4:
+            world.submit(lane, training(steps, cost), length=(steps + 3) * cost)
+
+    world.run(begin)
+    assert world.said
+    assert len(world.wrong()) <= len(world.said) / 20
+
+
 def test_company_that_comes_slows_down_whoever_was_alone() -> None:
     world = World()
 
