@@ -7,18 +7,26 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from playground import settings
 from playground.actions.kinds import kind
 from playground.errors import PlaygroundError
+from playground.model.twice import twice
+from playground.work import zero
 from playground.work.cluster import Cluster
 from playground.work.jobs import Lane, Run
 from playground.work.sessions import PLACES, SESSIONS, Place
 
 
 def go(address: str) -> None:
-    """Have Work done by the Ray cluster at an address, if there is one. Raises PlaygroundError if it cannot be had."""
-    if address:
+    """
+    Have Work done where it belongs: by the GPU that ZeroGPU lends, on a Space that has it; else by the Ray cluster at an
+    address, if there is one; else here. Before torch is imported. Raises PlaygroundError if that cannot be had.
+    """
+    if zero.is_here():
+        PLACES.away = zero.ZeroGPU(kind, partial(twice, settings.DEFAULT_BASE))
+    elif address:
         PLACES.away = Cluster(address, kind, warm=settings.DEFAULT_BASE)
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground import settings
 from playground.errors import PlaygroundError
+from playground.model.randomness import drawn_apart
 from playground.model.weights import is_quantized, weight_of
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _begun(module: Any, config: LoraConfig) -> tuple[torch.Tensor, torch.Tensor]
     own = copy.copy(module)
     weight = torch.nn.Parameter(module.weight.detach().clone(), requires_grad=False)
     own._parameters = {**module._parameters, "weight": weight}
-    with torch.random.fork_rng():
+    with drawn_apart(weight.device):
         layer: Any = Linear(own, "default", config, r=config.r, lora_alpha=config.lora_alpha)
     return layer.lora_A["default"].weight.detach(), layer.lora_B["default"].weight.detach()
 

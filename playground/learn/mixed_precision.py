@@ -22,6 +22,7 @@ from playground import settings
 from playground.adapt import tasks
 from playground.adapt.methods import METHODS
 from playground.bounds import finite
+from playground.model.randomness import drawn_apart
 
 if TYPE_CHECKING:
     import torch
@@ -98,7 +99,7 @@ def study(base: Base, way: Way, steps: int = STEPS) -> Iterator[PrecisionStep]:
     from playground.train.trainable import wrap
 
     values = METHODS["lora"].complete({})
-    with torch.random.fork_rng():
+    with drawn_apart(base.device):
         torch.manual_seed(SEED)
         model, _ = wrap(base, METHODS["lora"], values)
     if way.pure:

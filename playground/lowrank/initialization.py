@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from playground import settings
 from playground.adapt import tasks
 from playground.adapt.initialization import LORA, QLORA, RANDOM
+from playground.model.randomness import drawn_apart
 from playground.train.job import Ended, Evaluation, Step, TrainingJob
 from playground.train.schedule import Pace
 
@@ -226,7 +227,7 @@ def begun(base_id: str, start: Start, module: str, get_base: Callable[[str], Bas
     config: Any = lora_config(base, values)
     config.target_modules = {module}
     job = TrainingJob(base_id, start.method, tasks.task(TASK), values, STEPS, SEEDS[0])
-    with torch.random.fork_rng():
+    with drawn_apart(base.device):
         torch.manual_seed(job.seed)
         model = wrapped(base, config)
     encoded = [tasks.encode(base.tokenizer, example) for example in job.task.train]

@@ -139,6 +139,10 @@ class Bases:
                 base = self._get(base_id)
         return base
 
+    def have(self, base: Base) -> None:
+        """Find this base from now on, instead of one that would be loaded."""
+        self._store.keep(base.id, base, own_bytes(base.model))
+
     def follow(self, base_id: str) -> Iterator[Status]:
         """
         How the loading of a base goes, until it is there. A download that nobody waits for any more stops. Raises
@@ -247,13 +251,18 @@ def load(
     model, tokenizer = load_folder(folder, spec, device, form)
     if plain:
         _share(model, plain.model)
-    model.name_or_path = model.config._name_or_path = spec.repository  # what PEFT writes into adapter_config.json
-    model.requires_grad_(False)
+    freeze(model, spec)
     known = None if spec.source == "local" else spec.architecture  # a folder may have changed since somebody looked
     architecture = known or architecture_of(model)
     notes = tuple(filter(None, (compute_dtype(device, spec)[1], "experts" if holds_experts(model) else "")))
     loaded, products = checksum(model), kernels.measured(model)
     return Base(base_id, spec, model, tokenizer, architecture, folder, device_name, loaded, notes, products)
+
+
+def freeze(model: Any, spec: BaseSpec) -> None:
+    """Have a model stay as it is, under the name of its base, which is what PEFT writes into adapter_config.json."""
+    model.name_or_path = model.config._name_or_path = spec.repository
+    model.requires_grad_(False)
 
 
 def _share(model: Any, plain: Any) -> None:

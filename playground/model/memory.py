@@ -101,6 +101,12 @@ class Store:
         if some:
             give_back()
 
+    def clear(self) -> None:
+        """Let go of everything."""
+        with self._lock:
+            self._kept.clear()
+        give_back()
+
     def holds(self, key: Hashable) -> bool:
         """Whether something is kept under a key, without using it."""
         return key in self._kept

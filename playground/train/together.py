@@ -22,6 +22,7 @@ from playground.compare.reading import is_prefixed, virtual_tokens
 from playground.compare.shared import ApartError
 from playground.model.bases import Base
 from playground.model.kernels import halved
+from playground.model.randomness import drawn_apart
 from playground.train import packing
 from playground.train.batches import Encoded, by_length, weighed
 from playground.train.evaluation import Loss, response_loss
@@ -66,7 +67,7 @@ class Request:
         """Answer it by itself. Raises what goes wrong."""
         begin = time.perf_counter()
         self.model.train(self.learns)
-        with halved(self.halves), torch.random.fork_rng(), torch.set_grad_enabled(self.learns):
+        with halved(self.halves), drawn_apart(self.base.device), torch.set_grad_enabled(self.learns):
             torch.manual_seed(self.seed)  # dropout is seeded by the step, whatever else is drawn
             loss_of = self.loss_of or response_loss
             own = self.share * loss_of(self.model, self.batch, self.base.tokenizer.pad_token_id)

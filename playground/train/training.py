@@ -25,6 +25,7 @@ from playground.compare.pool import AnyPool
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.model.kernels import halved
+from playground.model.randomness import drawn_apart
 from playground.train import looks
 from playground.train.batches import by_length, shares, shuffled
 from playground.train.beginning import beginning
@@ -89,7 +90,7 @@ class _Run:
         examples, sets = (*job.task.train, *job.task.held_out), (*self.train_set, *self.held_out_set)
         check_lengths(base, examples, sets, self.values.get("virtual_tokens", 0))
         self.questions = questions(job.task)
-        with torch.random.fork_rng():
+        with drawn_apart(base.device):
             torch.manual_seed(job.seed)
             self.model, self.config = wrap(base, chosen, self.values)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]

@@ -2,8 +2,8 @@
 How long a run that waits still has to: from what the runs of its lane have taken, and from what those that go on tell.
 
 A run's seconds are the worker's: those of its own parts of the turns, and its share of what the runs do in common. Those
-that go on together have their turns one after the other, and all of it takes longer while other lanes have theirs. Knows nothing
-about threads.
+that go on together have their turns one after the other, and all of it takes longer while other lanes have theirs. Knows
+nothing about threads.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """
 ZeroGPU as a place: a GPU of a Space that is lent for seconds. `spaces.GPU` runs a generator in a process that is forked for
-it; what it takes and yields is pickled; whoever's request it is pays with a quota. Not part of the page yet: see README.
+it; what it takes and yields is pickled; whoever's request it is pays with a quota.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from statistics import mean
@@ -70,21 +71,25 @@ def seconds_of(call: Call) -> float:
 
 class ZeroGPU(Apart):
     """
-    `find` knows the kinds of work, by name. Made before the page is served, after the base was put on "cuda": `spaces` packs
-    then what lies there, and has to have seen what it wraps.
+    `find` knows the kinds of work, by name. `prepare` puts on "cuda" what every run finds there, and gives what a process
+    on a GPU has to do first. Made before torch is imported and the page is served: `spaces` packs then what lies on "cuda",
+    and has to have seen what it wraps.
     """
 
-    def __init__(self, find: Callable[[str], Kind]) -> None:
+    def __init__(self, find: Callable[[str], Kind], prepare: Callable[[], Callable[[], None]]) -> None:
         super().__init__()
+        lend = import_module("spaces").GPU
+        arrive = cache(prepare())  # a process may be lent the GPU again
 
         def doing(call: Call) -> Iterator[Any]:
             yield Begun()
+            arrive()
             try:
                 yield from _stepped(find(call.kind), call.job, call.stop.exists)
             except Exception as error:  # noqa: BLE001  told where it can be said
                 yield Failed(unexpected(error))
 
-        self._call = import_module("spaces").GPU(duration=seconds_of)(doing)
+        self._call = lend(duration=seconds_of)(doing)
         self._flags = tempfile.TemporaryDirectory(prefix="peft-playground-stop-")
         self._took: defaultdict[str, list[float]] = defaultdict(list)  # seconds a unit of length, by kind
 

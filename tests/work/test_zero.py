@@ -90,7 +90,7 @@ def spaces(monkeypatch: pytest.MonkeyPatch) -> Spaces:
 
 @pytest.fixture
 def zero(spaces: Spaces) -> ZeroGPU:
-    return ZeroGPU(lambda name: OWN.get(name) or kind(name))
+    return ZeroGPU(lambda name: OWN.get(name) or kind(name), lambda: lambda: None)
 
 
 def test_a_training_there_is_that_of_the_thread(
