@@ -231,12 +231,16 @@ def _choices(given: Given, sheet: Sheet | None, table: Table | None, language: s
     for name in COLUMNS:
         empty = [(text(language, "own.use.nothing") if name == "context" else "", "")]
         value = getattr(used, name) if used else getattr(given, name)
+        known = sheet.columns if sheet else ()  # a column of what was read before is none of them
+        value = value if value in known else ""
         changes[name] = gr.update(choices=[*empty, *names], value=value, visible=len(names) > 0)
     table = table or Table(())
     split = "" if given.split == MIXED and not table.splits else given.split
     by_column = bool(table.pairs) and split_of(table, replace(given, split=split)) == COLUMN
     changes["split"] = gr.update(choices=splits(table, language), value=split)
-    changes["held_out"] = gr.update(choices=counts(table, language), value=given.held_out, visible=not by_column)
+    numbers = counts(table, language)
+    held_out = given.held_out if given.held_out in [one for _, one in numbers] else 0
+    changes["held_out"] = gr.update(choices=numbers, value=held_out, visible=not by_column)
     return changes
 
 

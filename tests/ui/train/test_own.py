@@ -165,6 +165,15 @@ def test_columns_of_the_table_before_are_forgotten() -> None:
     assert in_columns(asked, Sheet(("a", "b"), ())) == Given(response="b")
 
 
+@pytest.mark.parametrize("pasted", ["", "Frage;Antwort\nGröße?;Groß\n", SHEET])
+def test_what_was_chosen_in_the_table_before_is_chosen_only_where_it_can_be(places: Any, pasted: str) -> None:
+    """Gradio refuses whatever is asked with a value that is none of the choices."""
+    told = shown(places, own(pasted=pasted, prompt="Pregunta", response="Respuesta", held_out=400))
+    asked = [change for change in told.values() if "choices" in change]
+    assert len(asked) == 5
+    assert all(change["value"] in [one for _, one in change["choices"]] for change in asked)
+
+
 def test_a_number_that_can_be_held_out_is_at_most_half(places: Any) -> None:
     assert [one for _, one in shown(places, own(pasted=SHEET))["held_out"]["choices"]] == [0, 4]
     assert "4 held out" in Page(read(own(pasted=SHEET, held_out=4))).text
