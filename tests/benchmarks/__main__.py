@@ -8,6 +8,7 @@ import sys
 
 from tests.benchmarks import (
     blocks,
+    cluster,
     comparing,
     formats,
     gpu,
@@ -29,6 +30,7 @@ STUDIES = {
     "gpu_training": gpu.trainings,
     "gpu_loading": gpu.loading,
     "load": load.study,
+    "cluster": cluster.study,
     "training": training.study,
     "methods": methods.study,
     "lowrank": lowrank.study,

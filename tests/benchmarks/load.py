@@ -102,16 +102,16 @@ def _class(settings: Mapping[str, str], sizes: Sizes) -> Seen:
     """What a class sees of a server with these settings; the one together goes on with more comparisons."""
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder) / "log", **settings) as (url, process):
         server = psutil.Process(process)
-        _ask(url, "compare", _comparison(0, sizes))  # the base and the adapters are there
+        _ask(url, "compare", comparison(0, sizes))  # the base and the adapters are there
         memory = [server.memory_info().rss]
         begin = time.perf_counter()
         with ThreadPoolExecutor(sizes.pages + sizes.training) as pool:
             compared = [
-                pool.submit(_come, url, sizes.within * place / sizes.pages, "compare", _comparison(place, sizes))
+                pool.submit(asks, url, sizes.within * place / sizes.pages, "compare", comparison(place, sizes))
                 for place in range(sizes.pages)
             ]
             trained = [
-                pool.submit(_come, url, sizes.within * place / sizes.training, "train", _training(place, sizes))
+                pool.submit(asks, url, sizes.within * place / sizes.training, "train", trains(place, sizes))
                 for place in range(sizes.training)
             ]
             answers = [one.result() for one in compared]
@@ -126,15 +126,15 @@ def _class(settings: Mapping[str, str], sizes: Sizes) -> Seen:
         return seen
 
 
-def _comparison(place: int, sizes: Sizes) -> list[Any]:
+def comparison(place: int, sizes: Sizes) -> list[Any]:
     return [BASE, QUESTIONS[place % len(QUESTIONS)], PANES, sizes.tokens]
 
 
-def _training(place: int, sizes: Sizes) -> list[Any]:
+def trains(place: int, sizes: Sizes) -> list[Any]:
     return [BASE, "lora", "pirate", {}, sizes.steps, place]
 
 
-def _come(url: str, after: float, name: str, values: list[Any]) -> Asked:
+def asks(url: str, after: float, name: str, values: list[Any]) -> Asked:
     """Open the page, and ask when it is one's time: people do not press at the same moment."""
     begin = time.perf_counter()
     httpx.get(url, timeout=BOUND).raise_for_status()

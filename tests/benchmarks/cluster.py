@@ -1,0 +1,95 @@
+"""
+The class of `load` on a Ray cluster of this machine: on the page's own thread, on one worker with both cores, and on two
+workers with a core each. What the page itself computes of it says how far more workers can help.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from tests.benchmarks.load import Seen, Sizes, asks, comparison, trains
+from tests.benchmarks.table import write
+from tests.serving import serving
+
+WAYS: Mapping[str, Mapping[str, str]] = {
+    "the page's thread": {},
+    "one worker, two cores": {"PLAYGROUND_RAY": "auto", "PLAYGROUND_RAY_CORES": "2"},
+    "two workers, a core each": {"PLAYGROUND_RAY": "auto", "PLAYGROUND_RAY_CORES": "1"},
+}
+RAY = Path(sys.executable).with_name("ray")
+WORKERS = 2, 4, 8  # machines like this one, of which is calculated
+
+
+CLASS = Sizes(more=0)
+
+
+def study(sizes: Sizes = CLASS) -> None:
+    begin = time.perf_counter()
+    found = {name: _class(settings, sizes) for name, settings in WAYS.items()}
+    rows = [[*seen.row(name), f"{page:.0f} s"] for name, (seen, page) in found.items()]
+    head = [
+        "", "errors", "first token, median", "95th percentile", "last comparison is done", "slowest / fastest",
+        "longest training", "the page's process, resident before and after", "its processor time",
+    ]  # fmt: skip
+    seen, page = found["one worker, two cores"]
+    whole = max(seen.until, *(one.last for one in seen.trained))
+    beyond = ", ".join(f"{count} of them {max(whole / count, page):.0f} s" for count in WORKERS)
+    note = (
+        f"{sizes.pages} programs ask within {sizes.within:.0f} s as in load.md, {sizes.training} more train LoRA for "
+        f"{sizes.steps} steps. Calculated beyond, for workers on machines like this one: if the {whole:.0f} s of one worker "
+        f"are shared evenly, and the page's {page:.0f} s of processor time are not, a class takes at least {beyond}; what "
+        f"travels (events of a few kilobytes) is left out. The whole study took {time.perf_counter() - begin:.0f} s."
+    )
+    write("cluster", "A class at once, on a Ray cluster of this machine", head, rows, note)
+
+
+def _class(settings: Mapping[str, str], sizes: Sizes) -> tuple[Seen, float]:
+    """What a class sees, and the seconds of processor time that the page's process takes for it."""
+    with (
+        tempfile.TemporaryDirectory() as folder, _cluster(bool(settings)),
+        serving(Path(folder) / "log", **settings) as (url, process),
+    ):  # fmt: skip
+        server = psutil.Process(process)
+        with ThreadPoolExecutor(sizes.pages + sizes.training) as pool:
+            list(pool.map(lambda place: asks(url, 0.0, "compare", comparison(place, sizes)), range(4)))  # adapters are there
+            memory, before, begin = [server.memory_info().rss], server.cpu_times(), time.perf_counter()
+            compared = [
+                pool.submit(asks, url, sizes.within * place / sizes.pages, "compare", comparison(place, sizes))
+                for place in range(sizes.pages)
+            ]
+            trained = [
+                pool.submit(asks, url, sizes.within * place / sizes.training, "train", trains(place, sizes))
+                for place in range(sizes.training)
+            ]
+            answers = [one.result() for one in compared]
+            until = time.perf_counter() - begin
+            seen = Seen(answers, [one.result() for one in trained], until, memory)
+        memory.append(server.memory_info().rss)
+        after = server.cpu_times()
+        return seen, after.user + after.system - before.user - before.system
+
+
+@contextmanager
+def _cluster(wanted: bool) -> Iterator[None]:
+    """A Ray cluster of two cores, if one is wanted, by Ray's own command; it goes with the command."""
+    if not wanted:
+        yield
+        return
+    start = [RAY, "start", "--head", "--block", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
+    command = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert command.stdout
+        assert any("Ray runtime started" in line for line in command.stdout), "Ray did not start"
+        yield
+    finally:
+        command.terminate()
+        command.wait(timeout=30)
