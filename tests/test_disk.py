@@ -282,7 +282,7 @@ def test_nothing_else_in_the_playground_writes_to_disk() -> None:
 
 
 WRITERS = {
-    "adapt/adapters.py", "actions/export.py", "export/merged.py", "model/embedded.py", "model/kernels.py",
-    "quantize/wholemodel.py", "prune/prune.py", "train/recipe.py", "train/recipe_beginning.py",
+    "adapt/adapters.py", "actions/export.py", "actions/gpu_jobs.py", "export/merged.py", "model/embedded.py",
+    "model/kernels.py", "quantize/wholemodel.py", "prune/prune.py", "train/recipe.py", "train/recipe_beginning.py",
     "train/leaderboard.py",
 }  # fmt: skip
