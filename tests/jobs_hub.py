@@ -47,6 +47,7 @@ class JobsHub:
     hardware: list[dict[str, Any]] = field(default_factory=lambda: list(HARDWARE))
     stages: list[tuple[str, list[str]]] = field(default_factory=lambda: [("COMPLETED", [])])
     looks: int = 0
+    fails: int = 0  # looks that the hub does not answer
     message: str = ""
     jobs: list[dict[str, Any]] = field(default_factory=list)  # as they were asked for
     cancelled: list[str] = field(default_factory=list)
@@ -115,6 +116,9 @@ def answer_get(request: Any, hub: JobsHub) -> None:
         who = {"type": "user", "name": "ana"} if token in KNOWN else {"error": "Invalid username or password."}
         return say(request, 200 if token in KNOWN else 401, who)
     if job := JOB.fullmatch(path):
+        if hub.fails:
+            hub.fails -= 1
+            return say(request, 502, {"error": "Bad gateway"})
         if job[1] != "job-1" or not hub.jobs:
             return say(request, 404, {"error": "Job not found"})
         if job[2] == "/logs":
@@ -126,7 +130,7 @@ def answer_get(request: Any, hub: JobsHub) -> None:
         return say(request, 200, hub.told(job[1]))
     resolved = RESOLVED.fullmatch(path)
     name = resolved[1] if resolved else "/".join(path.split("/")[3:5])
-    hidden = hub.private.get(name) and token != ANA
+    hidden = hub.private.get(name) and token not in KNOWN  # all of them are tokens of one account
     files = None if hidden else hub.files_of.get(name)
     if name in hub.folders:
         folder = hub.folders[name]
@@ -134,7 +138,8 @@ def answer_get(request: Any, hub: JobsHub) -> None:
     if files is None:
         return say(request, 401, {"error": "Repository not found"}, **{"X-Error-Code": "RepoNotFound"})
     if resolved is None:
-        return say(request, 200, listed(files) if "/tree/" in path else about(name, files, hub))
+        told = {**about(name, files, hub), "private": hub.private.get(name, False)}
+        return say(request, 200, listed(files) if "/tree/" in path else told)
     if resolved[2] not in files:
         return say(request, 404, {"error": "Entry not found"}, **{"X-Error-Code": "EntryNotFound"})
     return send_file(request, files[resolved[2]])

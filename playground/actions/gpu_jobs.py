@@ -22,6 +22,7 @@ from playground.adapt.adapters import RECORD, Adapter
 from playground.adapt.own import as_lines
 from playground.errors import PlaygroundError
 from playground.export import card, gpu_jobs
+from playground.export.hub import clean
 from playground.model.bases import BASES
 from playground.model.catalogue import CATALOGUE, BaseSpec, typed
 from playground.train import gpu_cost, gpu_script
@@ -31,8 +32,10 @@ from playground.work.sessions import SESSIONS
 if TYPE_CHECKING:
     from playground.export.gpu_jobs import Job, Look
 
-PLACE = "gpu_job"  # of a session's forms
+PLACE, STARTING = "gpu_job", "gpu_job_starting"  # of a session's forms: the latest one; held while one is sent
 PAUSE = 2.0  # seconds between two looks
+LOOKS = 5  # that may fail in a row, for reasons that pass
+PASSING = ("push_offline", "push_rate", "gpu_refused")
 LINES = 200  # of a log that are shown
 BASE = "HuggingFaceTB/SmolLM2-1.7B-Instruct"  # what is offered first
 FLAVOR = "l4x1"
@@ -106,21 +109,46 @@ def start(key: str, asked: Plan, repository: str, token: str, language: str = lo
     Send the script, its examples and a README to a private repository, and run it. Raises PlaygroundError: the session's
     former job is not known to have ended, no name, no token, no network, what the hub refuses.
     """
-    former = latest(key)
-    if former and not former.ended.is_set():
-        raise PlaygroundError("gpu_running", job=former.job.id)
     owner = gpu_jobs.check_token(token)
     spec, estimate = asked.spec, asked.estimate
     named = replace(asked.adapter, name=asked.adapter.name or plain_name(asked.adapter))
-    with tempfile.TemporaryDirectory() as made:
+    session = SESSIONS.get(key)
+    with session.forms.setdefault(STARTING, threading.Lock()), tempfile.TemporaryDirectory() as made:
+        former = latest(key)
+        if former and not _has_ended(former, token):
+            raise PlaygroundError("gpu_running", job=former.job.id)
         carried = gpu_script.carried(named, _outline(spec))
         for name, content in files(carried, repository, owner, language).items():
             (Path(made) / name).write_text(content, encoding="utf-8")
         run = (gpu_script.SCRIPT, repository, estimate.flavor.id, estimate.limit)
         there, job = gpu_jobs.start(Path(made), *run, owner, token)
-    sent = Sent(job, there.repository, spec.repository, named.record.method, estimate.steps, estimate.dollars)
-    SESSIONS.get(key).forms[PLACE] = sent
+        sent = Sent(job, there.repository, spec.repository, named.record.method, estimate.steps, estimate.dollars)
+        session.forms[PLACE] = sent
     return sent
+
+
+def _has_ended(sent: Sent, token: str) -> bool:
+    """Whether a job goes on no more, also where nobody has followed it to its end. Raises PlaygroundError."""
+    if not sent.ended.is_set():
+        try:
+            _look(sent, token)
+        except PlaygroundError:
+            if not sent.ended.is_set():
+                raise
+    return sent.ended.is_set()
+
+
+def _look(sent: Sent, token: str) -> Look:
+    """How a job is. Raises PlaygroundError where the hub does not say; one that it does not know any more has ended."""
+    try:
+        found = gpu_jobs.look(sent.job, token)
+    except PlaygroundError as error:
+        if error.key == "gpu_gone":
+            sent.ended.set()
+        raise
+    if found.ended:
+        sent.ended.set()
+    return found
 
 
 def files(carried: Adapter, repository: str, owner: str, language: str) -> dict[str, str]:
@@ -145,20 +173,27 @@ def follow(key: str, token: str, pause: float = PAUSE) -> Iterator[dict[str, Any
     """
     How the session's job goes until it has ended: {job, address, repository, base, stage, message, step, steps, losses,
     seconds, dollars, log, ended}. `stop` is heard here, where the token is. Raises PlaygroundError where there is no job,
-    and where the hub does not say: the job goes on, and can be followed again.
+    and where the hub does not say several times in a row: the job goes on, and can be followed again.
     """
     sent = _known(key)
-    cancelled = False
+    cancelled, missed = False, 0
     while True:
-        found = gpu_jobs.look(sent.job, token)
-        yield view(sent, found)
-        if found.ended:
-            sent.ended.set()
-            return
+        try:
+            found = _look(sent, token)
+        except PlaygroundError as error:
+            missed += 1
+            if error.key not in PASSING or missed == LOOKS:
+                raise
+        else:
+            missed = 0
+            yield view(sent, found)
+            if found.ended:
+                return
         if sent.stop.is_set() and not cancelled:
             gpu_jobs.cancel(sent.job, token)
             cancelled = True
         (_NEVER if cancelled else sent.stop).wait(pause)
+        SESSIONS.get(key)  # it is still in use
 
 
 def view(sent: Sent, found: Look) -> dict[str, Any]:
@@ -177,11 +212,11 @@ def stop(key: str) -> None:
         sent.stop.set()
 
 
-def end(key: str, token: str) -> None:
-    """End the session's job now, unless it has ended. Raises PlaygroundError where the hub does not."""
-    sent = latest(key)
-    if sent and not sent.ended.is_set():
+def end(sent: Sent, token: str) -> None:
+    """End a job now, unless it has ended. Raises PlaygroundError where the hub does not."""
+    if not sent.ended.is_set():
         gpu_jobs.cancel(sent.job, token)
+        sent.ended.set()
 
 
 def bring_back(key: str, token: str) -> dict[str, Any]:
@@ -195,9 +230,7 @@ def bring_back(key: str, token: str) -> dict[str, Any]:
     base_id = id_of(sent.base)
     if not BASES.is_loaded(base_id):
         raise PlaygroundError("gpu_base_not_here", base=sent.base)
-    if not token.strip():
-        raise PlaygroundError("push_no_token")
-    return another.receive(key, sent.repository, base_id, token.strip())
+    return another.receive(key, sent.repository, base_id, clean(token))
 
 
 def _known(key: str) -> Sent:

@@ -14,6 +14,7 @@ from playground.adapt.tasks import OWN_FILE, TASK_IDS
 from playground.locales import text
 from playground.model import embedded
 from playground.model.catalogue import BITSANDBYTES, CATALOGUE, parts_of
+from playground.train.recipe import is_known
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -68,6 +69,7 @@ def reproducible(adapter: Adapter) -> bool:
         record.method in METHODS
         and parts_of(record.base)[0] in CATALOGUE
         and (record.task in TASK_IDS or adapter.examples is not None)
+        and is_known(record)
     )
     return known and record.steps > 0 and not (record.mix or record.converted)
 

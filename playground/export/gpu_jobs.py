@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playground.errors import PlaygroundError
-from playground.export.hub import FORBIDDEN, NO_TOKEN, TOO_MANY, There, in_words, put
+from playground.export.hub import FORBIDDEN, NO_TOKEN, TOO_MANY, There, clean, in_words, put
 
 NO_MONEY, GONE = 402, 404
 HOURS = {"second": 3600, "minute": 60, "hour": 1}  # of the units that prices are told in, how many an hour has
@@ -58,10 +58,9 @@ def check_token(token: str) -> str:
     """Whose token it is. Raises PlaygroundError for none, one that the hub does not know, and without a network."""
     from huggingface_hub import HfApi
 
-    if not token.strip():
-        raise PlaygroundError("push_no_token")
+    token = clean(token)
     with in_words(_refused):
-        return str(HfApi(token=token.strip()).whoami()["name"])
+        return str(HfApi(token=token).whoami()["name"])
 
 
 def start(
@@ -74,8 +73,8 @@ def start(
     """
     from huggingface_hub import HfApi
 
-    token = token.strip()
-    there = put(folder, repository, token)
+    token = clean(token)
+    there = put(folder, repository, token, own=True)
     hub = HfApi(token=token)
     with in_words(_refused):
         told = hub.run_uv_job(
@@ -90,7 +89,7 @@ def look(job: Job, token: str) -> Look:
     """How it is now. Raises PlaygroundError where the hub does not say."""
     from huggingface_hub import HfApi
 
-    hub = HfApi(token=token.strip())
+    hub = HfApi(token=clean(token))
     with in_words(_refused):
         told = hub.inspect_job(job_id=job.id, namespace=job.owner)
         stage = str(getattr(told.status.stage, "value", told.status.stage))
@@ -103,8 +102,9 @@ def cancel(job: Job, token: str) -> None:
     """End it. Raises PlaygroundError where the hub does not."""
     from huggingface_hub import HfApi
 
+    hub = HfApi(token=clean(token))
     with in_words(_refused):
-        HfApi(token=token.strip()).cancel_job(job_id=job.id, namespace=job.owner)
+        hub.cancel_job(job_id=job.id, namespace=job.owner)
 
 
 SAID = {

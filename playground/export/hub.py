@@ -4,6 +4,7 @@ A folder to a repository of the Hugging Face Hub, by its own client, with a visi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from playground.errors import PlaygroundError
 
+TOKEN = re.compile(r"[!-~]+")
 NO_TOKEN, FORBIDDEN, TOO_MANY = 401, 403, 429  # the hub's answers
 
 
@@ -29,23 +31,33 @@ def push(folder: Path, repository: str, token: str, private: bool = True) -> str
     return put(folder, repository, token, private).address
 
 
-def put(folder: Path, repository: str, token: str, private: bool = True) -> There:
+def clean(token: str) -> str:
+    """A token as a request can carry it. Raises PlaygroundError for none, and for what can be none."""
+    if not (token := token.strip()):
+        raise PlaygroundError("push_no_token")
+    if not TOKEN.fullmatch(token):
+        raise PlaygroundError("push_token")
+    return token
+
+
+def put(folder: Path, repository: str, token: str, private: bool = True, own: bool = False) -> There:
     """
     Create `name` or `owner/name` if it is not there, and put all files of the folder into it in one commit. HF_ENDPOINT
-    says where the hub is. Raises PlaygroundError: no name, no token, no network, and what the hub refuses.
+    says where the hub is. Raises PlaygroundError: no name, no token, no network, what the hub refuses, and a repository
+    that has been public before where the files are the visitor's `own`.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError
 
-    repository, token = repository.strip(), token.strip()
+    repository, token = repository.strip(), clean(token)
     if not repository:
         raise PlaygroundError("push_no_name")
-    if not token:
-        raise PlaygroundError("push_no_token")
     hub = HfApi(token=token)
     with in_words(partial(_refused, repository)):
         try:
             place = hub.create_repo(repository, private=private, exist_ok=True)
+            if own and not hub.model_info(place.repo_id).private:
+                raise PlaygroundError("gpu_public", name=place.repo_id)
             commit = hub.upload_folder(repo_id=place.repo_id, folder_path=folder, commit_message="From PEFT Playground")
         except HFValidationError as error:
             raise PlaygroundError("push_name", name=repository[:100]) from error

@@ -19,7 +19,7 @@ from playground.errors import PlaygroundError
 from playground.locales import text
 from playground.model.catalogue import BITSANDBYTES, BaseSpec, parts_of
 from playground.train.pinned import header, requirements
-from playground.train.recipe import Place, needed, parts
+from playground.train.recipe import Place, is_known, needed, parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,7 @@ def check_travels(adapter: Adapter) -> None:
     record = adapter.record
     if not travels(record.method):
         raise PlaygroundError("gpu_method", method=record.method)
-    known = record.task in TASK_IDS or adapter.examples is not None
+    known = (record.task in TASK_IDS or adapter.examples is not None) and is_known(record)
     if not known or not planned(record) or record.mix or record.converted:
         raise PlaygroundError("gpu_no_recipe")
 

@@ -13,11 +13,13 @@ from typing import Any
 from playground.adapt.adapters import Adapter, Record
 from playground.adapt.methods import DOWNLOADABLE, METHODS
 from playground.adapt.tasks import OWN_FILE, TASK_IDS
+from playground.errors import PlaygroundError
 from playground.locales import text
 from playground.model.catalogue import BITSANDBYTES, split_id, steps_of
 from playground.train.pinned import header, requirements
 from playground.train.recipe_beginning import Start, start_of
 
+SAID = {"examples", "batch_size", "learning_rate"}  # what no config of PEFT's tells
 WIDTH = 110  # of a line that holds a whole config
 FEW_SHOT = "few_shot"
 # What PEFT's config says besides how to adapt: filled in by PEFT when it wraps a model, or by us when it is saved
@@ -133,8 +135,18 @@ class Place:
 HERE = Place()
 
 
+def is_known(record: Record) -> bool:
+    """Whether a record says all that a script needs; an adapter that was uploaded does not say how it was trained."""
+    return SAID & {one.name for one in METHODS[record.method].hyperparameters} <= record.hyperparameters.keys()
+
+
 def python(adapter: Adapter, language: str) -> str:
-    """A script that makes the same adapter again and saves it; for few-shot, one that asks with the same examples."""
+    """
+    A script that makes the same adapter again and saves it; for few-shot, one that asks with the same examples. Raises
+    PlaygroundError where nothing tells how it was made.
+    """
+    if not is_known(adapter.record):
+        raise PlaygroundError("no_recipe")
     return header(needed(adapter)) + "\n".join(parts(adapter, language))
 
 

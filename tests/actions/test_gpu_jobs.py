@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
 from playground import locales, settings
-from playground.actions import another, gpu_jobs
+from playground.actions import another, export, gpu_jobs
 from playground.actions.runs import session_record
 from playground.adapt.adapters import CONFIG, WEIGHTS
 from playground.adapt.tasks import task
@@ -163,7 +165,7 @@ def test_a_job_is_stopped_by_whoever_follows_it(key: str, hub: JobsHub) -> None:
     gpu_jobs.stop(key)
     *_, last = going
     assert (last["stage"], hub.cancelled) == ("CANCELED", ["job-1"])
-    gpu_jobs.end(key, ANA)
+    gpu_jobs.end(gpu_jobs.latest(key), ANA)
     assert hub.cancelled == ["job-1"]  # once
     hub.cancelled.clear()
     assert sent(key).job.id == "job-1"
@@ -184,10 +186,70 @@ def test_a_hub_that_is_away_for_a_while_leaves_the_job_to_be_followed_again(
     next(gpu_jobs.follow(key, ANA, pause=0))
     with monkeypatch.context() as away:
         away.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
-        assert refused(lambda: [*gpu_jobs.follow(key, ANA)]) == "push_offline"
+        assert refused(lambda: [*gpu_jobs.follow(key, ANA, pause=0)]) == "push_offline"
     hub.stages = [("COMPLETED", LINES)]
     (view,) = gpu_jobs.follow(key, ANA, pause=0)
     assert (view["ended"], view["step"]) == (True, 2)
+
+
+def test_a_look_that_fails_now_and_then_is_taken_again(key: str, hub: JobsHub) -> None:
+    sent(key)
+    hub.stages, hub.fails = [("RUNNING", LINES), ("COMPLETED", LINES)], 4
+    assert [one["ended"] for one in gpu_jobs.follow(key, ANA, pause=0)] == [False, True]
+    assert hub.cancelled == []
+
+
+def test_a_job_that_nobody_followed_to_its_end_holds_up_no_other(key: str, hub: JobsHub) -> None:
+    first = sent(key)
+    hub.stages = [("RUNNING", LINES)]
+    gpu_jobs.end(first, ANA)  # as where a program closes its stream
+    assert hub.cancelled == ["job-1"]
+    hub.cancelled.clear()
+    second = sent(key)
+    assert refused(lambda: sent(key)) == "gpu_running"
+    hub.stages = [("COMPLETED", LINES)]
+    third = sent(key)  # the hub is asked how the one before is
+    assert second.ended.is_set()
+    hub.jobs.clear()  # the hub has forgotten it
+    assert refused(lambda: [*gpu_jobs.follow(key, ANA, pause=0)]) == "gpu_gone"
+    assert third.ended.is_set()
+    assert sent(key) is not third
+
+
+def test_of_two_starts_at_once_one_is_refused(key: str, hub: JobsHub) -> None:
+    hub.stages = [("RUNNING", LINES)]
+    plan = gpu_jobs.plan(key, "tried", BIGGER)
+
+    def start(_: int) -> str:
+        try:
+            return gpu_jobs.start(key, plan, "mine", ANA).job.id
+        except PlaygroundError as error:
+            return error.key
+
+    with ThreadPoolExecutor(2) as both:
+        assert sorted(both.map(start, range(2))) == ["gpu_running", "job-1"]
+    assert len(hub.jobs) == 1
+
+
+def test_own_examples_never_lie_in_a_public_repository(key: str, hub: JobsHub) -> None:
+    hub.files_of["ana/shown"], hub.private["ana/shown"] = {"README.md": b"mine"}, False
+    assert refused(lambda: sent(key, repository="shown")) == "gpu_public"
+    assert (hub.files_of["ana/shown"], hub.jobs) == ({"README.md": b"mine"}, [])
+
+
+@pytest.mark.parametrize("token", ["hf_\N{ZERO WIDTH SPACE}x", "“hf_x”", "hf_a\nhf_b"])
+def test_what_no_request_can_carry_is_no_token(key: str, hub: JobsHub, token: str) -> None:
+    assert refused(lambda: sent(key, token)) == "push_token"
+
+
+def test_an_adapter_that_came_back_as_an_upload_has_lost_its_recipe(key: str, hub: JobsHub) -> None:
+    """PEFT's config knows no batch size and no rate: nothing that is written of it may guess them."""
+    one = SESSIONS.get(key).library.get("tried")
+    SESSIONS.add(key, replace(one, id="back", record=replace(one.record, hyperparameters={"rank": 3})))
+    assert refused(lambda: gpu_jobs.plan(key, "back", BIGGER)) == "gpu_no_recipe"
+    assert refused(lambda: export.export(key, "back", "python")) == "no_recipe"
+    with ZipFile(export.export(key, "back", "adapter")) as packed:
+        assert not any(name.endswith("recipe.py") for name in packed.namelist())
 
 
 def test_a_token_is_in_nothing_that_is_kept(key: str, hub: JobsHub, caplog: pytest.LogCaptureFixture) -> None:

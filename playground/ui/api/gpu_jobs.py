@@ -3,7 +3,7 @@ The endpoints for a recipe on a GPU that is rented: what it would cost, the job,
 """
 
 # No postponed annotations here: see endpoints.py.
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
@@ -49,7 +49,7 @@ def run_gpu_job(  # type: ignore[misc]
 ) -> dict[str, Any]:
     """
     Train an adapter's recipe on another base as a Hugging Face job, which your account pays for, and follow it. Cancelling
-    or closing the stream ends the job.
+    or closing the stream ends the job; where the hub does not answer, it goes on, and follow_gpu_job finds it.
 
     Args:
         adapter: as for plan_gpu_job
@@ -70,14 +70,41 @@ def run_gpu_job(  # type: ignore[misc]
     """
     key = key_of(request)
     plan = gpu_jobs.plan(key, adapter, base, flavor)
-    gpu_jobs.start(key, plan, repository, token, choose(accepted(request)))
+    sent = gpu_jobs.start(key, plan, repository, token, choose(accepted(request)))
     try:
-        for view in gpu_jobs.follow(key, token):
-            if gone():
-                return
-            yield finite(view)
-    finally:
-        gpu_jobs.end(key, token)
+        yield from _followed(key, token)
+    except GeneratorExit:  # where only the hub did not answer, the job goes on
+        gpu_jobs.end(sent, token)
+        raise
+    if gone():
+        gpu_jobs.end(sent, token)
+
+
+def follow_gpu_job(token: str, request: gr.Request, stop: bool = False) -> dict[str, Any]:  # type: ignore[misc]
+    """
+    Follow this session's latest job again, where the hub did not answer for a while. Closing the stream leaves the job.
+
+    Args:
+        token: yours, that may see the job; it is not kept
+        stop: end the job
+
+    Returns:
+        a stream as that of run_gpu_job
+
+    Raises:
+        no job; no network, a token that the hub does not know or that may not
+    """
+    key = key_of(request)
+    if stop:
+        gpu_jobs.stop(key)
+    yield from _followed(key, token)
+
+
+def _followed(key: str, token: str) -> Iterator[dict[str, Any]]:
+    for view in gpu_jobs.follow(key, token):
+        if gone():
+            return
+        yield finite(view)
 
 
 def fetch_gpu_job(token: str, request: gr.Request) -> dict[str, Any]:
@@ -99,5 +126,6 @@ def fetch_gpu_job(token: str, request: gr.Request) -> dict[str, Any]:
 ENDPOINTS: Mapping[str, Callable[..., Any]] = {
     "plan_gpu_job": plan_gpu_job,
     "run_gpu_job": run_gpu_job,
+    "follow_gpu_job": follow_gpu_job,
     "fetch_gpu_job": fetch_gpu_job,
 }

@@ -19,7 +19,7 @@ from playground.ui.compare.panes import pane_title
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import STREAM, alarm, note
 from playground.ui.kit.html import words
-from playground.ui.kit.signed import SIGNS_IN, signed_in
+from playground.ui.kit.signed import SIGNS_IN, token_of
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
 from playground.ui.train import gpu_job_html
@@ -35,7 +35,6 @@ class Rented(Visit):
     bigger: str | None
     flavor: str
     repository: str
-    token: str
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class GpuJob:
         return [*buttons, self.token, self.going, self.said, self.brought]
 
     def controls(self, visit: Mapping[str, Any], adapter: gr.State) -> Controls[Rented]:
-        own = {name: getattr(self, name) for name in ("bigger", "flavor", "repository", "token")}
+        own = {name: getattr(self, name) for name in ("bigger", "flavor", "repository")}
         return Controls(Rented, {**visit, "adapter": adapter, **own})
 
     def offered(self, method: str) -> Changes:
@@ -182,16 +181,17 @@ def build(wording: Wording) -> GpuJob:
 def wire(gpu: GpuJob, controls: Controls[Rented]) -> None:
     def signed(act: Callable[[Rented, str], Iterator[Changes]]) -> Callable[..., Iterator[Changes]]:
         def stream(given: Mapping[Any, Any], request: gr.Request) -> Iterator[Changes]:
-            rented = controls.value(given)
-            yield from act(rented, rented.token.strip() or signed_in(request))
+            yield from act(controls.value(given), token_of(given[gpu.token], request))
 
         return stream
+
+    signs = controls.inputs | {gpu.token}  # gradio keeps what a handler was given, so nothing else is given the token
 
     gr.on(
         [gpu.fold.expand, gpu.bigger.change, gpu.flavor.input], controls.handler(gpu.look), controls.inputs, gpu.looks,
         trigger_mode="always_last", **STREAM,
     )  # fmt: skip
-    gpu.go.click(signed(gpu.start), controls.inputs, gpu.shown, **STREAM)
-    gpu.follow.click(signed(gpu.again), controls.inputs, gpu.shown, **STREAM)
+    gpu.go.click(signed(gpu.start), signs, gpu.shown, **STREAM)
+    gpu.follow.click(signed(gpu.again), signs, gpu.shown, **STREAM)
     gpu.stop.click(controls.handler(gpu.halt), controls.inputs, gpu.said, **STREAM)
-    gpu.back.click(signed(gpu.bring), controls.inputs, gpu.shown, **STREAM)
+    gpu.back.click(signed(gpu.bring), signs, gpu.shown, **STREAM)

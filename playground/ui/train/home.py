@@ -23,7 +23,7 @@ from playground.ui.compare.panes import file_title
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.html import words
-from playground.ui.kit.signed import SIGNS_IN, signed_in
+from playground.ui.kit.signed import SIGNS_IN, token_of
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
 from playground.ui.train import gpu_job
@@ -42,7 +42,6 @@ class Taken(Visit):
     code_open: bool
     kind: str | None
     repository: str
-    token: str
     private: bool
 
 
@@ -79,7 +78,7 @@ class Home:
         ]
 
     def controls(self, visit: Mapping[str, Any], adapter: gr.State) -> Controls[Taken]:
-        own = {name: getattr(self, name) for name in ("code_open", "kind", "repository", "token", "private")}
+        own = {name: getattr(self, name) for name in ("code_open", "kind", "repository", "private")}
         return Controls(Taken, {**visit, "adapter": adapter, **own})
 
     def toggle(self, taken: Taken) -> Changes:
@@ -127,12 +126,11 @@ class Home:
         yield {self.notice: said, self.file: gr.update(value=path, visible=True)}
 
     def push(self, taken: Taken, token: str) -> Iterator[Changes]:
-        """Upload with the token that was pasted, which leaves its field, or with that of whoever has signed in."""
+        """Upload with a `token`: the one that was pasted, which leaves its field, or that of whoever has signed in."""
         yield {self.pushed: note(taken.language, "home.pushing"), self.token: ""}
         try:
             title = file_title(described(taken.key, taken.adapter), taken.language)
-            used = taken.token.strip() or token
-            address = push(taken.key, taken.adapter, taken.repository, used, taken.private, title, taken.language)
+            address = push(taken.key, taken.adapter, taken.repository, token, taken.private, title, taken.language)
         except PlaygroundError as error:
             yield {self.pushed: alarm(error.message(taken.language))}
             return
@@ -174,10 +172,11 @@ def build(wording: Wording) -> Home:
 
 def wire(home: Home, controls: Controls[Taken], button: gr.Button, adapter: gr.State) -> None:
     def upload(given: Mapping[Any, Any], request: gr.Request) -> Iterator[Changes]:
-        yield from home.push(controls.value(given), signed_in(request))
+        yield from home.push(controls.value(given), token_of(given[home.token], request))
 
     button.click(controls.handler(home.toggle), controls.inputs, home.shown, **HIDDEN)
     adapter.change(controls.handler(home.follow), controls.inputs, home.shown, **HIDDEN)
     home.kind.input(controls.handler(home.write), controls.inputs, [home.notice, home.file], **STREAM)
-    gr.on([home.go.click, home.repository.submit], upload, controls.inputs, [home.pushed, home.token], **STREAM)
+    signs = controls.inputs | {home.token}  # gradio keeps what a handler was given, so nothing else is given the token
+    gr.on([home.go.click, home.repository.submit], upload, signs, [home.pushed, home.token], **STREAM)
     gpu_job.wire(home.gpu, home.gpu.controls({name: controls.components[name] for name in VISIT}, adapter))

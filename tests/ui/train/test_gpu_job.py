@@ -28,7 +28,7 @@ from tests.jobs_hub import ANA, POOR, JobsHub, jobs_hub
 from tests.kinds import folder_of_kind
 
 KEY, BIGGER = "a-visitor-who-rents", "tiny/llama"
-RENTED = Rented(KEY, "en", DEFAULT_BASE, "tried", BIGGER, "l4x1", "mine", "")
+RENTED = Rented(KEY, "en", DEFAULT_BASE, "tried", BIGGER, "l4x1", "mine")
 LINES = ["step 1 of 7: loss 2.500000", "step 2 of 7: loss 1.500000"]
 SENT = Sent(Job("job-1", "ana", "https://hub/jobs/ana/job-1"), "ana/mine", BIGGER, "lora", 7, 0.9)
 
@@ -103,7 +103,7 @@ def test_a_job_is_followed_to_its_end_and_its_adapter_is_here(gpu: Any, hub: Job
     [*another.bring(KEY, BIGGER)]
     made = trained(BASES.get(BIGGER), "lora")[0]
     hub.stages = [("RUNNING", LINES), ("COMPLETED", LINES)]
-    going = gpu.start(replace(RENTED, token=ANA), ANA)
+    going = gpu.start(RENTED, ANA)
     assert next(going)[gpu.token] == ""  # it leaves its field at once
     shown = next(one for one in going if gpu.going in one)
     assert "step 2 of 7" in shown[gpu.going]

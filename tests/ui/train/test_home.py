@@ -15,7 +15,7 @@ from playground.actions import export
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.settings import DEFAULT_BASE
-from playground.ui.kit.signed import signed_in
+from playground.ui.kit.signed import signed_in, token_of
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
 from playground.ui.train import home as rooms
@@ -23,7 +23,7 @@ from playground.work.sessions import SESSIONS
 from tests.families import one_thread, tiny_base, trained  # noqa: F401
 
 VISIT = Visit("a-visitor-who-goes-home", "en", DEFAULT_BASE)
-TAKEN = rooms.Taken(**vars(VISIT), adapter="pirate-lora", code_open=False, kind=None, repository="", token="", private=True)
+TAKEN = rooms.Taken(**vars(VISIT), adapter="pirate-lora", code_open=False, kind=None, repository="", private=True)
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +94,7 @@ def test_qlora_s_merged_model_says_that_the_base_is_whole_there(home: Any, mine:
     assert locales.text("en", "home.rounded") in last[home.notice]
 
 
-def test_a_token_leaves_its_field_at_once_and_one_that_was_pasted_counts_before_the_sign_in(
-    home: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_leaves_its_field_at_once(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     used: list[tuple[Any, ...]] = []
 
     def there(*asked: Any) -> str:
@@ -104,17 +102,26 @@ def test_a_token_leaves_its_field_at_once_and_one_that_was_pasted_counts_before_
         return "https://hub/ana/mine?<"
 
     monkeypatch.setattr(rooms, "push", there)
-    asked = replace(TAKEN, repository="mine", token=" hf_pasted ")
-    first, last = home.push(asked, "hf_signed")
+    first, last = home.push(replace(TAKEN, repository="mine"), "hf_pasted")
     assert first[home.token] == ""
     assert "https://hub/ana/mine?&lt;" in last[home.pushed]
-    [*home.push(replace(asked, token=""), "hf_signed")]
-    assert [one[3] for one in used] == ["hf_pasted", "hf_signed"]
-    assert used[0][:3] == (VISIT.key, "pirate-lora", "mine")
+    assert used[0][:4] == (VISIT.key, "pirate-lora", "mine", "hf_pasted")
+
+
+def test_only_what_sends_is_given_the_token() -> None:
+    """Gradio keeps what a handler was given for as long as it remembers the page."""
+    with gr.Blocks() as page:
+        visit = {name: gr.State("") for name in rooms.VISIT}
+        home, adapter = rooms.build(Wording()), gr.State("")
+        rooms.wire(home, home.controls(visit, adapter), gr.Button(), adapter)
+    for token, sending in ((home.token, {"home-go"}), (home.gpu.token, {"gpu-go", "gpu-follow", "gpu-back"})):
+        given = [one for one in page.fns.values() if token in one.inputs]
+        by = {page.blocks[target].elem_id for one in given for target, _ in one.targets}
+        assert by - {"home-repository"} == sending
 
 
 def test_without_a_name_nothing_is_asked_of_the_hub(home: Any) -> None:
-    *_, last = home.push(replace(TAKEN, token="hf_x"), "")
+    *_, last = home.push(TAKEN, "hf_x")
     assert locales.text("en", "error.push_no_name") in last[home.pushed]
 
 
@@ -122,7 +129,9 @@ def test_who_has_signed_in_on_a_space_is_known_by_the_cookie_alone() -> None:
     def asks(scope: dict[str, Any]) -> Any:
         return SimpleNamespace(request=SimpleNamespace(scope=scope))
 
-    assert signed_in(asks({"session": {"oauth_info": {"access_token": "hf_signed"}}})) == "hf_signed"
+    known = asks({"session": {"oauth_info": {"access_token": "hf_signed"}}})
+    assert signed_in(known) == token_of("", known) == "hf_signed"
+    assert token_of(" hf_pasted ", known) == "hf_pasted"
     nobody: list[dict[str, Any]] = [{}, {"session": {}}, {"session": {"oauth_info": None}}]
     for scope in nobody:
         assert signed_in(asks(scope)) == ""
