@@ -92,12 +92,14 @@ def main() -> None:
         from playground.actions.kinds import TRAINING
         from playground.actions.lanes import TRAIN
         from playground.adapt import tasks
+        from playground.model import libraries
         from playground.model.bases import BASES
         from playground.train.job import Step, TrainingJob
         from playground.work.places import Work
         from playground.work.sessions import PLACES
 
         work.go(settings.RAY)
+        libraries.IMPORTING.acquire()  # another thread loads something while the process is forked
         job = TrainingJob(settings.DEFAULT_BASE, "lora", tasks.task("sentiment"), {}, steps=2)
 
         def ended(place: Any) -> Any:
@@ -108,7 +110,9 @@ def main() -> None:
 
         assert PLACES.away
         told: dict[str, Any] = {"where": PLACES.where().name, "here": str(BASES.get(settings.DEFAULT_BASE).device)}
-        runs = [ended(place) for place in (PLACES.away, PLACES.away, PLACES.here)]
+        runs = [ended(place) for place in (PLACES.away, PLACES.away)]
+        libraries.IMPORTING.release()
+        runs.append(ended(PLACES.here))
         told["losses"] = [[one.loss for one in run.events if isinstance(one, Step)] for run in runs]
         told["states"] = [run.state for run in runs]
         lender.refuses = True

@@ -5,9 +5,8 @@ What runs for a session, whatever it is about: a place for it that is nobody els
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 
 from playground import settings
 from playground.actions.kinds import kind
@@ -25,9 +24,24 @@ def go(address: str) -> None:
     address, if there is one; else here. Before torch is imported. Raises PlaygroundError if that cannot be had.
     """
     if zero.is_here():
-        PLACES.away = zero.ZeroGPU(kind, partial(twice, settings.DEFAULT_BASE))
+        PLACES.away = zero.ZeroGPU(kind, _prepared)
     elif address:
         PLACES.away = Cluster(address, kind, warm=settings.DEFAULT_BASE)
+
+
+def _prepared() -> Callable[[], None]:
+    """The default base on the processor and on the GPU; what a process that has the GPU does first."""
+    from playground.compare import pool
+    from playground.train import together
+
+    arrive = twice(settings.DEFAULT_BASE)
+
+    def begin() -> None:
+        for company in (pool.SHARED, together.SHARED):
+            company.forked()
+        arrive()
+
+    return begin
 
 
 @contextmanager

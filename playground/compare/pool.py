@@ -62,6 +62,10 @@ class Pool:
             batch.drop(rows)
         self._batches = [batch for batch in self._batches if batch.rows]
 
+    def forked(self) -> None:
+        """In a process that was forked: the rows are written in the other one."""
+        self._batches, self._waiting = [], []
+
     def step(self) -> None:
         """One more token for every row of a batch: of that which has had the least time."""
         self._admit()

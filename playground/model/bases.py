@@ -139,8 +139,10 @@ class Bases:
                 base = self._get(base_id)
         return base
 
-    def have(self, base: Base) -> None:
-        """Find this base from now on, instead of one that would be loaded."""
+    def forked(self, base: Base) -> None:
+        """In a process that was forked: find this base alone, load others anew, and wait for no thread of the other one."""
+        self._locks, self._counting = defaultdict(threading.RLock), threading.Lock()
+        self._store.forked()
         self._store.keep(base.id, base, own_bytes(base.model))
 
     def follow(self, base_id: str) -> Iterator[Status]:

@@ -17,6 +17,12 @@ IMPORTING = threading.RLock()  # held by whoever imports from them anew, such as
 _IMPORTED = threading.Event()
 
 
+def forked() -> None:
+    """In a process that was forked: wait for no thread of the other one."""
+    global IMPORTING
+    IMPORTING = threading.RLock()
+
+
 def import_all() -> None:
     """Import them, and every module of this package that uses them; at once where that has been done. Waits for others."""
     if _IMPORTED.is_set():

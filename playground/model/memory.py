@@ -101,11 +101,10 @@ class Store:
         if some:
             give_back()
 
-    def clear(self) -> None:
-        """Let go of everything."""
-        with self._lock:
-            self._kept.clear()
-        give_back()
+    def forked(self) -> None:
+        """In a process that was forked: keep nothing, and wait for no thread, as those of the other process are not here."""
+        self._lock = threading.RLock()
+        self._kept.clear()
 
     def holds(self, key: Hashable) -> bool:
         """Whether something is kept under a key, without using it."""

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from playground import settings
+from playground.model import libraries
 from playground.model.bases import BASES, freeze
-from playground.model.memory import STORE
 
 
 def twice(base_id: str) -> Callable[[], None]:
@@ -29,7 +29,7 @@ def twice(base_id: str) -> Callable[[], None]:
 
     def arrive() -> None:
         settings.DEVICE = "cuda"
-        STORE.clear()
-        BASES.have(there)
+        libraries.forked()
+        BASES.forked(there)
 
     return arrive

@@ -94,6 +94,12 @@ class Company:
         self._members: WeakKeyDictionary[Any, _Member | None] = WeakKeyDictionary()
         self._passes: dict[tuple[int, ...], Pass] = {}
 
+    def forked(self) -> None:
+        """In a process that was forked: the runs go on in the other one."""
+        self._waiting = []
+        self._members.clear()
+        self._passes.clear()
+
     def ask(self, request: Request) -> Request:
         """Have it answered in the next step."""
         self._waiting.append(request)

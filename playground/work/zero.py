@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
 FIRST = 60.0  # seconds that are asked for while nothing of the kind has ended here: what `spaces` asks for if not told
 SPARE = 1.5  # times what the last ones took
 LEAST, MOST = 10.0, 110.0  # seconds: to begin at all; what a visitor who is not signed in has a day is two minutes
+SAVING = 5.0  # seconds before the end in which a run that keeps what it has learned is asked to
 LATEST = 8  # runs of a kind whose mean is what is expected
+FAILED, ABORTED = "ZeroGPU worker error", "aborted"  # a title that has two meanings, and the word of the one that is meant
 SAYS: dict[str, Callable[[int], PlaygroundError]] = {  # the titles of `spaces`' errors: what they mean for so many seconds
     "ZeroGPU quota exceeded": lambda seconds: PlaygroundError("zero_quota", seconds=seconds),
     "ZeroGPU pending credits exceeded": lambda seconds: PlaygroundError("zero_quota", seconds=seconds),
     "ZeroGPU illegal duration": lambda seconds: PlaygroundError("zero_too_long", seconds=seconds),
     "ZeroGPU queue timeout": lambda seconds: PlaygroundError("zero_full"),
+    FAILED: lambda seconds: PlaygroundError("zero_aborted", seconds=seconds),
 }
 
 
@@ -109,12 +113,15 @@ class ZeroGPU(Apart):
     def _do(self, run: Run, work: Work) -> None:
         call = Call(work.kind.id, work.job, self._flag(run), self.seconds(work.kind.id, run.length))
         events, begun = self._call(call), time.perf_counter()
+        ending = threading.Timer(call.seconds - SAVING, call.stop.touch)
         try:
             for told in events:
                 if isinstance(told, Failed):
                     raise told.error
                 if isinstance(told, Begun):
                     begun = time.perf_counter()
+                    if run.lane.keeps:
+                        ending.start()
                     run._update(state="running", position=0)
                 elif run.stopping and not run.lane.keeps:
                     break
@@ -123,8 +130,11 @@ class ZeroGPU(Apart):
         except PlaygroundError:
             raise
         except Exception as error:
+            if run.state == "running":  # it takes longer than that
+                self._took[work.kind.id].append(call.seconds / run.length)
             raise _said(error, call.seconds) from error
         finally:
+            ending.cancel()
             events.close()
             call.stop.unlink(missing_ok=True)
         if not run.stopping:
@@ -146,5 +156,7 @@ def _stepped(kind: Kind, job: Any, stop: Callable[[], bool]) -> Iterator[Any]:
 
 def _said(error: Exception, seconds: float) -> Exception:
     """What `spaces` raises, by its title, as a sentence of ours; anything else as it is."""
-    says = SAYS.get(getattr(error, "title", ""))
-    return says(round(seconds)) if says else error
+    title = getattr(error, "title", "")
+    if title == FAILED and ABORTED not in str(error):
+        return error
+    return SAYS[title](round(seconds)) if title in SAYS else error

@@ -31,7 +31,7 @@ def test_the_design_s_endpoints_and_no_others_are_public(anybody: Client) -> Non
         "/upload_adapter", "/low_rank", "/truncate", "/soft_prompt", "/formats", "/anatomy", "/quantize", "/accumulate",
         "/survey", "/ladder", "/prune", "/stop", "/race", "/answers", "/score", "/leaderboard", "/mix", "/session",
         "/examples", "/examine_base", "/load_base", "/fetch_adapter",
-        "/plan_gpu_job", "/run_gpu_job", "/fetch_gpu_job",
+        "/plan_gpu_job", "/run_gpu_job", "/follow_gpu_job", "/fetch_gpu_job",
     }  # fmt: skip
 
 

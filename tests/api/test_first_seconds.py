@@ -45,7 +45,9 @@ FIRST_CALLS: dict[str, tuple[Any, ...]] = {  # of every endpoint
     "examples": (TINY, {"rows": [["a", "b"]] * 9}),
     "plan_gpu_job": ("pirate-lora",),
 }  # fmt: skip
-ELSEWHERE = {"/upload_adapter", "/run_gpu_job", "/fetch_gpu_job"}  # a file goes another way, and jobs want an account
+ELSEWHERE = {  # a file goes another way, and jobs want an account
+    "/upload_adapter", "/run_gpu_job", "/follow_gpu_job", "/fetch_gpu_job",
+}  # fmt: skip
 
 
 def test_the_page_is_built_without_torch() -> None:

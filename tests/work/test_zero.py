@@ -24,7 +24,7 @@ from playground.model.bases import Base
 from playground.train.job import Ended, Step, TrainingJob
 from playground.work.jobs import Jobs, Lane
 from playground.work.places import Kind, Work
-from playground.work.zero import FIRST, LEAST, MOST, SAYS, ZeroGPU, is_here
+from playground.work.zero import FIRST, LEAST, MOST, SAVING, SAYS, ZeroGPU, is_here
 from tests.work.test_jobs import ended, endless, has_seen, until
 
 KEPT, LATEST = Lane("kept", keeps=True), Lane("latest")
@@ -35,7 +35,7 @@ class TitledError(Exception):
     """As `gr.Error` with a title."""
 
     def __init__(self, title: str) -> None:
-        super().__init__(title)
+        super().__init__("GPU task aborted")
         self.title = title
 
 
@@ -129,6 +129,15 @@ def test_what_keeps_a_result_is_asked_to_stop_and_what_does_not_is_closed(zero: 
         zero.stop(run)
         assert (ended(run).state, run.events[-1]) == ("stopped", last)
     assert zero.busy(KEPT) == 0
+
+
+def test_what_takes_longer_than_was_asked_for_is_asked_to_keep_what_it_has(
+    zero: ZeroGPU, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("playground.work.zero.FIRST", SAVING + 0.1)
+    run = ended(zero.submit(KEPT, Work(OWN["on"], None)))
+    assert (run.state, run.events[-1]) == ("finished", "ended by itself")
+    assert zero.seconds("on", 1000) == MOST  # the next one asks for more
 
 
 def test_what_is_raised_there_is_said_here(zero: ZeroGPU) -> None:
