@@ -253,18 +253,11 @@ def load(
     model, tokenizer = load_folder(folder, spec, device, form)
     if plain:
         _share(model, plain.model)
-    freeze(model, spec)
     known = None if spec.source == "local" else spec.architecture  # a folder may have changed since somebody looked
     architecture = known or architecture_of(model)
     notes = tuple(filter(None, (compute_dtype(device, spec)[1], "experts" if holds_experts(model) else "")))
     loaded, products = checksum(model), kernels.measured(model)
     return Base(base_id, spec, model, tokenizer, architecture, folder, device_name, loaded, notes, products)
-
-
-def freeze(model: Any, spec: BaseSpec) -> None:
-    """Have a model stay as it is, under the name of its base, which is what PEFT writes into adapter_config.json."""
-    model.name_or_path = model.config._name_or_path = spec.repository
-    model.requires_grad_(False)
 
 
 def _share(model: Any, plain: Any) -> None:

@@ -31,8 +31,8 @@ QUANTIZED_BESIDE = ("quantize_config.json", "quant_config.json")  # of GPTQ and 
 
 def load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> tuple[Any, Any]:
     """
-    The model on its device, in one of bitsandbytes' forms or in floats, and its tokenizer with an end and a padding token.
-    Code that comes with a folder is never run. Raises PlaygroundError for what is no causal language model as this page
+    The model on its device, frozen, in one of bitsandbytes' forms or in floats, and its tokenizer with an end and a padding
+    token. Code that comes with a folder is never run. Raises PlaygroundError for what is no causal language model as this page
     needs it.
     """
     from huggingface_hub.errors import StrictDataclassError
@@ -78,6 +78,8 @@ def load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> 
         model.to(device)
     kernels.install(model.modules(), settings.CACHE / "kernels.json")  # where it is computed: they are a CPU's
     _check_reading(model, spec.name)
+    model.requires_grad_(False)
+    model.name_or_path = model.config._name_or_path = spec.repository  # what PEFT writes into adapter_config.json
     return model, tokenizer
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from playground import settings
 from playground.model import libraries
-from playground.model.bases import BASES, freeze
+from playground.model.bases import BASES
 
 
 def twice(base_id: str) -> Callable[[], None]:
@@ -24,7 +24,6 @@ def twice(base_id: str) -> Callable[[], None]:
     settings.DEVICE = "cpu"
     here = BASES.get(base_id)
     model, _ = load_folder(here.folder, here.spec, "cuda", None)
-    freeze(model, here.spec)
     there = replace(here, model=model, device_name=torch.cuda.get_device_name(), products=None)
 
     def arrive() -> None:
