@@ -32,8 +32,8 @@ QUANTIZED_BESIDE = ("quantize_config.json", "quant_config.json")  # of GPTQ and 
 def load_folder(folder: Path, spec: BaseSpec, device: str, form: str | None) -> tuple[Any, Any]:
     """
     The model on its device, frozen, in one of bitsandbytes' forms or in floats, and its tokenizer with an end and a padding
-    token. Code that comes with a folder is never run. Raises PlaygroundError for what is no causal language model as this page
-    needs it.
+    token. Code that comes with a folder is never run. Raises PlaygroundError for what is no causal language model as this
+    page needs it.
     """
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
