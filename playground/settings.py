@@ -50,6 +50,7 @@ TOP_TOKENS = 5
 MAX_STEPS = 300
 MAX_CHECKPOINTS = 12
 MAX_CHECKPOINT_BYTES = 64_000_000  # of one run, all checkpoints together
+MAX_STATE_BYTES = 512_000_000  # of one run, so that another worker can go on with it; larger ones would begin again
 MAX_FULL_FINE_TUNING_PARAMETERS = 700_000_000
 MIN_OWN_EXAMPLES, MAX_OWN_EXAMPLES = 8, 512
 MAX_EXAMPLE_CHARACTERS = 1000

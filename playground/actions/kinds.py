@@ -16,19 +16,20 @@ if TYPE_CHECKING:
     from playground.compare.many import ManyJob
     from playground.train.job import TrainingJob
     from playground.train.scoring import ScoreJob
+    from playground.train.state import Save, State
 
 Events = Generator[Any, None, None]
 Stop = Callable[[], bool]
 
 
-def _train(job: TrainingJob, stop: Stop) -> Events:
+def _train(job: TrainingJob, stop: Stop, state: State | None = None, save: Save | None = None) -> Events:
     """A training's events, None for a pause."""
     from playground.compare.pool import LOOKS
     from playground.train.job import Working
     from playground.train.together import SHARED
     from playground.train.training import train
 
-    for event in train(job, BASES.get, stop, SHARED, LOOKS):
+    for event in train(job, BASES.get, stop, SHARED, LOOKS, state=state, save=save):
         yield None if isinstance(event, Working) else event
 
 
@@ -53,7 +54,7 @@ def _many(job: ManyJob, stop: Stop) -> Events:
     yield from many(job, BASES.get, SHARED)
 
 
-TRAINING, SCORING = Kind("train", TRAIN, _train), Kind("score", TRAIN, _score)
+TRAINING, SCORING = Kind("train", TRAIN, _train, saves=True), Kind("score", TRAIN, _score)
 COMPARING, REPEATING = Kind("compare", COMPARE, _compare), Kind("many", COMPARE, _many)
 KINDS = {one.id: one for one in (TRAINING, SCORING, COMPARING, REPEATING)}
 

@@ -151,6 +151,7 @@ def training_view(run: Run | None, language: str) -> dict[str, Any]:
         "position": run.position,
         "stopping": run.stopping,
         "again": run.again,
+        "again_from": run.events[run.kept - 1].step if run.kept else 0,
         "wait": expected_wait(run),
         "base": job.base,
         "method": job.method,
@@ -168,6 +169,8 @@ def training_view(run: Run | None, language: str) -> dict[str, Any]:
     }
     for event in run.events:
         _VIEW[event.event](view, event)
+    if run.state == "queued":  # also where it waits to go on after what it has told
+        view["state"] = "queued"
     if run.state == "failed" and view["state"] not in ("diverged",):
         view["state"] = "failed"
     if run.state == "stopped" and view["state"] in ("queued", "preparing", "running"):

@@ -6,7 +6,8 @@ share is left. Roughly, from what it was asked alone: what matters is how its pa
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from statistics import mean
 
 from playground.adapt.tasks import Task
@@ -61,6 +62,40 @@ class Effort:
         steps = range(0 if first_look else 1, self.steps + 1)
         looks, answers = sum(map(self.looks, steps)), sum(map(self.is_answered, steps))
         return self.steps * self.step + looks * self.held_out + answers * self.answers
+
+
+@dataclass
+class Account:
+    """What a run has done of its `whole` effort, and in how many seconds since its first step began."""
+
+    whole: float
+    worked: float = 0.0
+    before: float = 0.0  # of that, done before the first step
+    begun: float = 0.0  # when that was, on this process's clock
+
+    def begin(self) -> None:
+        """The first step begins."""
+        self.before, self.begun = self.worked, time.perf_counter()
+
+    def left_after(self, effort: float) -> float:
+        """The share of the run's work that is left when this is done as well."""
+        self.worked += effort
+        return max(0.0, 1 - self.worked / self.whole)
+
+    @property
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.begun
+
+    def remaining(self, elapsed: float) -> float:
+        """Seconds, if what is left goes as what was done in so many."""
+        return elapsed * (self.whole - self.worked) / (self.worked - self.before)
+
+    def paused(self) -> Account:
+        """As it is now, for any clock: `resumed` makes it go on."""
+        return replace(self, begun=-self.elapsed)
+
+    def resumed(self) -> Account:
+        return replace(self, begun=self.begun + time.perf_counter())
 
 
 def scoring(task: Task, gpu: bool = False) -> float:

@@ -6,6 +6,7 @@ Knows nothing about how the model was adapted, nor about the page.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from playground.compare.reading import Opening, common
 from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.train import packing
-from playground.train.batches import BATCH, Encoded, by_length
+from playground.train.batches import BATCH, Encoded, by_length, shares
 from playground.train.job import SAMPLE_TOKENS as SAMPLE_TOKENS
 from playground.train.job import SAMPLES as SAMPLES
 from playground.train.pauses import finished, timed
@@ -104,6 +105,15 @@ def held_out_losses(
             total += float(functional.cross_entropy(logits, targets, reduction="sum"))
         count += len(targets)
     return total / count
+
+
+def seconds_to_read(model: nn.Module, batch: Sequence[Encoded], pad: int) -> float:
+    """What a forward pass over a batch takes now, by its first part; the model's train or eval mode is kept."""
+    part = shares(list(batch))[0][0]
+    with measured(model):
+        begin = time.perf_counter()
+        response_logits(model, part, pad)
+        return (time.perf_counter() - begin) * len(batch) / len(part)
 
 
 def answers(model: nn.Module, base: Base, prompts: Sequence[list[int]], max_new_tokens: int) -> list[str]:

@@ -4,9 +4,10 @@ What is written down of a run: how it was asked for, with which versions, on whi
 
 from __future__ import annotations
 
+import math
 import platform
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -28,6 +29,22 @@ class Progress:
     checkpoints: list[Checkpoint] = field(default_factory=list)
     seconds: float = 0.0
     beginning: float = 0.0  # of them
+
+    def copy(self) -> Progress:
+        """The same so far; what comes changes one of them."""
+        seen = {name: list(getattr(self, name)) for name in ("losses", "held_out", "samples", "checkpoints")}
+        return replace(self, **seen)  # type: ignore[arg-type]
+
+    @property
+    def diverged(self) -> bool:
+        """
+        Not finite, or the mean of the last three losses 3 nats above where the held-out loss began (and half as much
+        again). High rates climb a little before they learn; a run that explodes passes this within a few steps.
+        """
+        losses, start = [loss for _, loss in self.losses], self.held_out[0][1]
+        if not math.isfinite(losses[-1]):
+            return True
+        return len(losses) >= 3 and sum(losses[-3:]) / 3 > max(start + 3.0, 1.5 * start)
 
 
 def record(job: TrainingJob, base: Base, seconds: float, precision: str = "float32", **seen: Any) -> Record:

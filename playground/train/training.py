@@ -8,9 +8,10 @@ watches; it pauses at every event.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,8 +30,8 @@ from playground.model.randomness import drawn_apart
 from playground.train import looks
 from playground.train.batches import by_length, shares, shuffled
 from playground.train.beginning import beginning
-from playground.train.effort import STEP, Effort
-from playground.train.evaluation import Loss, check_lengths, held_out_losses, questions, response_logits, sample_answers
+from playground.train.effort import STEP, Account, Effort
+from playground.train.evaluation import Loss, check_lengths, held_out_losses, questions, sample_answers, seconds_to_read
 from playground.train.few_shot import few_shot
 from playground.train.job import Ended, Evaluation, Event, Sample, Started, Step, TrainingJob, Working, checkpoint_bytes
 from playground.train.looks import Look
@@ -38,6 +39,7 @@ from playground.train.pauses import Stopped, between, finished, pausing, timed
 from playground.train.products import products_of
 from playground.train.record import Progress, new_id, record
 from playground.train.schedule import USUAL, Pace, rate_factor
+from playground.train.state import Save, State, is_small
 from playground.train.together import Company, Request
 from playground.train.trainable import held_tensors, optimizer_of, wrap
 
@@ -52,6 +54,8 @@ def train(
     pool: AnyPool | None = None,
     pace: Pace = USUAL,
     loss: Loss | None = None,
+    state: State | None = None,
+    save: Save | None = None,
 ) -> Iterator[Event]:
     """
     Events from "started" to the one that carries the adapter, with a "working" one between two batches that are read for
@@ -59,6 +63,9 @@ def train(
     gives the same adapter on the same machine, but for rounding also in `company`, which somebody steps between two events.
     So does somebody a `pool`, if its answers are written there: then it pauses after every token of them, too. A run with a
     `loss` of its own steps alone.
+
+    `save` is told the run's state after every look between its steps, unless that is too large or nothing is trained. With
+    a `state` the same job goes on from there: its events are those that came after it.
 
     Raises PlaygroundError before the first event if the job cannot be served.
     """
@@ -68,7 +75,7 @@ def train(
     if chosen.id == "few_shot":
         yield from few_shot(job, base, stop, pool)
     else:
-        yield from _Run(job, chosen, base, stop, company, pool, pace, get_base, loss).events()
+        yield from _Run(job, chosen, base, stop, company, pool, pace, get_base, loss, state, save).events()
 
 
 class _Run:
@@ -77,14 +84,14 @@ class _Run:
     def __init__(
         self, job: TrainingJob, chosen: Method, base: Base, stop: Callable[[], bool],
         company: Company | None, pool: AnyPool | None, pace: Pace,
-        get_base: Callable[[str], Base], loss: Loss | None,
+        get_base: Callable[[str], Base], loss: Loss | None, state: State | None, save: Save | None,
     ) -> None:  # fmt: skip
         self.job, self.base, self.stop, self.progress, self.loss = job, base, stop, Progress(), loss
         self.company = company if company and company.pays(base) and loss is None else None
-        self.pool = pool
+        self.pool, self.state = pool, state
         self.asked: list[Request] = []  # for the next step
         self.values: dict[str, Any] = job.hyperparameters
-        self.steps, self.done = job.steps or 0, 0
+        self.steps, self.done = job.steps or 0, state.step if state else 0
         self.train_set = [tasks.encode(base.tokenizer, example) for example in job.task.train]
         self.held_out_set = [tasks.encode(base.tokenizer, example) for example in job.task.held_out]
         examples, sets = (*job.task.train, *job.task.held_out), (*self.train_set, *self.held_out_set)
@@ -99,30 +106,28 @@ class _Run:
         self.beginning = beginning(job, base, self.model, self.train_set, get_base)
         self.optimizer = optimizer_of(self.model, self.values)
         self.schedule = LambdaLR(self.optimizer, lambda done: rate_factor(done + 1, self.steps))
-        self.best: tuple[int, dict[str, torch.Tensor]] = (0, {})
-        self.batches = shuffled(self.train_set, self.values["batch_size"], job.seed)
+        self.best: tuple[int, Mapping[str, torch.Tensor]] = (0, {})
+        self.batches = itertools.islice(shuffled(self.train_set, self.values["batch_size"], job.seed), self.done, None)
         adapts = self.config is not None and chosen.starts_as_base
         self.starts_as_base = adapts and initialization.chosen(self.values) != "loftq"
         self.halves, self.precision = products_of(base if adapts else None)
         self.keeps_checkpoints = checkpoint_bytes(self.trainable) > 0
+        self.save = save if is_small(self.trainable) else None
         self.known = looks.known(base, job.task) if self.starts_as_base else None
         self.effort = Effort.of(job, base.device.type == "cuda", pace)
-        self.whole, self.worked = self.effort.whole(first_look=not self.known), 0.0
+        self.account = Account(self.effort.whole(first_look=not self.known))
 
     def events(self) -> Iterator[Event]:
-        asked, seconds = tuple(self.questions), self._estimate()
-        yield Started(**self.counts, steps=self.steps, questions=asked, estimated_seconds=seconds, precision=self.precision)
+        if not self.state:
+            yield self._started()
         try:
-            yield from pausing(timed(self.beginning, self._spend), self.done, self.stop)
-            self.progress.beginning = self.progress.seconds if initialization.begins(self.values) else 0.0
-            yield from self._look()
-            started, before = time.perf_counter(), self.worked
+            yield from self._begin()
             while self.done < self.steps:
                 if self.stop():
                     yield from self._last_look()
                     raise Stopped
-                yield from self._step(started, before)
-                if self._diverged():
+                yield from self._step()
+                if self.progress.diverged:
                     yield self._failed()
                     return
                 if self.effort.looks(self.done):
@@ -130,6 +135,8 @@ class _Run:
                     if not math.isfinite(self.progress.held_out[-1][1]):
                         yield self._failed()
                         return
+                    if self.save is not None and self.done < self.steps:
+                        self.save(self._state())
         except Stopped:
             if self.keeps_checkpoints and self.progress.checkpoints[-1:] and self.progress.checkpoints[-1].step != self.done:
                 self.progress.checkpoints.append(Checkpoint(self.done, held_tensors(self.model, self.config)))
@@ -140,19 +147,33 @@ class _Run:
             if self.company:
                 self.company.leave(self.asked)
 
-    @torch.no_grad()
-    def _estimate(self) -> float:
-        """Seconds that the run will take, from one forward pass now."""
-        part = shares(self.train_set[: self.values["batch_size"]])[0][0]
-        self.model.eval()
-        begin = time.perf_counter()
+    def _started(self) -> Started:
+        """With the seconds that the run will take, from one forward pass now."""
         with halved(self.halves):
-            response_logits(self.model, part, self.base.tokenizer.pad_token_id)
-        taken: float = (time.perf_counter() - begin) * self.values["batch_size"] / len(part)
-        return taken * STEP * self.whole / self.effort.step
+            batch = self.train_set[: self.values["batch_size"]]
+            read = seconds_to_read(self.model, batch, self.base.tokenizer.pad_token_id)
+        seconds, asked = read * STEP * self.account.whole / self.effort.step, tuple(self.questions)
+        return Started(**self.counts, steps=self.steps, questions=asked, estimated_seconds=seconds, precision=self.precision)
 
-    def _step(self, started: float, worked: float) -> Iterator[Event]:
-        """One optimizer step on a batch; the first `started` after so much was `worked`. Raises Stopped as `_gradients`."""
+    def _begin(self) -> Iterator[Event]:
+        """All that comes before the first step, or before the first one after its state. Raises Stopped in between."""
+        try:
+            yield from pausing(timed(self.beginning, self._spend), self.done, self.stop)
+        finally:  # also for who is stopped: what was learned is kept
+            if self.state:
+                self.state.put_back(self.model, self.optimizer, self.schedule)
+                self.progress, self.best = self.state.progress.copy(), self.state.best
+                self.account = self.state.account.resumed()
+        if not self.state:
+            self.progress.beginning = self.progress.seconds if initialization.begins(self.values) else 0.0
+            yield from self._look()
+            self.account.begin()
+
+    def _state(self) -> State:
+        return State.of(self.done, self.model, self.optimizer, self.schedule, self.progress, self.best, self.account)
+
+    def _step(self) -> Iterator[Event]:
+        """One optimizer step on a batch. Raises Stopped as `_gradients`."""
         step, before = self.done + 1, self.progress.seconds
         requests = self.asked = self.asked or self._requests()
         value = yield from self._gradients(requests)
@@ -165,9 +186,8 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         self.done = step
         self.progress.losses.append((step, value))
-        now = time.perf_counter()
-        self._spend(now - begin)
-        elapsed = now - started
+        self._spend(time.perf_counter() - begin)
+        elapsed = self.account.elapsed
         self.asked = self._requests() if self.company and self.done < self.steps else []  # answered while this is told
         yield Step(
             step=step,
@@ -176,8 +196,8 @@ class _Run:
             gradient_norm=norm,
             tokens_per_second=sum(len(ids) for one in requests for ids, _ in one.batch) / (self.progress.seconds - before),
             elapsed=elapsed,
-            left=self._left_after(self.effort.step),
-            remaining=elapsed * (self.whole - self.worked) / (self.worked - worked),
+            left=self.account.left_after(self.effort.step),
+            remaining=self.account.remaining(elapsed),
         )
 
     def _requests(self) -> list[Request]:
@@ -223,14 +243,14 @@ class _Run:
             tensors = held_tensors(self.model, self.config)
             self.best = (self.done, tensors) if best else self.best
             self.progress.checkpoints += [Checkpoint(self.done, tensors)] if self.keeps_checkpoints else []
-        yield Evaluation(self.done, loss, self._left_after(0 if known else self.effort.held_out))
+        yield Evaluation(self.done, loss, self.account.left_after(0 if known else self.effort.held_out))
         if not self.effort.is_answered(self.done):
             return
         written = known.answers if known else (yield from self._answers())
         if self.starts_as_base and not (self.done or known):
             looks.keep(self.base, self.job.task, Look(loss, written))
         self.progress.samples.append({"step": self.done, "answers": list(written)})
-        yield Sample(self.done, written, self._left_after(0 if known else self.effort.answers))
+        yield Sample(self.done, written, self.account.left_after(0 if known else self.effort.answers))
 
     def _held_out_loss(self) -> Generator[Event, None, float]:
         halves = self.halves if self.done else {}  # what the base is measured with does not depend on the machine
@@ -248,11 +268,6 @@ class _Run:
         writing = sample_answers(self.model, self.base, self.questions, pool=self.pool, spent=self._spend)
         return tuple((yield from pausing(writing, self.done, self.stop)) if self.pool else finished(writing))
 
-    def _left_after(self, effort: float) -> float:
-        """The share of the run's work that is left when this is done as well."""
-        self.worked += effort
-        return max(0.0, 1 - self.worked / self.whole)
-
     def _spend(self, seconds: float) -> None:
         """What is counted as the run's own: what it does in its turns, and in full the passes and steps that it shares."""
         self.progress.seconds += seconds
@@ -261,17 +276,6 @@ class _Run:
         """What a stopped run keeps is measured, if that takes no more than a batch."""
         if self.progress.held_out[-1][0] != self.done and len(by_length(self.held_out_set)) == 1:
             yield from self._look()
-
-    def _diverged(self) -> bool:
-        """
-        Not finite, or the mean of the last three losses 3 nats above where the held-out loss began (and half as much
-        again). High rates climb a little before they learn; a run that explodes passes this within a few steps.
-        """
-        losses = [loss for _, loss in self.progress.losses]
-        if not math.isfinite(losses[-1]):
-            return True
-        start = self.progress.held_out[0][1]
-        return len(losses) >= 3 and sum(losses[-3:]) / 3 > max(start + 3.0, 1.5 * start)
 
     def _failed(self) -> Ended:
         """Ends a diverged run with the adapter as it was when the held-out loss was lowest."""
@@ -288,12 +292,6 @@ class _Run:
             losses=seen.losses, held_out=seen.held_out, samples=seen.samples, questions=self.questions,
             beginning=round(seen.beginning, 3), undone=initialization.undone(self.values),
         )  # fmt: skip
-        adapter = Adapter(
-            new_id(),
-            made,
-            self.config,
-            held_tensors(self.model, self.config),
-            checkpoints=tuple(seen.checkpoints),
-            examples=self.job.own,
-        )
+        tensors, kept = held_tensors(self.model, self.config), tuple(seen.checkpoints)
+        adapter = Adapter(new_id(), made, self.config, tensors, checkpoints=kept, examples=self.job.own)
         return Ended(event, step, adapter, seen.seconds, error)

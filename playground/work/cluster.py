@@ -1,7 +1,8 @@
 """
 A Ray cluster as a place: an actor a GPU, or a few cores where there is none. Work goes to the worker that has its base and
 its adapters already, unless others have less to do by more than loading is worth. Each worker is a `worker.Worker`, so
-turns and fairness there are those of the thread. One that dies is started again by Ray, and what it did begins again.
+turns and fairness there are those of the thread. One that dies is started again by Ray, and what it did begins again, from
+what it has saved last.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -24,7 +25,7 @@ from playground.model.catalogue import split_id
 from playground.work.apart import Apart, tell
 from playground.work.jobs import Run
 from playground.work.places import Where
-from playground.work.worker import Parcel, Worker, packed, travelling
+from playground.work.worker import Parcel, Saved, Worker, packed, travelling
 
 if TYPE_CHECKING:
     from playground.adapt.adapters import Adapter
@@ -36,6 +37,7 @@ LOADING = 2  # jobs that somebody rather waits for than for a base that is loade
 AGAIN = 3  # times that a run begins again: whatever kills its worker every time is perhaps the run
 BACK = 120.0  # seconds until a worker that died is given up for those who wait
 LOOK = 0.2  # seconds from one look whether it is there again to the next
+NOTHING = Saved(0, None)
 CALLS = settings.MAX_QUEUE + 8  # at once, of one worker: who follows runs, and who stops them
 log = logging.getLogger(__name__)
 
@@ -79,6 +81,7 @@ class Cluster(Apart):
         self._warm = warm  # the id of a base that every worker has from the start
         self._sent: WeakKeyDictionary[Adapter, tuple[str, Any]] = WeakKeyDictionary()
         self._at: dict[Run, tuple[Seat, str]] = {}  # where a run is, and its name there
+        self._saved: dict[Run, Saved] = {}  # with the events that the run has told here
         for seat in self._seats:
             self._greet(seat)
 
@@ -101,10 +104,15 @@ class Cluster(Apart):
         lie = tuple(map(self._lying, adapters))
         specs = tuple(dict.fromkeys(split_id(one)[0] for one in work.bases))
         parcel = Parcel(work.kind.id, job, lie, specs, run.size, run.length)
-        while not self._at_a_worker(run, work, parcel):
-            if run.again == AGAIN:
-                raise PlaygroundError("worker_lost", count=AGAIN + 1)
-            run.begin_again()
+        try:
+            while not self._at_a_worker(run, work, parcel):
+                if run.again == AGAIN:
+                    raise PlaygroundError("worker_lost", count=AGAIN + 1)
+                saved = self._saved.get(run, NOTHING)
+                parcel = replace(parcel, state=saved.state)
+                run.begin_again(saved.events)
+        finally:
+            self._saved.pop(run, None)
 
     def _at_a_worker(self, run: Run, work: Work, parcel: Parcel) -> bool:
         """Whether a run has come to its end at a worker; False where that died first. Raises what the run raises."""
@@ -137,7 +145,12 @@ class Cluster(Apart):
             seen += len(told.events)
             with self._change:
                 self._waits[run] = told.wait
-            tell(run, work, told.events, state=told.state, position=told.position, error=told.error)
+            events = told.events
+            if told.saved:
+                before, events = events[: told.saved.events], events[told.saved.events :]
+                tell(run, work, before)
+                self._saved[run] = Saved(len(run.events), told.saved.state)
+            tell(run, work, events, state=told.state, position=told.position, error=told.error)
 
     def _call(self, method: Any, *given: Any) -> Any:
         """What a worker answers. Raises what it raises, and LostError where it is not there."""
@@ -159,13 +172,17 @@ class Cluster(Apart):
     @contextmanager
     def _seated(self, run: Run, name: str, bases: Sequence[str], adapters: Sequence[str]) -> Iterator[Seat | None]:
         """
-        A run at the worker that suits it best, once there is one; None if it was stopped before. Raises PlaygroundError if
-        none comes back.
+        A run at the worker that suits it best, once there is one; None if it was stopped before, unless it has saved what it
+        would then give. Raises PlaygroundError if none comes back.
         """
+
+        def leaves() -> bool:
+            return run.stopping and run not in self._saved
+
         with self._change:
-            if not self._change.wait_for(lambda: run.stopping or any(one.alive for one in self._seats), BACK):
+            if not self._change.wait_for(lambda: leaves() or any(one.alive for one in self._seats), BACK):
                 raise PlaygroundError("no_worker", workers=len(self._seats), seconds=round(BACK))
-            alive = [] if run.stopping else [one for one in self._seats if one.alive]
+            alive = [] if leaves() else [one for one in self._seats if one.alive]
             seat = min(alive, key=lambda one: one.cost(bases, adapters), default=None)
             if seat:
                 seat.bases.update(bases)

@@ -90,6 +90,7 @@ class Run:
         self.position = 0  # place in the queue, from 1; 0 once it runs
         self.replaced = False  # by a newer run of its place: whoever shows this one may look away
         self.again = 0  # times that it has begun again
+        self.kept = 0  # events after which it went on, the last time
         self._stop = threading.Event()
         self._start: Start | None = start
         self._iterator: Iterator[Any] | None = None
@@ -110,9 +111,9 @@ class Run:
         """It was asked to end, and has not yet."""
         return self._stop.is_set() and not self.ended
 
-    def begin_again(self) -> None:
-        """It waits once more: where it ran was lost, and its events come again from the first."""
-        self._update(state="queued", position=1, events=[], again=self.again + 1)
+    def begin_again(self, kept: int = 0) -> None:
+        """It waits once more: where it ran was lost, and its events come again but for the first ones, which are `kept`."""
+        self._update(state="queued", position=1, events=self.events[:kept], kept=kept, again=self.again + 1)
 
     def changes(self, seconds: float = 5.0) -> Iterator[None]:
         """

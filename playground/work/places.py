@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kind:
-    """A sort of work that any place can do, found there by its `id`: the events of a job, until "shall I stop?" says so."""
+    """
+    A sort of work that any place can do, found there by its `id`: the events of a job, until "shall I stop?" says so. What
+    `saves` also takes `save`, which it calls with how far it is, now and then between two events, and `state`, one of those
+    values (picklable) or None: then the events are those that came after it.
+    """
 
     id: str
     lane: Lane
-    events: Callable[[Any, Callable[[], bool]], Generator[Any, None, None]]
+    events: Callable[..., Generator[Any, None, None]]
+    saves: bool = False
 
 
 def as_it_is(event: Any) -> Any:

@@ -9,6 +9,7 @@ import io
 import pickle
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,12 +20,11 @@ from playground.model.bases import BASES
 from playground.model.catalogue import CATALOGUE, typed
 from playground.model.memory import STORE
 from playground.model.needed import pick_device
-from playground.work.jobs import ENDED, Jobs, Size
+from playground.work.jobs import ENDED, Jobs, Run, Size
 
 if TYPE_CHECKING:
     from playground.errors import PlaygroundError
     from playground.model.catalogue import BaseSpec
-    from playground.work.jobs import Run
     from playground.work.places import Kind
 
 HEARD = 2.0  # seconds after which who asks is answered, also if nothing is new
@@ -34,7 +34,7 @@ HEARD = 2.0  # seconds after which who asks is answered, also if nothing is new
 class Parcel:
     """
     Work as it travels: the name of its kind, the job without its adapters, these as (name, where it lies), what the bases
-    are, and what `Jobs.submit` is told.
+    are, what `Jobs.submit` is told, and from where the work goes on (None: it begins).
     """
 
     kind: str
@@ -43,17 +43,30 @@ class Parcel:
     specs: tuple[BaseSpec, ...]
     size: Size
     length: float
+    state: Any = None
+
+
+@dataclass(frozen=True)
+class Saved:
+    """How far a run is, as its kind says it, and how many events it had told by then."""
+
+    events: int
+    state: Any
 
 
 @dataclass(frozen=True)
 class Told:
-    """How a run is: its state, its place in the queue, the seconds it waits still, and the events that are new."""
+    """
+    How a run is: its state, its place in the queue, the seconds it waits still, the events that are new, and what it has
+    saved after so many of these, if that is new.
+    """
 
     state: str
     position: int
     wait: float | None
     error: PlaygroundError | None
     events: tuple[Any, ...]
+    saved: Saved | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,38 @@ def travelling(adapter: Adapter) -> Adapter:
     return replace(adapter, loaded=adapter.tensors, folder=None, checkpoints=())
 
 
+class _Doing:
+    """A run that is here, and what it saved last. Raises PlaygroundError if the queue is full."""
+
+    def __init__(self, jobs: Jobs, kind: Kind, job: Any, parcel: Parcel) -> None:
+        self._saved, self._heard = Saved(0, None), 0
+        self.goes_on = parcel.state is not None
+        start = partial(self._events, kind, job, parcel.state)
+        self.run: Run = jobs.submit(kind.lane, start, None, parcel.size, parcel.length)
+        self.changes = self.run.changes(HEARD)
+
+    def _events(self, kind: Kind, job: Any, state: Any, stop: Callable[[], bool]) -> Iterator[Any]:
+        told = 0
+
+        def save(new: Any) -> None:
+            self._saved = Saved(told, new)
+
+        more = {"state": state, "save": save} if kind.saves else {}
+        with closing(kind.events(job, stop, **more)) as events:
+            for event in events:
+                told += event is not None
+                yield event
+
+    def told(self, seen: int) -> tuple[Sequence[Any], Saved | None]:
+        """The events after so many, and the last save if nobody has heard of it; one that is later than they are waits."""
+        events = self.run.events[seen:] if self.run.lane.keeps else self.run.events
+        saved = self._saved
+        if not self._heard < saved.events <= seen + len(events):
+            return events, None
+        self._heard = saved.events
+        return events, Saved(saved.events - seen, saved.state)
+
+
 class Worker:
     """Called by many threads; one follows each run. `find` knows the kinds, `fetch` brings what lies elsewhere."""
 
@@ -112,7 +157,7 @@ class Worker:
         libraries.import_all()  # whole, before threads ask for parts of them
         self._find, self._fetch = find, fetch
         self._jobs = Jobs()
-        self._runs: dict[str, tuple[Run, Iterator[None]]] = {}
+        self._runs: dict[str, _Doing] = {}
         self._specs: dict[str, BaseSpec] = {}  # that were typed on the page: known as long as somebody keeps them
 
     def about(self) -> About:
@@ -129,25 +174,25 @@ class Worker:
                 self._specs.setdefault(spec.id, typed(spec))
         kind = self._find(parcel.kind)
         job = unpacked(parcel.job, [self._adapter(*one) for one in parcel.adapters])
-        run = self._jobs.submit(kind.lane, partial(kind.events, job), None, parcel.size, parcel.length)
-        self._runs[name] = run, run.changes(HEARD)
+        self._runs[name] = _Doing(self._jobs, kind, job, parcel)
 
     def told(self, name: str, seen: int) -> Told | None:
         """What is new of a run since so many events, as soon as anything is; None if nobody here knows it."""
         if name not in self._runs:
             return None
-        run, changes = self._runs[name]
-        next(changes, None)
+        doing = self._runs[name]
+        next(doing.changes, None)
+        run = doing.run
         state = run.state  # before its events: of one that has ended they are all there
-        events = run.events[seen:] if run.lane.keeps else run.events
+        events, saved = doing.told(seen)
         if state in ENDED:
             self._runs.pop(name, None)
-        return Told(state, run.position, self._jobs.expected_wait(run), run.error, tuple(events))
+        return Told(state, run.position, self._jobs.expected_wait(run), run.error, tuple(events), saved)
 
     def stop(self, name: str) -> None:
-        """Stop a run, if it is here."""
-        if name in self._runs:
-            self._jobs.stop(self._runs[name][0])
+        """Stop a run, if it is here. One that waits to go on has its turn, in which it gives what it has learned."""
+        if doing := self._runs.get(name):
+            (Run.stop if doing.goes_on else self._jobs.stop)(doing.run)
 
     def _adapter(self, name: str, lies: Any) -> Adapter:
         """The same value as long as there is room, so that what was made of it is found again."""

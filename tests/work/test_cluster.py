@@ -107,6 +107,31 @@ def test_two_workers_train_what_the_thread_trains(cluster: Cluster, small_task: 
     assert cluster.busy(TRAIN) == 0
 
 
+def test_a_training_whose_worker_is_killed_goes_on_from_what_it_has_saved(
+    cluster: Cluster, small_task: Task, key: str
+) -> None:
+    on_both(cluster)
+    run = start_training(key, "tiny", "lora", small_task, {"rank": 2, "dropout": 0.3}, steps=120, seed=3)
+    until(run, lambda one: run in cluster._saved)
+    seat, _ = cluster._at[run]
+    ray.kill(seat.actor, no_restart=False)
+    until(run, lambda one: one.again == 1)
+    step = run.events[run.kept - 1].step
+    assert f"begun again from step {step}:" in status_line(training_view(run, "en"), "en")
+    assert 0 < step < 120
+    begun = len(run.events)
+    until(run, lambda one: len(one.events) > begun)
+    assert run.events[run.kept].step == step + 1  # what came is new
+    assert (ended(run).state, run.again) == ("finished", 1)
+    alone = on_the_thread(run.job)
+    assert learned(run) == learned(alone)  # every step once
+    mine, theirs = SESSIONS.get(key).library.get(run.events[-1].adapter.id), alone.events[-1].adapter
+    assert (mine.record.losses, mine.record.samples) == (theirs.record.losses, theirs.record.samples)
+    assert all(tensor.equal(theirs.tensors[name]) for name, tensor in mine.tensors.items())
+    assert run not in cluster._saved
+    on_both(cluster)
+
+
 def test_a_worker_that_is_killed_comes_back_and_its_training_begins_again(
     cluster: Cluster, small_task: Task, key: str
 ) -> None:
@@ -126,7 +151,7 @@ def test_a_worker_that_is_killed_comes_back_and_its_training_begins_again(
     place = Jobs()
     alone = until(place.submit(TRAIN, Work(TRAINING, run.job)), lambda one: len(losses(one)) >= 5)
     place.stop(alone)
-    assert losses(run)[:5] == losses(alone)[:5]  # from the start, not from where it was
+    assert losses(run)[:5] == losses(alone)[:5]  # wherever it began again
     on_both(cluster)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from playground import settings
 from playground.actions.kinds import COMPARING, KINDS, REPEATING, TRAINING, kind
 from playground.actions.lanes import TRAIN
+from playground.actions.train import training_view
 from playground.adapt.adapters import Adapter
 from playground.adapt.tasks import Task
 from playground.adapt.variant import Variant
@@ -20,12 +22,13 @@ from playground.compare.many import ManyJob
 from playground.errors import PlaygroundError
 from playground.locales import LANGUAGES, text
 from playground.model.bases import Base
-from playground.train.job import Ended, Step, TrainingJob
+from playground.train.job import Ended, Started, Step, TrainingJob
+from playground.ui.train.status import status_line
 from playground.work.cluster import LOADING, Cluster, Seat
 from playground.work.jobs import NOTHING, Jobs, Lane, Run
 from playground.work.places import HERE, Kind, Places, Where, Work
 from playground.work.worker import About, Parcel, Worker, packed, travelling, unpacked
-from tests.work.test_jobs import ended
+from tests.work.test_jobs import ended, until
 
 LONG = Lane("long", long=True, keeps=True)
 
@@ -147,6 +150,47 @@ def test_a_worker_tells_every_event_once_in_order_and_forgets_what_has_ended(kno
     assert worker.told("one", 0) is None
 
 
+@pytest.fixture
+def saved(known: Base, small_task: Task) -> tuple[Parcel, list[Any]]:
+    """A training of which a worker told so many events and a save, before it was lost."""
+    worker, sent = Worker(kind, lambda lies: lies), parcel("train", TrainingJob("tiny", "lora", small_task, steps=9))
+    worker.begin("one", sent)
+    events: list[Any] = []
+    while True:
+        news = worker.told("one", len(events))
+        assert news
+        before = [*events, *news.events[: news.saved.events]] if news.saved else []
+        events += news.events
+        if news.saved:
+            worker.stop("one")
+            return pickle.loads(pickle.dumps((replace(sent, state=news.saved.state), before)))
+
+
+def test_another_worker_goes_on_after_what_was_saved(saved: tuple[Parcel, list[Any]], known: Base, small_task: Task) -> None:
+    sent, before = saved
+    worker = Worker(kind, lambda lies: lies)
+    worker.begin("one", sent)
+    rest = list(told(worker, "one"))
+    alone = ended(Jobs().submit(TRAIN, Work(TRAINING, TrainingJob("tiny", "lora", small_task, steps=9)))).events
+    assert 1 < before[-1].step < 9
+    assert [(one.event, one.step) for one in [*before, *rest]] == [(one.event, one.step) for one in alone]
+    mine, theirs = rest[-1].adapter, alone[-1].adapter
+    assert (mine.record.losses, mine.record.held_out) == (theirs.record.losses, theirs.record.held_out)
+    assert all(tensor.equal(theirs.tensors[name]) for name, tensor in mine.tensors.items())
+
+
+def test_who_waits_to_go_on_and_is_stopped_gives_what_was_learned(saved: tuple[Parcel, list[Any]]) -> None:
+    sent, before = saved
+    worker, free = Worker(kind, lambda lies: lies), threading.Event()
+    until(worker._jobs.submit(LONG, lambda stop: iter(free.wait, True)), lambda one: one.state == "running")
+    worker.begin("one", sent)
+    worker.stop("one")
+    free.set()
+    *_, last = told(worker, "one")
+    assert (last.event, last.step) == ("stopped", before[-1].step)
+    assert last.adapter.record.steps == before[-1].step
+
+
 def test_a_worker_has_an_adapter_fetched_once(known: Base, adapter: Adapter) -> None:
     fetched: list[Any] = []
 
@@ -207,6 +251,22 @@ def test_a_run_that_begins_again_waits_and_shows_nothing_of_before() -> None:
     run._update(state="running", position=0, events=[1, 2])
     run.begin_again()
     assert (run.state, run.position, run.events, run.again) == ("queued", 1, [], 1)
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "begun again from step 2"), ("es", "retomado desde el paso 2")])
+def test_a_run_that_goes_on_keeps_what_it_told_before_and_says_from_where(
+    small_task: Task, language: str, said: str
+) -> None:
+    job = TrainingJob("tiny", "ia3", small_task, steps=9).checked()
+    run = Run(TRAIN, iter, job)
+    steps = [Step(n, 1 / n, 0.1, 1.0, 100.0, n, 9 - n, 1 - n / 9) for n in (1, 2, 3)]
+    run._update(state="running", position=0, events=[Started(1, 2, 4, 9, ()), *steps])
+    run.begin_again(3)
+    view = training_view(run, language)
+    assert (view["state"], view["losses"]) == ("queued", [(1, 1.0), (2, 0.5)])
+    assert said in status_line(view, language)
+    run._update(state="running", position=0, events=[*run.events, steps[2]])
+    assert said in status_line(training_view(run, language), language)
 
 
 def test_without_ray_whoever_names_a_cluster_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,8 +125,13 @@ def status_line(view: Values, language: str) -> str:
 
 
 def again(view: Values, language: str) -> list[str]:
-    """That a run has begun once more, because the worker that did it was lost."""
-    return [counted(language, "queue.again", view["again"])] if view.get("again") else []
+    """That a run has begun once more, because the worker that did it was lost, and from which step."""
+    if not view.get("again"):
+        return []
+    step = view.get("again_from")
+    if not step:
+        return [counted(language, "queue.again", view["again"])]
+    return [counted(language, "queue.again.from", view["again"], step=number(language, step))]
 
 
 def _beginning(view: Values, language: str) -> list[str]:
