@@ -132,6 +132,24 @@ def test_a_training_whose_worker_is_killed_goes_on_from_what_it_has_saved(
     on_both(cluster)
 
 
+def test_who_is_stopped_while_it_waits_to_go_on_keeps_what_was_learned(
+    cluster: Cluster, small_task: Task, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_both(cluster)
+    run = start_training(key, "tiny", "ia3", small_task, {}, steps=120)
+    until(run, lambda one: run in cluster._saved)
+    seat, _ = cluster._at[run]
+    (other,) = [one for one in cluster._seats if one is not seat]
+    monkeypatch.setattr(other, "about", None)  # as long as it is away
+    ray.kill(seat.actor, no_restart=False)
+    until(run, lambda one: one.again == 1)
+    stop(run)
+    *_, last = ended(run).events
+    assert (run.state, last.event) == ("stopped", "stopped")
+    assert last.step >= run.events[run.kept - 1].step > 0
+    assert SESSIONS.get(key).library.get(last.adapter.id).record.steps == last.step
+
+
 def test_a_worker_that_is_killed_comes_back_and_its_training_begins_again(
     cluster: Cluster, small_task: Task, key: str
 ) -> None:

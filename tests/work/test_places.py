@@ -163,7 +163,8 @@ def saved(known: Base, small_task: Task) -> tuple[Parcel, list[Any]]:
         events += news.events
         if news.saved:
             worker.stop("one")
-            return pickle.loads(pickle.dumps((replace(sent, state=news.saved.state), before)))
+            state = pickle.loads(pickle.dumps(news.saved.state))
+            return replace(sent, state=state), before
 
 
 def test_another_worker_goes_on_after_what_was_saved(saved: tuple[Parcel, list[Any]], known: Base, small_task: Task) -> None:
