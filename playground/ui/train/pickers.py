@@ -38,12 +38,14 @@ DISABLE = """
 const disable = () => {
   for (const input of document.querySelectorAll("#method-picker input")) {
     const reason = element.querySelector(`[data-misfit="${input.value}"]`)?.textContent;
-    input.disabled = Boolean(reason) || Boolean(input.closest(".pp-locked"));
+    const disabled = Boolean(reason) || Boolean(input.closest(".pp-locked"));
+    if (input.disabled !== disabled) input.disabled = disabled;  // else it would be observed for ever
     input.closest("label").title = reason || "";
   }
 };
-// The card, since the methods may come later
-new MutationObserver(disable).observe(element.closest(".pp-card"), { childList: true, subtree: true });
+// The card, since the methods may come later; the attribute, since gradio sets it anew with whatever it sets
+const changes = { childList: true, subtree: true, attributeFilter: ["disabled"] };
+new MutationObserver(disable).observe(element.closest(".pp-card"), changes);
 disable();
 """
 
