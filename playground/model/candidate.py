@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from playground.bounds import check_text
 from playground.errors import PlaygroundError
 from playground.model import hub, libraries
 from playground.model.catalogue import CATALOGUE, FOLDER, BaseSpec
+from playground.model.claims import check_claims
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -30,7 +30,6 @@ AWAY = ("hub_offline", "no_network", "hub_fails", "hub_rate_limited")  # what is
 UNREADABLE = (
     OSError, ValueError, RuntimeError, LookupError, AttributeError, TypeError, ImportError, ArithmeticError, AssertionError,
 )  # fmt: skip
-LAYERS = re.compile(r"(n|num|num_hidden|encoder|decoder)_layers?")  # what families call the number of their layers
 TEMPLATES = ("chat_template.jinja", "chat_template.json")
 
 
@@ -182,9 +181,7 @@ def skeleton(folder: Path, name: str, tensors: int) -> PreTrainedModel:
     from playground.model.loading import check_config
 
     try:
-        layers = max(_layers(json.loads((folder / CONFIG).read_text("utf-8"))), default=0)
-        if layers > tensors:
-            raise PlaygroundError("base_config_lies", base=name, layers=layers, tensors=tensors)
+        check_claims(json.loads((folder / CONFIG).read_text("utf-8")), name, tensors)
         with libraries.IMPORTING:  # transformers builds models under global settings
             check_config(folder, name)
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -197,11 +194,3 @@ def skeleton(folder: Path, name: str, tensors: int) -> PreTrainedModel:
     made.config._name_or_path = name
     found: PreTrainedModel = made.eval()
     return found
-
-
-def _layers(written: Any) -> Iterator[int]:
-    """Every number of layers that a config tells of, also of its parts."""
-    for name, value in written.items() if isinstance(written, dict) else ():
-        if LAYERS.fullmatch(name) and isinstance(value, int):
-            yield value
-        yield from _layers(value)
