@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
-from playground.bounds import check_text
+from playground.bounds import check_text, shown
 from playground.errors import PlaygroundError
 from playground.model import hub, libraries
 from playground.model.catalogue import CATALOGUE, FOLDER, BaseSpec
@@ -58,19 +58,29 @@ def candidate(text: str) -> Candidate:
     text = str(text).strip()[: settings.MAX_TYPED_CHARACTERS]
     check_text("base", text)
     if is_folder(text):
-        return _of_folder(Path(text).expanduser(), "")
+        return _of_folder(path_of(text), "")
     return _of_hub(hub.repository_of(text))
 
 
 def is_folder(text: str) -> bool:
     """Whether what is typed is a path, and no id of the hub."""
-    return Path(text).expanduser().is_absolute() or text.startswith("~")
+    return Path(text).is_absolute() or text.startswith("~")
+
+
+def path_of(text: str) -> Path:
+    """The folder that is typed. Raises PlaygroundError: nobody's home, a character that no path has."""
+    try:
+        found = Path(text).expanduser()
+        found.resolve()
+    except (RuntimeError, ValueError, OSError) as error:  # "~nobody", NUL, links in a circle
+        raise PlaygroundError("not_a_repository", text=shown(text.strip(), 80)) from error
+    return found
 
 
 def id_of(text: str) -> str:
     """The id that what is typed has as a base: its own in the catalogue. Raises PlaygroundError for what is no id."""
     if is_folder(text):
-        path = str(Path(text).expanduser().resolve())
+        path = str(path_of(text).resolve())
         for spec in CATALOGUE.values():
             if spec.source == "local" and str(Path(spec.repository).resolve()) == path:
                 return spec.id

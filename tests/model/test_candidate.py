@@ -85,10 +85,20 @@ def test_the_catalogue_s_own_repositories_keep_its_ids() -> None:
         ("/no/such/folder", "base_no_files"),
         ("/", "base_no_files"),
         ("tiny/\udc80", "half_character"),
+        ("~nobody-of-this-name/model", "not_a_repository"),
+        ("/models/\0", "not_a_repository"),
+        ("tiny/\0", "not_a_repository"),
     ],
 )
 def test_what_cannot_be_had_is_refused_in_words(hub: Hub, text: str, key: str) -> None:
     assert refusal(text).key == key
+
+
+@pytest.mark.parametrize("text", ["~nobody-of-this-name/model", "/models/\0", "tiny/\0"])
+def test_a_path_that_is_none_has_no_id(text: str) -> None:
+    with pytest.raises(PlaygroundError) as refused:
+        id_of(text)
+    assert refused.value.key == "not_a_repository"
 
 
 @pytest.mark.parametrize(("status", "key"), [(429, "hub_rate_limited"), (500, "hub_fails"), (503, "hub_fails")])
