@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,12 +114,13 @@ def _of_hub(repository: str) -> Candidate:
             raise
         return _of_folder(folder, repository)
     _check_files(told.files, repository)
-    config = hub.fetched(repository, CONFIG)
+    config = hub.fetched(repository, CONFIG, told.sha)
     if "tokenizer_config.json" in told.files and not {*TEMPLATES} & {*told.files}:
-        hub.fetched(repository, "tokenizer_config.json")  # may hold the chat template
-    headers = hub.headers(repository)
-    here = hub.here(repository)
-    return _made(config.parent, repository, told.licence, told.gated, told.files, headers, here is not None)
+        hub.fetched(repository, "tokenizer_config.json", told.sha)  # may hold the chat template
+    headers = hub.headers(told)
+    here = hub.here(repository, told.sha) is not None
+    found = _made(config.parent, repository, told.licence, told.gated, told.files, headers, here)
+    return replace(found, spec=replace(found.spec, revision=told.sha))
 
 
 def _check_files(files: Mapping[str, int], name: str) -> None:
@@ -134,8 +135,7 @@ def _check_files(files: Mapping[str, int], name: str) -> None:
         raise PlaygroundError("base_no_files", base=name)
     if CONFIG not in files:
         raise PlaygroundError("base_no_files", base=name)
-    if files[CONFIG] > settings.MAX_BASE_CONFIG_BYTES:
-        raise PlaygroundError("base_config_too_large", base=name, maximum=settings.MAX_BASE_CONFIG_BYTES // 1_000_000)
+    hub.check_sizes(files, name)
 
 
 def _headers_in(folder: Path, name: str) -> Any:

@@ -15,7 +15,7 @@ from playground.model import hub as client
 from playground.model.candidate import candidate, id_of
 from playground.model.catalogue import FOLDER, TYPED
 from tests.families import one_thread  # noqa: F401
-from tests.hub import Hub, at, hub_served
+from tests.hub import SHA, Hub, at, hub_served
 from tests.kinds import folder_of_kind
 
 CARD = "---\nlicense: mit\n---\n# A tiny one\n"
@@ -115,6 +115,65 @@ def test_offline_what_is_here_is_known_and_the_rest_is_refused(hub: Hub, monkeyp
     assert refusal("tiny/other").key == "hub_offline"
 
 
+def test_nothing_but_the_files_of_the_model_beside_its_config_is_fetched(hub: Hub, folder: Path, tmp_path: Path) -> None:
+    full = Path(shutil.copytree(folder, tmp_path / "full"))
+    for name in ("consolidated.safetensors", "other.json", "original/model.safetensors", "onnx/config.json"):
+        (full / name).parent.mkdir(exist_ok=True)
+        (full / name).write_bytes(bytes(100_000))
+    hub.folders["tiny/full"] = full
+    found = candidate("tiny/full")
+    assert (found.bytes, found.spec.revision) == ((full / "model.safetensors").stat().st_size, SHA)
+    fetched = client.download("tiny/full", lambda stage, fraction: None, found.spec.revision)
+    assert {one.relative_to(fetched).as_posix() for one in fetched.rglob("*")} < {one.name for one in folder.iterdir()}
+    files = [one.partition("/resolve/")[2] for one in hub.asked if "/resolve/" in one]
+    assert {one.partition("/")[0] for one in files} == {SHA}
+    assert not [one for one in files if "/" in one.partition("/")[2] or "other" in one or "consolidated" in one]
+    assert client.here("tiny/full") == fetched
+
+
+@pytest.mark.parametrize("shards", [["sub/a.safetensors"], ["../a.safetensors"], ["none.safetensors"], ["*.safetensors"]])
+def test_an_index_that_names_other_files_is_refused_before_they_are_asked_for(
+    hub: Hub, folder: Path, tmp_path: Path, shards: list[str]
+) -> None:
+    odd = sharded(folder, tmp_path / "odd", shards)
+    (odd / "sub").mkdir()
+    (odd / "sub" / "a.safetensors").write_bytes(bytes(100))
+    hub.folders["tiny/odd"] = odd
+    assert refusal("tiny/odd").key == "header_unreadable"
+    assert not [one for one in hub.asked if one.endswith(".safetensors") and "model.safetensors" not in one]
+
+
+def test_of_shards_there_are_not_too_many(hub: Hub, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.folders["tiny/odd"] = sharded(folder, tmp_path / "odd", ["a.safetensors", "b.safetensors"])
+    shutil.copy(folder / "model.safetensors", tmp_path / "odd" / "b.safetensors")
+    assert candidate("tiny/odd").bytes == 2 * (folder / "model.safetensors").stat().st_size
+    assert client.download("tiny/odd", lambda stage, fraction: None) == client.here("tiny/odd")
+    monkeypatch.setattr(client, "MAX_SHARDS", 1)
+    assert refusal("tiny/odd").key == "header_unreadable"
+
+
+def sharded(folder: Path, into: Path, shards: list[str]) -> Path:
+    """The folder once more, its weights in a.safetensors, with an index that names `shards`."""
+    shutil.copytree(folder, into)
+    (into / "model.safetensors").rename(into / "a.safetensors")
+    index = {"weight_map": {f"layer.{place}": shard for place, shard in enumerate(shards * 20)}}
+    (into / "model.safetensors.index.json").write_text(json.dumps(index))
+    return into
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json"])
+def test_a_file_beside_the_weights_that_is_too_large_is_not_fetched(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path, name: str
+) -> None:
+    hub.folders["tiny/odd"] = sharded(folder, tmp_path / "odd", ["a.safetensors"])
+    monkeypatch.setitem(client.BESIDE, name, 1)
+    found = refusal("tiny/odd")
+    assert (found.key, found.values["file"]) == ("base_file_too_large", name)
+    with pytest.raises(PlaygroundError):
+        client.download("tiny/odd", lambda stage, fraction: None)
+    assert not [one for one in hub.asked if "/resolve/" in one]
+
+
 def changed(folder: Path, into: Path, **told: Any) -> Path:
     """The folder once more with another config."""
     shutil.copytree(folder, into)
@@ -157,7 +216,7 @@ def test_another_kind_of_model_is_refused_before_its_weights_are_fetched(
         ({"README.md": "x"}, "base_no_files"),
         ({"adapter_config.json": "{}", "adapter_model.safetensors": "x"}, "base_is_adapter"),
         ({"config.json": "[" * 100_000, "model.safetensors": "x" * 100}, "header_unreadable"),
-        ({"config.json": " " * 1_000_001, "model.safetensors": "x"}, "base_config_too_large"),
+        ({"config.json": " " * 1_000_001, "model.safetensors": "x"}, "base_file_too_large"),
     ],
 )
 @pytest.mark.parametrize("where", ["hub", "folder"])
