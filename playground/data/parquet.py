@@ -63,7 +63,7 @@ def _rows_at_once(group: Any) -> int:
     """A value of PREFIXES may be as long as its whole column: so few rows that they stay below twice what is allowed."""
     chunks = [group.column(place) for place in range(group.num_columns)]
     longest = sum(chunk.total_uncompressed_size for chunk in chunks if PREFIXES in chunk.encodings)
-    return max(1, min(BATCH, 2 * settings.MAX_OWN_UNPACKED_BYTES // max(1, longest)))
+    return max(1, min(BATCH, int(2 * settings.MAX_OWN_UNPACKED_BYTES // max(1, longest))))
 
 
 def _bytes(array: Any) -> int:
