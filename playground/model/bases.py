@@ -290,7 +290,7 @@ def _hub_folder(spec: BaseSpec, report: Report) -> Path:
     folder = "~/.cache/huggingface"
     try:
         with explained(folder, 4 * (spec.parameters or 1e9)):
-            return hub.download(spec.repository, report)
+            return hub.download(spec.repository, report, spec.revision)
     except PlaygroundError:
         raise
     except OSError as error:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground import settings
-from playground.bounds import check_text
+from playground.bounds import check_text, shown
 from playground.errors import PlaygroundError
 from playground.model import hub, libraries
 from playground.model.catalogue import CATALOGUE, FOLDER, BaseSpec
+from playground.model.claims import check_claims
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -30,7 +30,6 @@ AWAY = ("hub_offline", "no_network", "hub_fails", "hub_rate_limited")  # what is
 UNREADABLE = (
     OSError, ValueError, RuntimeError, LookupError, AttributeError, TypeError, ImportError, ArithmeticError, AssertionError,
 )  # fmt: skip
-LAYERS = re.compile(r"(n|num|num_hidden|encoder|decoder)_layers?")  # what families call the number of their layers
 TEMPLATES = ("chat_template.jinja", "chat_template.json")
 
 
@@ -59,19 +58,29 @@ def candidate(text: str) -> Candidate:
     text = str(text).strip()[: settings.MAX_TYPED_CHARACTERS]
     check_text("base", text)
     if is_folder(text):
-        return _of_folder(Path(text).expanduser(), "")
+        return _of_folder(path_of(text), "")
     return _of_hub(hub.repository_of(text))
 
 
 def is_folder(text: str) -> bool:
     """Whether what is typed is a path, and no id of the hub."""
-    return Path(text).expanduser().is_absolute() or text.startswith("~")
+    return Path(text).is_absolute() or text.startswith("~")
+
+
+def path_of(text: str) -> Path:
+    """The folder that is typed. Raises PlaygroundError: nobody's home, a character that no path has."""
+    try:
+        found = Path(text).expanduser()
+        found.resolve()
+    except (RuntimeError, ValueError, OSError) as error:  # "~nobody", NUL, links in a circle
+        raise PlaygroundError("not_a_repository", text=shown(text.strip(), 80)) from error
+    return found
 
 
 def id_of(text: str) -> str:
     """The id that what is typed has as a base: its own in the catalogue. Raises PlaygroundError for what is no id."""
     if is_folder(text):
-        path = str(Path(text).expanduser().resolve())
+        path = str(path_of(text).resolve())
         for spec in CATALOGUE.values():
             if spec.source == "local" and str(Path(spec.repository).resolve()) == path:
                 return spec.id
@@ -105,12 +114,13 @@ def _of_hub(repository: str) -> Candidate:
             raise
         return _of_folder(folder, repository)
     _check_files(told.files, repository)
-    config = hub.fetched(repository, CONFIG)
+    config = hub.fetched(repository, CONFIG, told.sha)
     if "tokenizer_config.json" in told.files and not {*TEMPLATES} & {*told.files}:
-        hub.fetched(repository, "tokenizer_config.json")  # may hold the chat template
-    headers = hub.headers(repository)
-    here = hub.here(repository)
-    return _made(config.parent, repository, told.licence, told.gated, told.files, headers, here is not None)
+        hub.fetched(repository, "tokenizer_config.json", told.sha)  # may hold the chat template
+    headers = hub.headers(told)
+    here = hub.here(repository, told.sha) is not None
+    found = _made(config.parent, repository, told.licence, told.gated, told.files, headers, here)
+    return replace(found, spec=replace(found.spec, revision=told.sha))
 
 
 def _check_files(files: Mapping[str, int], name: str) -> None:
@@ -125,8 +135,7 @@ def _check_files(files: Mapping[str, int], name: str) -> None:
         raise PlaygroundError("base_no_files", base=name)
     if CONFIG not in files:
         raise PlaygroundError("base_no_files", base=name)
-    if files[CONFIG] > settings.MAX_BASE_CONFIG_BYTES:
-        raise PlaygroundError("base_config_too_large", base=name, maximum=settings.MAX_BASE_CONFIG_BYTES // 1_000_000)
+    hub.check_sizes(files, name)
 
 
 def _headers_in(folder: Path, name: str) -> Any:
@@ -182,9 +191,7 @@ def skeleton(folder: Path, name: str, tensors: int) -> PreTrainedModel:
     from playground.model.loading import check_config
 
     try:
-        layers = max(_layers(json.loads((folder / CONFIG).read_text("utf-8"))), default=0)
-        if layers > tensors:
-            raise PlaygroundError("base_config_lies", base=name, layers=layers, tensors=tensors)
+        check_claims(json.loads((folder / CONFIG).read_text("utf-8")), name, tensors)
         with libraries.IMPORTING:  # transformers builds models under global settings
             check_config(folder, name)
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -197,11 +204,3 @@ def skeleton(folder: Path, name: str, tensors: int) -> PreTrainedModel:
     made.config._name_or_path = name
     found: PreTrainedModel = made.eval()
     return found
-
-
-def _layers(written: Any) -> Iterator[int]:
-    """Every number of layers that a config tells of, also of its parts."""
-    for name, value in written.items() if isinstance(written, dict) else ():
-        if LAYERS.fullmatch(name) and isinstance(value, int):
-            yield value
-        yield from _layers(value)

@@ -46,6 +46,7 @@ class BaseSpec:
     source: str  # "embedded", "hub" or "local"
     repository: str
     architecture: Architecture | None  # None: not known before loading
+    revision: str = ""  # the commit that was examined; "": the latest
 
     @property
     def parameters(self) -> int | None:

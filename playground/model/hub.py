@@ -2,23 +2,35 @@
 The Hugging Face hub through its own client: what it tells of a repository before anything is fetched, files fetched with
 progress, and the state that it is in as a sentence.
 
-Of a model only JSON, templates, tokenizers and safetensors are ever fetched. Knows nothing about what a repository is for.
+Of a model only what is named in BESIDE and its safetensors are ever fetched, of the commit that was looked at. Knows nothing
+about what a repository is for.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from playground import settings
 from playground.errors import PlaygroundError
 
-FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt"]  # of a model
+CONFIG, WHOLE, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+BESIDE = {  # what is fetched of a model besides its weights, and the most bytes of each
+    CONFIG: settings.MAX_BASE_CONFIG_BYTES,
+    **dict.fromkeys(("generation_config.json", "quantize_config.json", "quant_config.json"), 1_000_000),
+    **dict.fromkeys(("special_tokens_map.json", "chat_template.json", "chat_template.jinja"), 1_000_000),
+    **dict.fromkeys(("tokenizer_config.json", "added_tokens.json"), 10_000_000),
+    **dict.fromkeys(("vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", INDEX), 50_000_000),
+    "tokenizer.json": 100_000_000,
+}
+SHARD = re.compile(r"[\w.-]+\.safetensors", re.ASCII)  # a file beside config.json
+MAX_SHARDS = 1000
 ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 ADDRESS = re.compile(r"https?://(www\.)?(huggingface\.co|hf\.co)/", re.ASCII)
 SECONDS = 20.0  # until the hub counts as out of reach
@@ -27,12 +39,16 @@ Report = Callable[[str, float | None], None]
 
 @dataclass(frozen=True)
 class Told:
-    """What the hub tells of a repository: its licence as the card names it, "" without one; the files, with their bytes."""
+    """
+    What the hub tells of a repository: its licence as the card names it, "" without one; the files of the commit `sha`, with
+    their bytes.
+    """
 
     repository: str
     licence: str
     gated: bool
     files: Mapping[str, int]
+    sha: str
 
 
 def repository_of(text: str) -> str:
@@ -43,17 +59,50 @@ def repository_of(text: str) -> str:
     return told
 
 
-def told(repository: str, token: str = "") -> Told:
+def told(repository: str, token: str = "", sha: str = "") -> Told:
     """
-    What the hub says of a model's or an adapter's repository, to whoever has the `token`. Raises PlaygroundError for its
-    states.
+    What the hub says of a model's or an adapter's repository, to whoever has the `token`: of its commit `sha`, or of the
+    latest, which is then known offline too. Raises PlaygroundError for its states.
     """
     from huggingface_hub import HfApi
 
+    api = HfApi(token=token or None)
     with in_words(repository):
-        info = HfApi(token=token or None).model_info(repository, files_metadata=True, timeout=SECONDS)
+        if not sha and not token:
+            sha = api.resolve_revision(repository).resolved
+        info = api.model_info(repository, revision=sha or None, files_metadata=True, timeout=SECONDS)
     files = {one.rfilename: one.size or 0 for one in info.siblings or ()}
-    return Told(repository, licence_of(info.card_data), bool(info.gated), files)
+    return Told(repository, licence_of(info.card_data), bool(info.gated), files, info.sha or sha)
+
+
+def check_sizes(files: Mapping[str, int], name: str) -> None:
+    """Raises PlaygroundError for a file beside the weights that is larger than any model's."""
+    for file, maximum in BESIDE.items():
+        if files.get(file, 0) > maximum:
+            raise PlaygroundError("base_file_too_large", base=name, file=file, maximum=maximum // 1_000_000)
+
+
+def weights_of(found: Told) -> list[str]:
+    """
+    The files with a model's weights, beside config.json: one, or the shards that its index names. Raises PlaygroundError
+    for an index that names others or too many, and as `check_sizes`.
+    """
+    check_sizes(found.files, found.repository)
+    if WHOLE in found.files:
+        return [WHOLE]
+    if INDEX not in found.files:
+        return []
+    return _shards(fetched(found.repository, INDEX, found.sha), found.repository, found.files)
+
+
+def _shards(index: Path, name: str, files: Collection[str]) -> list[str]:
+    try:
+        shards = {str(one) for one in json.loads(index.read_text("utf-8"))["weight_map"].values()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise PlaygroundError("header_unreadable", base=name) from error
+    if len(shards) > MAX_SHARDS or not all(SHARD.fullmatch(one) and one in files for one in shards):
+        raise PlaygroundError("header_unreadable", base=name)
+    return sorted(shards)
 
 
 def licence_of(card: Any) -> str:
@@ -63,20 +112,21 @@ def licence_of(card: Any) -> str:
     return ", ".join(map(str, first)) if isinstance(first, list) else str(first)
 
 
-def headers(repository: str) -> Any:
+def headers(found: Told) -> Any:
     """huggingface_hub's SafetensorsRepoMetadata: of every tensor name, type and shape, none of its numbers."""
     from huggingface_hub import HfApi
 
-    with in_words(repository):
-        return HfApi().get_safetensors_metadata(repository, timeout=SECONDS)
+    weights_of(found)  # it would ask for whatever an index names
+    with in_words(found.repository):
+        return HfApi().get_safetensors_metadata(found.repository, revision=found.sha or None, timeout=SECONDS)
 
 
-def fetched(repository: str, name: str) -> Path:
+def fetched(repository: str, name: str, sha: str = "") -> Path:
     """One small file of a repository, from the cache if it is there."""
     from huggingface_hub import hf_hub_download
 
     with in_words(repository):
-        return Path(hf_hub_download(repository, name))
+        return Path(hf_hub_download(repository, name, revision=sha or None))
 
 
 def private(repository: str, name: str, token: str) -> bytes:
@@ -87,39 +137,46 @@ def private(repository: str, name: str, token: str) -> bytes:
         return Path(hf_hub_download(repository, name, token=token, local_dir=folder)).read_bytes()
 
 
-def here(repository: str) -> Path | None:
+def here(repository: str, sha: str = "") -> Path | None:
     """The folder in the cache with the weights of a model that was fetched before, without asking anybody."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(repository, allow_patterns=FILES, local_files_only=True))
+        found = snapshot_download(repository, revision=sha or None, allow_patterns=[CONFIG], local_files_only=True)
     except LocalEntryNotFoundError:
         return None
-    return folder if any(folder.glob("*.safetensors")) else None
+    folder = Path(found)
+    names = {one.name for one in folder.iterdir()}
+    if WHOLE in names:
+        return folder
+    try:
+        return folder if INDEX in names and _shards(folder / INDEX, repository, names) else None
+    except PlaygroundError:  # some are not here
+        return None
 
 
-def download(repository: str, report: Report) -> Path:
+def download(repository: str, report: Report, sha: str = "") -> Path:
     """
-    The folder in the cache with a model's files; what is there already is not fetched again, nor what a stopped download
-    has of a file. `report` is told how far it is; what it raises stops the download.
+    The folder in the cache with a model's files, those of the commit `sha` where it was examined before; what is there
+    already is not fetched again, nor what a stopped download has of a file. `report` is told how far it is; what it raises
+    stops the download. Raises PlaygroundError: a state of the hub without which nothing is here, and as `weights_of`.
     """
     from huggingface_hub import constants, snapshot_download
 
     constants.HF_HUB_DISABLE_XET = True  # what hf_xet has begun, nobody can stop
     report("downloading", None)
-    bar = progress(report, _bytes(repository))
-    with in_words(repository):
-        return Path(snapshot_download(repository, allow_patterns=FILES, tqdm_class=bar))
-
-
-def _bytes(repository: str) -> int:
-    """Of all files of a model; 0 where the hub does not say, which is then said of the download itself."""
     try:
-        files = told(repository).files
+        found = told(repository, sha=sha)
     except PlaygroundError:
-        return 0
-    return sum(size for name, size in files.items() if any(fnmatchcase(name, one) for one in FILES))
+        folder = here(repository, sha)
+        if folder is None:
+            raise
+        return folder
+    names = [one for one in (*BESIDE, *weights_of(found)) if one in found.files]
+    bar = progress(report, sum(found.files[one] for one in names))
+    with in_words(repository):  # names are patterns too; none of them has a letter that means more
+        return Path(snapshot_download(repository, revision=found.sha or None, allow_patterns=names, tqdm_class=bar))
 
 
 def progress(report: Report, total: int = 0) -> Any:

@@ -16,6 +16,7 @@ from playground import settings
 from playground.errors import PlaygroundError
 from playground.model import libraries
 from playground.model.catalogue import BITSANDBYTES
+from playground.model.claims import check_claims
 from playground.model.modules import linear_layers
 from playground.model.tokens import complete, ends_of
 from playground.model.weights import is_quantized, view_of
@@ -173,6 +174,7 @@ def check_config(folder: Path, name: str) -> None:
     )
 
     written = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    check_claims(written, name)
     quantized = written.get("quantization_config") if isinstance(written, dict) else None
     if quantized or any((folder / beside).is_file() for beside in QUANTIZED_BESIDE):
         method = quantized.get("quant_method") if isinstance(quantized, dict) else None

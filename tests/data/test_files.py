@@ -194,6 +194,48 @@ def test_parquet_that_unpacks_to_very_much_is_not_unpacked(tmp_path: Path) -> No
     assert refusal(path) == "data_unpacked"
 
 
+LONG = "x" * 2000
+PREFIXES = {"use_dictionary": False}
+
+
+@pytest.mark.parametrize(
+    ("columns", "options"),
+    [
+        ({"prompt": [LONG] * 300}, {}),
+        ({"prompt": pa.array([LONG] * 300, pa.large_string())}, {}),
+        ({"prompt": pa.array([LONG] * 300).dictionary_encode()}, {}),
+        ({"messages": [[{"role": "user", "content": LONG}] * 300]}, {}),
+        ({"prompt": [[[]] * 30_000]}, {}),
+        ({"prompt": [LONG] * 300}, PREFIXES | {"column_encoding": {"prompt": "DELTA_BYTE_ARRAY"}}),
+        ({"prompt": [[LONG] * 300]}, PREFIXES | {"column_encoding": {"prompt.list.element": "DELTA_BYTE_ARRAY"}}),
+    ],
+    ids=["text", "large text", "categories", "in a list", "empty lists", "prefixes", "prefixes in a list"],
+)
+def test_parquet_that_holds_one_value_for_many_rows_is_not_written_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: Any, options: dict[str, Any]
+) -> None:
+    path = packed(tmp_path / "own.parquet", columns, **options)
+    monkeypatch.setattr(settings, "MAX_OWN_UNPACKED_BYTES", 200_000)
+    assert parquet.read_metadata(path).row_group(0).total_byte_size < 10_000
+    assert refusal(path) == "data_unpacked"
+
+
+def test_parquet_by_prefixes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "MAX_OWN_UNPACKED_BYTES", 2000)  # some rows at once
+    columns = {"prompt": [p for p, _ in PAIRS], "response": [r for _, r in PAIRS]}
+    encodings = dict.fromkeys(columns, "DELTA_BYTE_ARRAY")
+    assert (
+        pairs_of(read(packed(tmp_path / "own.parquet", columns, use_dictionary=False, column_encoding=encodings))) == PAIRS
+    )
+
+
+def test_one_row_of_parquet_with_very_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "MAX_OWN_ROWS", 2)
+    monkeypatch.setattr("playground.data.parquet.MOST", 100_000)
+    columns = {"prompt": ["x" * 200_000, *map(str, range(300))], "response": ["a"] * 301}
+    assert refusal(packed(tmp_path / "own.parquet", columns)) == "data_unpacked"
+
+
 def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
     whole = packed(tmp_path / "own.parquet", {"prompt": ["a"], "response": ["b"]}).read_bytes()
     for content in (b"", b"PAR1", whole[:-20], b"prompt,response\n", whole[:8] + bytes(len(whole) - 16) + whole[-8:]):

@@ -15,7 +15,7 @@ from playground.model import hub as client
 from playground.model.candidate import candidate, id_of
 from playground.model.catalogue import FOLDER, TYPED
 from tests.families import one_thread  # noqa: F401
-from tests.hub import Hub, at, hub_served
+from tests.hub import SHA, Hub, at, hub_served
 from tests.kinds import folder_of_kind
 
 CARD = "---\nlicense: mit\n---\n# A tiny one\n"
@@ -85,10 +85,20 @@ def test_the_catalogue_s_own_repositories_keep_its_ids() -> None:
         ("/no/such/folder", "base_no_files"),
         ("/", "base_no_files"),
         ("tiny/\udc80", "half_character"),
+        ("~nobody-of-this-name/model", "not_a_repository"),
+        ("/models/\0", "not_a_repository"),
+        ("tiny/\0", "not_a_repository"),
     ],
 )
 def test_what_cannot_be_had_is_refused_in_words(hub: Hub, text: str, key: str) -> None:
     assert refusal(text).key == key
+
+
+@pytest.mark.parametrize("text", ["~nobody-of-this-name/model", "/models/\0", "tiny/\0"])
+def test_a_path_that_is_none_has_no_id(text: str) -> None:
+    with pytest.raises(PlaygroundError) as refused:
+        id_of(text)
+    assert refused.value.key == "not_a_repository"
 
 
 @pytest.mark.parametrize(("status", "key"), [(429, "hub_rate_limited"), (500, "hub_fails"), (503, "hub_fails")])
@@ -103,6 +113,65 @@ def test_offline_what_is_here_is_known_and_the_rest_is_refused(hub: Hub, monkeyp
     found = candidate("tiny/llama")
     assert (found.spec.id, found.here, found.licence) == ("tiny/llama", True, "")  # the card was not fetched
     assert refusal("tiny/other").key == "hub_offline"
+
+
+def test_nothing_but_the_files_of_the_model_beside_its_config_is_fetched(hub: Hub, folder: Path, tmp_path: Path) -> None:
+    full = Path(shutil.copytree(folder, tmp_path / "full"))
+    for name in ("consolidated.safetensors", "other.json", "original/model.safetensors", "onnx/config.json"):
+        (full / name).parent.mkdir(exist_ok=True)
+        (full / name).write_bytes(bytes(100_000))
+    hub.folders["tiny/full"] = full
+    found = candidate("tiny/full")
+    assert (found.bytes, found.spec.revision) == ((full / "model.safetensors").stat().st_size, SHA)
+    fetched = client.download("tiny/full", lambda stage, fraction: None, found.spec.revision)
+    assert {one.relative_to(fetched).as_posix() for one in fetched.rglob("*")} < {one.name for one in folder.iterdir()}
+    files = [one.partition("/resolve/")[2] for one in hub.asked if "/resolve/" in one]
+    assert {one.partition("/")[0] for one in files} == {SHA}
+    assert not [one for one in files if "/" in one.partition("/")[2] or "other" in one or "consolidated" in one]
+    assert client.here("tiny/full") == fetched
+
+
+@pytest.mark.parametrize("shards", [["sub/a.safetensors"], ["../a.safetensors"], ["none.safetensors"], ["*.safetensors"]])
+def test_an_index_that_names_other_files_is_refused_before_they_are_asked_for(
+    hub: Hub, folder: Path, tmp_path: Path, shards: list[str]
+) -> None:
+    odd = sharded(folder, tmp_path / "odd", shards)
+    (odd / "sub").mkdir()
+    (odd / "sub" / "a.safetensors").write_bytes(bytes(100))
+    hub.folders["tiny/odd"] = odd
+    assert refusal("tiny/odd").key == "header_unreadable"
+    assert not [one for one in hub.asked if one.endswith(".safetensors") and "model.safetensors" not in one]
+
+
+def test_of_shards_there_are_not_too_many(hub: Hub, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.folders["tiny/odd"] = sharded(folder, tmp_path / "odd", ["a.safetensors", "b.safetensors"])
+    shutil.copy(folder / "model.safetensors", tmp_path / "odd" / "b.safetensors")
+    assert candidate("tiny/odd").bytes == 2 * (folder / "model.safetensors").stat().st_size
+    assert client.download("tiny/odd", lambda stage, fraction: None) == client.here("tiny/odd")
+    monkeypatch.setattr(client, "MAX_SHARDS", 1)
+    assert refusal("tiny/odd").key == "header_unreadable"
+
+
+def sharded(folder: Path, into: Path, shards: list[str]) -> Path:
+    """The folder once more, its weights in a.safetensors, with an index that names `shards`."""
+    shutil.copytree(folder, into)
+    (into / "model.safetensors").rename(into / "a.safetensors")
+    index = {"weight_map": {f"layer.{place}": shard for place, shard in enumerate(shards * 20)}}
+    (into / "model.safetensors.index.json").write_text(json.dumps(index))
+    return into
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json"])
+def test_a_file_beside_the_weights_that_is_too_large_is_not_fetched(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path, name: str
+) -> None:
+    hub.folders["tiny/odd"] = sharded(folder, tmp_path / "odd", ["a.safetensors"])
+    monkeypatch.setitem(client.BESIDE, name, 1)
+    found = refusal("tiny/odd")
+    assert (found.key, found.values["file"]) == ("base_file_too_large", name)
+    with pytest.raises(PlaygroundError):
+        client.download("tiny/odd", lambda stage, fraction: None)
+    assert not [one for one in hub.asked if "/resolve/" in one]
 
 
 def changed(folder: Path, into: Path, **told: Any) -> Path:
@@ -122,6 +191,11 @@ def changed(folder: Path, into: Path, **told: Any) -> Path:
         ({"model_type": "own", "auto_map": {"AutoConfig": "own.Config"}}, "base_own_code"),
         ({"quantization_config": {"quant_method": "gptq"}}, "base_quantized"),
         ({"num_hidden_layers": 10**9}, "base_config_lies"),
+        ({"num_hidden_layers": 900}, "base_config_lies"),
+        ({"num_labels": 10_001}, "base_config_lies"),
+        ({"text_config": {"num_labels": 10_001}}, "base_config_lies"),
+        ({"parts": [{"num_local_experts": 10**4000}]}, "base_config_lies"),
+        ({"n_routed_experts": 1001}, "base_config_lies"),
         ({"hidden_size": "wide"}, "base_unreadable"),
         ({"num_attention_heads": 0}, "base_unreadable"),
     ],
@@ -142,7 +216,7 @@ def test_another_kind_of_model_is_refused_before_its_weights_are_fetched(
         ({"README.md": "x"}, "base_no_files"),
         ({"adapter_config.json": "{}", "adapter_model.safetensors": "x"}, "base_is_adapter"),
         ({"config.json": "[" * 100_000, "model.safetensors": "x" * 100}, "header_unreadable"),
-        ({"config.json": " " * 1_000_001, "model.safetensors": "x"}, "base_config_too_large"),
+        ({"config.json": " " * 1_000_001, "model.safetensors": "x"}, "base_file_too_large"),
     ],
 )
 @pytest.mark.parametrize("where", ["hub", "folder"])

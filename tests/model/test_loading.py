@@ -89,6 +89,7 @@ def test_what_config_json_tells_is_refused_before_weights_are_read(local: Path) 
         ({"model_type": "mamba2"} | MAMBA2, "base_no_attention_cache"),
         ({"model_type": "mine", "auto_map": {"AutoConfig": "mine.Mine"}}, "base_own_code"),
         ({"quantization_config": {"quant_method": "awq", "bits": 4}}, "base_quantized"),
+        ({"quantization_config": None, "num_labels": 10_001}, "base_config_lies"),
     ):
         rewrite(local, is_encoder_decoder=False)
         rewrite(local, **changes)
