@@ -28,6 +28,7 @@ from playground.model import bases
 from playground.model.architecture import architecture_of, entries
 from playground.model.bases import Bases, checksum, load
 from playground.model.catalogue import BITSANDBYTES, CATALOGUE, FORMS, BaseSpec, split_id
+from playground.model.hub import Told
 from playground.model.memory import Store
 from playground.model.modules import linear_layers
 from playground.model.needed import pick_device
@@ -424,6 +425,11 @@ def test_a_base_that_does_not_fit_into_memory_is_refused_before_loading(
     assert (error.key, error.values["needed"]) == ("too_little_memory", needed)
 
 
+def told(repository: str, sha: str = "") -> Told:
+    """A hub that knows the model."""
+    return Told(repository, "", False, {"config.json": 100, "model.safetensors": 100}, sha or "1" * 40)
+
+
 def response(status: Any) -> Any:
     return httpx2.Response(status, request=httpx2.Request("GET", "https://huggingface.co/x"))
 
@@ -447,6 +453,7 @@ def test_what_goes_wrong_on_the_hub_is_said(monkeypatch: pytest.MonkeyPatch, pro
     def fail(*arguments: Any, **options: Any) -> Any:
         raise problem
 
+    monkeypatch.setattr("playground.model.hub.told", told)
     monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
     assert refusal("llama-3.2-1b").key == key
 
@@ -455,6 +462,7 @@ def test_only_a_full_disk_is_called_one(monkeypatch: pytest.MonkeyPatch) -> None
     def fail(*arguments: Any, **options: Any) -> Any:
         raise PermissionError(errno.EACCES, "Permission denied", "/root/.cache/huggingface")
 
+    monkeypatch.setattr("playground.model.hub.told", told)
     monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
     with pytest.raises((PlaygroundError, PermissionError)) as refused:
         load("llama-3.2-1b")
@@ -475,6 +483,7 @@ def test_only_what_a_model_needs_is_fetched(monkeypatch: pytest.MonkeyPatch, tmp
         asked.update(options, repository=repository)
         return str(tmp_path)
 
+    monkeypatch.setattr("playground.model.hub.told", told)
     monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
     refusal("bloomz-560m")  # the folder is empty
     assert asked["repository"] == "bigscience/bloomz-560m"
