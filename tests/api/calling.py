@@ -4,13 +4,22 @@ Calls of endpoints over plain HTTP.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 
 BOUND = 120.0  # seconds after which what does not answer has failed
+
+
+def awaited(work: Coroutine[Any, Any, Any]) -> Any:
+    """What it comes to, in a thread without a loop: Playwright's runs in this one once a browser test has begun."""
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, work).result()
 
 
 def posted(url: str, name: str, body: Any, **headers: str) -> httpx.Response:

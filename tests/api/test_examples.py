@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import asyncio
 import json
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
 from playground.ui.api.reference import flat
-from tests.api.calling import BOUND
+from tests.api.calling import BOUND, awaited
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").partition("## The API")[2]
 BASE = "smollm2-135m"
@@ -77,8 +75,7 @@ def called(url: str, word: str, *calls: tuple[str, dict[str, Any]]) -> list[Any]
                 return list((await session.list_tools()).tools)
             return [await session.call_tool(name, values) for name, values in calls]
 
-    with ThreadPoolExecutor(1) as apart:  # a thread without a loop: Playwright's runs in this one
-        return apart.submit(asyncio.run, all_of_them()).result()
+    return list(awaited(all_of_them()))
 
 
 def test_the_tools_are_the_named_endpoints_with_their_docstrings(url: str, anybody: Client) -> None:

@@ -4,7 +4,6 @@ Whatever a program sends: one sentence about what is wrong, before any work.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from typing import Any
 
@@ -23,6 +22,7 @@ from playground.ui.api.own import ENDPOINTS as OWN
 from playground.ui.api.prune import ENDPOINTS as PRUNE
 from playground.ui.api.quantize import ENDPOINTS as MORE
 from playground.ui.api.served import ServedBlocks
+from tests.api.calling import awaited
 
 BASE = "smollm2-135m"
 SOUND: dict[str, dict[str, Any]] = {  # values of all endpoints that have no default
@@ -97,7 +97,7 @@ def said(name: str, given: list[Any], language: str = "en") -> str:
     """The sentence of a refusal."""
     request = gr.Request(session_hash="odd", headers={"accept-language": language})
     with pytest.raises(gr.Error) as refused:
-        asyncio.run(PAGE.process_api(ENDPOINTS[name], given, request=request))
+        awaited(PAGE.process_api(ENDPOINTS[name], given, request=request))
     return str(refused.value.message)
 
 
@@ -139,5 +139,5 @@ def test_hyperparameters_are_looked_at_one_by_one(value: Any) -> None:
 
 def test_whole_numbers_may_be_written_as_javascript_writes_them() -> None:
     request = gr.Request(session_hash="odd")
-    found = asyncio.run(PAGE.process_api(ENDPOINTS["accumulate"], [127.0, 1.0], request=request))
+    found = awaited(PAGE.process_api(ENDPOINTS["accumulate"], [127.0, 1.0], request=request))
     assert found["data"][0]["addition"]["result"] == -128
