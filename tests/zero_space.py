@@ -1,5 +1,5 @@
 """
-A process as on a Space with ZeroGPU, for `tests/work/test_real_zero.py`: the real `spaces`, which emulates CUDA here, forks,
+A process as on a Space with ZeroGPU, for `test_real_zero`: the real `spaces`, which emulates CUDA here, forks,
 and asks whoever lends GPUs; that is a server on the loopback address, and the GPU is this machine's processor.
 """
 

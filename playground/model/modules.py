@@ -12,6 +12,8 @@ from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from playground.model.randomness import drawn_apart
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -60,7 +62,7 @@ def _plain(kind: type[nn.Linear]) -> bool:
     """Whether a class derived from nn.Linear still computes what that does (Falcon's does, a router does not)."""
     import torch
 
-    with torch.random.fork_rng(devices=[]):
+    with drawn_apart(torch.device("cpu")):
         try:
             layer, x = kind(3, 2), torch.ones(1, 3)
             return torch.allclose(layer(x), torch.nn.functional.linear(x, layer.weight, layer.bias))

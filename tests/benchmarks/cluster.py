@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.benchmarks.load import Seen, Sizes, asks, comparison, trains
+from tests.benchmarks.load import Seen, Sizes, ask, at_once, comparison
 from tests.benchmarks.table import write
 from tests.serving import serving
 
@@ -26,6 +26,7 @@ WAYS: Mapping[str, Mapping[str, str]] = {
     "two workers, a core each": {"PLAYGROUND_RAY": "auto", "PLAYGROUND_RAY_CORES": "1"},
 }
 RAY = Path(sys.executable).with_name("ray")
+WARM = 4  # comparisons at once, after which every worker has the base and the adapters
 WORKERS = 2, 4, 8  # machines like this one, of which is calculated
 
 
@@ -59,22 +60,10 @@ def _class(settings: Mapping[str, str], sizes: Sizes) -> tuple[Seen, float]:
         serving(Path(folder) / "log", **settings) as (url, process),
     ):  # fmt: skip
         server = psutil.Process(process)
-        with ThreadPoolExecutor(sizes.pages + sizes.training) as pool:
-            list(pool.map(lambda place: asks(url, 0.0, "compare", comparison(place, sizes)), range(4)))  # adapters are there
-            memory, before, begin = [server.memory_info().rss], server.cpu_times(), time.perf_counter()
-            compared = [
-                pool.submit(asks, url, sizes.within * place / sizes.pages, "compare", comparison(place, sizes))
-                for place in range(sizes.pages)
-            ]
-            trained = [
-                pool.submit(asks, url, sizes.within * place / sizes.training, "train", trains(place, sizes))
-                for place in range(sizes.training)
-            ]
-            answers = [one.result() for one in compared]
-            until = time.perf_counter() - begin
-            seen = Seen(answers, [one.result() for one in trained], until, memory)
-        memory.append(server.memory_info().rss)
-        after = server.cpu_times()
+        with ThreadPoolExecutor(WARM) as pool:
+            list(pool.map(lambda place: ask(url, "compare", comparison(place, sizes)), range(WARM)))
+        before = server.cpu_times()
+        seen, after = at_once(url, sizes, server), server.cpu_times()
         return seen, after.user + after.system - before.user - before.system
 
 

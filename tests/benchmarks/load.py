@@ -102,47 +102,52 @@ def _class(settings: Mapping[str, str], sizes: Sizes) -> Seen:
     """What a class sees of a server with these settings; the one together goes on with more comparisons."""
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder) / "log", **settings) as (url, process):
         server = psutil.Process(process)
-        _ask(url, "compare", comparison(0, sizes))  # the base and the adapters are there
-        memory = [server.memory_info().rss]
-        begin = time.perf_counter()
-        with ThreadPoolExecutor(sizes.pages + sizes.training) as pool:
-            compared = [
-                pool.submit(asks, url, sizes.within * place / sizes.pages, "compare", comparison(place, sizes))
-                for place in range(sizes.pages)
-            ]
-            trained = [
-                pool.submit(asks, url, sizes.within * place / sizes.training, "train", trains(place, sizes))
-                for place in range(sizes.training)
-            ]
-            answers = [one.result() for one in compared]
-            until = time.perf_counter() - begin
-            seen = Seen(answers, [one.result() for one in trained], until, memory)
-        memory.append(server.memory_info().rss)
+        ask(url, "compare", comparison(0, sizes))  # the base and the adapters are there
+        seen = at_once(url, sizes, server)
         if not settings:
             asked = [[BASE, QUESTIONS[place % len(QUESTIONS)], MORE_PANES, sizes.more_tokens] for place in range(sizes.more)]
             with ThreadPoolExecutor(sizes.pages) as pool:
-                seen.later = list(pool.map(lambda values: _ask(url, "compare", values), asked))
-            memory.append(server.memory_info().rss)
+                seen.later = list(pool.map(lambda values: ask(url, "compare", values), asked))
+            seen.memory.append(server.memory_info().rss)
         return seen
+
+
+def at_once(url: str, sizes: Sizes, server: psutil.Process) -> Seen:
+    """What a class sees of a server that has the base and the adapters; its memory before and after."""
+    memory, begin = [server.memory_info().rss], time.perf_counter()
+    with ThreadPoolExecutor(sizes.pages + sizes.training) as pool:
+        compared = [
+            pool.submit(_come, url, sizes.within * place / sizes.pages, "compare", comparison(place, sizes))
+            for place in range(sizes.pages)
+        ]
+        trained = [
+            pool.submit(_come, url, sizes.within * place / sizes.training, "train", _training(place, sizes))
+            for place in range(sizes.training)
+        ]
+        answers = [one.result() for one in compared]
+        until = time.perf_counter() - begin
+        seen = Seen(answers, [one.result() for one in trained], until, memory)
+    memory.append(server.memory_info().rss)
+    return seen
 
 
 def comparison(place: int, sizes: Sizes) -> list[Any]:
     return [BASE, QUESTIONS[place % len(QUESTIONS)], PANES, sizes.tokens]
 
 
-def trains(place: int, sizes: Sizes) -> list[Any]:
+def _training(place: int, sizes: Sizes) -> list[Any]:
     return [BASE, "lora", "pirate", {}, sizes.steps, place]
 
 
-def asks(url: str, after: float, name: str, values: list[Any]) -> Asked:
+def _come(url: str, after: float, name: str, values: list[Any]) -> Asked:
     """Open the page, and ask when it is one's time: people do not press at the same moment."""
     begin = time.perf_counter()
     httpx.get(url, timeout=BOUND).raise_for_status()
     time.sleep(max(0.0, begin + after - time.perf_counter()))
-    return _ask(url, name, values)
+    return ask(url, name, values)
 
 
-def _ask(url: str, name: str, values: list[Any]) -> Asked:
+def ask(url: str, name: str, values: list[Any]) -> Asked:
     """In a session of its own: over plain HTTP gradio has one stream for all that a session does."""
     begin, first = time.perf_counter(), 0.0
     try:

@@ -226,14 +226,11 @@ def header_choices(language: str) -> list[tuple[str, str]]:
 def _choices(given: Given, sheet: Sheet | None, table: Table | None, language: str) -> dict[str, Any]:
     """Columns, split and number as they can be chosen in this table, with what counts chosen."""
     names = [(own_html.column_name(name, sheet, language), name) for name in sheet.columns] if sheet else []
-    used = table.columns if table else None
+    chosen = (table.columns if table else None) or in_columns(given, sheet or Sheet((), ()))
     changes: dict[str, Any] = {}
     for name in COLUMNS:
         empty = [(text(language, "own.use.nothing") if name == "context" else "", "")]
-        value = getattr(used, name) if used else getattr(given, name)
-        known = sheet.columns if sheet else ()  # a column of what was read before is none of them
-        value = value if value in known else ""
-        changes[name] = gr.update(choices=[*empty, *names], value=value, visible=len(names) > 0)
+        changes[name] = gr.update(choices=[*empty, *names], value=getattr(chosen, name), visible=len(names) > 0)
     table = table or Table(())
     split = "" if given.split == MIXED and not table.splits else given.split
     by_column = bool(table.pairs) and split_of(table, replace(given, split=split)) == COLUMN
