@@ -10,11 +10,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+APP = ("app.py",)
 BOUND = 120.0  # seconds after which a server that does not answer has failed
 
 
@@ -26,13 +27,13 @@ def served(log: Path) -> Iterator[str]:
 
 
 @contextmanager
-def serving(log: Path, **settings: str) -> Iterator[tuple[str, int]]:
-    """The same with its process id; `settings` are environment variables of its own."""
+def serving(log: Path, command: Sequence[str] = APP, **settings: str) -> Iterator[tuple[str, int]]:
+    """The same with its process id, perhaps by another `command`; `settings` are environment variables of its own."""
     port = free_port()
     where = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"}
     env = {**os.environ, **settings, **where}
     with log.open("w") as out:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT)
     try:
         yield answering(process, f"http://127.0.0.1:{port}", log), process.pid
     finally:

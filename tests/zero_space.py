@@ -8,10 +8,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import runpy
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -76,17 +80,38 @@ def emulate() -> None:
 
     def move(callback: Any = None) -> None:
         for there, here in patching.cuda_aliases.items():
-            there.data = here
+            if here is not None:
+                there.data = here
+        for pack in patching.tensor_packs:  # what the page had on "cuda" when it was served lies on the disk
+            with open(pack.path(), "rb") as file:
+                for like, size, held in chain(*pack.batches, pack.big_tensors):
+                    read = torch.frombuffer(bytearray(file.read(held)[:size]), dtype=torch.uint8).untyped_storage()
+                    for there in pack.fakes[like]:
+                        there.data = torch.empty(0, dtype=like.dtype).set_(read, 0, like.shape, like.stride())
 
     emulated.init, emulated.move = lambda uuid: None, move
+
+
+@contextmanager
+def space(lender: Lender) -> Iterator[None]:
+    """Everything that is imported from now on is on such a Space."""
+    with lending(lender) as url, tempfile.TemporaryDirectory() as packed:
+        here = {"SPACES_ZERO_DEVICE_API_URL": url, "ZEROGPU_OFFLOAD_DIR": packed}
+        os.environ |= {"SPACES_ZERO_GPU": "true", **here}
+        emulate()
+        yield
+
+
+def serve() -> None:
+    """The page there."""
+    with space(Lender()):
+        runpy.run_path("app.py", run_name="__main__")
 
 
 def main() -> None:
     """Train twice there, once here, and once more when the quota is gone; print what came of it as JSON."""
     lender = Lender()
-    with lending(lender) as url:
-        os.environ |= {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": url}
-        emulate()
+    with space(lender):
         from playground import settings
         from playground.actions import work
         from playground.actions.kinds import TRAINING
@@ -124,4 +149,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    (serve if sys.argv[1:] == ["serve"] else main)()

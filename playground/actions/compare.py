@@ -25,6 +25,7 @@ from playground.model.catalogue import FORMS, split_id
 from playground.work.jobs import Lane, Run, Size, Start
 from playground.work.places import Work
 from playground.work.sessions import SESSIONS, Place
+from playground.work.waiting import Length
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ def start_answers(
         have(needed)
     start: Start = Work(COMPARING, job, bases) if lane is COMPARE else lambda stop: compare(job, BASES.get)
     size = Size(*held_bytes(job, catalogue.architecture(base_id)))
-    length = job.decoding.max_new_tokens
+    length = Length(job.decoding.max_new_tokens)
     return SESSIONS.submit(key, lane, start, subject, place, size, length)
 
 

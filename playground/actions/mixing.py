@@ -24,6 +24,7 @@ from playground.lowrank.mix import RULES, Mix, mixable
 from playground.model.bases import BASES
 from playground.work.jobs import NOTHING
 from playground.work.sessions import SESSIONS
+from playground.work.waiting import NONE
 
 if TYPE_CHECKING:
     from playground.adapt.adapters import Adapter
@@ -163,7 +164,7 @@ def start_mixed_scores(key: str, adapter_id: str) -> Run:
 
     count = catalogue.parameters(variants[0].base)
     subject = Scoring(adapter_id, learned, tuple(one.summary(count) for one in variants))
-    return SESSIONS.submit(key, TRAIN, events, subject, SCORES, NOTHING, sum(map(length_of, jobs)))
+    return SESSIONS.submit(key, TRAIN, events, subject, SCORES, NOTHING, sum(map(length_of, jobs), NONE))
 
 
 # How much of it is luck

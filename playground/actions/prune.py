@@ -83,7 +83,7 @@ def start_heal(key: str, base_id: str, pruning: Pruning, task_id: str, steps: in
     plain = split_id(base_id)[0].id
     job = RecoveryJob(plain, pruning, tasks.task(task_id), steps, seed).checked()
     catalogue.have(plain)
-    length = len(TRAINED) * length_of(job.training("whole_lora").checked())
+    length = length_of(job.training("whole_lora").checked()) * len(TRAINED)
     return SESSIONS.submit(key, TRAIN, lambda stop: recovery(job, BASES.get, stop), job, HEAL, length=length)
 
 

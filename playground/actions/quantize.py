@@ -30,6 +30,7 @@ from playground.model.weights import weight_of
 from playground.train.job import kept_bytes
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS, Place
+from playground.work.waiting import NONE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -223,7 +224,7 @@ def start_pair(key: str, base_id: str, task_id: str, values: Mapping[str, Any], 
                     kept.add(side.method)
             yield pair.outline()
 
-    return SESSIONS.submit(key, TRAIN, events, job, PAIR, length=sum(map(length_of, job.trainings())))
+    return SESSIONS.submit(key, TRAIN, events, job, PAIR, length=sum(map(length_of, job.trainings()), NONE))
 
 
 def ready_made(base_id: str) -> Pair | None:

@@ -70,7 +70,7 @@ def start_race(
         if any(job == former for former, _ in jobs[:number]):
             raise PlaygroundError("race_twice", method=job.method)
     SESSIONS.check_room(key, sum(kept_bytes(trainable) for _, trainable in jobs))
-    works = [(_racing(key, job), job, size_of(trained), length_of(job) / (1 - AFTER)) for job, trained in jobs]
+    works = [(_racing(key, job), job, size_of(trained), length_of(job) * (1 / (1 - AFTER))) for job, trained in jobs]
     return SESSIONS.submit_together(key, TRAIN, works)
 
 

@@ -26,6 +26,7 @@ from playground.train.effort import scoring
 from playground.work.jobs import NOTHING, Run
 from playground.work.places import Work
 from playground.work.sessions import SESSIONS
+from playground.work.waiting import Length
 
 if TYPE_CHECKING:
     from playground.adapt.tasks import Task
@@ -84,11 +85,11 @@ def start_scoring(
     return SESSIONS.submit(key, TRAIN, work, subject, place, NOTHING, length_of(job))
 
 
-def length_of(job: ScoreJob) -> float:
+def length_of(job: ScoreJob) -> Length:
     """How much work a scoring is, beside trainings (`actions.train.length_of`); what is shipped costs nothing."""
     ready = (BASE, FEW_SHOT) if job.task.id in tasks.SCORES else ()
     measured = [one for one in job.variants if one.id not in ready]
-    return sum(scoring(job.task) * max(1, catalogue.parameters(one.base)) for one in measured) or 1.0
+    return Length(sum(scoring(job.task) * max(1, catalogue.parameters(one.base)) for one in measured) or 1.0)
 
 
 def _marked(key: str, task: Task, event: Any) -> Any:

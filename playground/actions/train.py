@@ -30,6 +30,7 @@ from playground.train.job import Ended, TrainingJob, kept_bytes
 from playground.work.jobs import Run, Size
 from playground.work.places import Work, as_it_is
 from playground.work.sessions import SESSIONS
+from playground.work.waiting import Length
 
 if TYPE_CHECKING:
     from playground.train.job import Event, Started
@@ -100,9 +101,11 @@ def size_of(trainable: int) -> Size:
     return Size(4 * 4 * trainable)
 
 
-def length_of(job: TrainingJob) -> float:
+def length_of(job: TrainingJob) -> Length:
     """How much work a training is, beside others: tokens that are read, times the parameters that read them."""
-    return Effort.of(job).whole(first_look=not job.steps) * max(1, parameters(job.base))
+    first_look = not (job.steps and method(job.method).starts_as_base)
+    told = Effort.of(job).length(first_look)
+    return replace(told, work=told.work * max(1, parameters(job.base)))
 
 
 def keep(key: str, ended: Ended) -> Ended:

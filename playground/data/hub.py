@@ -8,12 +8,14 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from playground import settings
 from playground.bounds import shown
 from playground.errors import PlaygroundError
+from playground.hub import GATED, MISSING, NO_FILE, NO_ID, OFFLINE, TOO_MANY, Trouble, in_words
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileSystem
@@ -88,22 +90,21 @@ def _some(files: Sequence[str]) -> str:
 
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """What the hub's client raises, as the one sentence that says what is wrong."""
-    import httpx2  # the client of huggingface_hub
-    from huggingface_hub import errors
-
+    """What goes wrong on the hub, in words; its files are read by fsspec, which has errors of its own."""
     try:
-        yield
-    except errors.GatedRepoError as error:
-        raise PlaygroundError("dataset_gated", dataset=name) from error
-    except errors.HFValidationError as error:
-        raise PlaygroundError("dataset_id", found=shown(name)) from error
-    except (errors.RepositoryNotFoundError, errors.EntryNotFoundError, FileNotFoundError) as error:
+        with in_words(partial(_said, name)):
+            yield
+    except FileNotFoundError as error:
         raise PlaygroundError("dataset_missing", dataset=name) from error
-    except errors.OfflineModeIsEnabled as error:
-        raise PlaygroundError("dataset_offline", dataset=name) from error
-    except errors.HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else 0
-        raise PlaygroundError("dataset_limited" if status == 429 else "dataset_unread", dataset=name) from error
-    except (httpx2.HTTPError, OSError) as error:
+    except OSError as error:
         raise PlaygroundError("dataset_unread", dataset=name) from error
+
+
+def _said(name: str, found: Trouble) -> PlaygroundError:
+    if found.state == NO_ID:
+        return PlaygroundError("dataset_id", found=shown(name))
+    key = "dataset_limited" if found.status == TOO_MANY else SAID.get(found.state, "dataset_unread")
+    return PlaygroundError(key, dataset=name)
+
+
+SAID = {GATED: "dataset_gated", MISSING: "dataset_missing", NO_FILE: "dataset_missing", OFFLINE: "dataset_offline"}

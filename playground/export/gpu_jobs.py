@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playground.errors import PlaygroundError
-from playground.export.hub import FORBIDDEN, NO_TOKEN, TOO_MANY, There, clean, in_words, put
+from playground.export.hub import FORBIDDEN, NO_TOKEN, There, clean, put, refused
+from playground.hub import TOO_MANY, Trouble, in_words
 
 NO_MONEY, GONE = 402, 404
 HOURS = {"second": 3600, "minute": 60, "hour": 1}  # of the units that prices are told in, how many an hour has
@@ -49,7 +50,7 @@ def prices() -> Mapping[str, float]:
     """Dollars an hour by flavor, as the hub tells them to everybody now. Raises PlaygroundError where it does not."""
     from huggingface_hub import HfApi
 
-    with in_words(_refused):
+    with in_words(_said):
         found = HfApi(token=False).list_jobs_hardware()
     return {one.name: one.unit_cost_usd * HOURS[one.unit_label] for one in found if one.unit_label in HOURS}
 
@@ -59,7 +60,7 @@ def check_token(token: str) -> str:
     from huggingface_hub import HfApi
 
     token = clean(token)
-    with in_words(_refused):
+    with in_words(_said):
         return str(HfApi(token=token).whoami()["name"])
 
 
@@ -76,7 +77,7 @@ def start(
     token = clean(token)
     there = put(folder, repository, token, own=True)
     hub = HfApi(token=token)
-    with in_words(_refused):
+    with in_words(_said):
         told = hub.run_uv_job(
             f"{hub.endpoint}/{there.repository}/resolve/{there.commit}/{script}",
             flavor=flavor, timeout=f"{minutes}m", name=NAME, namespace=owner,
@@ -90,7 +91,7 @@ def look(job: Job, token: str) -> Look:
     from huggingface_hub import HfApi
 
     hub = HfApi(token=clean(token))
-    with in_words(_refused):
+    with in_words(_said):
         told = hub.inspect_job(job_id=job.id, namespace=job.owner)
         stage = str(getattr(told.status.stage, "value", told.status.stage))
         # The whole log again each time: then one that has ended before its job, or a page that was closed, changes nothing
@@ -103,18 +104,18 @@ def cancel(job: Job, token: str) -> None:
     from huggingface_hub import HfApi
 
     hub = HfApi(token=clean(token))
-    with in_words(_refused):
+    with in_words(_said):
         hub.cancel_job(job_id=job.id, namespace=job.owner)
 
 
 SAID = {
-    NO_TOKEN: PlaygroundError("push_token"),
-    NO_MONEY: PlaygroundError("gpu_no_money"),
-    FORBIDDEN: PlaygroundError("gpu_forbidden"),
-    TOO_MANY: PlaygroundError("push_rate"),
-    GONE: PlaygroundError("gpu_gone"),
+    NO_TOKEN: "push_token",
+    NO_MONEY: "gpu_no_money",
+    FORBIDDEN: "gpu_forbidden",
+    TOO_MANY: "push_rate",
+    GONE: "gpu_gone",
 }
 
 
-def _refused(status: int, said: str) -> PlaygroundError:
-    return SAID[status].alone() if status in SAID else PlaygroundError("gpu_refused", status=status, said=said or "–")
+def _said(found: Trouble) -> PlaygroundError:
+    return refused(found, SAID) or PlaygroundError("gpu_refused", status=found.status, said=found.said[:200] or "–")

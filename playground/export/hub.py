@@ -5,16 +5,16 @@ A folder to a repository of the Hugging Face Hub, by its own client, with a visi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from playground.errors import PlaygroundError
+from playground.hub import NO_ID, OFFLINE, TOO_MANY, UNREACHED, Trouble, in_words
 
 TOKEN = re.compile(r"[!-~]+")
-NO_TOKEN, FORBIDDEN, TOO_MANY = 401, 403, 429  # the hub's answers
+NO_TOKEN, FORBIDDEN = 401, 403  # the hub's answers
 
 
 @dataclass(frozen=True)
@@ -47,42 +47,30 @@ def put(folder: Path, repository: str, token: str, private: bool = True, own: bo
     that has been public before where the files are the visitor's `own`.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError
 
     repository, token = repository.strip(), clean(token)
     if not repository:
         raise PlaygroundError("push_no_name")
     hub = HfApi(token=token)
-    with in_words(partial(_refused, repository)):
-        try:
-            place = hub.create_repo(repository, private=private, exist_ok=True)
-            if own and not hub.model_info(place.repo_id).private:
-                raise PlaygroundError("gpu_public", name=place.repo_id)
-            commit = hub.upload_folder(repo_id=place.repo_id, folder_path=folder, commit_message="From PEFT Playground")
-        except HFValidationError as error:
-            raise PlaygroundError("push_name", name=repository[:100]) from error
+    with in_words(partial(_said, repository)):
+        place = hub.create_repo(repository, private=private, exist_ok=True)
+        if own and not hub.model_info(place.repo_id).private:
+            raise PlaygroundError("gpu_public", name=place.repo_id)
+        commit = hub.upload_folder(repo_id=place.repo_id, folder_path=folder, commit_message="From PEFT Playground")
     return There(place.repo_id, str(place), commit.oid)
 
 
-@contextmanager
-def in_words(refused: Callable[[int, str], PlaygroundError]) -> Iterator[None]:
-    """Raises PlaygroundError where the hub is not reached, and what `refused` makes of its status and its own words."""
-    import httpx2  # the one of huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-
-    try:
-        yield
-    except HfHubHTTPError as error:
-        raise refused(error.response.status_code, str(error.server_message or "")[:200]) from error
-    except (OfflineModeIsEnabled, httpx2.TransportError, ConnectionError) as error:
-        raise PlaygroundError("push_offline") from error
+def refused(found: Trouble, said: Mapping[int, str]) -> PlaygroundError | None:
+    """What a hub that is not reached, or that answers with one of these statuses, is called; None for all else."""
+    if found.state in (OFFLINE, UNREACHED):
+        return PlaygroundError("push_offline")
+    return PlaygroundError(said[found.status]) if found.status in said else None
 
 
-def _refused(repository: str, status: int, said: str) -> PlaygroundError:
-    if status == NO_TOKEN:
-        return PlaygroundError("push_token")
-    if status == FORBIDDEN:
+def _said(repository: str, found: Trouble) -> PlaygroundError:
+    if found.state == NO_ID:
+        return PlaygroundError("push_name", name=repository[:100])
+    if found.status == FORBIDDEN:
         return PlaygroundError("push_forbidden", name=repository)
-    if status == TOO_MANY:
-        return PlaygroundError("push_rate")
-    return PlaygroundError("push_refused", status=status, name=repository)
+    known = refused(found, {NO_TOKEN: "push_token", TOO_MANY: "push_rate"})
+    return known or PlaygroundError("push_refused", status=found.status, name=repository)

@@ -11,14 +11,16 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from playground import settings
 from playground.errors import PlaygroundError
+from playground.hub import GARBLED, GATED, MISSING, NO_FILE, NO_ID, OFFLINE, REFUSED, TOO_MANY, UNREACHED, Trouble, in_words
 
 CONFIG, WHOLE, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 BESIDE = {  # what is fetched of a model besides its weights, and the most bytes of each
@@ -67,7 +69,7 @@ def told(repository: str, token: str = "", sha: str = "") -> Told:
     from huggingface_hub import HfApi
 
     api = HfApi(token=token or None)
-    with in_words(repository):
+    with _in_words(repository):
         if not sha and not token:
             sha = api.resolve_revision(repository).resolved
         info = api.model_info(repository, revision=sha or None, files_metadata=True, timeout=SECONDS)
@@ -117,7 +119,7 @@ def headers(found: Told) -> Any:
     from huggingface_hub import HfApi
 
     weights_of(found)  # it would ask for whatever an index names
-    with in_words(found.repository):
+    with _in_words(found.repository):
         return HfApi().get_safetensors_metadata(found.repository, revision=found.sha or None, timeout=SECONDS)
 
 
@@ -125,7 +127,7 @@ def fetched(repository: str, name: str, sha: str = "") -> Path:
     """One small file of a repository, from the cache if it is there."""
     from huggingface_hub import hf_hub_download
 
-    with in_words(repository):
+    with _in_words(repository):
         return Path(hf_hub_download(repository, name, revision=sha or None))
 
 
@@ -133,7 +135,7 @@ def private(repository: str, name: str, token: str) -> bytes:
     """One file for whoever has the `token`; nothing of it stays in the cache, which is everybody's."""
     from huggingface_hub import hf_hub_download
 
-    with in_words(repository), tempfile.TemporaryDirectory() as folder:
+    with _in_words(repository), tempfile.TemporaryDirectory() as folder:
         return Path(hf_hub_download(repository, name, token=token, local_dir=folder)).read_bytes()
 
 
@@ -175,7 +177,7 @@ def download(repository: str, report: Report, sha: str = "") -> Path:
         return folder
     names = [one for one in (*BESIDE, *weights_of(found)) if one in found.files]
     bar = progress(report, sum(found.files[one] for one in names))
-    with in_words(repository):  # names are patterns too; none of them has a letter that means more
+    with _in_words(repository):  # names are patterns too; none of them has a letter that means more
         return Path(snapshot_download(repository, revision=found.sha or None, allow_patterns=names, tqdm_class=bar))
 
 
@@ -200,44 +202,25 @@ def progress(report: Report, total: int = 0) -> Any:
     return Bar
 
 
-@contextmanager
-def in_words(repository: str) -> Iterator[None]:
-    """Raises PlaygroundError for whatever huggingface_hub raises because of the state that the hub is in."""
-    try:
-        yield
-    except Exception as error:
-        found = None if isinstance(error, PlaygroundError) else _said(error, repository)
-        if found is None:
-            raise
-        raise found from error
+def _in_words(repository: str) -> AbstractContextManager[None]:
+    return in_words(partial(_said, repository))
 
 
-def _said(error: BaseException, repository: str) -> PlaygroundError | None:
-    """The sentence for an error or for what it came from; None for one that has nothing to do with the hub."""
-    import httpx2  # huggingface_hub's own
-    from huggingface_hub import errors
-
-    for one in _causes(error):
-        status = getattr(getattr(one, "response", None), "status_code", 0)
-        if isinstance(one, errors.GatedRepoError):  # before what it is a kind of
-            return PlaygroundError("base_gated", base=repository)
-        if isinstance(one, errors.RepositoryNotFoundError | errors.HFValidationError):
-            return PlaygroundError("base_not_on_hub", base=repository)
-        if isinstance(one, errors.OfflineModeIsEnabled):
-            return PlaygroundError("hub_offline", what=repository)
-        if status == 429:
-            return PlaygroundError("hub_rate_limited")
-        if isinstance(one, errors.RemoteEntryNotFoundError):
-            return PlaygroundError("hub_no_file", base=repository, file=str(one.response.url).rpartition("/")[2][:60])
-        if status >= 400:
-            return PlaygroundError("hub_fails", status=str(status), what=repository)
-        if isinstance(one, errors.SafetensorsParsingError):
-            return PlaygroundError("header_unreadable", base=repository)
-    reached = (errors.LocalEntryNotFoundError, httpx2.HTTPError, ConnectionError)
-    return PlaygroundError("no_network", what=repository) if isinstance(error, reached) else None
+def _said(repository: str, found: Trouble) -> PlaygroundError:
+    if found.status == TOO_MANY:
+        return PlaygroundError("hub_rate_limited")
+    key, values = SAID[found.state]
+    told = {"base": repository, "what": repository, "file": found.file[:60], "status": str(found.status)}
+    return PlaygroundError(key, **{name: told[name] for name in values})
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__
+SAID = {
+    GATED: ("base_gated", ("base",)),
+    MISSING: ("base_not_on_hub", ("base",)),
+    NO_ID: ("base_not_on_hub", ("base",)),
+    NO_FILE: ("hub_no_file", ("base", "file")),
+    OFFLINE: ("hub_offline", ("what",)),
+    UNREACHED: ("no_network", ("what",)),
+    REFUSED: ("hub_fails", ("status", "what")),
+    GARBLED: ("header_unreadable", ("base",)),
+}

@@ -14,11 +14,13 @@ from playground.adapt.tasks import Task
 from playground.train.batches import BATCH
 from playground.train.job import QUESTIONS, SAMPLE_TOKENS, SAMPLES, TOKENS, TrainingJob
 from playground.train.schedule import USUAL, Pace
+from playground.work.waiting import Length
 
 STEP = 3  # times as long as reading forward: going back costs about twice as much again
 LETTERS = 3.5  # of a token, about
 CHAT = 25  # tokens of the chat format, about
 WRITERS = 3  # runs whose answers are written in one pass, about, while somebody waits
+WRITING = 6  # turns in which sample answers are written, about: as many tokens in each as a step of the others takes
 PASS = 50, 5000  # tokens' time of a pass on a CPU, where it fetches the weights, and on a GPU, where it starts kernels
 
 
@@ -31,6 +33,7 @@ class Effort:
     held_out: float
     answers: float
     pace: Pace = USUAL
+    batches: int = 1  # of the held-out examples
 
     @classmethod
     def of(cls, job: TrainingJob, gpu: bool = False, pace: Pace = USUAL) -> Effort:
@@ -47,6 +50,7 @@ class Effort:
             read,
             sum(asked) + SAMPLE_TOKENS * (start / WRITERS + len(asked)),
             pace,
+            math.ceil(len(held_out) / BATCH),
         )
 
     def looks(self, step: int) -> bool:
@@ -59,9 +63,19 @@ class Effort:
 
     def whole(self, first_look: bool) -> float:
         """Of the run, with the look before the first step or without."""
-        steps = range(0 if first_look else 1, self.steps + 1)
-        looks, answers = sum(map(self.looks, steps)), sum(map(self.is_answered, steps))
+        looks, answers = self._seen(first_look)
         return self.steps * self.step + looks * self.held_out + answers * self.answers
+
+    def length(self, first_look: bool) -> Length:
+        """The same, and in how many turns: one for the start, each step, each batch that is read, each question."""
+        looks, answers = self._seen(first_look)
+        turns = 1 + self.steps + looks * self.batches + answers * (SAMPLES + WRITING)
+        return Length(self.whole(first_look), turns)
+
+    def _seen(self, first_look: bool) -> tuple[int, int]:
+        """How often the held-out loss is measured, and how often the sample questions are answered."""
+        steps = range(0 if first_look else 1, self.steps + 1)
+        return sum(map(self.looks, steps)), sum(map(self.is_answered, steps))
 
 
 @dataclass

@@ -16,10 +16,12 @@ from playground import settings
 from playground.errors import PlaygroundError, unexpected
 from playground.work.jobs import NOTHING, Run
 from playground.work.places import Work
+from playground.work.waiting import ONE
 
 if TYPE_CHECKING:
     from playground.work.jobs import Lane, Size, Start
     from playground.work.places import Where
+    from playground.work.waiting import Length
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ class Apart(ABC):
     def _do(self, run: Run, work: Work) -> None:
         """A run from its beginning to its end. Raises what it raises."""
 
-    def submit(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING, length: float = 1.0) -> Run:
+    def submit(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING, length: Length = ONE) -> Run:
         assert isinstance(start, Work)
         run = Run(lane, start, job, size, length)
         run.position = 1

@@ -22,7 +22,7 @@ from typing import Any
 from playground import settings
 from playground.errors import PlaygroundError, unexpected
 from playground.model.memory import give_back
-from playground.work.waiting import Pace, Spent, begins_in
+from playground.work.waiting import ONE, Length, Pace, Spent, begins_in
 
 FRAMES = 60  # a second: what writing, sending and drawing them leaves of two cores is for the work itself
 READERS: set[object] = set()  # who follow a run now
@@ -79,7 +79,7 @@ class Lane:
 class Run:
     """One job on its way: its state, its events so far, its error."""
 
-    def __init__(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING, length: float = 1.0) -> None:
+    def __init__(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING, length: Length = ONE) -> None:
         self.id = uuid.uuid4().hex
         self.lane, self.size = lane, size
         self.length, self.spent = length, Spent()  # how much work it is beside others of its lane; what it has taken
@@ -188,7 +188,7 @@ class Jobs:
         self._work = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def submit(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING, length: float = 1.0) -> Run:
+    def submit(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING, length: Length = ONE) -> Run:
         """Queue a job of a `size`, and a `length` beside others of its lane. Raises PlaygroundError if the queue is full."""
         run = Run(lane, start, job, size, length)
         with self._work:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
 from playground.work.jobs import NOTHING
+from playground.work.waiting import ONE
 
 if TYPE_CHECKING:
     from playground.work.jobs import Jobs, Lane, Run, Size, Start
+    from playground.work.waiting import Length
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ HERE = Where("thread")
 class Place(Protocol):
     """Where runs go. Their events come in order, and `submit` raises PlaygroundError where the queue is full."""
 
-    def submit(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING, length: float = 1.0) -> Run: ...
+    def submit(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING, length: Length = ONE) -> Run: ...
 
     def stop(self, run: Run) -> None: ...
 
@@ -90,7 +92,7 @@ class Places:
         self.here, self.away = here, away
         self._sent: WeakSet[Run] = WeakSet()
 
-    def submit(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING, length: float = 1.0) -> Run:
+    def submit(self, lane: Lane, start: Start, job: Any = None, size: Size = NOTHING, length: Length = ONE) -> Run:
         if self.away is None or not isinstance(start, Work):
             return self.here.submit(lane, start, job, size, length)
         run = self.away.submit(lane, start, job, size, length)

@@ -15,12 +15,14 @@ from playground.adapt.library import Library, check_room
 from playground.errors import PlaygroundError
 from playground.work.jobs import NOTHING, Jobs
 from playground.work.places import Places
+from playground.work.waiting import ONE
 
 if TYPE_CHECKING:
     from playground.adapt.adapters import Adapter
     from playground.model.catalogue import BaseSpec
     from playground.work.jobs import Lane, Run, Size, Start
     from playground.work.places import Place as Somewhere
+    from playground.work.waiting import Length
 
 Place = Hashable  # where a run is shown: a name, or the lane itself where it has one place only
 Work = tuple["Start", Any, "Size", float]  # what to do, the job that it is, what that holds, how long it is
@@ -118,7 +120,7 @@ class Sessions:
         job: Any = None,
         place: Place | None = None,
         size: Size = NOTHING,
-        length: float = 1.0,
+        length: Length = ONE,
     ) -> Run:
         """
         Queue a job for a session. It stops the session's previous one of that place (where it is shown; the lane unless

@@ -22,6 +22,24 @@ FEW = 4  # turns that say little of how long those of a run are
 LEAST = 0.1  # of what a run was expected to take, that it has left when it has taken more already
 
 
+@dataclass(frozen=True)
+class Length:
+    """How long a run is beside others of its lane: its work, in whatever unit they have in common, and how many turns."""
+
+    work: float = 1.0
+    turns: float | None = None  # None: nothing tells
+
+    def __add__(self, other: Length) -> Length:
+        told = None if self.turns is None or other.turns is None else self.turns + other.turns
+        return Length(self.work + other.work, told)
+
+    def __mul__(self, times: float) -> Length:
+        return Length(self.work * times, None if self.turns is None else self.turns * times)
+
+
+ONE, NONE = Length(), Length(0.0, 0.0)
+
+
 @dataclass
 class Spent:
     """Seconds that a run has taken so far, and how many it had when its events told which share of its work was left."""
@@ -63,7 +81,8 @@ class Pace:
 
     # seconds of a turn with those of other lanes, its own, and those of one run's part of it
     turns: deque[tuple[float, float, float]] = field(default_factory=lambda: deque(maxlen=LATEST))
-    past: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST))  # seconds a unit of length
+    past: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST))  # seconds a unit of work
+    more: deque[float] = field(default_factory=lambda: deque(maxlen=LATEST))  # turns, of each that was foretold
     turned_at: float | None = None
 
     @property
@@ -86,15 +105,17 @@ class Pace:
     def end(self, run: Run, idle: bool) -> None:
         """A run has ended; `idle` where nothing is left to do in the lane."""
         if run.state == "finished":
-            self.past.append(run.spent.seconds / run.length)
+            self.past.append(run.spent.seconds / run.length.work)
+            if run.length.turns:
+                self.more.append(run.spent.turns / run.length.turns)
         self.turned_at = None if idle else self.turned_at
 
     def typical(self, going: Sequence[Run]) -> float | None:
         """
-        Seconds that a run takes a unit of length: as the latest ones have, or, while none has ended, those that go on will
+        Seconds that a run takes a unit of work: as the latest ones have, or, while none has ended, those that go on will
         have. None where nothing tells.
         """
-        told = [(run.spent.seconds + run.spent.left) / run.length for run in going if run.spent.left is not None]
+        told = [(run.spent.seconds + run.spent.left) / run.length.work for run in going if run.spent.left is not None]
         known = self.past or told
         return mean(known) if known else None
 
@@ -112,30 +133,42 @@ def begins_in(
         return None
     ending = pace.part_takes  # of a turn in which it does no more than end, while the others work
     usual = pace.part_takes or 1.0
-    active = [_Going(one, _left(one, typical) + ending, one.spent.a_turn(usual)) for one in going]
+    active = [_Going(one, left := _left(one, typical) + ending, _turns_left(one, left, pace, usual)) for one in going]
     now = 0.0
     for one in (*ahead, run):
         while active and not fits([*(other.run for other in active), one]):
             turns = min(other.turns for other in active)
             now += turns * sum(other.a_turn for other in active)
-            active = [replace(other, left=other.left - turns * other.a_turn) for other in active if other.turns > turns]
-        active.append(_Going(one, typical * one.length + ending, usual))
+            active = [other.after(turns) for other in active if other.turns > turns]
+        whole = typical * one.length.work + ending
+        active.append(_Going(one, whole, _turns_left(one, whole, pace, usual)))
     return now * pace.stretched
 
 
 @dataclass(frozen=True)
 class _Going:
-    """A run that goes on, or will: seconds that it still takes, and those of its part of a turn."""
+    """A run that goes on, or will: seconds that it still takes, and in how many turns."""
 
     run: Run
     left: float
-    a_turn: float
+    turns: float
 
     @property
-    def turns(self) -> float:
-        return self.left / self.a_turn
+    def a_turn(self) -> float:
+        """Seconds of its part of one."""
+        return self.left / self.turns
+
+    def after(self, turns: float) -> _Going:
+        return replace(self, left=self.left - turns * self.a_turn, turns=self.turns - turns)
 
 
 def _left(run: Run, typical: float) -> float:
     """Seconds that it still takes: as it tells itself, or else as others have taken."""
-    return _rest(typical * run.length, run.spent.seconds) if run.spent.left is None else run.spent.left
+    return _rest(typical * run.length.work, run.spent.seconds) if run.spent.left is None else run.spent.left
+
+
+def _turns_left(run: Run, left: float, pace: Pace, usual: float) -> float:
+    """Turns that it still has, in one of which it ends: as it was foretold, or else as long as those before."""
+    if run.length.turns is None:
+        return left / run.spent.a_turn(usual)
+    return 1 + _rest(run.length.turns * (mean(pace.more) if pace.more else 1.0), run.spent.turns)

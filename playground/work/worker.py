@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from playground.errors import PlaygroundError
     from playground.model.catalogue import BaseSpec
     from playground.work.places import Kind
+    from playground.work.waiting import Length
 
 HEARD = 2.0  # seconds after which who asks is answered, also if nothing is new
 
@@ -42,7 +43,7 @@ class Parcel:
     adapters: tuple[tuple[str, Any], ...]
     specs: tuple[BaseSpec, ...]
     size: Size
-    length: float
+    length: Length
     state: Any = None
 
 

@@ -111,7 +111,7 @@ class ZeroGPU(Apart):
         return min(MOST, max(LEAST, SPARE * length * mean(took))) if took else FIRST
 
     def _do(self, run: Run, work: Work) -> None:
-        call = Call(work.kind.id, work.job, self._flag(run), self.seconds(work.kind.id, run.length))
+        call = Call(work.kind.id, work.job, self._flag(run), self.seconds(work.kind.id, run.length.work))
         events, begun = self._call(call), time.perf_counter()
         ending = threading.Timer(call.seconds - SAVING, call.stop.touch)
         try:
@@ -131,14 +131,14 @@ class ZeroGPU(Apart):
             raise
         except Exception as error:
             if run.state == "running":  # it takes longer than that
-                self._took[work.kind.id].append(call.seconds / run.length)
+                self._took[work.kind.id].append(call.seconds / run.length.work)
             raise _said(error, call.seconds) from error
         finally:
             ending.cancel()
             events.close()
             call.stop.unlink(missing_ok=True)
         if not run.stopping:
-            self._took[work.kind.id].append((time.perf_counter() - begun) / run.length)
+            self._took[work.kind.id].append((time.perf_counter() - begun) / run.length.work)
         run._update(state="stopped" if run.stopping else "finished")
 
     def _flag(self, run: Run) -> Path:

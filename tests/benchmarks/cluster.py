@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import psutil
@@ -56,7 +56,7 @@ def study(sizes: Sizes = CLASS) -> None:
 def _class(settings: Mapping[str, str], sizes: Sizes) -> tuple[Seen, float]:
     """What a class sees, and the seconds of processor time that the page's process takes for it."""
     with (
-        tempfile.TemporaryDirectory() as folder, _cluster(bool(settings)),
+        tempfile.TemporaryDirectory() as folder, ray_cluster() if settings else nullcontext(),
         serving(Path(folder) / "log", **settings) as (url, process),
     ):  # fmt: skip
         server = psutil.Process(process)
@@ -68,11 +68,8 @@ def _class(settings: Mapping[str, str], sizes: Sizes) -> tuple[Seen, float]:
 
 
 @contextmanager
-def _cluster(wanted: bool) -> Iterator[None]:
-    """A Ray cluster of two cores, if one is wanted, by Ray's own command; it goes with the command."""
-    if not wanted:
-        yield
-        return
+def ray_cluster() -> Iterator[None]:
+    """A Ray cluster of two cores, by Ray's own command; it goes with the command."""
     start = [RAY, "start", "--head", "--block", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
     command = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:

@@ -27,6 +27,7 @@ from playground.model.bases import BASES, Base
 from playground.train.job import TrainingJob
 from playground.train.leaderboard import trained
 from playground.train.scoring import ScoreJob, score
+from playground.work.waiting import Length
 from tests.conftest import variants
 from tests.work.test_waiting import World
 
@@ -121,7 +122,7 @@ def test_comparisons(world: World, tiny: Base, loaded: Callable[[Base], Base], t
         for place in range(14):
             how = Decoding(max_new_tokens=tokens[place % len(tokens)])
             job = CompareJob(tiny.id, "What is a ship?", variants(tiny.id, None), how)
-            world.submit(lane, partial(answering, job), length=how.max_new_tokens)
+            world.submit(lane, partial(answering, job), length=Length(how.max_new_tokens))
 
     world.run(begin)
     check(world)

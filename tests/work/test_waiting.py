@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from playground.work.jobs import Jobs, Lane, Run, Size
+from playground.work.waiting import Length
 
 BOUND = 20.0  # real seconds after which a test has failed; none waits for it when all is well
 FACTOR, SLACK = 2.0, 0.05  # and the share of all the time that nobody counts
@@ -89,20 +90,26 @@ class World:
 # Kinds of work
 
 
-def training(steps: int, cost: float, look: int = 3, until: int | None = None) -> Any:
-    """Looks in pauses, then steps that tell; looks now and then. Ends after step `until` where it diverges."""
-    looks = 1 + sum(step % max(1, steps // 4) == 0 for step in range(1, steps + 1))
-    whole = cost * (steps + looks * look / 2)
+def looks(steps: int) -> int:
+    return 1 + sum(step % max(1, steps // 4) == 0 for step in range(1, steps + 1))
+
+
+def training(steps: int, cost: float, look: int = 3, until: int | None = None, part: float = 0.5) -> Any:
+    """
+    Looks in so many pauses of a `part` of a step, then steps that tell; looks now and then. Ends after step `until` where it
+    diverges.
+    """
+    whole = cost * (steps + looks(steps) * look * part)
 
     def work(world: World, stop: Callable[[], bool]) -> Iterator[Any]:
         def looking() -> Iterator[None]:
             for _ in range(look):
-                world.pass_by(cost / 2)
+                world.pass_by(cost * part)
                 yield None
 
         yield Told(1.0)
         yield from looking()
-        done = cost * look / 2
+        done = cost * look * part
         for step in range(1, steps + 1):
             if stop():
                 return
@@ -113,7 +120,7 @@ def training(steps: int, cost: float, look: int = 3, until: int | None = None) -
                 return
             if step % max(1, steps // 4) == 0:
                 yield from looking()
-                done += cost * look / 2
+                done += cost * look * part
 
     return work
 
@@ -161,11 +168,25 @@ def test_who_has_short_turns_waits_for_the_long_ones_of_the_others() -> None:
 
     def begin() -> None:
         for steps, cost in ((3, 2.0), (8, 0.4), (5, 0.6), (12, 2.0)) * 4:
-            world.submit(lane, training(steps, cost), length=(steps + 3) * cost)
+            world.submit(lane, training(steps, cost), length=Length((steps + 3) * cost))
 
     world.run(begin)
     assert world.said
     assert len(world.wrong()) <= len(world.said) / 20
+
+
+def test_who_writes_waits_for_the_others_with_every_few_tokens() -> None:
+    """At the end a run's turns are many and short, but each lasts as long as everybody's part of it."""
+    world, lane, many, part = World(), Lane("wide", keeps=True, width=8), 10, 0.02
+
+    def begin() -> None:
+        for steps, cost in ((3, 2.0), (8, 0.4), (5, 0.6), (12, 2.0)) * 4:
+            length = Length(cost * (steps + looks(steps) * many * part), 1 + steps + looks(steps) * many)
+            world.submit(lane, training(steps, cost, many, part=part), length=length)
+
+    world.run(begin)
+    assert world.said
+    assert world.wrong() == []
 
 
 def test_company_that_comes_slows_down_whoever_was_alone() -> None:
@@ -199,9 +220,9 @@ def test_a_long_one_ahead_keeps_its_place_while_the_others_take_turns() -> None:
     world, lane = World(), Lane("two", keeps=True, width=2)
 
     def begin() -> None:
-        world.submit(lane, training(300, 0.2), length=310)
+        world.submit(lane, training(300, 0.2), length=Length(310))
         for _ in range(12):
-            world.submit(lane, training(12, 0.2), length=22)
+            world.submit(lane, training(12, 0.2), length=Length(22))
 
     world.run(begin)
     assert world.wrong() == []
@@ -212,7 +233,7 @@ def test_long_ones_that_still_wait_are_known_to_be_long() -> None:
 
     def begin() -> None:
         for steps in (6, 6, 6, 120, 6, 120, 24, 6):
-            world.submit(NARROW, training(steps, 0.3), length=10 + steps)
+            world.submit(NARROW, training(steps, 0.3), length=Length(10 + steps))
 
     world.run(begin)
     assert world.wrong() == []
@@ -223,7 +244,7 @@ def test_whoever_is_too_large_waits_until_there_is_room() -> None:
 
     def begin() -> None:
         for steps, size in ((20, 3), (60, 3), (20, 3), (20, 9), (20, 3), (20, 3)):
-            world.submit(lane, training(steps, 0.2), size=Size(size), length=10 + steps)
+            world.submit(lane, training(steps, 0.2), size=Size(size), length=Length(10 + steps))
 
     world.run(begin)
     assert world.wrong() == []
@@ -235,7 +256,7 @@ def test_what_ends_early_is_seen_at_once_and_ones_that_mostly_do_are_expected_to
 
     def begin() -> None:
         for place in range(16):
-            world.submit(NARROW, training(24, 0.2, until=4 if place % 2 else None), length=34)
+            world.submit(NARROW, training(24, 0.2, until=4 if place % 2 else None), length=Length(34))
 
     world.run(begin)
     last = world.waiting[-1]
@@ -252,9 +273,9 @@ def test_a_run_that_is_stopped_makes_way_in_what_is_said_too() -> None:
     stopped: list[float] = []
 
     def begin() -> None:
-        long = world.submit(NARROW, training(300, 0.2), length=310)
+        long = world.submit(NARROW, training(300, 0.2), length=Length(310))
         for _ in range(3):
-            world.submit(NARROW, training(20, 0.2), length=30)
+            world.submit(NARROW, training(20, 0.2), length=Length(30))
 
         def stop() -> None:
             stopped.append(world.now)
