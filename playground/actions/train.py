@@ -103,7 +103,8 @@ def size_of(trainable: int) -> Size:
 
 def length_of(job: TrainingJob) -> Length:
     """How much work a training is, beside others: tokens that are read, times the parameters that read them."""
-    first_look = not (job.steps and method(job.method).starts_as_base)
+    shipped = job.task.id in tasks.TASK_IDS and job.task == tasks.task(job.task.id)  # what the base itself makes of it
+    first_look = not (job.steps and method(job.method).starts_as_base and shipped)
     told = Effort.of(job).length(first_look)
     return replace(told, work=told.work * max(1, parameters(job.base)))
 

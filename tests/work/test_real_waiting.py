@@ -32,7 +32,7 @@ from tests.conftest import variants
 from tests.work.test_waiting import World
 
 FLOOR = 0.2  # of the time that all of it takes: what is left then is not judged
-RIGHT = 0.8  # of what is said before is within a factor of two
+RIGHT = 0.95  # of what is said before is within a factor of two
 READ, PASS, BACK = 1e-3, 70e-3, 2.5  # seconds: a token, and a pass besides; times as long with going back
 OFTEN = 0.5  # seconds from one look at the page to the next
 
