@@ -7,6 +7,7 @@ for: of two threads that import at once, one may see a module half made. Knows n
 
 from __future__ import annotations
 
+import gc
 import pkgutil
 import threading
 from importlib import import_module
@@ -33,4 +34,5 @@ def import_all() -> None:
 
         for module in pkgutil.walk_packages(playground.__path__, "playground."):
             import_module(module.name)
+        gc.freeze()  # they stay: looking for garbage, after every training, need not go through them: half a second
         _IMPORTED.set()
