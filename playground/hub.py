@@ -8,21 +8,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from playground.errors import PlaygroundError
 
-GATED, MISSING, NO_ID, NO_FILE = "gated", "missing", "no id", "no file"
-OFFLINE, UNREACHED = "offline", "unreached"  # as was set here; there is no network, or it is too slow
-REFUSED, GARBLED = "refused", "garbled"  # with a status; what came is not what was asked for
 REFUSALS, TOO_MANY = 400, 429  # statuses: the first that is one; of a hub that was asked too often
+
+
+class State(Enum):
+    """How it was found."""
+
+    GATED = auto()
+    MISSING = auto()
+    NO_ID = auto()
+    NO_FILE = auto()
+    OFFLINE = auto()  # as was set here
+    UNREACHED = auto()  # there is no network, or it is too slow
+    REFUSED = auto()  # with another status
+    GARBLED = auto()  # what came is not what was asked for
 
 
 @dataclass(frozen=True)
 class Trouble:
     """Why the hub did not give what it was asked for: the state, its status (0: it did not answer), its own words."""
 
-    state: str
+    state: State
     status: int = 0
     said: str = ""
     file: str = ""  # its name, where there is no such
@@ -47,23 +58,26 @@ def trouble(error: BaseException) -> Trouble | None:
     import httpx2  # huggingface_hub's own
     from huggingface_hub import errors
 
-    kinds: tuple[tuple[Any, str], ...] = (
-        (errors.GatedRepoError, GATED),  # before what it is a kind of
-        (errors.RepositoryNotFoundError, MISSING),
-        (errors.HFValidationError, NO_ID),
-        (errors.OfflineModeIsEnabled, OFFLINE),
-        (errors.RemoteEntryNotFoundError, NO_FILE),
-        (errors.SafetensorsParsingError, GARBLED),
+    kinds: tuple[tuple[Any, State], ...] = (
+        (errors.GatedRepoError, State.GATED),  # before what it is a kind of
+        (errors.RepositoryNotFoundError, State.MISSING),
+        (errors.HFValidationError, State.NO_ID),
+        (errors.OfflineModeIsEnabled, State.OFFLINE),
+        (errors.RemoteEntryNotFoundError, State.NO_FILE),
+        (errors.SafetensorsParsingError, State.GARBLED),
     )
-    for one in _causes(error):
+    causes = list(_causes(error))
+    for one in causes:
         answer = getattr(one, "response", None)
         status, said = getattr(answer, "status_code", 0), str(getattr(one, "server_message", None) or "")
-        state = next((name for kind, name in kinds if isinstance(one, kind)), REFUSED if status >= REFUSALS else "")
-        if state:
-            file = str(answer.url).rpartition("/")[2] if state == NO_FILE and answer is not None else ""
-            return Trouble(state, status, said, file)
-    reached = (errors.LocalEntryNotFoundError, httpx2.HTTPError, ConnectionError)
-    return Trouble(UNREACHED) if isinstance(error, reached) else None
+        state = next((state for kind, state in kinds if isinstance(one, kind)), None)
+        if state or status >= REFUSALS:
+            file = str(answer.url).rpartition("/")[2] if state is State.NO_FILE and answer is not None else ""
+            return Trouble(state or State.REFUSED, status, said, file)
+    silent = (
+        errors.RevisionResolutionError, errors.LocalEntryNotFoundError, httpx2.HTTPError, ConnectionError,
+    )  # fmt: skip
+    return Trouble(State.UNREACHED) if any(isinstance(one, silent) for one in causes) else None
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from playground import settings
 from playground.bounds import shown
 from playground.errors import PlaygroundError
-from playground.hub import GATED, MISSING, NO_FILE, NO_ID, OFFLINE, TOO_MANY, Trouble, in_words
+from playground.hub import TOO_MANY, State, Trouble, in_words
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileSystem
@@ -101,10 +101,16 @@ def _explained(name: str) -> Iterator[None]:
 
 
 def _said(name: str, found: Trouble) -> PlaygroundError:
-    if found.state == NO_ID:
-        return PlaygroundError("dataset_id", found=shown(name))
-    key = "dataset_limited" if found.status == TOO_MANY else SAID.get(found.state, "dataset_unread")
-    return PlaygroundError(key, dataset=name)
-
-
-SAID = {GATED: "dataset_gated", MISSING: "dataset_missing", NO_FILE: "dataset_missing", OFFLINE: "dataset_offline"}
+    if found.status == TOO_MANY:
+        return PlaygroundError("dataset_limited", dataset=name)
+    match found.state:
+        case State.GATED:
+            return PlaygroundError("dataset_gated", dataset=name)
+        case State.MISSING | State.NO_FILE:
+            return PlaygroundError("dataset_missing", dataset=name)
+        case State.NO_ID:
+            return PlaygroundError("dataset_id", found=shown(name))
+        case State.OFFLINE:
+            return PlaygroundError("dataset_offline", dataset=name)
+        case _:
+            return PlaygroundError("dataset_unread", dataset=name)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playground.errors import PlaygroundError
-from playground.export.hub import FORBIDDEN, NO_TOKEN, There, clean, put, refused
-from playground.hub import TOO_MANY, Trouble, in_words
+from playground.export.hub import There, clean, put, usual
+from playground.hub import Trouble, in_words
 
-NO_MONEY, GONE = 402, 404
 HOURS = {"second": 3600, "minute": 60, "hour": 1}  # of the units that prices are told in, how many an hour has
 WAITS = "SCHEDULING"  # before there are logs
 ENDED = ("COMPLETED", "CANCELED", "ERROR", "DELETED")  # stages after which nothing happens
@@ -108,14 +107,15 @@ def cancel(job: Job, token: str) -> None:
         hub.cancel_job(job_id=job.id, namespace=job.owner)
 
 
-SAID = {
-    NO_TOKEN: "push_token",
-    NO_MONEY: "gpu_no_money",
-    FORBIDDEN: "gpu_forbidden",
-    TOO_MANY: "push_rate",
-    GONE: "gpu_gone",
-}
-
-
 def _said(found: Trouble) -> PlaygroundError:
-    return refused(found, SAID) or PlaygroundError("gpu_refused", status=found.status, said=found.said[:200] or "–")
+    if known := usual(found):
+        return known
+    match found.status:
+        case 402:
+            return PlaygroundError("gpu_no_money")
+        case 403:
+            return PlaygroundError("gpu_forbidden")
+        case 404:
+            return PlaygroundError("gpu_gone")
+        case status:
+            return PlaygroundError("gpu_refused", status=status, said=found.said[:200] or "–")

@@ -5,13 +5,12 @@ A folder to a repository of the Hugging Face Hub, by its own client, with a visi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from playground.errors import PlaygroundError
-from playground.hub import NO_ID, OFFLINE, TOO_MANY, UNREACHED, Trouble, in_words
+from playground.hub import TOO_MANY, State, Trouble, in_words
 
 TOKEN = re.compile(r"[!-~]+")
 NO_TOKEN, FORBIDDEN = 401, 403  # the hub's answers
@@ -60,17 +59,18 @@ def put(folder: Path, repository: str, token: str, private: bool = True, own: bo
     return There(place.repo_id, str(place), commit.oid)
 
 
-def refused(found: Trouble, said: Mapping[int, str]) -> PlaygroundError | None:
-    """What a hub that is not reached, or that answers with one of these statuses, is called; None for all else."""
-    if found.state in (OFFLINE, UNREACHED):
+def usual(found: Trouble) -> PlaygroundError | None:
+    """What is said whatever was asked for: the hub is not reached, does not know the token, was asked too often."""
+    if found.state in (State.OFFLINE, State.UNREACHED):
         return PlaygroundError("push_offline")
-    return PlaygroundError(said[found.status]) if found.status in said else None
+    if found.status == NO_TOKEN:
+        return PlaygroundError("push_token")
+    return PlaygroundError("push_rate") if found.status == TOO_MANY else None
 
 
 def _said(repository: str, found: Trouble) -> PlaygroundError:
-    if found.state == NO_ID:
+    if found.state is State.NO_ID:
         return PlaygroundError("push_name", name=repository[:100])
     if found.status == FORBIDDEN:
         return PlaygroundError("push_forbidden", name=repository)
-    known = refused(found, {NO_TOKEN: "push_token", TOO_MANY: "push_rate"})
-    return known or PlaygroundError("push_refused", status=found.status, name=repository)
+    return usual(found) or PlaygroundError("push_refused", status=found.status, name=repository)

@@ -20,7 +20,7 @@ from typing import Any
 
 from playground import settings
 from playground.errors import PlaygroundError
-from playground.hub import GARBLED, GATED, MISSING, NO_FILE, NO_ID, OFFLINE, REFUSED, TOO_MANY, UNREACHED, Trouble, in_words
+from playground.hub import TOO_MANY, State, Trouble, in_words
 
 CONFIG, WHOLE, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 BESIDE = {  # what is fetched of a model besides its weights, and the most bytes of each
@@ -209,18 +209,18 @@ def _in_words(repository: str) -> AbstractContextManager[None]:
 def _said(repository: str, found: Trouble) -> PlaygroundError:
     if found.status == TOO_MANY:
         return PlaygroundError("hub_rate_limited")
-    key, values = SAID[found.state]
-    told = {"base": repository, "what": repository, "file": found.file[:60], "status": str(found.status)}
-    return PlaygroundError(key, **{name: told[name] for name in values})
-
-
-SAID = {
-    GATED: ("base_gated", ("base",)),
-    MISSING: ("base_not_on_hub", ("base",)),
-    NO_ID: ("base_not_on_hub", ("base",)),
-    NO_FILE: ("hub_no_file", ("base", "file")),
-    OFFLINE: ("hub_offline", ("what",)),
-    UNREACHED: ("no_network", ("what",)),
-    REFUSED: ("hub_fails", ("status", "what")),
-    GARBLED: ("header_unreadable", ("base",)),
-}
+    match found.state:
+        case State.GATED:
+            return PlaygroundError("base_gated", base=repository)
+        case State.MISSING | State.NO_ID:
+            return PlaygroundError("base_not_on_hub", base=repository)
+        case State.NO_FILE:
+            return PlaygroundError("hub_no_file", base=repository, file=found.file[:60])
+        case State.OFFLINE:
+            return PlaygroundError("hub_offline", what=repository)
+        case State.UNREACHED:
+            return PlaygroundError("no_network", what=repository)
+        case State.REFUSED:
+            return PlaygroundError("hub_fails", status=str(found.status), what=repository)
+        case State.GARBLED:
+            return PlaygroundError("header_unreadable", base=repository)

@@ -115,6 +115,14 @@ def test_offline_what_is_here_is_known_and_the_rest_is_refused(hub: Hub, monkeyp
     assert refusal("tiny/other").key == "hub_offline"
 
 
+def test_without_a_network_that_is_said_by_who_looks_and_by_who_loads(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    assert refusal("tiny/llama").key == "no_network"
+    with pytest.raises(PlaygroundError) as refused:
+        client.download("tiny/llama", lambda stage, fraction: None)
+    assert refused.value.key == "no_network"
+
+
 def test_nothing_but_the_files_of_the_model_beside_its_config_is_fetched(hub: Hub, folder: Path, tmp_path: Path) -> None:
     full = Path(shutil.copytree(folder, tmp_path / "full"))
     for name in ("consolidated.safetensors", "other.json", "original/model.safetensors", "onnx/config.json"):
