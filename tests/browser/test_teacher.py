@@ -146,3 +146,16 @@ def test_a_class_s_files_are_counted_in_the_browser_and_sheets_are_printed(
         expect(page.locator("#qlora-rank input[type=number]")).to_be_disabled()
         page.locator("[role=tab][data-tab-id=compare]").click()
         expect(page.locator("#decoding-chip")).to_contain_text("temperature 0.7")
+
+
+def test_train_cannot_be_pressed_before_a_link_has_filled_it_in(context: BrowserContext, server: str) -> None:
+    """Read in the first frame in which it can be: a class that presses at once trains what the teacher chose."""
+    pressable = """() => {
+      const go = document.querySelector("#train"), method = document.querySelector("#method-picker input:checked");
+      const open = go?.checkVisibility() && getComputedStyle(go).pointerEvents !== "none";
+      return open && [method.value, document.querySelector("#steps input").value];
+    }"""
+    page = context.new_page()
+    page.goto(f"{server}/?tab=train&method=ia3&steps=8", wait_until="commit")
+    assert page.wait_for_function(pressable, polling="raf").json_value() == ["ia3", "8"]
+    page.close()

@@ -26,6 +26,8 @@ LOADING = {
     "rounding": "loading",
 }
 
+SETTLING = '<span class="pp-opening"></span>'  # as long as there is one, nobody presses anything (theme.css)
+
 
 def words(language: str, key: str, **values: object) -> str:
     """The sentence `key`, escaped."""

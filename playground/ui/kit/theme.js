@@ -212,6 +212,19 @@
   /* Tables that are wider than their card: where they go on, and keys can scroll them */
 
   root.style.setProperty("--pp-more", JSON.stringify(OURS[language]["table.more"]));
+
+  /* A link to another tab: Compare, with which every page begins, is not what was asked for */
+
+  if (!["compare", null].includes(address().searchParams.get("tab"))) {
+    root.style.setProperty("--pp-arriving", JSON.stringify(OURS[language]["header.arriving"]));
+    root.classList.add("pp-arriving");
+    const settled = new MutationObserver(() => {
+      if (!document.querySelector(".pp-header") || document.querySelector(".pp-opening")) return;
+      settled.disconnect();
+      root.classList.remove("pp-arriving");
+    });
+    settled.observe(root, { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
+  }
   const mark = table => {
     const rest = table.scrollWidth - table.clientWidth;
     table.classList.toggle("pp-wide", rest > 1);

@@ -143,7 +143,7 @@ def build_theme() -> gr.themes.Base:
 THEME = build_theme()
 # Gradio's words that it does not translate, and that lie in the locale files as it writes them
 FIXED = "gradio.fixed."
-OURS = ("number.whole", "number.any", "table.more")  # what the script says itself
+OURS = ("number.whole", "number.any", "table.more", "header.arriving")  # what the script says itself
 
 
 def build_head() -> str:

@@ -1,8 +1,5 @@
 """
-What to train: a method, what it shall learn, its settings; and what they mean together.
-
-The settings are drawn from the registry of methods: every method has its own widgets, and those of the chosen one are
-seen.
+What to train: a method, a task, settings. Every method in the registry has widgets of its own; those of one are seen.
 """
 
 from __future__ import annotations
@@ -23,6 +20,7 @@ from playground.errors import PlaygroundError
 from playground.ui.kit import links, recipes
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN
+from playground.ui.kit.html import SETTLING
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
 from playground.ui.train import form, linked, more, own
@@ -31,7 +29,6 @@ from playground.ui.train.status import PREPARES
 from playground.ui.train.task_html import USE, task_info
 
 TOUCHED = ("input", "blur", "upload", "clear", "delete")  # events of a visitor's own hand: `input` alone misses a paste
-
 
 # A method that the base cannot have can be neither clicked nor reached by a key; its reason is its tooltip
 DISABLE = """
@@ -65,6 +62,7 @@ class Pickers:
     recipe: Controls[Recipe]
     order: Controls[Order]
     lesson: Controls[Lesson]
+    settling: gr.HTML  # a mark for as long as the form is not what a link or a visit before makes it
     misfits: gr.HTML
     task_info: gr.HTML
     own: own.Places  # where a visitor's own examples go
@@ -107,7 +105,7 @@ class Pickers:
     @property
     def restored(self) -> list[Any]:
         """What a form brings back."""
-        return list(dict.fromkeys([*self.shown, *self.fields.values()]))
+        return list(dict.fromkeys([*self.shown, *self.fields.values(), self.settling]))
 
     def show_misfits(self, visit: Visit) -> Changes:
         """Another base is used: the methods that it cannot have."""
@@ -149,9 +147,9 @@ class Pickers:
         return {self.task_info: info, self.own.column: gr.update(visible=lesson.task == OWN)}
 
     def restore(self, visit: Visit) -> Changes:
-        """After a reload: the form as it was filled in, if this visitor has filled it in."""
+        """After a reload, or by a link: the form as it was filled in, if this visitor has filled it in."""
         order = form.find(visit.key)
-        return unchanged(self.task_info) if order is None else self.fill(order, visit)
+        return {self.settling: "", **(self.fill(order, visit) if order else {})}
 
     def fill(self, order: Order, visit: Visit) -> Changes:
         """The form filled in as it was, or as a link asks for."""
@@ -167,6 +165,7 @@ class Pickers:
 
 def build(wording: Wording, visit: Controls[Visit]) -> Pickers:
     """Three cards and their events."""
+    settling = gr.HTML(SETTLING, elem_classes="pp-settling")
     with gr.Column(elem_classes="pp-card"):
         method = _method(wording)
         more.build(wording)
@@ -182,7 +181,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> Pickers:
         recipe=Controls(Recipe.of, recipe),
         order=Controls(Order.of, {**recipe, **data, **length}),
         lesson=Controls(Lesson, {**visit.components, "method": method, "task": data["task"]}),
-        misfits=lacking, task_info=info, own=places, columns=columns,
+        misfits=lacking, task_info=info, own=places, columns=columns, settling=settling,
     )  # fmt: skip
     _wire(pickers)
     visit.components["base"].change(visit.handler(pickers.show_misfits), visit.inputs, lacking, **HIDDEN)
