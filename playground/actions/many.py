@@ -18,6 +18,7 @@ from playground.compare.many import TIMES, ManyJob
 from playground.work.jobs import Run, Size
 from playground.work.places import Work
 from playground.work.sessions import SESSIONS, Place
+from playground.work.waiting import Length
 
 MANY = "many"  # the place on the page
 
@@ -53,7 +54,8 @@ def start_many(
     for needed in bases:
         have(needed)
     architecture = catalogue.architecture(base_id)
-    size, length = Size(*held_bytes(job, architecture)), job.once.decoding.max_new_tokens * waves(job, architecture)
+    size = Size(*held_bytes(job, architecture))
+    length = Length(job.once.decoding.max_new_tokens * waves(job, architecture))
     subject = subject or Repeated(Question.of(base_id, prompt, pane_ids, decoding), job.times)
     return SESSIONS.submit(key, COMPARE, Work(REPEATING, job, bases), subject, place, size, length)
 

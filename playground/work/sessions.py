@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from playground.work.waiting import Length
 
 Place = Hashable  # where a run is shown: a name, or the lane itself where it has one place only
-Work = tuple["Start", Any, "Size", float]  # what to do, the job that it is, what that holds, how long it is
+Work = tuple["Start", Any, "Size", "Length"]  # what to do, the job that it is, what that holds, how long it is
 
 
 class Session:

@@ -27,6 +27,7 @@ from playground.ui.train.status import status_line
 from playground.work.cluster import LOADING, Cluster, Seat
 from playground.work.jobs import NOTHING, Jobs, Lane, Run
 from playground.work.places import HERE, Kind, Places, Where, Work
+from playground.work.waiting import ONE
 from playground.work.worker import About, Parcel, Worker, packed, travelling, unpacked
 from tests.work.test_jobs import ended, until
 
@@ -125,7 +126,7 @@ def adapter(known: Base, small_task: Task) -> Adapter:
 
 
 def parcel(name: str, job: Any, lies: tuple[tuple[str, Any], ...] = ()) -> Parcel:
-    return Parcel(name, packed(job)[0], lies, (), NOTHING, 1.0)
+    return Parcel(name, packed(job)[0], lies, (), NOTHING, ONE)
 
 
 def told(worker: Worker, name: str) -> Iterator[Any]:
