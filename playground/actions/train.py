@@ -17,7 +17,7 @@ from playground.actions.kinds import TRAINING
 from playground.actions.lanes import TRAIN
 from playground.actions.runs import remember
 from playground.actions.scores import AFTER, ELSEWHERE, score_adapter, score_json, stop_scoring
-from playground.actions.work import expected_wait
+from playground.actions.work import expected_end, expected_wait
 from playground.adapt import tasks
 from playground.adapt.fitting import check_fits
 from playground.adapt.initialization import copies
@@ -173,6 +173,8 @@ def training_view(run: Run | None, language: str) -> dict[str, Any]:
     }
     for event in run.events:
         _VIEW[event.event](view, event)
+    if view["step"] and run.state == "running":  # a run knows its own past alone, the worker all that goes on and waits
+        view["remaining"] = expected_end(run) or view["remaining"]
     if run.state == "queued":  # also where it waits to go on after what it has told
         view["state"] = "queued"
     if run.state == "failed" and view["state"] not in ("diverged",):

@@ -65,6 +65,11 @@ def expected_wait(run: Run) -> float | None:
     return PLACES.expected_wait(run)
 
 
+def expected_end(run: Run) -> float | None:
+    """Seconds until a run that goes on ends, in its company; None where nothing tells."""
+    return PLACES.expected_end(run)
+
+
 def busy(lane: Lane) -> int:
     """How many runs of a lane go on or wait here."""
     return PLACES.busy(lane)

@@ -22,7 +22,7 @@ from typing import Any
 from playground import settings
 from playground.errors import PlaygroundError, unexpected
 from playground.model.memory import give_back
-from playground.work.waiting import ONE, Length, Pace, Spent, begins_in
+from playground.work.waiting import ONE, Length, Pace, Spent, begins_in, ends_in
 
 FRAMES = 60  # a second: what writing, sending and drawing them leaves of two cores is for the work itself
 READERS: set[object] = set()  # who follow a run now
@@ -216,10 +216,7 @@ class Jobs:
                 self._number(run.lane)
 
     def expected_wait(self, run: Run) -> float | None:
-        """
-        Seconds until a waiting run begins, None where nothing tells: the runs ahead of it take the places of those that
-        end first, and each lasts as long as the last ones of its lane did.
-        """
+        """Seconds until a waiting run begins; None where nothing tells."""
         with self._work:
             runs = list(self._lanes[run.lane])
             if run.state != "queued" or run not in runs:
@@ -228,6 +225,13 @@ class Jobs:
             ahead = [one for one in runs[: runs.index(run)] if one.state == "queued"]
             pace = self._paces[run.lane]
             return begins_in(run, ahead, going, pace, run.lane.takes) if going else None
+
+    def expected_end(self, run: Run) -> float | None:
+        """Seconds until a run that goes on ends, in its company; None where nothing tells."""
+        with self._work:
+            runs = self._lanes[run.lane]
+            going, waiting = ([one for one in runs if one.state == state] for state in ("running", "queued"))
+            return ends_in(run, going, waiting, self._paces[run.lane], run.lane.takes) if run in going else None
 
     def busy(self, lane: Lane) -> int:
         """How many runs of a lane go on or wait."""

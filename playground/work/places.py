@@ -105,6 +105,10 @@ class Places:
     def expected_wait(self, run: Run) -> float | None:
         return self._of(run).expected_wait(run)
 
+    def expected_end(self, run: Run) -> float | None:
+        """Seconds until it ends, where it is done here and others go on beside it."""
+        return None if self._of(run) is self.away else self.here.expected_end(run)
+
     def busy(self, lane: Lane) -> int:
         return self.here.busy(lane) + (self.away.busy(lane) if self.away else 0)
 

@@ -128,21 +128,55 @@ def begins_in(
     enough that it `fits`. Those that go on share the lane's time as their parts of a turn are long. None where nothing
     tells.
     """
-    typical = pace.typical(going)
-    if typical is None:
+    active = _active(going, pace)
+    if active is None:
         return None
-    ending = pace.part_takes  # of a turn in which it does no more than end, while the others work
-    usual = pace.part_takes or 1.0
-    active = [_Going(one, left := _left(one, typical) + ending, _turns_left(one, left, pace, usual)) for one in going]
     now = 0.0
     for one in (*ahead, run):
         while active and not fits([*(other.run for other in active), one]):
-            turns = min(other.turns for other in active)
-            now += turns * sum(other.a_turn for other in active)
-            active = [other.after(turns) for other in active if other.turns > turns]
-        whole = typical * one.length.work + ending
-        active.append(_Going(one, whole, _turns_left(one, whole, pace, usual)))
+            seconds, active = _until_one_ends(active)
+            now += seconds
+        active.append(_new(one, going, pace))
     return now * pace.stretched
+
+
+def ends_in(
+    run: Run, going: Sequence[Run], waiting: Sequence[Run], pace: Pace, fits: Callable[[Sequence[Run]], bool]
+) -> float | None:
+    """
+    Seconds until a run that goes on ends, while those that wait come in their order as soon as they fit. None where nothing
+    tells.
+    """
+    active, coming, now = _active(going, pace), list(waiting), 0.0
+    if active is None:
+        return None
+    while any(one.run is run for one in active):
+        while coming and fits([*(one.run for one in active), coming[0]]):
+            active.append(_new(coming.pop(0), going, pace))
+        seconds, active = _until_one_ends(active)
+        now += seconds
+    return now * pace.stretched
+
+
+def _active(going: Sequence[Run], pace: Pace) -> list[_Going] | None:
+    """Those that go on, as far as they still have to; None where nothing tells how far that is."""
+    typical = pace.typical(going)
+    if typical is None:
+        return None
+    left = [(one, _left(one, typical) + pace.part_takes) for one in going]
+    return [_Going(one, seconds, _turns_left(one, seconds, pace)) for one, seconds in left]
+
+
+def _new(run: Run, going: Sequence[Run], pace: Pace) -> _Going:
+    """One that waits, as if it began."""
+    whole = (pace.typical(going) or 0.0) * run.length.work + pace.part_takes
+    return _Going(run, whole, _turns_left(run, whole, pace))
+
+
+def _until_one_ends(active: Sequence[_Going]) -> tuple[float, list[_Going]]:
+    """The seconds that takes, and those that go on then."""
+    turns = min(one.turns for one in active)
+    return turns * sum(one.a_turn for one in active), [one.after(turns) for one in active if one.turns > turns]
 
 
 @dataclass(frozen=True)
@@ -167,8 +201,8 @@ def _left(run: Run, typical: float) -> float:
     return _rest(typical * run.length.work, run.spent.seconds) if run.spent.left is None else run.spent.left
 
 
-def _turns_left(run: Run, left: float, pace: Pace, usual: float) -> float:
+def _turns_left(run: Run, left: float, pace: Pace) -> float:
     """Turns that it still has, in one of which it ends: as it was foretold, or else as long as those before."""
     if run.length.turns is None:
-        return left / run.spent.a_turn(usual)
+        return left / run.spent.a_turn(pace.part_takes or 1.0)
     return 1 + _rest(run.length.turns * (mean(pace.more) if pace.more else 1.0), run.spent.turns)

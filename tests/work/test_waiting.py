@@ -31,6 +31,9 @@ class World:
     said: list[tuple[float, Run, float | None]] = field(default_factory=list)
     waiting: list[Run] = field(default_factory=list)
     began: dict[Run, float] = field(default_factory=dict)
+    follows: bool = False  # whether those that go on are asked for their end, too: once a second
+    ends: list[tuple[float, Run, float | None]] = field(default_factory=list)  # what was said of them
+    ended: dict[Run, float] = field(default_factory=dict)
     later: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -46,11 +49,16 @@ class World:
         for run in self.waiting:
             if run.state == "queued" and run.position:
                 self.said.append((self.now, run, self.jobs.expected_wait(run)))
+            elif (
+                self.follows and run.state == "running" and run not in self.ended and int(self.now) > int(self.now - seconds)
+            ):
+                self.ends.append((self.now, run, self.jobs.expected_end(run)))
 
     def submit(self, lane: Lane, work: Callable[[World, Callable[[], bool]], Iterator[Any]], **how: Any) -> Run:
         def start(stop: Callable[[], bool]) -> Iterator[Any]:
             self.began[run] = self.now
             yield from work(self, stop)
+            self.ended[run] = self.now
 
         run = self.jobs.submit(lane, start, **how)
         self.waiting.append(run)
@@ -78,6 +86,13 @@ class World:
             if now >= since and wait is not None and not self.right(wait, true):
                 found.append(f"at {now:.1f} s: {wait:.1f} s were said, {true:.1f} s it was")
         return found
+
+    def wrong_ends(self) -> list[str]:
+        """The same of the seconds until somebody who goes on ends."""
+        told = [(now, said, self.ended[run] - now) for now, run, said in self.ends if said is not None]
+        return [
+            f"at {now:.1f} s: {said:.1f} s, {true:.1f} s it was" for now, said, true in told if not self.right(said, true)
+        ]
 
     def right(self, wait: float, true: float) -> bool:
         return abs(wait - true) <= SLACK * self.now or 1 / FACTOR <= wait / true <= FACTOR
@@ -177,7 +192,7 @@ def test_who_has_short_turns_waits_for_the_long_ones_of_the_others() -> None:
 
 def test_who_writes_waits_for_the_others_with_every_few_tokens() -> None:
     """At the end a run's turns are many and short, but each lasts as long as everybody's part of it."""
-    world, lane, many, part = World(), Lane("wide", keeps=True, width=8), 10, 0.02
+    world, lane, many, part = World(follows=True), Lane("wide", keeps=True, width=8), 10, 0.02
 
     def begin() -> None:
         for steps, cost in ((3, 2.0), (8, 0.4), (5, 0.6), (12, 2.0)) * 4:
@@ -187,6 +202,8 @@ def test_who_writes_waits_for_the_others_with_every_few_tokens() -> None:
     world.run(begin)
     assert world.said
     assert world.wrong() == []
+    assert len(world.ends) > 100
+    assert len(world.wrong_ends()) <= len(world.ends) / 20, world.wrong_ends()
 
 
 def test_company_that_comes_slows_down_whoever_was_alone() -> None:
