@@ -99,10 +99,9 @@ class BaseChoice:
             yield {**chosen, self.notice: "", self.stop: gr.update(visible=False), **self.another.close()}
 
     def halt(self, visit: Visit) -> Changes:
-        """Nothing is waited for any more; what was used stays."""
-        stays = note(visit.language, "base.stays", former=base_name(visit.base, visit.language))
+        """Nothing is waited for any more; the list shows what was used, and stays."""
         shown = {self.stop: gr.update(visible=False), self.another.load: gr.update(visible=True)}
-        return {self.picked: visit.base, self.notice: stays, **shown}
+        return {self.picked: visit.base, self.notice: "", **shown}
 
     def arrive(self, visit: Visit) -> Iterator[Changes]:
         """A link has named a base, which is used already: load it, or go back to the default one."""
