@@ -11,7 +11,7 @@ import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from playground import locales
 
@@ -25,6 +25,13 @@ LABELS = {
 }
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the system: the disk, what a user may have of it, what a file may
+
+
+@runtime_checkable
+class Worded(Protocol):
+    """What each language has its own words for."""
+
+    def text(self, language: str) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -101,12 +108,12 @@ def disk_is_full(error: BaseException) -> bool:
 
 def _written(language: str, value: object, labels: Sequence[str]) -> object:
     """
-    A number in the language's digits; columns as a sentence; an id by the first of `labels` that there is, in words;
+    A number in the language's digits; columns, bases in its words; an id by the first of `labels` that there is, in words;
     anything else as it is.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return locales.number(language, value).replace("-", "−")
-    if isinstance(value, Columns):
+    if isinstance(value, Worded):
         return value.text(language)
     if isinstance(value, float):
         return locales.written(language, value)

@@ -221,7 +221,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "tasks.{}.about": ["facts"],
     "tasks.{}.recipe": list(tasks.RECOMMENDED),
     "score.{}": ["running", "stopped", "failed"],
-    "score.forgetting.{}": ["differs", "noise"],
+    "score.forgetting.{}": ["rose", "fell", "noise"],
     "score.moved.{}": ["differs", "noise"],
     "repair.neutral.{}": ["differs", "noise"],
     "repair.score.{}": ["differs", "noise"],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from playground.adapt.methods import METHODS, method
 from playground.errors import PlaygroundError
 from playground.model.catalogue import held_in, parts_of
+from playground.model.names import Named
 
 if TYPE_CHECKING:
     from playground.adapt.adapters import Adapter, Record
@@ -57,7 +58,7 @@ class Variant:
         made_for = adapter.record.base
         (name, pruned, _), (wanted, less, form) = parts_of(made_for), parts_of(requested)
         if name != wanted or less not in (None, pruned):
-            raise PlaygroundError("other_base", found=made_for, expected=requested)
+            raise PlaygroundError("other_base", found=Named(made_for), expected=Named(requested))
         requested = held_in(made_for, None if adapter.record.method == FULL else form)
         used = method(adapter.record.method).base_id(requested, adapter.record.hyperparameters)
         return cls(used, adapter, edit, merged)

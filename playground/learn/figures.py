@@ -7,7 +7,7 @@ Knows no lesson, no language but how it writes numbers, and no page.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from playground.locales import NO_BREAK, number, scientific, trimmed
 
@@ -16,6 +16,9 @@ ORIGINS = ("computed", "measured", "published", "settled")
 
 
 SMALL, HUGE = 1e-5, 1e18  # what is nearer to 0, or beyond, is written with a power of ten
+LARGE = 100  # from here on a whole number says by itself how exact it is: 640, and not 640.0
+THOUSAND = {"GB": "TB"}
+ONE = {"nats": "nat", "bits": "bit"}
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,12 @@ class Figure:
     digits: int = 0
 
     def written(self, language: str) -> str:
-        extreme = 0 < abs(self.value) < SMALL or abs(self.value) >= HUGE
-        return with_unit(
-            scientific(language, self.value) if extreme else number(language, self.value, self.digits), self.unit
-        )
+        if abs(self.value) >= 1000 and self.unit in THOUSAND:
+            return replace(self, value=self.value / 1000, unit=THOUSAND[self.unit], digits=1).written(language)
+        if 0 < abs(self.value) < SMALL or abs(self.value) >= HUGE:
+            return with_unit(scientific(language, self.value), self.unit)
+        whole = abs(self.value) >= LARGE and round(self.value, self.digits) == round(self.value)
+        return with_unit(number(language, self.value, 0 if whole else self.digits), self.unit)
 
 
 @dataclass(frozen=True)
@@ -66,4 +71,5 @@ def plainly(language: str, value: float, unit: str) -> str:
 
 
 def with_unit(written: str, unit: str) -> str:
+    unit = ONE.get(unit, unit) if written == "1" else unit
     return written.replace("-", "−") + (NO_BREAK + unit if unit else "")

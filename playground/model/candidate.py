@@ -37,12 +37,13 @@ TEMPLATES = ("chat_template.jinja", "chat_template.json")
 class Candidate:
     """
     `spec` as the catalogue would have it; `skeleton` is the model without its numbers (on the meta device). `numbers` are
-    counted by the type that the files hold them in; `bytes` are of all weights' files, `licence` is "" where none is named.
+    counted by the type that the files hold them in; `bytes` are of all weights' files, `licence` is "" where the card names
+    none, None without a card.
     """
 
     spec: BaseSpec
     skeleton: PreTrainedModel
-    licence: str
+    licence: str | None
     gated: bool
     numbers: Mapping[str, int]
     bytes: int
@@ -92,17 +93,21 @@ def id_of(text: str) -> str:
     return known.get(repository.lower(), repository)
 
 
-def _of_folder(folder: Path, repository: str, licence: str | None = None, gated: bool = False) -> Candidate:
+def _of_folder(folder: Path, repository: str) -> Candidate:
     """Of a folder; of the cache's with its `repository`."""
     try:
         found = {one.name: one.stat().st_size for one in folder.iterdir() if one.is_file()}
+    except FileNotFoundError as error:
+        raise PlaygroundError("base_no_folder", folder=shown(str(folder), settings.MAX_TYPED_CHARACTERS)) from error
     except OSError:
         found = {}
-    name = repository or folder.name
+    name = repository or shown(str(folder), settings.MAX_TYPED_CHARACTERS)
     _check_files(found, name)
     headers = _headers_in(folder, name)
-    told = _licence_in(folder) if licence is None else licence
-    return _made(folder, repository, told, gated, found, headers, here=True)
+    licence = _licence_in(folder)
+    if repository:  # of the cache, into which no card is fetched
+        licence = licence or ""
+    return _made(folder, repository, licence, gated=False, files=found, headers=headers, here=True)
 
 
 def _of_hub(repository: str) -> Candidate:
@@ -148,19 +153,19 @@ def _headers_in(folder: Path, name: str) -> Any:
         raise PlaygroundError("header_unreadable", base=name) from error
 
 
-def _licence_in(folder: Path) -> str:
-    """What the model card in a folder names."""
+def _licence_in(folder: Path) -> str | None:
+    """What the model card in a folder names; None without one that can be read."""
     from huggingface_hub import ModelCard
     from yaml import YAMLError
 
     try:
         return hub.licence_of(ModelCard.load(folder / "README.md", ignore_metadata_errors=True).data)
     except (OSError, ValueError, TypeError, YAMLError):  # no card, or one that cannot be read
-        return ""
+        return None
 
 
 def _made(
-    folder: Path, repository: str, licence: str, gated: bool, files: Mapping[str, int], headers: Any, here: bool
+    folder: Path, repository: str, licence: str | None, gated: bool, files: Mapping[str, int], headers: Any, here: bool
 ) -> Candidate:
     from playground.model.architecture import architecture_of
 

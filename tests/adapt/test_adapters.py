@@ -809,8 +809,10 @@ def test_a_pane_runs_on_the_weights_that_its_adapter_needs(made_for: str, method
 
 def test_an_adapter_of_another_base_cannot_be_a_pane() -> None:
     with pytest.raises(PlaygroundError) as refused:
-        Variant.of("smollm2-135m", Adapter("x", record_of(base="smollm2-360m")))
+        Variant.of("smollm2-135m:nf4", Adapter("x", record_of(base="smollm2-360m")))
     assert refused.value.key == "other_base"
+    assert "se hizo para SmolLM2-360M-Instruct, no para SmolLM2-135M-Instruct · NF4." in refused.value.message("es")
+    assert "made for smollm2-360m, not for smollm2-135m:nf4." in str(refused.value)  # a program reads ids
 
 
 def test_a_summary_says_what_was_trained_of_how_much() -> None:

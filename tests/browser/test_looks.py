@@ -72,7 +72,7 @@ def test_nothing_is_asked_before_the_language_is_decided(browser: Browser, serve
             page.goto(server)
         page.clock.run_for(10_000)
         assert len(asked) == len(held) == 1
-        for name, said in (("#header", "Un modelo"), ("#tabs", "Cuantización"), ("#compare", "Comparar")):
+        for name, said in (("#header", "Un modelo"), ("#tabs", "Cuantizar"), ("#compare", "Comparar")):
             expect(page.locator(name)).to_contain_text(said)  # from the first
         assert page.locator("#tabs").evaluate("one => getComputedStyle(one).pointerEvents") == "none"
         held[0].continue_()

@@ -406,7 +406,7 @@ def test_what_was_filled_in_comes_back_after_a_reload_and_in_the_other_language(
         page.evaluate("document.querySelector('.pp-languages a[lang=es]').click()")
         page.wait_for_url("**lang=es**")
         expect(page.locator("#acc-result")).to_contain_text("127 + 127 = 254")
-        expect(page.locator("#tabs > .tab-wrapper [aria-selected=true]").first).to_have_text("Cuantización")
+        expect(page.locator("#tabs > .tab-wrapper [aria-selected=true]").first).to_have_text("Cuantizar")
         read_in_spanish(page, "Is 5 > 3 & why?")
         assert wrong == []
 

@@ -201,7 +201,7 @@ def test_activations_are_read_and_a_layer_is_trained_rounded(lab: Page) -> None:
 @pytest.mark.timeout(400)
 def test_the_model_is_measured_and_answers_in_fewer_bits(lab: Page, artifacts: Path) -> None:
     section(lab, "wholemodel")
-    expect(lab.locator("#wholemodel-notice")).to_contain_text("Measured beforehand")
+    expect(lab.locator("#wholemodel-notice")).to_contain_text("Recorded on")
     expect(lab.locator("#wholemodel-table tbody tr")).to_have_count(13)
     formats = lab.locator("#wholemodel-formats")
     for name in ("int8 vector-wise", "FP4", "int4", "ternary"):
@@ -229,7 +229,7 @@ def test_the_model_is_measured_and_answers_in_fewer_bits(lab: Page, artifacts: P
 @pytest.mark.timeout(400)
 def test_lora_and_qlora_train_side_by_side_and_survive_a_reload(lab: Page, artifacts: Path) -> None:
     section(lab, "qlora")
-    expect(lab.locator("#qlora-curves")).to_contain_text("Trained beforehand")
+    expect(lab.locator("#qlora-curves")).to_contain_text("Recorded on")
     set_slider(lab, "#qlora-steps", 1)
     lab.locator("#qlora-go").click()
     expect(lab.locator("#qlora-status")).to_contain_text("step")

@@ -148,6 +148,8 @@ def test_where_the_answer_comes_from_has_a_word(lesson_id: str) -> None:
     ("figure", "language", "written"),
     [
         (Figure(-2), "en", "−2"), (Figure(80.86, "GB", 1), "es", "80,9\N{NO-BREAK SPACE}GB"),
+        (Figure(2227.1, "GB", 1), "es", "2,2\N{NO-BREAK SPACE}TB"), (Figure(640, "pJ", 1), "es", "640\N{NO-BREAK SPACE}pJ"),
+        (Figure(5, "pJ", 1), "en", "5.0\N{NO-BREAK SPACE}pJ"), (Figure(1, "nats"), "es", "1\N{NO-BREAK SPACE}nat"),
         (Figure(460_800), "es", "460\N{NO-BREAK SPACE}800"),
     ],
 )  # fmt: skip

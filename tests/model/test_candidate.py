@@ -82,7 +82,7 @@ def test_the_catalogue_s_own_repositories_keep_its_ids() -> None:
         ("", "not_a_repository"),
         ("tiny/llama:nf4", "not_a_repository"),
         ("../../etc/passwd", "not_a_repository"),
-        ("/no/such/folder", "base_no_files"),
+        ("/no/such/folder", "base_no_folder"),
         ("/", "base_no_files"),
         ("tiny/\udc80", "half_character"),
         ("~nobody-of-this-name/model", "not_a_repository"),
@@ -237,6 +237,17 @@ def test_what_holds_no_model_that_is_read_is_refused(
         (folder / name).write_text(content)
     hub.folders["tiny/odd"] = folder
     assert refusal("tiny/odd" if where == "hub" else str(folder)).key == key
+
+
+def test_of_a_folder_the_whole_path_is_said_and_a_card_that_is_not_there(folder: Path, tmp_path: Path) -> None:
+    assert str(tmp_path / "gone") in refusal(str(tmp_path / "gone")).message("es")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert str(empty) in refusal(str(empty)).message("en")
+    bare = Path(shutil.copytree(folder, tmp_path / "bare", ignore=shutil.ignore_patterns("README.md")))
+    assert candidate(str(bare)).licence is None
+    (bare / "README.md").write_text("---\ntags: [tiny]\n---\n")
+    assert candidate(str(bare)).licence == ""
 
 
 def test_a_typed_base_is_found_as_long_as_somebody_keeps_it(folder: Path) -> None:

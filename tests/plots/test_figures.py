@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from playground.plots.kit.figures import decibels, figure, nats, powered, share, short
+from playground.plots.kit.figures import change, decibels, figure, nats, needed, points, powered, share, short
 
 
 def spaced(text: str) -> str:
@@ -57,3 +57,12 @@ def test_shares_stay_below_all_of_it() -> None:
 def test_decibels_and_nats() -> None:
     assert [spaced(decibels("es", value)) for value in (12.34, -3.0, None)] == ["12,3_dB", "−3,0_dB", "∞"]
     assert [nats("en", value) for value in (0.0, 0.0004, 0.234, 1.5)] == ["0", "< 0.001", "0.23", "1.5"]
+
+
+def test_points_have_a_sign_and_no_zeros_at_their_end() -> None:
+    assert [points("es", value) for value in (0.0625, -0.25, 0)] == ["+6,25", "−25", "0"]
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.24, "+0.24"), (-0.04, "−0.04"), (0.003, "+0.003"), (0, "0")])
+def test_a_difference_has_the_decimals_that_show_it(value: float, said: str) -> None:
+    assert change("en", value, needed(value)) == said

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from playground.locales import NO_BREAK, PLAIN, number, percent, raised, scientific, significant
+from playground.locales import NO_BREAK, PLAIN, number, percent, raised, scientific, significant, trimmed
 
 SMALLEST = 0.001  # nats; below it the table says "less than"
 
@@ -19,10 +19,21 @@ def signed(language: str, value: float) -> str:
     return ("−" if value < 0 else "") + size
 
 
-def change(language: str, value: float) -> str:
+def change(language: str, value: float, digits: int = 2) -> str:
     """What was added, with its sign; 0 where nothing was."""
-    written = number(language, abs(value), 2)
-    return "0" if written == number(language, 0, 2) else ("+" if value > 0 else "−") + written
+    written = number(language, abs(value), digits)
+    return "0" if written == number(language, 0, digits) else ("+" if value > 0 else "−") + written
+
+
+def points(language: str, value: float) -> str:
+    """What was added to a score, of 0 to 1, in points of a hundred: +6.25, −25, 0."""
+    written = trimmed(language, 100 * abs(value))
+    return ("" if written == "0" else "+" if value > 0 else "−") + written
+
+
+def needed(value: float) -> int:
+    """The decimals in which a difference can be seen: two, more for a smaller one."""
+    return max(2, -math.floor(math.log10(abs(value)))) if value else 2
 
 
 def powered(value: float) -> str:

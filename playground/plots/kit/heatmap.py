@@ -17,7 +17,10 @@ EVERY = 5  # layers whose number stands above them
 
 @dataclass(frozen=True)
 class Place:
-    """One module: how full its colour is, from 0 to 1, its value as it is read out, and what it says when pointed at."""
+    """
+    One module: how full its colour is, from 0 to 1, or to −1 in the colour of what is negative; its value as it is read out,
+    and what it says when pointed at.
+    """
 
     kind: str
     layer: int | None  # None: outside of the layers
@@ -53,5 +56,6 @@ def _head(layer: int | None, language: str) -> str:
 def _cell(one: Place | None) -> str:
     if one is None:
         return "<td></td>"
-    mark = ' class="pp-chosen"' if one.chosen else ""
-    return f'<td{mark} style="--v:{one.strength:.3f}" title="{escape(one.name)}"><span>{escape(one.value)}</span></td>'
+    marks = [name for name, has in (("pp-chosen", one.chosen), ("pp-below", one.strength < 0)) if has]
+    mark = f' class="{" ".join(marks)}"' if marks else ""
+    return f'<td{mark} style="--v:{abs(one.strength):.3f}" title="{escape(one.name)}"><span>{escape(one.value)}</span></td>'

@@ -27,9 +27,19 @@ def interference(cells: Sequence[Mapping[str, Any]], measure: str, names: Sequen
         value = significant(language, cell[measure]).replace("-", "−")
         pair = " · ".join(names[one] for one in cell["pair"])
         said = text(language, "mix.cell", layer=cell["layer"], kind=cell["kind"], value=value, pair=pair)
-        return Place(cell["kind"], cell["layer"], min(1.0, abs(cell[measure])), value, said)
+        return Place(cell["kind"], cell["layer"], max(-1.0, min(1.0, cell[measure])), value, said)
 
-    return layer_map([place(cell) for cell in most.values()], language)
+    places = [place(cell) for cell in most.values()]
+    return layer_map(places, language) + _key(places, measure == "cosine", language)
+
+
+def _key(places: Sequence[Place], signed: bool, language: str) -> str:
+    """The scale of the colours, and how much of it the map uses: what is all near 0 looks empty."""
+    if not places:
+        return ""
+    least, style = ("−1", ' class="pp-signed"') if signed else ("0", "")
+    said = text(language, "mix.key", most=max(places, key=lambda one: abs(one.strength)).value)
+    return f'<p class="pp-key"><span>{least}</span><i{style}></i><span>1</span><span>{escape(said)}</span></p>'
 
 
 def scores(rows: Sequence[Mapping[str, Any]], tasks: Sequence[str], language: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from playground.locales import number, percent, seconds, size, text, trimmed
+from playground.locales import NO_BREAK, number, percent, seconds, size, text, trimmed
 from playground.plots.kit import pieces
 from playground.plots.kit.figures import nats, short
 
@@ -102,10 +102,15 @@ def cache_name(language: str, kept: Values | None) -> str:
     return text(language, f"kvcache.kept.{kept['keys']}.{kept['values']}", bits=number(language, kept["bits"]))
 
 
+def _agreement(language: str, value: float) -> str:
+    """A part of 1 in percent, in a column: one decimal, and only all of it is 100 %."""
+    return (number(language, min(100 * value, 99.9), 1) if value < 1 else number(language, 100)) + NO_BREAK + "%"
+
+
 def _row(name: str, cells: Sequence[str], reading: Values, language: str) -> str:
     read = [
         short(language, reading["perplexity"]), nats(language, reading["kl_from_base"]),
-        percent(language, 100 * reading["same_top"]),
+        _agreement(language, reading["same_top"]),
     ]  # fmt: skip
     drawn = "".join(f"<td>{escape(cell)}</td>" for cell in (*cells, *read))
     return f'<tr><th scope="row">{escape(name)}</th>{drawn}</tr>'

@@ -16,10 +16,10 @@ import gradio as gr
 
 from playground.actions.compare import latest_frame
 from playground.locales import LANGUAGES, text
+from playground.model.names import base_name
 from playground.ui.compare.decoding import summary
 from playground.ui.compare.panes import panes
 from playground.ui.kit import marks
-from playground.ui.kit.base import base_name
 from playground.ui.kit.controls import Changes
 from playground.ui.kit.html import words
 from playground.ui.kit.sections import follow

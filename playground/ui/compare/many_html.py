@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from playground.compare.many import held_out
 from playground.compare.verdict import LEVEL
 from playground.locales import NO_BREAK, counted, number, percent, significant, text, written
+from playground.model.names import base_name
 from playground.plots import many as dots
 from playground.ui.compare.decoding import summary
 from playground.ui.compare.many_said import base_place, between, conclusion, probability, right_or_wrong, summed, verdict
 from playground.ui.compare.panes import pane_colour, pane_title
 from playground.ui.compare.scores_html import expected
 from playground.ui.kit import marks
-from playground.ui.kit.base import base_name
 from playground.ui.kit.html import heading, words
 
 if TYPE_CHECKING:

@@ -29,11 +29,12 @@ from playground.actions.many import latest_many
 from playground.compare.job import DECODING
 from playground.compare.many import TIMES
 from playground.model.catalogue import FOLDER
+from playground.model.names import base_name
 from playground.ui.compare import notices
 from playground.ui.compare.asked import LATEST
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit import links
-from playground.ui.kit.base import base_name, bases_of, offered
+from playground.ui.kit.base import bases_of, offered
 from playground.ui.kit.events import alarm
 
 

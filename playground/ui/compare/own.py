@@ -19,9 +19,9 @@ from playground.actions.adapters import list_adapters, remove, rename
 from playground.actions.export import download
 from playground.adapt.methods import DOWNLOADABLE
 from playground.errors import PlaygroundError
+from playground.model.names import base_name
 from playground.ui.compare.panes import file_title, pane_title, plain_title
 from playground.ui.compare.picker import choices_update, pane_update
-from playground.ui.kit.base import base_name
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
 from playground.ui.kit.visit import Visit

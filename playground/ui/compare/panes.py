@@ -15,9 +15,9 @@ from playground.adapt.ranks import span
 from playground.formats.registry import format_of
 from playground.locales import NO_BREAK, counted, number, percent, significant, size, text, trimmed
 from playground.model.catalogue import held_in, is_simulated, parts_of, split_id
+from playground.model.names import base_name, step_names
 from playground.ui.compare.asked import mark
 from playground.ui.compare.decoding import summary
-from playground.ui.kit.base import base_name, step_names
 from playground.ui.kit.html import card, colour, heading, words
 from playground.ui.kit.methods import beginning_name, method_name
 

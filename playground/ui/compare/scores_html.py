@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from playground.actions.scores import FEW_SHOT
 from playground.adapt.tasks import GRADED
 from playground.adapt.variant import BASE
-from playground.locales import counted, listed, number, percent, significant, text
-from playground.plots.kit.figures import change
+from playground.locales import counted, listed, number, percent, significant, text, trimmed
+from playground.model.names import base_name
+from playground.plots.kit.figures import change, needed, points
 from playground.plots.kit.pieces import columns, table
 from playground.ui.compare.panes import pane_colour, pane_title
-from playground.ui.kit.base import base_name
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import queued, words
 
@@ -104,14 +104,21 @@ def forgotten(view: Values, language: str) -> str:
     said = []
     for one in view["rows"]:
         if found := one["forgetting"]:
-            losses = {name: significant(language, found[name], 3) for name in ("before", "after") if found[name] is not None}
-            if len(losses) < 2:
-                said.append(text(language, "score.forgetting.overflow"))
-                continue
-            moved = change(language, found["after"] - found["before"])
-            said.append(text(language, "score.forgetting", **losses, change=moved))
-            said.append(text(language, f"score.forgetting.{'differs' if found['differs'] else 'noise'}"))
+            said.append(_forgotten(found["before"], found["after"], found["differs"], language))
     return f'<p class="pp-outcome pp-forgetting">{escape(" ".join(said))}</p>' if said else ""
+
+
+def _forgotten(before: float | None, after: float | None, differs: bool, language: str) -> str:
+    """With as many decimals as show a difference that is one."""
+    if before is None or after is None:
+        return text(language, "score.forgetting.overflow")
+    digits = needed(after - before) if differs else 2
+    losses = {"before": round(before, digits), "after": round(after, digits)}
+    written = {name: number(language, value, digits) for name, value in losses.items()}
+    kind = "noise" if not differs else "rose" if after > before else "fell"
+    return text(
+        language, f"score.forgetting.{kind}", **written, change=change(language, losses["after"] - losses["before"], digits)
+    )
 
 
 def moved(view: Values, language: str) -> str:
@@ -120,7 +127,7 @@ def moved(view: Values, language: str) -> str:
     if found is None:
         return ""
     key = f"score.moved.{'differs' if found['differs'] else 'noise'}"
-    return f'<p class="pp-outcome">{escape(text(language, key, change=change(language, 100 * found["change"])))}</p>'
+    return f'<p class="pp-outcome">{escape(text(language, key, change=points(language, found["change"])))}</p>'
 
 
 def _of_one(one: Values, references: list[Values], rule: str, language: str) -> list[str]:
@@ -161,14 +168,19 @@ def _first(rows: list[Values], language: str) -> list[str]:
     scored = [one for one in rows if one["score"] is not None]
     if len(scored) > 1:
         best = [one for one in scored if one["score"] == max(each["score"] for each in scored)]
-        score = percent(language, 100 * best[0]["score"])
-        said.append(text(language, "score.first.score", titles=_titles(best, language), score=score))
+        said.append(highest(best[0]["score"], _titles(best, language), language))
     losses = [(one, significant(language, one["held_out_loss"], 3)) for one in rows if one["held_out_loss"] is not None]
     if len(losses) > 1:
         _, least = min(losses, key=lambda pair: pair[0]["held_out_loss"])
         lowest = [one for one, loss in losses if loss == least]
         said.append(text(language, "score.first.loss", titles=_titles(lowest, language), loss=least))
     return said
+
+
+def highest(score: float, titles: str, language: str) -> str:
+    """Who has the highest score; nobody where that is 0."""
+    written = percent(language, 100 * score)
+    return text(language, "score.first.score" if score else "score.first.none", titles=titles, score=written)
 
 
 def _titles(rows: list[Values], language: str) -> str:
@@ -182,7 +194,7 @@ def notes(view: Values, language: str) -> str:
         said = [text(language, "score.no_rule")]
     elif questions:
         rule = text(language, f"race.rule.{view['rule']}")
-        share = percent(language, 100 / questions)
+        share = trimmed(language, 100 / questions)
         said = [counted(language, "race.score", questions, rule=rule), text(language, "score.care", share=share)]
     else:
         said = []

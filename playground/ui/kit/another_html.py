@@ -35,7 +35,8 @@ def findings(found: Mapping[str, Any], language: str) -> str:
 
 
 def _licence(found: Mapping[str, Any], language: str) -> str:
-    named = found["licence"] or text(language, "another.licence.none")
+    without = "another.licence.no_card" if found["licence"] is None else "another.licence.none"
+    named = found["licence"] or text(language, without)
     return words(language, "another.gated", licence=named) if found["gated"] else escape(named)
 
 

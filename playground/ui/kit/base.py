@@ -17,8 +17,7 @@ import gradio as gr
 from playground import locales, settings
 from playground.actions import catalogue
 from playground.errors import PlaygroundError
-from playground.model.catalogue import parts_of
-from playground.model.pruning import Pruning
+from playground.model.names import base_name
 from playground.ui.kit import another
 from playground.ui.kit.another import ANOTHER, Another, Typed
 from playground.ui.kit.controls import Changes, Controls, unchanged
@@ -100,10 +99,9 @@ class BaseChoice:
             yield {**chosen, self.notice: "", self.stop: gr.update(visible=False), **self.another.close()}
 
     def halt(self, visit: Visit) -> Changes:
-        """Nothing is waited for any more; what was used stays."""
-        stays = note(visit.language, "base.stays", former=base_name(visit.base, visit.language))
+        """Nothing is waited for any more; the list shows what was used, and stays."""
         shown = {self.stop: gr.update(visible=False), self.another.load: gr.update(visible=True)}
-        return {self.picked: visit.base, self.notice: stays, **shown}
+        return {self.picked: visit.base, self.notice: "", **shown}
 
     def arrive(self, visit: Visit) -> Iterator[Changes]:
         """A link has named a base, which is used already: load it, or go back to the default one."""
@@ -203,23 +201,3 @@ def bases_of(language: str, key: str) -> list[tuple[str, str]]:
     default = settings.DEFAULT_BASE.partition(":")[0]
     quantized = [f"{default}:{form}" for form in QUANTIZED]
     return [*plain, *((base_name(one, language), one) for one in quantized)]
-
-
-def base_name(base_id: str, language: str) -> str:
-    """SmolLM2-135M-Instruct · NF4."""
-    return " · ".join([catalogue.base_status(base_id)["name"], *step_names(base_id, language)])
-
-
-def step_names(base_id: str, language: str) -> list[str]:
-    """What was done to a base, in its order: pruned, rounded."""
-    _, pruning, form = parts_of(base_id)
-    left = [pruning_name(pruning, language)] if pruning else []
-    return [*left, *([locales.text(language, f"formats.{form}")] if form else [])]
-
-
-def pruning_name(pruning: Pruning, language: str) -> str:
-    """MLP neurons −20 % (max + |min|)."""
-    kind = locales.text(language, f"pruning.kind.{pruning.kind}")
-    rule = locales.text(language, f"pruning.rule.{pruning.rule}")
-    name = f"{kind} −{locales.percent(language, 100 * pruning.share)} ({rule})"
-    return name if pruning.multiple == 1 else f"{name} × {pruning.multiple}"

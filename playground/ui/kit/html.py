@@ -45,8 +45,14 @@ def counted(language: str, key: str, count: int, **values: object) -> str:
 
 
 def machine(language: str, recorded: str) -> str:
-    """The hardware that a record names ("CPU, 2 threads, x86_64"), in words; not yet escaped."""
-    return re.sub(r"(\d+) threads", lambda found: locales.counted(language, "lab.threads", int(found[1])), recorded)
+    """
+    The hardware that a record names ("CPU, 2 threads, x86_64"; "Intel(R) Xeon(R) @ 2.80GHz, 2 cores; Python 3.11"), in words
+    and without the versions; not yet escaped.
+    """
+    said = re.sub(r"(\d+) threads", lambda found: locales.counted(language, "lab.threads", int(found[1])), recorded)
+    said = re.sub(r"(\d+) cores", lambda found: locales.counted(language, "lab.cores", int(found[1])), said)
+    said = re.sub(r"(\d+\.\d+) ?GHz", lambda one: f"{number(language, float(one[1]), 2)}{NO_BREAK}GHz", said)
+    return said.partition(";")[0].replace("(R)", "").replace(" @ ", ", ")
 
 
 def alike(names: Sequence[str]) -> str:

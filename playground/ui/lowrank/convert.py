@@ -17,7 +17,7 @@ from playground.actions.lowrank import CONVERT, run_about, start_convert
 from playground.errors import PlaygroundError
 from playground.locales import number, size, text
 from playground.lowrank.settings import AS_RANK
-from playground.plots.kit.figures import change
+from playground.plots.kit.figures import change, needed
 from playground.ui.compare.panes import file_title, pane_title
 from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes
@@ -105,7 +105,13 @@ def drawn(done: Converted, adapter: Adapter | None, there: bool, language: str) 
     said += [text(language, "convert.made", name=made.name, size=size(language, made.record.bytes))] if there else []
     if done.apart:
         key = f"convert.neutral.{'differs' if done.apart.differs else 'noise'}"
-        said.append(text(language, key, change=change(language, done.apart.change)))
+        said.append(
+            text(
+                language,
+                key,
+                change=change(language, done.apart.change, needed(done.apart.change) if done.apart.differs else 2),
+            )
+        )
     titles = [text(language, f"convert.who.{who}", rank=rank) for who in WHO]
     panes = [{"id": "base"}, adapter.summary(), made.summary()]
     question = next(iter(adapter.record.questions), "")

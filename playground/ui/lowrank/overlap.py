@@ -17,6 +17,7 @@ from playground.actions.adapters import examined
 from playground.adapt.initialization import chosen
 from playground.errors import PlaygroundError
 from playground.model.modules import kind_of, layer_of
+from playground.model.names import Named
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit import sections
 from playground.ui.kit.controls import Changes
@@ -134,7 +135,7 @@ def compared(pair: Pair) -> tuple[str, Any]:
     base, one = examined(pair.key, pair.chosen)
     base_of_other, other = examined(pair.key, pair.other or "")
     if base_of_other.spec.id != base.spec.id:
-        raise PlaygroundError("other_base", found=other.record.base, expected=one.record.base)
+        raise PlaygroundError("other_base", found=Named(other.record.base), expected=Named(one.record.base))
     parts = [findings.directions(base, adapter, module, pair.side) for adapter in (one, other)]
     values = factors.overlap(*parts).numpy()
     chance = max(parts[0].shape[1], parts[1].shape[1]) / parts[0].shape[0]

@@ -11,7 +11,7 @@ from playground.actions.scores import moved
 from playground.locales import counted, number, significant, text, trimmed
 from playground.lowrank.intruders import directions
 from playground.model.modules import kind_of, layer_of
-from playground.plots.kit.figures import change
+from playground.plots.kit.figures import change, needed, points
 from playground.plots.lowrank.intruders import marked
 from playground.ui.kit.html import colour, words
 from playground.ui.kit.sections import soft
@@ -67,12 +67,18 @@ def compared(done: Repaired, language: str) -> list[str]:
     said = []
     if done.apart:
         key = f"repair.neutral.{'differs' if done.apart.differs else 'noise'}"
-        said.append(text(language, key, change=change(language, done.apart.change)))
+        said.append(
+            text(
+                language,
+                key,
+                change=change(language, done.apart.change, needed(done.apart.change) if done.apart.differs else 2),
+            )
+        )
     if len(done.worth) == len(WHO):
         whole, left = ([one.score for one in worth.examples] for worth in done.worth[1:])
         if by := moved(whole, left):
             key = f"repair.score.{'differs' if by['differs'] else 'noise'}"
-            said.append(text(language, key, change=change(language, 100 * by["change"])))
+            said.append(text(language, key, change=points(language, by["change"])))
     return said
 
 

@@ -10,6 +10,7 @@ import gradio as gr
 
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import note
+from playground.ui.kit.html import machine
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section, headed
 from playground.ui.kit.wording import html
@@ -31,7 +32,7 @@ class Curve:
         from playground.prune.rows import recorded
 
         found, where = recorded()
-        how = note(asked.language, "prune.curve.recorded", machine=where.partition(";")[0])
+        how = note(asked.language, "prune.curve.recorded", machine=machine(asked.language, where))
         return {self.table: pruning_html.curve(found.rows, asked.language) + how}
 
 

@@ -8,10 +8,10 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from playground.locales import number, percent, significant, text
+from playground.model.names import pruning_name
 from playground.model.pruning import Pruning
 from playground.plots.kit import pieces
 from playground.plots.kit.figures import short
-from playground.ui.kit.base import pruning_name
 from playground.ui.kit.events import note
 from playground.ui.kit.html import machine, words
 
@@ -44,7 +44,7 @@ def recorded(made: Recorded, language: str) -> str:
     """What came with the page, where it was measured, and how long that took."""
     seen = made.found
     values = {
-        "machine": machine(language, made.machine.partition(";")[0]), "task": text(language, f"tasks.{seen.task}.title"),
+        "machine": machine(language, made.machine), "task": text(language, f"tasks.{seen.task}.title"),
         "steps": number(language, seen.steps), "seconds": number(language, made.seconds),
     }  # fmt: skip
     return table(seen, language) + note(language, "healing.recorded", **values)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from playground import locales
 from playground.locales import number, percent, significant, size, text
+from playground.model.names import pruning_name
 from playground.model.pruning import Pruning
 from playground.plots.kit import pieces
 from playground.plots.kit.figures import short
 from playground.plots.prune.layers import bars
-from playground.ui.kit.base import pruning_name
 from playground.ui.kit.html import words
 from playground.ui.kit.sections import soft
 from playground.ui.prune.names import what_name, what_of

@@ -73,7 +73,12 @@ class Activations:
     def draw(self, asked: Asked) -> Changes:
         chosen = [(path_name(asked.language, asked.module), asked.module)] if asked.module else []
         offered = {self.module: gr.update(choices=chosen, value=asked.module)} if chosen else {}
-        return offered | {self.notice: note(asked.language, "calibration.opening")}
+        return offered | self._told(asked, note(asked.language, "calibration.opening"))
+
+    def _told(self, asked: Asked, said: str) -> Changes:
+        """How it goes; before the base has been read with, also where the other two sections have nothing to show yet."""
+        places = [self.notice] if asked.read == asked.base else [self.notice, self.outside, self.network]
+        return dict.fromkeys(places, said)
 
     def attach(self, asked: Asked) -> Iterator[Changes]:
         """At a visit: read with the page's base, unless that was done; other changes wait for a button."""
@@ -97,10 +102,10 @@ class Activations:
             prompts = prompts_of(asked.seen, asked.test)
             waits = not is_here(asked.base)
             if waits:
-                yield {self.notice: note(language, "calibration.loading")}
+                yield self._told(asked, note(language, "calibration.loading"))
             run = start_calibration(asked.key, asked.base, prompts, asked.module, asked.format, asked.threshold)
         except PlaygroundError as error:
-            yield {self.notice: alarm(error.message(language))}
+            yield self._told(asked, alarm(error.message(language)))
             return
         yield from self._follow(run, asked, waits)
 
@@ -113,7 +118,7 @@ class Activations:
             waits = waits and not run.events and not run.ended
             found = run.events[-1] if run.events else None
             said = note(asked.language, "calibration.loading") if waits else progress(run, asked.language)
-            yield {self.notice: said} | (self.fill(found, asked) if found else {})
+            yield self._told(asked, said) | (self.fill(found, asked) if found else {})
 
     def fill(self, found: Found, asked: Asked) -> Changes:
         """What was found, and which modules there are to choose from."""

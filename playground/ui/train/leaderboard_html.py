@@ -10,12 +10,12 @@ from html import escape
 from typing import Any
 
 from playground.locales import counted, listed, number, percent, significant, size, text
+from playground.model.names import base_name
 from playground.plots.kit.figures import change
 from playground.plots.kit.pieces import columns, table
 from playground.plots.leaderboard import Point, pareto
 from playground.ui.compare.panes import pane_title
-from playground.ui.kit.base import base_name
-from playground.ui.kit.html import Values, colour, words
+from playground.ui.kit.html import Values, colour, machine, words
 
 COLUMNS = ("method", "score", "loss", "parameters", "bytes", "time", "tokens", "forgetting")
 UNTRAINED = ("base", "few_shot")
@@ -183,7 +183,7 @@ def notes(board: Values, own: Sequence[Values], language: str) -> str:
         [
             text(
                 language, "board.recorded", base=base_name(board["base"], language),
-                processor=board["processor"], seeds=seeds,
+                processor=machine(language, board["processor"]), seeds=seeds,
                 versions=", ".join(f"{name} {version}" for name, version in versions.items()),
             )
         ],

@@ -14,6 +14,7 @@ from playground.locales import counted, listed, number, percent, seconds, signif
 from playground.plots.kit.pieces import columns, table
 from playground.plots.race import colours, curves
 from playground.ui.compare.panes import MAIN_HYPERPARAMETER, plain_title
+from playground.ui.compare.scores_html import highest
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import Values, heading, words
 from playground.ui.kit.methods import beginning_name
@@ -171,16 +172,15 @@ def conclusion(view: Values, language: str) -> str:
     if not found:
         return soft(language, "race.no_outcome") if view["ended"] else ""
     by_number = {one["number"]: one for one in view["racers"]}
-    best, fewest, highest = ([by_number[one] for one in found[name]] for name in ("best", "fewest", "highest"))
+    best, fewest, best_scores = ([by_number[one] for one in found[name]] for name in ("best", "fewest", "highest"))
     first = {"racers": _names(best, language), "loss": _losses(best[:1], language)}
     key = "race.tie" if len(best) > 1 else "race.best_fewest" if best == fewest else "race.best"
     sentences = [text(language, key, **first, parameters=_parameters(best, language))]
     if best != fewest:
         rest = {"racers": _names(fewest, language), "losses": _losses(fewest, language)}
         sentences.append(text(language, "race.fewest", **rest, parameters=_parameters(fewest[:1], language)))
-    if highest:
-        score = percent(language, 100 * highest[0]["score"])
-        sentences.append(text(language, "race.highest", racers=_names(highest, language), score=score))
+    if best_scores:
+        sentences.append(highest(best_scores[0]["score"], _names(best_scores, language), language))
     return f'<p class="pp-outcome">{escape(" ".join([*sentences, text(language, "race.one_seed")]))}</p>'
 
 

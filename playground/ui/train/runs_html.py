@@ -11,11 +11,11 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from playground.locales import listed, number, seconds, significant, text
+from playground.model.names import base_name
 from playground.plots.kit.figures import change
 from playground.plots.kit.pieces import columns, table
 from playground.plots.race import colours, curves
-from playground.ui.compare.scores_html import NO_VALUE, measures, numbers
-from playground.ui.kit.base import base_name
+from playground.ui.compare.scores_html import NO_VALUE, highest, measures, numbers
 from playground.ui.kit.html import colour, words
 from playground.ui.train.race_html import named
 
@@ -99,8 +99,7 @@ def said(group: Values, language: str) -> str:
     if len(scores) > 1:
         most = max(one["score"] for one in scores)
         best = listed(language, [_title(one, language) for one in scores if one["score"] == most])
-        score = numbers(next(one for one in scores if one["score"] == most), language)[1]
-        sentences.append(text(language, "score.first.score", titles=best, score=score))
+        sentences.append(highest(most, best, language))
     return f'<p class="pp-outcome">{escape(" ".join(sentences))}</p>' if sentences else ""
 
 

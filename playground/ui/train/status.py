@@ -11,10 +11,10 @@ from playground.actions.catalogue import count_parameters
 from playground.actions.train import ENDED
 from playground.errors import PlaygroundError
 from playground.locales import counted, number, percent, seconds, size, text
+from playground.model.names import base_name
 from playground.train.job import SAMPLE_TOKENS
 from playground.train.schedule import USUAL
 from playground.ui.compare.panes import pane_title, plain_title
-from playground.ui.kit.base import base_name
 from playground.ui.kit.events import alarm
 from playground.ui.kit.html import card, colour, queued, words
 from playground.ui.kit.methods import beginning_name

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from playground.locales import LANGUAGES
-from playground.ui.kit.html import header, model_state
+from playground.locales import LANGUAGES, NO_BREAK
+from playground.ui.kit.html import header, machine, model_state
 from playground.work.places import HERE, Where
 from tests.ui.drawn import (
     Page,
@@ -91,3 +91,15 @@ def test_whoever_points_at_the_device_reads_why_work_runs_there() -> None:
         ]
         assert why in state["title"]
         assert "oneDNN" in state["title"]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "said"),
+    [
+        ("CPU, 2 threads, x86_64", "CPU, 2 hilos, x86_64"),
+        ("Intel(R) Xeon(R) Processor @ 2.80GHz, 2 cores; torch 2.13", f"Intel Xeon Processor, 2,80{NO_BREAK}GHz, 2 núcleos"),
+        ("NVIDIA H200", "NVIDIA H200"),
+    ],
+)
+def test_recorded_hardware_is_said_in_words(recorded: str, said: str) -> None:
+    assert machine("es", recorded) == said

@@ -82,14 +82,14 @@ def test_a_link_brings_its_module_if_the_base_has_it(tiny_here: Base) -> None:
 def test_a_race_is_recorded_until_one_runs_here_and_stops(tiny_here: Base) -> None:
     key = "initialization-race".ljust(32, "0")
     first = CARDS.draw(asked(key))
-    assert "Recorded beforehand" in first[CARDS.notice]
+    assert "Recorded on" in first[CARDS.notice]
     running = CARDS.go(asked(key))
     next(running)
     CARDS.stop(asked(key))
     *_, last = running
     assert last[CARDS.halt]["visible"] is False
     assert "Stopped" in last[CARDS.notice]
-    assert "Recorded beforehand" in last[CARDS.notice]  # as what is shown still is
+    assert "Recorded on" in last[CARDS.notice]  # as what is shown still is
     SESSIONS.get(key).runs.clear()
 
 

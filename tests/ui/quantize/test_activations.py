@@ -24,6 +24,7 @@ from playground.plots.quantize.names import path_name
 from playground.quantize import sources, tensor
 from playground.quantize.activations import Cell, Peak, network
 from playground.ui.kit.controls import unchanged
+from playground.ui.kit.events import note
 from playground.ui.quantize import activations as page
 from playground.ui.quantize import activations_html, tensor_controls, tensor_html
 from playground.ui.quantize import tensor as tensor_page
@@ -66,6 +67,16 @@ def test_what_is_found_is_drawn(tiny_here: Any, language: str) -> None:
     assert all("<svg" in one or "<table" in one for one in drawn)
     assert [made_from(one) for one in drawn] == [{"base": "tiny", "seen": SEEN, "test": TEST}] * 3
     assert all(escape(text(language, "calibration.go")) in one for one in drawn)  # what brings new ones
+
+
+def test_before_anything_was_read_every_section_says_how_it_goes(tiny_here: Any) -> None:
+    drawn = ACTIVATIONS.draw(ASKED)
+    assert drawn["notice"] == drawn["outside"] == drawn["network"] == note("en", "calibration.opening")
+    *_, last = ACTIVATIONS.attach(ASKED)
+    assert "pp-network" in last["network"]
+    assert {*ACTIVATIONS.draw(replace(ASKED, read="tiny"))} == {"notice"}
+    *_, wrong = ACTIVATIONS.attach(replace(ASKED, test=""))
+    assert all('role="alert"' in wrong[name] for name in ("notice", "outside", "network"))
 
 
 def test_the_page_shows_a_hub_base_loading_before_it_is_loaded(tiny_here: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,10 @@ def test_nothing_is_shown_where_nothing_raced() -> None:
              "were trained by IA3"],
         ),
         ((racer(1, "ia3", 2.0, 57_600), racer(2, "lora", 1.0, 460_800, state="stopped")), ["there is no winner"]),
+        (
+            (racer(1, "ia3", 2.0, 57_600, score=0.0), racer(2, "lora", 1.0, 460_800, score=0.0)),
+            [f"Nobody was right: all have 0{NO_BREAK}%."],
+        ),
     ],
 )  # fmt: skip
 def test_the_outcome_is_what_was_measured_and_ties_are_named(racers: Any, said: list[str]) -> None:

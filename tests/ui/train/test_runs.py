@@ -145,7 +145,7 @@ def test_the_card_shows_the_scoring_of_its_adapter_and_offers_what_was_not_score
     *_, again = card.show(Learned(key, "en", "tiny", adapter=f"{adapter}@1"))  # after a reload, at a checkpoint
     assert again == asked
     assert "fully right" in Page(again[card.result]).text
-    assert Page(again[card.result]).text.count("Forgetting: on a neutral text") == 1  # of the adapter, not of the references
+    assert Page(again[card.result]).text.count("on a neutral text the loss") == 1  # of the adapter, not of the references
     folded = Elsewhere(gr.Dropdown(), gr.HTML())
     asked_there = Asked(key, "en", "tiny", adapter=adapter, task=None)
     offered = folded.offer(asked_there)[folded.task]
