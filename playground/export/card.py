@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from playground.adapt.adapters import Adapter, file_stem
 from playground.adapt.methods import METHODS
+from playground.adapt.said import value
 from playground.adapt.tasks import OWN_FILE, TASK_IDS
-from playground.locales import text
+from playground.locales import machine, number, text, written
 from playground.model import embedded
 from playground.model.catalogue import BITSANDBYTES, CATALOGUE, parts_of
 from playground.train.recipe import is_known
@@ -57,7 +58,8 @@ def card(adapter: Adapter, scores: Mapping[str, float | None], language: str) ->
         parts += [f"## {text(language, 'card.recipe')}\n", _recipe(adapter, language)]
     parts += [f"## {text(language, 'card.numbers')}\n", _numbers(adapter, measured, language)]
     if record.versions or record.hardware:
-        made = ", ".join([*(f"{name} {one}" for name, one in record.versions.items()), *filter(None, [record.hardware])])
+        there = [machine(language, record.hardware)] if record.hardware else []
+        made = ", ".join([*(f"{name} {one}" for name, one in record.versions.items()), *there])
         parts.append(f"{text(language, 'card.made', made=_plain(made))}\n")
     return "\n".join(parts)
 
@@ -119,7 +121,7 @@ def _about(adapter: Adapter, language: str) -> str:
     values = {
         "method": text(language, f"methods.{record.method}.name"), "base": _repository(adapter),
         "task": text(language, f"tasks.{record.task}.title") if record.task in TASK_IDS else text(language, "card.own"),
-        "trained": f"{record.trainable_parameters:,}", "total": f"{record.total_parameters:,}",
+        "trained": number(language, record.trainable_parameters), "total": number(language, record.total_parameters),
     }  # fmt: skip
     return f"{text(language, 'card.about', **values)}\n"
 
@@ -145,11 +147,14 @@ def _loading(adapter: Adapter, language: str) -> str:
 
 def _recipe(adapter: Adapter, language: str) -> str:
     record = adapter.record
-    named = {one.name: text(language, f"hyperparameters.{one.name}") for one in METHODS[record.method].hyperparameters}
-    rows = [(named.get(name, name), value) for name, value in record.hyperparameters.items()]
-    rows += [(text(language, "card.steps"), record.steps), (text(language, "card.seed"), record.seed)]
+    rows = [
+        (text(language, f"hyperparameters.{one.name}"), value(one, record.hyperparameters[one.name], language))
+        for one in METHODS[record.method].hyperparameters
+        if record.hyperparameters.get(one.name, "") != ""  # a text that was left empty
+    ]
+    rows += [(text(language, f"card.{name}"), number(language, getattr(record, name))) for name in ("steps", "seed")]
     rows += [(text(language, "card.precision"), record.precision)]
-    table = "".join(f"| {_plain(str(name))} | {_plain(str(value))} |\n" for name, value in rows)
+    table = "".join(f"| {_plain(name)} | {_plain(one)} |\n" for name, one in rows)
     file = OWN_FILE if record.task not in TASK_IDS else f"{record.task}.jsonl"
     key = "card.again.own" if file == OWN_FILE else "card.again"
     return f"|  |  |\n| --- | --- |\n{table}\n{text(language, key, file=file)}\n"
@@ -158,12 +163,17 @@ def _recipe(adapter: Adapter, language: str) -> str:
 def _numbers(adapter: Adapter, measured: Mapping[str, float], language: str) -> str:
     """What was measured on the held-out examples, while it was trained and afterwards."""
     record = adapter.record
-    lines = [f"- {text(language, f'card.{name}')}: {value:.4g}" for name, value in measured.items()]
+    lines = [f"- {text(language, f'card.{name}')}: {_figure(one, language)}" for name, one in measured.items()]
     if record.held_out and record.steps and "held_out_loss" not in measured:
         (first, before), (last, after) = record.held_out[0], record.held_out[-1]
-        values: dict[str, Any] = {"first": first, "before": f"{before:.4g}", "last": last, "after": f"{after:.4g}"}
+        values: dict[str, Any] = {"first": number(language, first), "last": number(language, last)}
+        values |= {"before": _figure(before, language), "after": _figure(after, language)}
         lines.append(f"- {text(language, 'card.held_out', **values)}")
     return "\n".join(lines or [text(language, "card.unmeasured")]) + "\n"
+
+
+def _figure(value: float, language: str) -> str:
+    return written(language, value, 4)
 
 
 def _plain(told: str) -> str:

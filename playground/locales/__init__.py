@@ -52,6 +52,11 @@ def listed(language: str, names: Sequence[str]) -> str:
     return text(language, key, before=", ".join(before), last=last) if before else last
 
 
+def machine(language: str, recorded: str) -> str:
+    """The hardware that a record names ("CPU, 2 threads, x86_64"), in words."""
+    return re.sub(r"(\d+) threads", lambda found: counted(language, "lab.threads", int(found[1])), recorded)
+
+
 def choose(*wishes: object) -> str:
     """
     The first language that one of `wishes` asks for: plain codes ("es") or Accept-Language headers ("es-MX,en;q=0.8").

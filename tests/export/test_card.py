@@ -42,9 +42,26 @@ def test_every_ready_made_adapter_has_a_valid_card(adapter_id: str, language: st
     (results,) = data["model-index"]
     assert {one["type"]: one["value"] for one in results["results"][0]["metrics"]} == {"loss": 2.3457, "score": 0.875}
     assert data_of(ModelCard(str(found))) == data  # as it is written again
-    for value in (adapter.record.seed, adapter.record.steps, *adapter.record.hyperparameters.values()):
-        assert f"| {value} |".replace("_", "\\_") in found.text
+    rows = [line.strip("| ").split(" | ") for line in found.text.splitlines() if line.startswith("| ")][1:]
+    assert all(len(row) == 2 for row in rows)  # what was left empty has no row
+    assert not {"True", "False", "None", *adapter.record.hyperparameters} & {one for row in rows for one in row}
+    assert "\\_" not in "".join(one for row in rows for one in row)  # nothing by its internal name
     assert "{" not in re.sub(r"```python.*?```", "", found.text, flags=re.DOTALL)  # nothing was left to fill in
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ["460,800 of 134,975,808", "| Learning rate | 0.01 |", "queries and values", "| no |", "2 threads", "1.9"]),
+        ("es", ["460\N{NO-BREAK SPACE}800 de 134\N{NO-BREAK SPACE}975\N{NO-BREAK SPACE}808", "| Tasa de aprendizaje | 0,01 |",
+                "consultas y valores", "| no |", "2 hilos", "1,9"]),
+    ],
+)  # fmt: skip
+def test_a_card_writes_numbers_and_settings_as_the_page_does(language: str, said: list[str]) -> None:
+    made = examples()["pirate-lora"]
+    made = replace(made, record=replace(made.record, hardware="CPU, 2 threads, x86_64", held_out=[(0, 4.0), (24, 1.9321)]))
+    written = card(made, {}, language)
+    assert [one for one in said if one not in written] == []
 
 
 def test_words_of_a_visitor_are_no_markup_and_no_metadata() -> None:

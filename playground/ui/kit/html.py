@@ -7,7 +7,6 @@ Knows nothing about Gradio, models or events. Looks lie in theme.css, words in p
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -40,11 +39,6 @@ def folded(language: str, key: str, inside: str) -> str:
 def counted(language: str, key: str, count: int, **values: object) -> str:
     """The sentence `key` about one or several, escaped."""
     return escape(locales.counted(language, key, count, **values))
-
-
-def machine(language: str, recorded: str) -> str:
-    """The hardware that a record names ("CPU, 2 threads, x86_64"), in words; not yet escaped."""
-    return re.sub(r"(\d+) threads", lambda found: locales.counted(language, "lab.threads", int(found[1])), recorded)
 
 
 def alike(names: Sequence[str]) -> str:

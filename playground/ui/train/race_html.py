@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from playground.adapt.methods import METHODS
+from playground.adapt.said import choice
 from playground.bounds import Bound
 from playground.locales import counted, listed, number, percent, seconds, significant, text, written
 from playground.plots.kit.pieces import columns, table
@@ -18,7 +19,6 @@ from playground.ui.kit.events import alarm
 from playground.ui.kit.html import Values, heading, words
 from playground.ui.kit.methods import beginning_name
 from playground.ui.kit.sections import soft
-from playground.ui.train.more import choice
 from playground.ui.train.status import base_and_seed, gave_way, status_line, training_status
 
 MOVING = ("queued", "preparing", "running")  # states of a racer whose line says where it stands
