@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from playground.adapt.adapters import Adapter, file_stem
 from playground.adapt.methods import METHODS
 from playground.adapt.said import value
-from playground.adapt.tasks import OWN_FILE, TASK_IDS
+from playground.adapt.tasks import TASK_IDS
 from playground.locales import machine, number, text, written
 from playground.model import embedded
-from playground.model.catalogue import BITSANDBYTES, CATALOGUE, parts_of
-from playground.train.recipe import is_known
+from playground.model.catalogue import BITSANDBYTES, CATALOGUE, TYPED, BaseSpec, parts_of
+from playground.train.recipe import examples_file, is_known
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -69,7 +69,7 @@ def reproducible(adapter: Adapter) -> bool:
     record = adapter.record
     known = (
         record.method in METHODS
-        and parts_of(record.base)[0] in CATALOGUE
+        and _spec(record.base) is not None
         and (record.task in TASK_IDS or adapter.examples is not None)
         and is_known(record)
     )
@@ -106,9 +106,15 @@ def _data(adapter: Adapter, measured: Mapping[str, float]) -> ModelCardData:
 
 def _repository(adapter: Adapter) -> str:
     """What its base is called on the hub; as PEFT's config says it where the base is not in the catalogue any more."""
-    name = parts_of(adapter.record.base)[0]
-    told = (adapter.config or {}).get("base_model_name_or_path") or name
-    return CATALOGUE[name].repository if name in CATALOGUE else str(told)
+    spec = _spec(adapter.record.base)
+    told = (adapter.config or {}).get("base_model_name_or_path") or parts_of(adapter.record.base)[0]
+    return spec.repository if spec else str(told)
+
+
+def _spec(base_id: str) -> BaseSpec | None:
+    """The line of a base that is in the catalogue or that a visitor has typed; None where it is not here any more."""
+    name = parts_of(base_id)[0]
+    return CATALOGUE.get(name) or TYPED.get(name)
 
 
 def _title(adapter: Adapter, language: str) -> str:
@@ -155,9 +161,9 @@ def _recipe(adapter: Adapter, language: str) -> str:
     rows += [(text(language, f"card.{name}"), number(language, getattr(record, name))) for name in ("steps", "seed")]
     rows += [(text(language, "card.precision"), record.precision)]
     table = "".join(f"| {_plain(name)} | {_plain(one)} |\n" for name, one in rows)
-    file = OWN_FILE if record.task not in TASK_IDS else f"{record.task}.jsonl"
-    key = "card.again.own" if file == OWN_FILE else "card.again"
-    return f"|  |  |\n| --- | --- |\n{table}\n{text(language, key, file=file)}\n"
+    names = {"fold": text(language, "home.python"), "kind": text(language, "home.kind.examples")}
+    key = "card.again" if record.task in TASK_IDS else "card.again.own"
+    return f"|  |  |\n| --- | --- |\n{table}\n{text(language, key, file=examples_file(record), **names)}\n"
 
 
 def _numbers(adapter: Adapter, measured: Mapping[str, float], language: str) -> str:
