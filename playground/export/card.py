@@ -14,7 +14,7 @@ from playground.adapt.said import value
 from playground.adapt.tasks import TASK_IDS
 from playground.locales import machine, number, text, written
 from playground.model import embedded
-from playground.model.catalogue import BITSANDBYTES, CATALOGUE, TYPED, BaseSpec, parts_of
+from playground.model.catalogue import BITSANDBYTES, parts_of, spec_of
 from playground.train.recipe import examples_file, is_known
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def reproducible(adapter: Adapter) -> bool:
     record = adapter.record
     known = (
         record.method in METHODS
-        and _spec(record.base) is not None
+        and spec_of(record.base) is not None
         and (record.task in TASK_IDS or adapter.examples is not None)
         and is_known(record)
     )
@@ -106,15 +106,9 @@ def _data(adapter: Adapter, measured: Mapping[str, float]) -> ModelCardData:
 
 def _repository(adapter: Adapter) -> str:
     """What its base is called on the hub; as PEFT's config says it where the base is not in the catalogue any more."""
-    spec = _spec(adapter.record.base)
+    spec = spec_of(adapter.record.base)
     told = (adapter.config or {}).get("base_model_name_or_path") or parts_of(adapter.record.base)[0]
     return spec.repository if spec else str(told)
-
-
-def _spec(base_id: str) -> BaseSpec | None:
-    """The line of a base that is in the catalogue or that a visitor has typed; None where it is not here any more."""
-    name = parts_of(base_id)[0]
-    return CATALOGUE.get(name) or TYPED.get(name)
 
 
 def _title(adapter: Adapter, language: str) -> str:

@@ -186,8 +186,8 @@ def session(request: gr.Request) -> dict[str, Any]:
     All that this session has made: its adapters with their records, and its trainings.
 
     Returns:
-        {adapters: [{id, …, record: {losses: [[step, nats]], held_out, samples, seed, versions, …}}], runs: [{base, task,
-            rows, references}]}; without weights, and without your own examples
+        {adapters: [{id, name, base_name, …, record: {losses: [[step, nats]], held_out, samples, seed, versions, …}}], runs:
+            [{base_name, base, task, rows, references}]}; without weights, and without your own examples
 
     Raises:
         nothing
