@@ -107,7 +107,7 @@ def chart(view: Values, language: str) -> str:
     ]  # fmt: skip
     summary = text(language, "race.curves", racers="; ".join(ends)) if ends else text(language, "loss.empty")
     legend = f'<p class="pp-legend">{words(language, "race.legend")}</p>'
-    return curves(view["racers"], view["steps"], summary, language) + legend
+    return curves(view["racers"], view["steps"], summary, language, whole=view["ended"]) + legend
 
 
 def standings(view: Values, language: str, buttons: bool = True) -> str:

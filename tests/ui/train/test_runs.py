@@ -209,4 +209,4 @@ def test_a_session_s_record_names_its_bases_and_adapters_in_words(key: str, smal
     first, last = session_record(key)["adapters"]
     assert (first["base_name"], first["name"]) == (kept.name, "ia3 pirate 2")
     assert last["name"] == "ia3 pirate 1"
-    assert [one["base_name"] for one in session_record(key)["runs"]] == [session_record(key)["runs"][0]["base"]]
+    assert [(one["base"], one["base_name"]) for one in session_record(key)["runs"]] == [("tiny", "Tiny")]
