@@ -22,7 +22,7 @@
     setTimeout(() => URL.revokeObjectURL(link.href));
   };
   const seen = one => one.checkVisibility({ visibilityProperty: true }) && one.getBoundingClientRect().width > 0;
-  const stem = words => words.normalize("NFKD").replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 60).toLowerCase();
+  const stem = words => words.normalize("NFKD").replace(/\p{M}/gu, "").replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 60).toLowerCase();
 
   /* Which there are: what is called by its own words, by those of its card, or by its number */
 
@@ -43,7 +43,7 @@
     };
     for (const one of page.querySelectorAll("svg, .js-plotly-plot, table, [data-rows]")) {
       const plot = one.matches(".js-plotly-plot"), box = one.getBoundingClientRect();
-      if (!seen(one) || one.closest(".table-wrap")) continue; // Gradio's own tables can be copied, and hold what is typed
+      if (!seen(one) || one.closest(".table-wrap, .file-preview")) continue; // Gradio's own tables hold what is typed and which file
       if (one.matches("[data-rows]:not(svg)")) add("rows", one, one.getAttribute("aria-label"));
       else if (one.matches("table")) add("table", one, one.closest("[role=region]")?.getAttribute("aria-label"));
       else if (plot) add("figure", one, one.querySelector(".gtitle")?.textContent);
