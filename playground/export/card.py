@@ -152,7 +152,8 @@ def _recipe(adapter: Adapter, language: str) -> str:
         for one in METHODS[record.method].hyperparameters
         if record.hyperparameters.get(one.name, "") != ""  # a text that was left empty
     ]
-    rows += [(text(language, f"card.{name}"), number(language, getattr(record, name))) for name in ("steps", "seed")]
+    rows += [(text(language, "card.steps"), number(language, record.steps))]
+    rows += [(text(language, "card.seed"), number(language, record.seed))]
     rows += [(text(language, "card.precision"), record.precision)]
     table = "".join(f"| {_plain(name)} | {_plain(one)} |\n" for name, one in rows)
     names = {"fold": text(language, "home.python"), "kind": text(language, "home.kind.examples")}
