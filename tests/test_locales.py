@@ -111,6 +111,7 @@ def test_values_are_filled_in_by_name_and_plainly(language: Any) -> None:
 
 
 SAME_IN_BOTH = {
+    "setting.off",
     "gpu.flavor", "home.kind.python", "home.kind.notebook", "home.kind.gguf", "home.code", "home.ready", "saving.json",
     "pruning.rule.l1", "pruning.rule.wanda", "prune.column.speed", "decoding.top",
     "header.title",  # the name
@@ -341,7 +342,7 @@ OPTIONAL = {
 OPTIONAL |= {f"{key}.{form}" for key in words("en") for form in ("one", "none")}  # of `key`: locales.counted
 OPTIONAL |= {f"error.kind.{kind.__name__}" for kind in (int, float, str, bool)}  # errors.LABELS
 OPTIONAL |= {f"prune.{one}" for one in ("kind", "share", "rule", "soft")}  # errors.LABELS
-OPTIONAL |= {"list.and", "list.and.vowel"}  # locales.listed
+OPTIONAL |= {"list.and", "list.and.vowel", "lab.threads"}  # locales.listed, locales.machine
 OPTIONAL |= {f"error.cut.{one}" for one in ("any", *CUTS.values())}
 OPTIONAL |= {"error.reason.no_zip", "error.reason.damaged"}  # what an upload's reason may be
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from playground import locales, settings
-from playground.actions.adapters import plain_name
+from playground.actions.adapters import held_out_task, plain_name
 from playground.adapt import adapters, tasks
 from playground.adapt.adapters import STEP_MARK, Adapter, file_stem
 from playground.adapt.own import as_lines
@@ -45,7 +45,10 @@ def download(key: str, adapter_id: str, name: str = "", language: str = locales.
 
 
 def beside(key: str, adapter: Adapter, language: str) -> dict[str, str]:
-    """The files that explain an adapter: README, and where a run made it the code for that with the task's examples."""
+    """
+    The files that explain an adapter: README, and where a run made it the code for that, with the examples of a task, but
+    never with a visitor's own.
+    """
     found = {card.README: card.card(adapter, _worth(key, adapter), language)}
     if card.reproducible(adapter):
         found |= {SCRIPT: recipe.python(adapter, language), NOTEBOOK: notebook(adapter, language)}
@@ -67,6 +70,15 @@ def download_examples(key: str, adapter_id: str) -> str | None:
     """
     found = SESSIONS.get(key).library.get(adapter_id).examples
     return None if found is None else _text(tasks.OWN_FILE, as_lines(found))
+
+
+def examples(key: str, adapter_id: str, name: str = "", language: str = locales.DEFAULT) -> str:
+    """The examples that an adapter was made with, also a task's, as its Python reads them. Raises PlaygroundError."""
+    adapter = SESSIONS.get(key).library.get(adapter_id)
+    found = held_out_task(adapter)
+    if found is None:
+        raise PlaygroundError("no_held_out")
+    return _text(recipe.examples_file(adapter.record), as_lines(found))
 
 
 def python(key: str, adapter_id: str, name: str = "", language: str = locales.DEFAULT) -> str:
@@ -113,8 +125,8 @@ class Kind:
 
 
 KINDS = {
-    "adapter": Kind(download), "python": Kind(python), "notebook": Kind(as_notebook), "model": Kind(model),
-    "gguf": Kind(gguf),
+    "adapter": Kind(download), "python": Kind(python), "notebook": Kind(as_notebook), "examples": Kind(examples),
+    "model": Kind(model), "gguf": Kind(gguf),
 }  # fmt: skip
 
 

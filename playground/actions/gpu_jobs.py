@@ -52,6 +52,11 @@ class Plan:
     prices: Mapping[str, float]
     silent: PlaygroundError | None
 
+    @property
+    def offline(self) -> bool:
+        """Whether the hub was not reached, so that nothing can be sent."""
+        return self.silent is not None and self.silent.key == "push_offline"
+
     def json(self) -> dict[str, Any]:
         one = self.estimate
         return {

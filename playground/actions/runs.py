@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from playground import settings
+from playground.actions.adapters import plain_name
 from playground.adapt.methods import METHODS
 from playground.adapt.variant import BASE, Variant
 from playground.bounds import finite
+from playground.model.catalogue import spec_of
 from playground.model.memory import STORE
 from playground.work.sessions import SESSIONS
 
@@ -170,8 +172,18 @@ def session_record(key: str) -> dict[str, Any]:
     its trainings as `runs_view` has them. Neither weights nor a visitor's own examples are in it.
     """
     own = SESSIONS.get(key).library.own() if key else []
-    adapters = [{**one.summary(), "record": asdict(one.record)} for one in own]
-    return {"adapters": finite(adapters), "runs": runs_view(key) if key else []}
+    adapters = [
+        {**one.summary(), "name": plain_name(one), "base_name": _base_name(one.record.base), "record": asdict(one.record)}
+        for one in own
+    ]
+    runs = [{"base_name": _base_name(one["base"]), **one} for one in (runs_view(key) if key else [])]
+    return {"adapters": finite(adapters), "runs": runs}
+
+
+def _base_name(base_id: str) -> str:
+    """A base's repository, of a folder its last name; its id where nobody has it any more."""
+    spec = spec_of(base_id)
+    return base_id if spec is None else spec.name if spec.source == "local" else spec.repository
 
 
 def _row(one: Done, here: bool) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from playground.adapt.adapters import Adapter, file_stem
 from playground.adapt.methods import METHODS
-from playground.adapt.tasks import OWN_FILE, TASK_IDS
-from playground.locales import text
+from playground.adapt.said import value
+from playground.adapt.tasks import TASK_IDS
+from playground.locales import machine, number, text, written
 from playground.model import embedded
-from playground.model.catalogue import BITSANDBYTES, CATALOGUE, parts_of
-from playground.train.recipe import is_known
+from playground.model.catalogue import BITSANDBYTES, parts_of, spec_of
+from playground.train.recipe import examples_file, is_known
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -57,7 +58,8 @@ def card(adapter: Adapter, scores: Mapping[str, float | None], language: str) ->
         parts += [f"## {text(language, 'card.recipe')}\n", _recipe(adapter, language)]
     parts += [f"## {text(language, 'card.numbers')}\n", _numbers(adapter, measured, language)]
     if record.versions or record.hardware:
-        made = ", ".join([*(f"{name} {one}" for name, one in record.versions.items()), *filter(None, [record.hardware])])
+        there = [machine(language, record.hardware)] if record.hardware else []
+        made = ", ".join([*(f"{name} {one}" for name, one in record.versions.items()), *there])
         parts.append(f"{text(language, 'card.made', made=_plain(made))}\n")
     return "\n".join(parts)
 
@@ -67,7 +69,7 @@ def reproducible(adapter: Adapter) -> bool:
     record = adapter.record
     known = (
         record.method in METHODS
-        and parts_of(record.base)[0] in CATALOGUE
+        and spec_of(record.base) is not None
         and (record.task in TASK_IDS or adapter.examples is not None)
         and is_known(record)
     )
@@ -104,9 +106,9 @@ def _data(adapter: Adapter, measured: Mapping[str, float]) -> ModelCardData:
 
 def _repository(adapter: Adapter) -> str:
     """What its base is called on the hub; as PEFT's config says it where the base is not in the catalogue any more."""
-    name = parts_of(adapter.record.base)[0]
-    told = (adapter.config or {}).get("base_model_name_or_path") or name
-    return CATALOGUE[name].repository if name in CATALOGUE else str(told)
+    spec = spec_of(adapter.record.base)
+    told = (adapter.config or {}).get("base_model_name_or_path") or parts_of(adapter.record.base)[0]
+    return spec.repository if spec else str(told)
 
 
 def _title(adapter: Adapter, language: str) -> str:
@@ -119,7 +121,7 @@ def _about(adapter: Adapter, language: str) -> str:
     values = {
         "method": text(language, f"methods.{record.method}.name"), "base": _repository(adapter),
         "task": text(language, f"tasks.{record.task}.title") if record.task in TASK_IDS else text(language, "card.own"),
-        "trained": f"{record.trainable_parameters:,}", "total": f"{record.total_parameters:,}",
+        "trained": number(language, record.trainable_parameters), "total": number(language, record.total_parameters),
     }  # fmt: skip
     return f"{text(language, 'card.about', **values)}\n"
 
@@ -145,25 +147,34 @@ def _loading(adapter: Adapter, language: str) -> str:
 
 def _recipe(adapter: Adapter, language: str) -> str:
     record = adapter.record
-    named = {one.name: text(language, f"hyperparameters.{one.name}") for one in METHODS[record.method].hyperparameters}
-    rows = [(named.get(name, name), value) for name, value in record.hyperparameters.items()]
-    rows += [(text(language, "card.steps"), record.steps), (text(language, "card.seed"), record.seed)]
+    rows = [
+        (text(language, f"hyperparameters.{one.name}"), value(one, record.hyperparameters[one.name], language))
+        for one in METHODS[record.method].hyperparameters
+        if record.hyperparameters.get(one.name, "") != ""  # a text that was left empty
+    ]
+    rows += [(text(language, "card.steps"), number(language, record.steps))]
+    rows += [(text(language, "card.seed"), number(language, record.seed))]
     rows += [(text(language, "card.precision"), record.precision)]
-    table = "".join(f"| {_plain(str(name))} | {_plain(str(value))} |\n" for name, value in rows)
-    file = OWN_FILE if record.task not in TASK_IDS else f"{record.task}.jsonl"
-    key = "card.again.own" if file == OWN_FILE else "card.again"
-    return f"|  |  |\n| --- | --- |\n{table}\n{text(language, key, file=file)}\n"
+    table = "".join(f"| {_plain(name)} | {_plain(one)} |\n" for name, one in rows)
+    names = {"fold": text(language, "home.python"), "kind": text(language, "home.kind.examples")}
+    key = "card.again" if record.task in TASK_IDS else "card.again.own"
+    return f"|  |  |\n| --- | --- |\n{table}\n{text(language, key, file=examples_file(record), **names)}\n"
 
 
 def _numbers(adapter: Adapter, measured: Mapping[str, float], language: str) -> str:
     """What was measured on the held-out examples, while it was trained and afterwards."""
     record = adapter.record
-    lines = [f"- {text(language, f'card.{name}')}: {value:.4g}" for name, value in measured.items()]
+    lines = [f"- {text(language, f'card.{name}')}: {_figure(one, language)}" for name, one in measured.items()]
     if record.held_out and record.steps and "held_out_loss" not in measured:
         (first, before), (last, after) = record.held_out[0], record.held_out[-1]
-        values: dict[str, Any] = {"first": first, "before": f"{before:.4g}", "last": last, "after": f"{after:.4g}"}
+        values: dict[str, Any] = {"first": number(language, first), "last": number(language, last)}
+        values |= {"before": _figure(before, language), "after": _figure(after, language)}
         lines.append(f"- {text(language, 'card.held_out', **values)}")
     return "\n".join(lines or [text(language, "card.unmeasured")]) + "\n"
+
+
+def _figure(value: float, language: str) -> str:
+    return written(language, value, 4)
 
 
 def _plain(told: str) -> str:

@@ -52,6 +52,17 @@ def listed(language: str, names: Sequence[str]) -> str:
     return text(language, key, before=", ".join(before), last=last) if before else last
 
 
+def machine(language: str, recorded: str) -> str:
+    """
+    The hardware that a record names ("CPU, 2 threads, x86_64"; "Intel(R) Xeon(R) @ 2.80GHz, 2 cores; Python 3.11"), in words
+    and without the versions; not yet escaped.
+    """
+    said = re.sub(r"(\d+) threads", lambda found: counted(language, "lab.threads", int(found[1])), recorded)
+    said = re.sub(r"(\d+) cores", lambda found: counted(language, "lab.cores", int(found[1])), said)
+    said = re.sub(r"(\d+\.\d+) ?GHz", lambda one: f"{number(language, float(one[1]), 2)}{NO_BREAK}GHz", said)
+    return said.partition(";")[0].replace("(R)", "").replace(" @ ", ", ")
+
+
 def choose(*wishes: object) -> str:
     """
     The first language that one of `wishes` asks for: plain codes ("es") or Accept-Language headers ("es-MX,en;q=0.8").

@@ -100,11 +100,17 @@ def steps_of(base_id: str) -> tuple[BaseSpec, Pruning | None, str | None]:
     The steps of an id from left to right: `smollm2-135m:width-20-max_min:nf4` → the base, what was pruned of it, in which
     form the rest is held. Raises PlaygroundError for an id that does not exist.
     """
-    name, pruning, form = parts_of(base_id)
-    spec = CATALOGUE.get(name) or TYPED.get(name)
+    _, pruning, form = parts_of(base_id)
+    spec = spec_of(base_id)
     if spec is None:
         raise _unknown(base_id)
     return spec, pruning, form
+
+
+def spec_of(base_id: str) -> BaseSpec | None:
+    """The line of a base in the catalogue, or that somebody has typed; None where nobody has it any more."""
+    name = parts_of(base_id)[0]
+    return CATALOGUE.get(name) or TYPED.get(name)
 
 
 def parts_of(base_id: str) -> tuple[str, Pruning | None, str | None]:

@@ -12,17 +12,22 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from playground.locales import number, significant, text
-from playground.plots.kit.svg import EMPTY_TOP, UNITS, axis_top, curve, finite, labels, x_axis, y_axis
+from playground.plots.kit.pieces import rows
+from playground.plots.kit.svg import EMPTY_TOP, UNITS, axis_top, curve, finite, labels, x_axis, y_axis, y_name
 
 if TYPE_CHECKING:
     from playground.plots.kit.svg import Point
 
 
 PREPARES = "few_shot"  # has no steps
+COLUMNS = ("step", "loss", "held_out_loss")  # of the file
 
 
-def loss_curve(view: Mapping[str, Any], language: str, at: int | None = None) -> str:
-    """The curve of a training view so far, with a line at one step; its accessible name says the live numbers."""
+def loss_curve(view: Mapping[str, Any], language: str, at: int | None = None, whole: bool = False) -> str:
+    """
+    The curve of a training view so far, with a line at one step; its accessible name says the live numbers. A `whole` one
+    has its points along, to be saved.
+    """
     training, held_out = finite(view.get("losses")), finite(view.get("held_out"))
     points = [*training, *held_out]
     steps = max([1, view.get("steps") or 0, *(step for step, _ in points)])
@@ -35,8 +40,9 @@ def loss_curve(view: Mapping[str, Any], language: str, at: int | None = None) ->
     axis = "" if method == PREPARES else x_axis(steps, language)
     empty = "" if points else empty_note(method, language)
     here = "" if at is None else marker(at, steps)
+    told = y_name(language) + (rows(COLUMNS, both(view)) if whole and points else "")
     return (
-        f'<svg class="pp-loss" role="img" aria-label="{escape(summary(view, training, held_out, language) or empty)}" '
+        f'<svg class="pp-loss"{told} role="img" aria-label="{escape(summary(view, training, held_out, language) or empty)}" '
         f'style="--m:var(--m-{method});--m-text:var(--m-{method}-text);--label:{max(map(len, names))}">'
         f"{y_axis(top, language)}{axis}{here}"
         f'<svg viewBox="0 0 {UNITS} {UNITS}" preserveAspectRatio="none" width="100%" height="100%" overflow="visible">'
@@ -44,6 +50,12 @@ def loss_curve(view: Mapping[str, Any], language: str, at: int | None = None) ->
         f"{labels(training, held_out, names, steps, top)}"
         f'<text class="pp-axis" x="50%" y="45%" text-anchor="middle">{escape(empty)}</text></svg>'
     )
+
+
+def both(view: Mapping[str, Any]) -> list[tuple[int, float | None, float | None]]:
+    """A row for each step at which either loss was measured, as COLUMNS say."""
+    training, held_out = dict(finite(view.get("losses"))), dict(finite(view.get("held_out")))
+    return [(step, training.get(step), held_out.get(step)) for step in sorted({*training, *held_out})]
 
 
 def marker(at: int, steps: int) -> str:

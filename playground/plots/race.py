@@ -12,8 +12,9 @@ from html import escape
 from typing import Any
 
 from playground.locales import text
-from playground.plots.kit.pieces import stretched
-from playground.plots.kit.svg import EMPTY_TOP, axis_top, curve, finite, spread, x_axis, y_axis
+from playground.plots.kit.pieces import rows, stretched
+from playground.plots.kit.svg import EMPTY_TOP, axis_top, curve, finite, spread, x_axis, y_axis, y_name
+from playground.plots.loss import COLUMNS, both
 
 SHADES = (
     100,
@@ -37,10 +38,10 @@ def colours(methods: Sequence[str]) -> list[str]:
     return styles
 
 
-def curves(racers: Sequence[Mapping[str, Any]], steps: int, summary: str, language: str) -> str:
+def curves(racers: Sequence[Mapping[str, Any]], steps: int, summary: str, language: str, whole: bool = False) -> str:
     """
     All racers so far (views with "number", "method", "losses" and "held_out") over the planned `steps`; `summary` is what
-    a screen reader says.
+    a screen reader says. A `whole` chart has its points along, to be saved.
     """
     sides = [[finite(one.get(part)) for part in ("losses", "held_out")] for one in racers]
     points = [point for side in sides for part in side for point in part]
@@ -63,8 +64,10 @@ def curves(racers: Sequence[Mapping[str, Any]], steps: int, summary: str, langua
         f'<text class="pp-label" {style} x="{100 * step / steps:.2f}%" dx="10" y="{y:.2f}%" dy=".35em">{escape(name)}</text>'
         for (name, style, (step, _)), y in zip(ends, heights, strict=True)
     )
+    measured = [(one["number"], one["method"], *row) for one in racers for row in both(one)] if whole else []
+    told = rows(("racer", "method", *COLUMNS), measured) if measured else ""
     return (
-        f'<svg class="pp-loss pp-pair" role="img" aria-label="{escape(summary)}" '
+        f'<svg class="pp-loss pp-pair"{y_name(language)}{told} role="img" aria-label="{escape(summary)}" '
         f'style="--label:{max(map(len, names), default=0)}">{y_axis(top, language)}{x_axis(steps, language)}'
         f"{stretched(drawn)}{labels}</svg>"
     )

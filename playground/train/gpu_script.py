@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from playground.model.architecture import Architecture
 
 SCRIPT = "train.py"
-ELSEWHERE = Place("torch.bfloat16", 'hf_hub_download(REPOSITORY, "{}")')
+ELSEWHERE = Place("torch.bfloat16", 'hf_hub_download(REPOSITORY, "{}")', by_hand=False)
 # PEFT's config of these is made from a tokenizer or names the base's own tensors
 STAYS = ("trainable_tokens",)
 STEP = re.compile(r"step (\d+) of (\d+): loss (\S+)")  # as `recipe` prints it

@@ -50,6 +50,10 @@ def encode(prompt, response):
     after = tokenizer(response, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
     return before + after, [-100] * len(before) + after
 """
+MISSING = """\
+if not os.path.exists({file}):
+    raise SystemExit({said!r})
+"""
 ROWS = """\
 with open({file}, encoding="utf-8") as file:
     lines = [json.loads(line) for line in file]
@@ -126,10 +130,14 @@ print(answer)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a script runs: the numbers that it holds the base in, and the path of the examples' `file`, as it is written."""
+    """
+    Where a script runs: the numbers that it holds the base in, the path of the examples' `file`, as it is written, and
+    whether somebody has to put it there.
+    """
 
     dtype: str = "torch.float32"
     file: str = '"{}"'
+    by_hand: bool = True
 
 
 HERE = Place()
@@ -161,7 +169,7 @@ def parts(adapter: Adapter, language: str, place: Place = HERE) -> list[str]:
     record = adapter.record
     start = start_of(record.hyperparameters)
     loaded = TOKENIZER + "\n" + _model(adapter, place.dtype) + ("" if start.reads else _wrapped(adapter, start))
-    parts = [_imports(adapter, start), _settings(record, language), loaded, _rows(record, language, place.file)]
+    parts = [_imports(adapter, start, place), _settings(record, language), loaded, _rows(record, language, place)]
     if record.method == FEW_SHOT:
         return [*parts, ASK]
     encode = f"# {text(language, 'recipe.labels')}\n{ENCODE}"
@@ -178,10 +186,10 @@ def _loop(record: Record) -> str:
     return LOOP if ratio == 1 else LOOP.replace(plain, PLUS.format(ratio=ratio))
 
 
-def _imports(adapter: Adapter, start: Start) -> str:
+def _imports(adapter: Adapter, start: Start, place: Place) -> str:
     record = adapter.record
     trains, form = record.method != FEW_SHOT, _form(record)
-    plain = ["json", *(["math"] if trains else []), "random"]
+    plain = ["json", *(["math"] if trains else []), *(["os"] if place.by_hand else []), "random"]
     found = [*(["BitsAndBytesConfig"] if form in BITSANDBYTES else []), "AutoModelForCausalLM", "AutoTokenizer"]
     names = sorted((_config(adapter, start)[0], "get_peft_model", *start.imports)) if adapter.config else []
     peft = [f"from peft import {', '.join(names)}"] if names else []
@@ -242,10 +250,14 @@ def examples_file(record: Record) -> str:
     return f"{record.task}.jsonl" if record.task in TASK_IDS else OWN_FILE
 
 
-def _rows(record: Record, language: str, file: str) -> str:
-    """The pairs that were trained on, read from a file."""
-    said = text(language, "recipe.task", task=record.task) if record.task in TASK_IDS else text(language, "recipe.own")
-    return f"# {said}\n{ROWS.format(file=file.format(examples_file(record)))}"
+def _rows(record: Record, language: str, place: Place) -> str:
+    """The pairs that were trained on, read from a file; where that is to be had, if it is not there."""
+    name = examples_file(record)
+    file = place.file.format(name)
+    said = text(language, "recipe.task" if record.task in TASK_IDS else "recipe.own")
+    names = {"fold": text(language, "home.python"), "kind": text(language, "home.kind.examples")}
+    missing = MISSING.format(file=file, said=text(language, "recipe.missing", file=name, **names)) if place.by_hand else ""
+    return f"# {said}\n{missing}{ROWS.format(file=file)}"
 
 
 def _form(record: Record) -> str | None:

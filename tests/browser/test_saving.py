@@ -47,6 +47,7 @@ def test_a_dark_phone_saves_drawings_a_table_and_the_session(browser: Browser, s
             assert name.endswith(".svg")
             assert (drawing.tag, drawing[0].get("fill")) == (f"{SVG}svg", "rgb(26, 29, 35)")
             assert not [one for one in drawing.iter() if one.get("class")]
+            assert item.locator("span").inner_text() in "".join(drawing.itertext())  # it says what it is
             name, content = saved(page, item.get_by_role("button", name="PNG"))
             with Image.open(io.BytesIO(content)) as image:
                 assert image.size == (2 * int(drawing.attrib["width"]), 2 * int(drawing.attrib["height"]))

@@ -18,7 +18,7 @@ from playground.adapt.library import examples
 from playground.adapt.tasks import Example, Task
 from playground.export.card import card
 from playground.locales import LANGUAGES
-from playground.model.catalogue import CATALOGUE
+from playground.model.catalogue import CATALOGUE, typed
 from tests.families import one_thread, tiny_base, trained  # noqa: F401
 
 
@@ -42,9 +42,25 @@ def test_every_ready_made_adapter_has_a_valid_card(adapter_id: str, language: st
     (results,) = data["model-index"]
     assert {one["type"]: one["value"] for one in results["results"][0]["metrics"]} == {"loss": 2.3457, "score": 0.875}
     assert data_of(ModelCard(str(found))) == data  # as it is written again
-    for value in (adapter.record.seed, adapter.record.steps, *adapter.record.hyperparameters.values()):
-        assert f"| {value} |".replace("_", "\\_") in found.text
+    rows = [line.strip("| ").split(" | ") for line in found.text.splitlines() if line.startswith("| ")][1:]
+    assert all(len(row) == 2 for row in rows)  # what was left empty has no row
+    assert not {"True", "False", "None", *adapter.record.hyperparameters} & {one for row in rows for one in row}
+    assert "\\_" not in "".join(one for row in rows for one in row)  # nothing by its internal name
     assert "{" not in re.sub(r"```python.*?```", "", found.text, flags=re.DOTALL)  # nothing was left to fill in
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ["460,800 of 134,975,808", "| Learning rate | 0.01 |", "queries and values", "| no |", "2 threads", "1.932"]),
+        ("es", ["460 800 de 134 975 808", "aprendizaje | 0,01 |", "consultas y valores", "| no |", "2 hilos", "1,932"]),
+    ],
+)
+def test_a_card_writes_numbers_and_settings_as_the_page_does(language: str, said: list[str]) -> None:
+    made = examples()["pirate-lora"]
+    made = replace(made, record=replace(made.record, hardware="CPU, 2 threads, x86_64", held_out=[(0, 4.0), (24, 1.9321)]))
+    written = card(made, {}, language).replace("\N{NO-BREAK SPACE}", " ")
+    assert [one for one in said if one not in written] == []
 
 
 def test_words_of_a_visitor_are_no_markup_and_no_metadata() -> None:
@@ -92,6 +108,16 @@ def test_a_zip_holds_what_makes_it_again_and_comes_back_as_an_upload(tmp_path: P
     ]  # fmt: skip
     assert {json.loads(line)["split"] for line in task} == {"train", "held_out"}
     assert sorted(files_of(path)) == ["adapter_config.json", "adapter_model.safetensors", "record.json"]
+
+
+def test_a_typed_base_s_adapter_has_the_script_that_the_page_shows(tmp_path: Path) -> None:
+    base = tiny_base("llama", tmp_path / "tiny-llama")
+    spec = replace(base.spec, id="folder-0123456789", source="local", repository=str(tmp_path / "tiny-llama"))
+    made = trained(base, "lora")[0]
+    made = replace(made, record=replace(made.record, base=spec.id))
+    assert "recipe.py" not in beside("", made, "en")  # nobody has that base here, so nothing is known of it
+    kept = typed(spec)
+    assert f"BASE = {kept.repository!r}" in beside("", made, "en")["recipe.py"]
 
 
 def test_own_examples_are_in_no_file_beside_an_adapter() -> None:

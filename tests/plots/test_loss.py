@@ -1,5 +1,6 @@
 """The loss curve: well-formed whatever it is given, true to its points, and readable in both languages."""
 
+import json
 import math
 import re
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.locales import LANGUAGES, NO_BREAK, text
+from playground.plots import race
 from playground.plots.kit.svg import FEW, LABEL_GAP, LABEL_WIDTH, UNITS, apart, axis_top, nice_step
 from playground.plots.loss import loss_curve
 from playground.plots.quantize.qlora import curves
@@ -233,3 +235,14 @@ def test_dashes_mean_held_out_in_every_chart_of_losses() -> None:
     assert [part.count("pp-rings") > 0 for part in pair.split("<g style")[1:]] == [False, True]  # QLoRA's points
     dashed = [rule for rule in CSS.split("}") if "stroke-dasharray" in rule and "var(--dash)" not in rule]
     assert [".pp-held-out" in rule or "stroke-dasharray: .1" in rule for rule in dashed] == [True] * 2  # the other: dots
+
+
+def test_a_whole_curve_has_its_points_along_unrounded() -> None:
+    one = view([(1, 3.0), (2, 2.123456789), (3, NAN)], [(0, 4.0), (2, 2.5)])
+    assert drawn(one).get("data-rows") is None
+    header, *rows = json.loads(ElementTree.fromstring(loss_curve(one, "es", whole=True)).get("data-rows") or "")
+    assert header == ["step", "loss", "held_out_loss"]
+    assert rows == [[0, None, 4.0], [1, 3.0, None], [2, 2.123456789, 2.5]]
+    racers = [{**one, "number": 2}]
+    header, *rows = json.loads(ElementTree.fromstring(race.curves(racers, 24, "", "en", whole=True)).get("data-rows") or "")
+    assert rows[0] == [2, "lora", 0, None, 4.0]

@@ -18,19 +18,21 @@ from hypothesis import strategies as st
 from peft import get_peft_model_state_dict
 from safetensors.torch import load_file
 
+from playground.actions.export import export
 from playground.adapt.adapters import WEIGHTS, Adapter, Record, config_json
 from playground.adapt.methods import DOWNLOADABLE, FRONT, METHODS
 from playground.adapt.own import as_lines, task_of
-from playground.adapt.tasks import OWN, OWN_FILE, TASK_IDS, Example, Task
+from playground.adapt.tasks import OWN, OWN_FILE, TASK_IDS, Example, Task, task
 from playground.data import tables
 from playground.data.given import Given
-from playground.locales import LANGUAGES
+from playground.locales import LANGUAGES, text
 from playground.model import bases
 from playground.model.catalogue import CATALOGUE
 from playground.train.job import TrainingJob
 from playground.train.notebook import notebook
 from playground.train.recipe import python
 from playground.train.training import train
+from playground.work.sessions import SESSIONS
 from tests.families import one_thread, tiny_base  # noqa: F401
 
 LAW = settings(deadline=None, derandomize=True, database=None)
@@ -95,6 +97,7 @@ def test_a_recipe_imports_what_it_uses_and_uses_what_it_imports(tiny: Any, metho
     assert set(imported) <= {
         "json",
         "math",
+        "os",
         "random",
         "torch",
         *dir(__import__("peft")),
@@ -184,9 +187,9 @@ def trained(base: bases.Base, task: Any, method_id: Any, values: Any, steps: Any
     return ended.adapter
 
 
-def run(made: Adapter) -> dict[str, Any]:
+def run(made: Adapter, language: str = "en") -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile(python(made, "en"), "recipe.py", "exec"), names)
+    exec(compile(python(made, language), "recipe.py", "exec"), names)
     return names
 
 
@@ -238,6 +241,21 @@ def test_what_a_recipe_saves_is_what_the_page_lets_download(base: bases.Base, le
     assert {name: tensor.shape for name, tensor in saved.items()} == {
         name: tensor.shape for name, tensor in made.tensors.items()
     }
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_without_its_examples_a_recipe_says_where_they_are_to_be_had(base: bases.Base, lessons: Any, language: str) -> None:
+    made = trained(base, lessons, "ia3", {}, steps=1)
+    Path("pirate.jsonl").unlink()
+    with pytest.raises(SystemExit) as stopped:
+        run(made, language)
+    assert "pirate.jsonl" in str(stopped.value)
+    assert text(language, "home.kind.examples") in str(stopped.value)
+    kept = "an-id"
+    SESSIONS.add("who-takes-home", replace(made, id=kept))
+    written = Path(export("who-takes-home", kept, "examples"))
+    assert (written.name, written.read_text()) == ("pirate.jsonl", as_lines(task("pirate")))
+    SESSIONS.get("who-takes-home").library.clear()
 
 
 def test_running_a_few_shot_recipe_asks_with_the_same_examples(base: bases.Base, lessons: Any) -> None:

@@ -6,6 +6,7 @@ Shares are from 0 to 1; what is drawn inside of `stretched` is in UNITS both way
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -51,6 +52,11 @@ def table(kind: str, head: str, body: str, label: str = "") -> str:
         f'<div class="pp-scroll"{region}><table class="{kind}"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def rows(header: Sequence[str], cells: Iterable[Sequence[object]]) -> str:
+    """The attribute that has what is seen as rows of a CSV (saving.js): unrounded, empty where nothing is known."""
+    return f' data-rows="{escape(json.dumps([header, *cells], ensure_ascii=False))}"'
 
 
 def measure(share: float, written: str) -> str:

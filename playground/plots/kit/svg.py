@@ -52,6 +52,11 @@ def y_axis(top: float, language: str) -> str:
     return "".join(drawn)
 
 
+def y_name(language: str) -> str:
+    """The attribute that says what the y axis of losses is where a drawing stands alone, as a file (saving.js)."""
+    return f' data-y="{escape(text(language, "loss.axis"))}"'
+
+
 def x_axis(steps: int, language: str) -> str:
     """Round step numbers and the word "step" under the middle."""
     step = max(1, round(nice_step(steps, 6)))

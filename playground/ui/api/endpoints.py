@@ -186,8 +186,8 @@ def session(request: gr.Request) -> dict[str, Any]:
     All that this session has made: its adapters with their records, and its trainings.
 
     Returns:
-        {adapters: [{id, …, record: {losses: [[step, nats]], held_out, samples, seed, versions, …}}], runs: [{base, task,
-            rows, references}]}; without weights, and without your own examples
+        {adapters: [{id, name, base_name, …, record: {losses: [[step, nats]], held_out, samples, seed, versions, …}}], runs:
+            [{base_name, base, task, rows, references}]}; without weights, and without your own examples
 
     Raises:
         nothing
@@ -202,8 +202,9 @@ def download_adapter(adapter: str, request: gr.Request, kind: str = "adapter") -
     Args:
         adapter: an adapter id, or "id@step" for a checkpoint
         kind: "adapter": a zip that `PeftModel.from_pretrained` loads once unpacked, with a README that is a model card, and
-            the code and the examples that make it again; "python" or "notebook": that code alone; "model": a zip of the base
-            with the adapter merged, for plain transformers; "gguf": the LoRA for llama.cpp
+            the code that makes it again with a task's examples, but never a visitor's own; "python" or "notebook": that code
+            alone; "examples": those it reads, own ones too; "model": a zip of the base with the adapter merged, for plain
+            transformers; "gguf": the LoRA for llama.cpp
 
     Returns:
         the file

@@ -1,5 +1,5 @@
 """
-The panes of a comparison as HTML, and their first tokens.
+The panes of a comparison as HTML.
 
 Pure: plain values and a language in, HTML out; what a visitor or a model wrote is escaped here.
 """
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from playground.actions.compare import Question, answered
 from playground.adapt.ranks import span
 from playground.formats.registry import format_of
-from playground.locales import NO_BREAK, counted, number, percent, significant, size, text, trimmed
-from playground.model.catalogue import held_in, is_simulated, parts_of, split_id
+from playground.locales import counted, number, percent, significant, size, text, trimmed
+from playground.model.catalogue import held_in, is_simulated, parts_of
 from playground.model.names import base_name, step_names
+from playground.plots.kit.pieces import rows
 from playground.ui.compare.asked import mark
 from playground.ui.compare.decoding import summary
-from playground.ui.kit.html import card, colour, heading, words
+from playground.ui.kit.html import colour, words
 from playground.ui.kit.methods import beginning_name, method_name
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 MAIN_HYPERPARAMETER = {"lora": ("r", "rank"), "qlora": ("r", "rank"), "few_shot": ("k", "examples")}
 NOTHING_WRITTEN = {"overflow": "pane.overflow", "stopped": "pane.unanswered"}  # why an answer has no text
 COLUMNS = {1: 1, 2: 2, 3: 3, 5: 3, 6: 3}  # panes: columns on a wide screen, otherwise 4
-VISIBLE_SPACES = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})
-SMALLEST_PROBABILITY = 0.1  # percent; below it the page says "less than"
+SAVED = ("trainable_parameters", "tokens", "tokens_per_second", "kl_from_base", "finish_reason")  # of a pane, in a file
 
 
 def pane_title(summary: Values, language: str) -> str:
@@ -92,10 +92,18 @@ def answers(frame: Values, question: Question, language: str) -> str:
 def panes(frame: Values, language: str) -> str:
     """All answers of one comparison, side by side."""
     cards = "".join(pane_card(pane, frame, language) for pane in frame["panes"])
+    file = saved(frame, language) if answered(frame) and all(pane["finished"] for pane in frame["panes"]) else ""
     return (
-        f'<section class="pp-panes" {columns(frame["panes"])} aria-label="{words(language, "pane.panes")}">'
+        f'<section class="pp-panes" {columns(frame["panes"])}{file} aria-label="{words(language, "pane.panes")}">'
         f'<h2 class="pp-unseen">{words(language, "pane.panes")}</h2>{cards}</section>'
     )
+
+
+def saved(frame: Values, language: str) -> str:
+    """The attribute with the answers and their numbers, for a file."""
+    shown = frame["panes"]
+    told = [(pane_title(one, language), one["method"], *(one[name] for name in SAVED), one["text"]) for one in shown]
+    return rows(("pane", "method", *SAVED, "answer"), told)
 
 
 def columns(shown: list[Values]) -> str:
@@ -250,69 +258,3 @@ def ending(pane: Values, frame: Values, language: str) -> str:
     if base is None or pane is base or not (base["finished"] and pane["finished"]):
         return ""
     return text(language, "pane.same") if pane["text"] == base["text"] else ""
-
-
-def first_tokens(frame: Values, language: str) -> str:
-    """How likely each model finds its most likely first tokens, and how to read the page's bars."""
-    known = [pane for pane in frame["panes"] if pane["top_tokens"]]
-    if not known:
-        return card(language, "tokens")
-    lists = "".join(token_list(pane, language) for pane in known)
-    body = f'<div class="pp-tokens" {columns(known)}>{lists}{legend(known, frame, language)}</div>'
-    return f'<section class="pp-card">{heading(language, tokens_title(known, language))}{body}</section>'
-
-
-def tokens_title(known: list[Values], language: str) -> str:
-    """The key of the title: whether what is listed differs."""
-    if len(known) == 1:
-        return "tokens.alone"
-    lists = [[(one["token"], probability(language, one["probability"])) for one in listed(pane)] for pane in known]
-    return "tokens.alike" if all(one == lists[0] for one in lists) else "tokens.title"
-
-
-def listed(pane: Values) -> list[Values]:
-    """The first tokens that the page has room for."""
-    return list(pane["top_tokens"][:3])
-
-
-def token_list(pane: Values, language: str) -> str:
-    """One pane's most likely first tokens, with bars as long as they are probable."""
-    rows = "".join(
-        f'<li title="{escape(token["token"])}"><code>{visible(token["token"], language)}</code>'
-        f'<span class="pp-probability" style="--p:{token["probability"]:.4f}"><i></i>'
-        f"{escape(probability(language, token['probability']))}</span></li>"
-        for token in listed(pane)
-    )
-    title = escape(pane_title(pane, language))
-    return f'<div {pane_colour(pane)}><h3 class="pp-name">{title}</h3><ul>{rows}</ul></div>'
-
-
-def visible(token: str, language: str) -> str:
-    """The escaped token, with the spaces and line breaks around it made visible."""
-    core = token.strip()
-    before, _, after = token.partition(core) if core else (token, "", "")
-    edges = [f'<span class="pp-soft">{part.translate(VISIBLE_SPACES)}</span>' if part else "" for part in (before, after)]
-    return f"{edges[0]}{escape(core)}{edges[1]}" if token else words(language, "tokens.end")
-
-
-def probability(language: str, value: float) -> str:
-    """91 %, 4 %, 0.4 %: one significant figure is enough beside a bar; what is too small to matter is "< 0.1 %"."""
-    rounded = significant(language, max(100 * value, SMALLEST_PROBABILITY), 1) + NO_BREAK + "%"
-    return rounded if 100 * value >= SMALLEST_PROBABILITY else text(language, "tokens.below", value=rounded)
-
-
-def legend(known: list[Values], frame: Values, language: str) -> str:
-    """What the bars mean, and which pane begins farthest from the base model."""
-    sentences = [words(language, "tokens.bars", total=number(language, frame["base_parameters"]))]
-    if any(map(form_of, known)):
-        sentences.append(words(language, "tokens.bits"))
-        if split_id(frame["base"])[0].source == "embedded":
-            sentences.append(words(language, "formats.q4_1"))
-    measured = [pane for pane in known if pane["kl_from_base"] is not None]
-    if len(measured) > 1:
-        value = divergence(language, max(pane["kl_from_base"] for pane in measured))
-        farthest = [pane for pane in measured if divergence(language, pane["kl_from_base"]) == value]
-        titles = ", ".join(pane_title(pane, language) for pane in farthest)
-        if len(farthest) < len(measured):
-            sentences.append(words(language, "tokens.farthest", title=titles, value=value))
-    return f'<p class="pp-legend">{" ".join(sentences)}</p>'

@@ -42,6 +42,7 @@ from playground.ui.compare.own import OwnAdapters
 from playground.ui.compare.picker import Picked, choices_update, pane_update
 from playground.ui.compare.progress import progress
 from playground.ui.compare.question import chip
+from playground.ui.compare.tokens_html import first_tokens
 from playground.ui.kit import links
 from playground.ui.kit.base import BaseChoice
 from playground.ui.kit.controls import Changes, Controls, unchanged
@@ -130,7 +131,7 @@ class CompareTab:
         return {self.go: gr.update(visible=not running), self.stop: gr.update(visible=running)}
 
     def drawn(self, frame: Mapping[str, Any], question: Question, language: str) -> Changes:
-        return {self.answers: panes.answers(frame, question, language), self.tokens: panes.first_tokens(frame, language)}
+        return {self.answers: panes.answers(frame, question, language), self.tokens: first_tokens(frame, language)}
 
     def example(self, task: str, asked: Asked) -> Changes:
         """A recorded comparison with its question, its panes and how it was asked, on the base that it was recorded with."""
@@ -242,7 +243,7 @@ def build(wording: Wording, visit: Controls[Visit], base: BaseChoice) -> Compare
     former = former_panes.build(wording)
     with gr.Column(elem_id="answered"):
         answers = make(html, {"value": lambda lang: panes.answers(opening, question, lang)}, elem_id="panes")
-        tokens = make(html, {"value": lambda lang: panes.first_tokens(opening, lang)}, elem_id="first-tokens")
+        tokens = make(html, {"value": lambda lang: first_tokens(opening, lang)}, elem_id="first-tokens")
     asked = Controls(Asked.of, {**visit.components, "prompt": prompt, "panes": chosen, "times": times, **how})
     repeated = many.build(wording, asked)
     tab = CompareTab(

@@ -7,7 +7,6 @@ Knows nothing about Gradio, models or events. Looks lie in theme.css, words in p
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -42,17 +41,6 @@ def folded(language: str, key: str, inside: str) -> str:
 def counted(language: str, key: str, count: int, **values: object) -> str:
     """The sentence `key` about one or several, escaped."""
     return escape(locales.counted(language, key, count, **values))
-
-
-def machine(language: str, recorded: str) -> str:
-    """
-    The hardware that a record names ("CPU, 2 threads, x86_64"; "Intel(R) Xeon(R) @ 2.80GHz, 2 cores; Python 3.11"), in words
-    and without the versions; not yet escaped.
-    """
-    said = re.sub(r"(\d+) threads", lambda found: locales.counted(language, "lab.threads", int(found[1])), recorded)
-    said = re.sub(r"(\d+) cores", lambda found: locales.counted(language, "lab.cores", int(found[1])), said)
-    said = re.sub(r"(\d+\.\d+) ?GHz", lambda one: f"{number(language, float(one[1]), 2)}{NO_BREAK}GHz", said)
-    return said.partition(";")[0].replace("(R)", "").replace(" @ ", ", ")
 
 
 def alike(names: Sequence[str]) -> str:

@@ -1,10 +1,11 @@
 /*
  * What is seen as files: every drawing as SVG and PNG, every table as CSV, in the fold below the page (saving.py), which lists
- * them when it opens. Drawings take the colours and fonts that the page gives them along.
+ * them when it opens. Drawings take the colours and fonts that the page gives them along, and say what they are. What is no
+ * table, or was rounded to be drawn, has its rows as JSON in `data-rows` (pieces.rows).
  */
 (() => {
   const SMALLEST = [100, 40]; // pixels of a drawing; what is smaller is a mark
-  const EDGE = 12, SHARP = 2; // pixels around a drawing; a PNG's per pixel
+  const EDGE = 12, SHARP = 2, LINE = 22; // pixels around a drawing; a PNG's per pixel; of a line above a drawing
   const LOOKS = [
     "fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap", "stroke-linejoin",
     "opacity", "color", "font-family", "font-size", "font-weight", "font-style", "text-anchor", "dominant-baseline",
@@ -21,7 +22,7 @@
     setTimeout(() => URL.revokeObjectURL(link.href));
   };
   const seen = one => one.checkVisibility({ visibilityProperty: true }) && one.getBoundingClientRect().width > 0;
-  const stem = words => words.normalize("NFKD").replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 60).toLowerCase();
+  const stem = words => words.normalize("NFKD").replace(/\p{M}/gu, "").replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 60).toLowerCase();
 
   /* Which there are: what is called by its own words, by those of its card, or by its number */
 
@@ -40,13 +41,14 @@
       taken.add(unique);
       found.push({ kind, one, name: unique });
     };
-    for (const one of page.querySelectorAll("svg, .js-plotly-plot, table")) {
+    for (const one of page.querySelectorAll("svg, .js-plotly-plot, table, [data-rows]")) {
       const plot = one.matches(".js-plotly-plot"), box = one.getBoundingClientRect();
-      if (!seen(one) || one.closest(".table-wrap")) continue; // Gradio's own tables can be copied, and hold what is typed
-      if (one.matches("table")) add("table", one, one.closest("[role=region]")?.getAttribute("aria-label"));
+      if (!seen(one) || one.closest(".table-wrap, .file-preview")) continue; // Gradio's own tables hold what is typed and which file
+      if (one.matches("[data-rows]:not(svg)")) add("rows", one, one.getAttribute("aria-label"));
+      else if (one.matches("table")) add("table", one, one.closest("[role=region]")?.getAttribute("aria-label"));
       else if (plot) add("figure", one, one.querySelector(".gtitle")?.textContent);
       else if (!one.closest(".js-plotly-plot, button, summary, label, svg svg") && box.width >= SMALLEST[0] && box.height >= SMALLEST[1])
-        add("figure", one);
+        add(one.dataset.rows ? "points" : "figure", one);
     }
     return found;
   };
@@ -65,11 +67,21 @@
     copy.style.overflow = "visible";
     return copy;
   };
-  const drawn = one => {
+  const said = (words, y, size, weight) => {
+    const line = document.createElementNS(SVG, "text"), looks = getComputedStyle(document.querySelector(".pp-saving"));
+    line.textContent = words;
+    line.setAttribute("style", `font:${weight} ${size}px ${looks.fontFamily};fill:${looks.color}`);
+    line.setAttribute("x", EDGE);
+    line.setAttribute("y", y);
+    return line;
+  };
+  const drawn = (one, name) => {
+    const above = [one.querySelector(".gtitle") ? "" : name, one.dataset.y].filter(Boolean);
     const layers = one.matches("svg") ? [one] : [...one.querySelectorAll("svg.main-svg")];
     const boxes = layers.flatMap(layer => [layer, ...layer.querySelectorAll("text, path, line, rect, circle, image")])
       .map(part => part.getBoundingClientRect()).filter(({ width, height }) => width || height);
-    const left = Math.min(...boxes.map(box => box.left)) - EDGE, top = Math.min(...boxes.map(box => box.top)) - EDGE;
+    const left = Math.min(...boxes.map(box => box.left)) - EDGE;
+    const top = Math.min(...boxes.map(box => box.top)) - EDGE - LINE * above.length;
     const width = Math.ceil(Math.max(...boxes.map(box => box.right)) - left + EDGE);
     const height = Math.ceil(Math.max(...boxes.map(box => box.bottom)) - top + EDGE);
     const whole = document.createElementNS(SVG, "svg"), paper = document.createElementNS(SVG, "rect");
@@ -79,7 +91,11 @@
       paper.setAttribute(name, value);
     }
     paper.setAttribute("fill", getComputedStyle(document.querySelector(".pp-saving")).backgroundColor);
-    whole.append(paper);
+    const room = width - 2 * EDGE;
+    whole.append(paper, ...above.map((words, place) => {
+      const [most, weight] = words === name ? [15, 600] : [12, 400];
+      return said(words, EDGE + LINE * place + 12, Math.min(most, 1.8 * room / words.length), weight);
+    }));
     for (const layer of layers) {
       const copy = dressed(layer), box = layer.getBoundingClientRect();
       const place = { x: box.left - left, y: box.top - top, width: box.width, height: box.height };
@@ -88,9 +104,9 @@
     }
     return { width, height, text: new XMLSerializer().serializeToString(whole) };
   };
-  const svg = one => new Blob([drawn(one).text], { type: "image/svg+xml" });
-  const png = async one => {
-    const { width, height, text } = drawn(one), image = new Image(), canvas = document.createElement("canvas");
+  const svg = (one, name) => new Blob([drawn(one, name).text], { type: "image/svg+xml" });
+  const png = async (one, name) => {
+    const { width, height, text } = drawn(one, name), image = new Image(), canvas = document.createElement("canvas");
     image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
     await image.decode();
     canvas.width = SHARP * width;
@@ -101,17 +117,21 @@
 
   /* A table */
 
-  const cell = ({ innerText }) => {
-    const words = innerText.replace(/\s+/g, " ").trim();
+  const cell = words => {
     const safe = /^[=@+]/.test(words) || /^-(?![\d.,])/.test(words) ? `'${words}` : words; // a spreadsheet computes what begins so
     return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
-  const row = ({ cells }) => [...cells].flatMap(one => [cell(one), ...Array(one.colSpan - 1).fill("")]).join(",");
-  const csv = table => new Blob([[...table.rows].map(one => `${row(one)}\r\n`).join("")], { type: "text/csv;charset=utf-8" });
+  const plain = ({ innerText }) => innerText.replace(/\s+/g, " ").trim();
+  const row = ({ cells }) => [...cells].flatMap(one => [plain(one), ...Array(one.colSpan - 1).fill("")]);
+  const file = rows =>
+    new Blob([rows.map(one => `${one.map(cell).join(",")}\r\n`).join("")], { type: "text/csv;charset=utf-8" });
+  const csv = table => file([...table.rows].map(row));
+  const told = one => file(JSON.parse(one.dataset.rows).map(cells => cells.map(value => String(value ?? ""))));
 
   /* The fold */
 
-  const FORMS = { figure: { SVG: svg, PNG: png }, table: { CSV: csv } };
+  const drawing = { SVG: svg, PNG: png };
+  const FORMS = { figure: drawing, points: { ...drawing, CSV: told }, table: { CSV: csv }, rows: { CSV: told } };
   const fill = fold => {
     const list = fold.querySelector("ul"), found = listed();
     list.replaceChildren(...found.map(({ kind, one, name }) => {
@@ -121,7 +141,7 @@
         const button = document.createElement("button");
         button.textContent = form;
         button.setAttribute("aria-label", `${form}: ${name}`);
-        button.onclick = async () => give(await made(one), `${stem(name) || kind}.${form.toLowerCase()}`);
+        button.onclick = async () => give(await made(one, name), `${stem(name) || kind}.${form.toLowerCase()}`);
         return button;
       }));
       return item;

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from html import escape
 from statistics import fmean
 
+from playground import locales
 from playground.learn import mixed_precision
 from playground.learn.mixed_precision import WAYS, PrecisionStep
 from playground.locales import counted, number, percent, significant, text
 from playground.plots.learn.runs import Line, curves
-from playground.ui.kit import html
 from playground.ui.kit.html import words
 from playground.ui.learn.tables import table
 
@@ -30,7 +30,7 @@ def mixed(language: str) -> str:
     lost = _lines(runs, lambda one: 100 * one.zeros, language)
     said = text(language, "mixed.curves", steps=number(language, len(runs["float32"])))
     share = text(language, "mixed.share")
-    machine = text(language, "mixed.machine", machine=html.machine(language, mixed_precision.machine()))
+    machine = text(language, "mixed.machine", machine=locales.machine(language, mixed_precision.machine()))
     rows = [[_name(way, language), *_cells(steps, language)] for way, steps in runs.items()]
     heads = [text(language, f"mixed.head.{one}") for one in ("loss", "zeros", "largest", "skipped")]
     ways = "".join(f"<p>{words(language, f'mixed.way.{one}')}</p>" for one in ("mixed", "scaled", "pure", "zeros"))

@@ -14,10 +14,9 @@ from playground.learn import notebooks
 from playground.learn.lessons import lesson
 from playground.learn.notebooks import BASE_ANSWERS, NOTEBOOKS
 from playground.learn.route import figures
-from playground.locales import number, text
+from playground.locales import machine, number, text
 from playground.model.catalogue import CATALOGUE
 from playground.plots.learn.runs import Line, curves
-from playground.ui.kit.html import machine
 from playground.ui.learn.tables import table
 
 RUNS = {"notebook-prompts": ("prompts", "sayings"), "notebook-lora": ("bloomz", "llama", "scale")}  # by lesson

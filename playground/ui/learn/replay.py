@@ -13,10 +13,10 @@ from html import escape
 
 from playground.learn.lessons import Lesson
 from playground.learn.recorded import Look, RecordedRun, recorded_run
-from playground.locales import number, seconds, significant, text
+from playground.locales import machine, number, seconds, significant, text
 from playground.plots.loss import loss_curve
 from playground.ui.kit import recipes
-from playground.ui.kit.html import colour, counted, machine, words
+from playground.ui.kit.html import colour, counted, words
 
 # The upright line moves, and the words change with it; another run keeps the share of its way
 SCRIPT = """

@@ -13,9 +13,9 @@ from playground.actions.learn import time_products
 from playground.errors import PlaygroundError
 from playground.learn import timing
 from playground.learn.timing import BATCHES, Product
-from playground.locales import NO_BREAK, listed, number, significant, size, text
+from playground.locales import NO_BREAK, listed, machine, number, significant, size, text
 from playground.ui.kit.events import alarm
-from playground.ui.kit.html import machine, words
+from playground.ui.kit.html import words
 from playground.ui.learn.tables import table
 
 PLAIN = "float32"

@@ -17,12 +17,12 @@ from playground import locales
 from playground.actions import initialization as actions
 from playground.actions.catalogue import have
 from playground.errors import PlaygroundError
+from playground.locales import machine
 from playground.lowrank.initialization import RATES, recorded
 from playground.model.modules import kind_of, layer_of
 from playground.ui.kit import marks, sections
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
-from playground.ui.kit.html import machine
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.methods import start_name
 from playground.ui.kit.sections import Section, progress

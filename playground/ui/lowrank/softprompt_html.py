@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from playground.locales import number, percent, text
 from playground.plots.lowrank.table import table
-from playground.ui.compare.panes import VISIBLE_SPACES, visible
+from playground.ui.compare.tokens_html import VISIBLE_SPACES, visible
 from playground.ui.kit.html import counted, heading, words
 from playground.ui.kit.sections import soft
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from playground.locales import machine
 from playground.ui.kit.controls import Changes, Controls
 from playground.ui.kit.events import note
-from playground.ui.kit.html import machine
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section, headed
 from playground.ui.kit.wording import html

@@ -7,13 +7,13 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from playground.locales import number, percent, significant, text
+from playground.locales import machine, number, percent, significant, text
 from playground.model.names import pruning_name
 from playground.model.pruning import Pruning
 from playground.plots.kit import pieces
 from playground.plots.kit.figures import short
 from playground.ui.kit.events import note
-from playground.ui.kit.html import machine, words
+from playground.ui.kit.html import words
 
 if TYPE_CHECKING:
     from playground.prune.healed import Healed, Recorded, Recovery

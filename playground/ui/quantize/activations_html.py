@@ -15,7 +15,7 @@ from playground.plots.kit.figures import figure, share
 from playground.plots.kit.pieces import captioned
 from playground.plots.quantize import activations as plots
 from playground.plots.quantize.names import path_name
-from playground.ui.compare.panes import VISIBLE_SPACES
+from playground.ui.compare.tokens_html import VISIBLE_SPACES
 from playground.ui.kit.html import alike, counted, words
 from playground.ui.kit.sections import soft
 from playground.ui.quantize.pieces import said

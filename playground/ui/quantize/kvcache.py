@@ -14,11 +14,10 @@ import gradio as gr
 
 from playground.actions.ladder import CACHE, PROMPT, recorded, start_caches
 from playground.errors import PlaygroundError
-from playground.locales import number
+from playground.locales import machine, number
 from playground.ui.kit import marks
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, english, note
-from playground.ui.kit.html import machine
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section, progress, watch
 from playground.ui.kit.wording import html

@@ -15,14 +15,13 @@ import gradio as gr
 from playground.actions.ladder import calibration_text, layers_of, recorded, recorded_layer, start_layer
 from playground.actions.quantize import is_here
 from playground.errors import PlaygroundError
-from playground.locales import number
+from playground.locales import machine, number
 from playground.model.catalogue import split_id
 from playground.plots.quantize.ladder import rung_name
 from playground.plots.quantize.names import path_name
 from playground.ui.kit import marks
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import STREAM, alarm, note
-from playground.ui.kit.html import machine
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section, progress, watch
 from playground.ui.kit.wording import Wording, html

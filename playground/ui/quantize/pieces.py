@@ -12,7 +12,6 @@ import gradio as gr
 
 from playground.formats.registry import FORMATS, USUAL
 from playground.plots.quantize.names import format_name
-from playground.ui.kit.html import machine as machine
 from playground.ui.kit.sections import headed
 from playground.ui.kit.wording import Wording, html
 

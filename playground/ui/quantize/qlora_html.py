@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from playground.actions.quantize import READY_MADE
 from playground.actions.work import expected_wait
 from playground.adapt.library import examples
-from playground.locales import number, seconds, significant, size, text
+from playground.locales import machine, number, seconds, significant, size, text
 from playground.plots.quantize import qlora as plots
 from playground.ui.kit.bars import bar, parts_of
 from playground.ui.kit.events import alarm, note
-from playground.ui.kit.html import heading, machine, words
+from playground.ui.kit.html import heading, words
 from playground.ui.kit.sections import soft
 from playground.ui.train.status import training_status
 from playground.work.jobs import Run

@@ -18,10 +18,9 @@ from playground.errors import PlaygroundError
 from playground.learn import timing, writing
 from playground.learn.products import KINDS
 from playground.learn.timing import HEAD, LAYER, LAYERS, TOKENS, Timed
-from playground.locales import number, text
+from playground.locales import machine, number, text
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
-from playground.ui.kit.html import machine
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section, progress
 from playground.ui.kit.wording import html

@@ -15,11 +15,11 @@ import gradio as gr
 
 from playground.actions.quantize import SURVEY, recorded, start_survey
 from playground.errors import PlaygroundError
+from playground.locales import machine
 from playground.model.catalogue import FORMS, USUAL_FORMS
 from playground.ui.kit import marks
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm, note
-from playground.ui.kit.html import machine
 from playground.ui.kit.lab import Lab
 from playground.ui.kit.sections import Section, progress
 from playground.ui.kit.wording import Wording, html

@@ -89,7 +89,7 @@ class GpuJob:
         yield {
             self.estimate: gpu_job_html.estimated(plan, language),
             self.flavor: gr.update(choices=gpu_job_html.flavors(language, plan.prices)),
-            self.go: gr.update(value=total, interactive=True),
+            self.go: gr.update(value=total, interactive=not plan.offline),
         }
 
     def start(self, rented: Rented, token: str) -> Iterator[Changes]:

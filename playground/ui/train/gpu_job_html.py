@@ -56,7 +56,10 @@ def estimated(plan: Plan, language: str) -> str:
         "peak": number(language, one.flavor.peak / 1e12), "layers": number(language, one.layers),
         "layer": significant(language, 1000 * gpu_cost.LAYER), "memory": size(language, one.memory),
     }  # fmt: skip
-    said = [words(language, "gpu.from", **begin)]
+    record = plan.adapter.record
+    counts = {"steps": number(language, one.steps), "done": number(language, record.steps)}
+    said = [words(language, "gpu.planned", **counts)] if record.steps < one.steps else []
+    said.append(words(language, "gpu.from", **begin))
     if one.flavor.id in plan.prices:
         said.append(words(language, "gpu.prices.hub"))
     else:

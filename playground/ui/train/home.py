@@ -147,7 +147,8 @@ def build(wording: Wording) -> Home:
 
     with gr.Column(visible=False, elem_id="home") as panel:
         code = make(
-            gr.Code, {"label": "home.code"}, language="python", interactive=False, max_lines=LINES, elem_id="code"
+            gr.Code, {"label": "home.code"}, language="python", interactive=False, max_lines=LINES, elem_id="code",
+            buttons=["copy"],  # Gradio's own download calls every file file.py
         )  # fmt: skip
         kind = make(gr.Radio, {"label": "home.kind", "choices": choices}, value=None, elem_id="home-kind")
         notice = html("", elem_id="home-notice")

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from playground.locales import counted, listed, number, percent, significant, size, text
+from playground.locales import counted, listed, machine, number, percent, significant, size, text
 from playground.model.names import base_name
 from playground.plots.kit.figures import change
 from playground.plots.kit.pieces import columns, table
 from playground.plots.leaderboard import Point, pareto
 from playground.ui.compare.panes import pane_title
-from playground.ui.kit.html import Values, colour, machine, words
+from playground.ui.kit.html import Values, colour, words
 
 COLUMNS = ("method", "score", "loss", "parameters", "bytes", "time", "tokens", "forgetting")
 UNTRAINED = ("base", "few_shot")

@@ -8,12 +8,10 @@ What is read stays open.
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 from playground import locales
 from playground.adapt.method import FAMILIES
 from playground.adapt.methods import FRONT, LEFT_OUT, METHODS, MORE
-from playground.bounds import Bound
 from playground.learn.families import model
 from playground.plots.learn.block import block
 from playground.ui.kit.html import words
@@ -47,12 +45,6 @@ def family(method_id: str, language: str) -> str:
     """What a method says of its family; the methods in front say it in their own words."""
     own = f"methods.{method_id}.family" if method_id in FRONT else f"learn.family.{METHODS[method_id].family}"
     return locales.text(language, own)
-
-
-def choice(bound: Bound, value: Any, language: str) -> str:
-    """A choice of a setting in words; a number speaks for itself."""
-    said = isinstance(value, str)
-    return locales.text(language, f"hyperparameters.{bound.name}.{value}") if said else locales.written(language, value)
 
 
 def drawn(language: str) -> str:

@@ -14,6 +14,7 @@ import gradio as gr
 from playground import locales, settings
 from playground.actions import catalogue
 from playground.adapt.methods import FRONT, METHODS
+from playground.adapt.said import choice
 from playground.adapt.tasks import OWN, TASK_IDS
 from playground.bounds import RATES, Bound
 from playground.errors import PlaygroundError
@@ -296,5 +297,5 @@ def _words(method_id: str, bound: Bound) -> Mapping[str, Any]:
         rates = [rate for rate in RATES if bound.minimum <= rate <= bound.maximum]  # type: ignore[operator]  # it is a number
         said["choices"] = lambda language: [(locales.written(language, rate), rate) for rate in rates]
     elif bound.choices:
-        said["choices"] = lambda language: [(more.choice(bound, one, language), one) for one in bound.choices]
+        said["choices"] = lambda language: [(choice(bound, one, language), one) for one in bound.choices]
     return said

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from playground.adapt.methods import METHODS
+from playground.adapt.said import choice
 from playground.bounds import Bound
 from playground.locales import counted, listed, number, percent, seconds, significant, text, written
 from playground.plots.kit.pieces import columns, table
@@ -19,7 +20,6 @@ from playground.ui.kit.events import alarm
 from playground.ui.kit.html import Values, heading, words
 from playground.ui.kit.methods import beginning_name
 from playground.ui.kit.sections import soft
-from playground.ui.train.more import choice
 from playground.ui.train.status import base_and_seed, gave_way, status_line, training_status
 
 MOVING = ("queued", "preparing", "running")  # states of a racer whose line says where it stands
@@ -108,7 +108,7 @@ def chart(view: Values, language: str) -> str:
     ]  # fmt: skip
     summary = text(language, "race.curves", racers="; ".join(ends)) if ends else text(language, "loss.empty")
     legend = f'<p class="pp-legend">{words(language, "race.legend")}</p>'
-    return curves(view["racers"], view["steps"], summary, language) + legend
+    return curves(view["racers"], view["steps"], summary, language, whole=view["ended"]) + legend
 
 
 def standings(view: Values, language: str, buttons: bool = True) -> str:

@@ -158,7 +158,7 @@ class TrainTab:
         ended, steps = view["state"] in ENDED, view.get("checkpoints", []) if adapter else []
         return {
             self.status: status.training_status(view, language),
-            self.loss: status.run_title(view, language) + loss_curve(view, language),
+            self.loss: status.run_title(view, language) + loss_curve(view, language, whole=ended),
             self.samples: status.samples(view, language),
             self.scrubber: checkpoints(steps, adapter["steps"] if adapter else 0, language),
             self.after: gr.update(visible=adapter is not None),

@@ -1,5 +1,6 @@
 """The panes: hostile text stays text, both languages speak everywhere, bars and marks say what is so."""
 
+import json
 import re
 from typing import Any
 
@@ -16,14 +17,12 @@ from playground.ui.compare.panes import (
     divergence,
     ending,
     file_title,
-    first_tokens,
     marked,
     pane_foot,
     pane_title,
-    probability,
-    visible,
 )
 from playground.ui.compare.progress import done
+from playground.ui.compare.tokens_html import first_tokens, probability, visible
 from tests.ui.compare.comparisons import base_pane, frame, pane
 from tests.ui.drawn import (
     HOSTILE,
@@ -403,3 +402,18 @@ def test_the_farthest_answers_are_all_named_and_none_where_all_are_alike() -> No
     far = [pane(id="a", name="Anna", kl_from_base=4.21), pane(id="b", name="Ben", kl_from_base=4.2)]
     assert "Farthest from the base model: Anna, Ben (KL 4.2)" in first_tokens(frame(*far, pane(kl_from_base=1.0)), "en")
     assert "Farthest" not in first_tokens(frame(*far), "en")
+
+
+def test_ended_answers_and_first_tokens_can_be_saved_as_rows_unrounded() -> None:
+    one = pane(text='=arr, "matey"', kl_from_base=1.0625)
+    growing, ended = (Page(panes.panes(frame(base_pane(), {**one, "finished": done}), "es")) for done in (False, True))
+    assert growing.attributes("data-rows") == []
+    (rows,) = ended.attributes("data-rows")
+    header, base, adapted = json.loads(rows)
+    told = dict(zip(header, adapted, strict=True))
+    assert (told["answer"], told["kl_from_base"]) == (one["text"], 1.0625)
+    assert told["trainable_parameters"] == one["trainable_parameters"]
+    assert base[header.index("kl_from_base")] is None
+    likely = {"token": " Arrr", "probability": 0.123456}
+    (rows,) = Page(first_tokens(frame(pane(top_tokens=[likely])), "en")).attributes("data-rows")
+    assert json.loads(rows)[1][1:] == [1, " Arrr", 0.123456]

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from playground.locales import LANGUAGES, NO_BREAK
-from playground.ui.kit.html import header, machine, model_state
+from playground.locales import LANGUAGES, NO_BREAK, machine
+from playground.ui.kit.html import header, model_state
 from playground.work.places import HERE, Where
 from tests.ui.drawn import (
     Page,

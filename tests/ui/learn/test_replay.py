@@ -11,8 +11,7 @@ import pytest
 from playground.learn.lessons import lesson
 from playground.learn.recorded import recorded_run
 from playground.learn.route import LESSONS
-from playground.locales import seconds, significant, text
-from playground.ui.kit.html import machine
+from playground.locales import machine, seconds, significant, text
 from playground.ui.kit.recipes import SEED
 from playground.ui.learn import replay
 from playground.ui.train import linked

@@ -81,6 +81,14 @@ def test_what_it_costs_stands_there_before_it_can_be_started(gpu: Any, hub: Jobs
     assert not hub.jobs
 
 
+@pytest.mark.parametrize("done", [7, 3])
+def test_it_says_that_a_job_runs_what_was_planned_where_less_was_done_here(gpu: Any, hub: JobsHub, done: int) -> None:
+    one = SESSIONS.get(KEY).library.get("tried")
+    SESSIONS.add(KEY, replace(one, id="stopped", record=replace(one.record, steps=done, planned_steps=7)))
+    shown = after(gpu.look(replace(RENTED, adapter="stopped")))
+    assert ("all 7 planned steps; here it was stopped after 3" in shown[gpu.estimate]) == (done == 3)
+
+
 def test_without_a_network_prices_are_published_ones_and_nothing_is_sent(
     gpu: Any, hub: JobsHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +98,7 @@ def test_without_a_network_prices_are_published_ones_and_nothing_is_sent(
     assert "https://huggingface.co/docs/hub/jobs-pricing" in shown[gpu.estimate]
     offline = locales.text("es", "error.push_offline")
     assert offline in shown[gpu.estimate]
+    assert shown[gpu.go]["interactive"] is False
     assert offline in after(gpu.start(asked, ANA))[gpu.said]
 
 

@@ -139,5 +139,5 @@ def test_who_has_signed_in_on_a_space_is_known_by_the_cookie_alone() -> None:
 
 
 def test_an_unknown_kind_names_those_that_there_are() -> None:
-    with pytest.raises(PlaygroundError, match="adapter, python, notebook, model, gguf"):
+    with pytest.raises(PlaygroundError, match="adapter, python, notebook, examples, model, gguf"):
         export.export("", "pirate-lora", "onnx")

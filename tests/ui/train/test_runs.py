@@ -15,12 +15,13 @@ import gradio as gr
 import pytest
 
 from playground.actions.race import changes, start_race
-from playground.actions.runs import COLUMNS, POINTS, runs_csv, runs_view, thinned
+from playground.actions.runs import COLUMNS, POINTS, runs_csv, runs_view, session_record, thinned
 from playground.actions.scores import AFTER, ELSEWHERE, elsewhere_view, scoring_of
 from playground.actions.train import start_training
 from playground.adapt.tasks import OWN, Task
 from playground.locales import significant
 from playground.model.bases import Base
+from playground.model.catalogue import BaseSpec, typed
 from playground.settings import DEFAULT_BASE
 from playground.train import scoring
 from playground.ui.api import endpoints
@@ -197,3 +198,15 @@ def test_hostile_text_is_shown_as_text_and_never_obeyed(language: Any) -> None:
         return runs_html.standings(group(method="prompt_tuning", hyperparameters=values), language)
 
     assert_shown_as_text(place, language)
+
+
+def test_a_session_s_record_names_its_bases_and_adapters_in_words(key: str, small_task: Task) -> None:
+    spec = BaseSpec("folder-0123456789", "tiny-llama", "local", "/models/tiny-llama", None)
+    over(start_training(key, "tiny", "ia3", small_task, {}, steps=1))
+    one = next(iter(SESSIONS.get(key).library.own()))
+    SESSIONS.add(key, replace(one, id="of-a-folder", record=replace(one.record, base=spec.id), name=""))
+    kept = typed(spec)
+    first, last = session_record(key)["adapters"]
+    assert (first["base_name"], first["name"]) == (kept.name, "ia3 pirate 2")
+    assert last["name"] == "ia3 pirate 1"
+    assert [(one["base"], one["base_name"]) for one in session_record(key)["runs"]] == [("tiny", "Tiny")]
