@@ -25,7 +25,7 @@ from playground.bounds import RATES
 from playground.compare.job import DECODING
 from playground.compare.many import TIMES
 from playground.data.delimited import CUTS
-from playground.data.sheet import REASONS
+from playground.data.sheet import REASONS, UNITS
 from playground.errors import PlaygroundError
 from playground.export.card import FIGURES
 from playground.export.gpu_jobs import STAGES
@@ -218,6 +218,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "own.scorer.{}": ["none", *scorers.OWN],
     "own.scored.{}": ["none", *scorers.OWN],
     "own.out.{}": REASONS,
+    "own.{}": UNITS,
     "tasks.{}.about": ["facts"],
     "tasks.{}.recipe": list(tasks.RECOMMENDED),
     "score.{}": ["running", "stopped", "failed"],
@@ -343,6 +344,7 @@ OPTIONAL |= {f"error.kind.{kind.__name__}" for kind in (int, float, str, bool)} 
 OPTIONAL |= {f"prune.{one}" for one in ("kind", "share", "rule", "soft")}  # errors.LABELS
 OPTIONAL |= {"list.and", "list.and.vowel"}  # locales.listed
 OPTIONAL |= {f"error.cut.{one}" for one in ("any", *CUTS.values())}
+OPTIONAL |= {f"error.unit.{one}" for one in UNITS}
 OPTIONAL |= {"error.reason.no_zip", "error.reason.damaged"}  # what an upload's reason may be
 
 

@@ -107,7 +107,7 @@ class Pickers:
     @property
     def restored(self) -> list[Any]:
         """What a form brings back."""
-        return list(dict.fromkeys([*self.shown, *self.fields.values()]))
+        return list(dict.fromkeys([*self.shown, *self.fields.values(), *self.own.restored]))
 
     def show_misfits(self, visit: Visit) -> Changes:
         """Another base is used: the methods that it cannot have."""
