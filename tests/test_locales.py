@@ -61,7 +61,7 @@ from playground.ui.prune import healing_html, pruning_html
 from playground.ui.quantize.bits_html import RECORD
 from playground.ui.quantize.speed_html import NATIVE
 from playground.ui.quantize.tensor_controls import ELSEWHERE, SOURCES
-from playground.ui.train import leaderboard_html, own
+from playground.ui.train import leaderboard_html, own_choices
 from playground.ui.train.home import OFFERED
 
 LAW = settings(deadline=None, derandomize=True, database=None)
@@ -212,7 +212,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "race.{}": ["running", "answering", "finished", "stopped"],
     "race.column.{}": ["racer", "parameters", "loss", "score", "seconds", "adapter"],
     "race.rule.{}": list(tasks.RULES),
-    "own.use.{}": own.COLUMNS,
+    "own.use.{}": own_choices.COLUMNS,
     "own.cut.{}": list(CUTS.values()),
     "own.first.{}": ["yes", "no"],
     "own.scorer.{}": ["none", *scorers.OWN],

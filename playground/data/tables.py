@@ -130,7 +130,8 @@ def _guessed(sheet: Sheet) -> Columns | None:
         one = next((name for name in headers.CHATS if name in chats), chats[0])
         return Columns(one, one, how="chat")
     if len(names) == 2 and sheet.header is not None:
-        return Columns(*(reversed(names) if headers.turned(names) else names), how="places")
+        prompt, response = reversed(names) if headers.turned(names) else names
+        return Columns(prompt, response, how="places")
     return None
 
 

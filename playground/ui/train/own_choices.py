@@ -87,7 +87,8 @@ def how(given: Given, sheet: Sheet | None, wrong: str, fresh: bool) -> dict[str,
 
 def in_columns(given: Given, sheet: Sheet) -> Given:
     """The chosen columns as they are called here; without those that another table had."""
-    return replace(given, **{name: _called(getattr(given, name), sheet) for name in COLUMNS})
+    chosen: dict[str, Any] = {name: _called(getattr(given, name), sheet) for name in COLUMNS}
+    return replace(given, **chosen)
 
 
 def _called(name: str, sheet: Sheet) -> str:
