@@ -22,6 +22,7 @@ LABELS = {
     "kind": ("error.kind.{}",),
     "reason": ("error.reason.{}",),
     "cut": ("error.cut.{}",),
+    "unit": ("error.unit.{}",),
 }
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the system: the disk, what a user may have of it, what a file may
@@ -66,7 +67,7 @@ class PlaygroundError(ValueError):
     def told(self, language: str) -> str:
         """The same for a program, notebooks and logs: numbers and names of parameters as Python writes them."""
         values = {name: one.text(language) if isinstance(one, Columns) else one for name, one in self.values.items()}
-        for name in values.keys() & {"method", "reason", "cut"}:
+        for name in values.keys() & {"method", "reason", "cut", "unit"}:
             values[name] = _written(language, values[name], LABELS[name])
         return _whole(locales.text(language, f"error.{self.key}", **values))
 

@@ -25,7 +25,7 @@ from playground.bounds import RATES
 from playground.compare.job import DECODING
 from playground.compare.many import TIMES
 from playground.data.delimited import CUTS
-from playground.data.sheet import REASONS
+from playground.data.sheet import REASONS, UNITS
 from playground.errors import PlaygroundError
 from playground.export.card import FIGURES
 from playground.export.gpu_jobs import STAGES
@@ -61,7 +61,7 @@ from playground.ui.prune import healing_html, pruning_html
 from playground.ui.quantize.bits_html import RECORD
 from playground.ui.quantize.speed_html import NATIVE
 from playground.ui.quantize.tensor_controls import ELSEWHERE, SOURCES
-from playground.ui.train import leaderboard_html, own
+from playground.ui.train import leaderboard_html, own_choices
 from playground.ui.train.home import OFFERED
 
 LAW = settings(deadline=None, derandomize=True, database=None)
@@ -213,12 +213,13 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "race.{}": ["running", "answering", "finished", "stopped"],
     "race.column.{}": ["racer", "parameters", "loss", "score", "seconds", "adapter"],
     "race.rule.{}": list(tasks.RULES),
-    "own.use.{}": own.COLUMNS,
+    "own.use.{}": own_choices.COLUMNS,
     "own.cut.{}": list(CUTS.values()),
     "own.first.{}": ["yes", "no"],
     "own.scorer.{}": ["none", *scorers.OWN],
     "own.scored.{}": ["none", *scorers.OWN],
     "own.out.{}": REASONS,
+    "own.{}": UNITS,
     "tasks.{}.about": ["facts"],
     "tasks.{}.recipe": list(tasks.RECOMMENDED),
     "score.{}": ["running", "stopped", "failed"],
@@ -344,6 +345,7 @@ OPTIONAL |= {f"error.kind.{kind.__name__}" for kind in (int, float, str, bool)} 
 OPTIONAL |= {f"prune.{one}" for one in ("kind", "share", "rule", "soft")}  # errors.LABELS
 OPTIONAL |= {"list.and", "list.and.vowel", "lab.threads"}  # locales.listed, locales.machine
 OPTIONAL |= {f"error.cut.{one}" for one in ("any", *CUTS.values())}
+OPTIONAL |= {f"error.unit.{one}" for one in UNITS}
 OPTIONAL |= {"error.reason.no_zip", "error.reason.damaged"}  # what an upload's reason may be
 
 

@@ -110,7 +110,7 @@ def _check_scorer(scorer: str, table: Table) -> None:
     if scorer == "json":
         wrong = [pair.line for pair in table.pairs if not scorers.is_fields(pair.response)]
         if wrong:
-            raise PlaygroundError("own_scorer_json", line=wrong[0])
+            raise PlaygroundError("own_scorer_json", unit=table.sheet.counted, line=wrong[0])
 
 
 def _split(table: Table, given: Given) -> tuple[list[Pair], list[Pair]]:

@@ -41,10 +41,12 @@ def cut(text: str, given: Given, separators: Sequence[str] = SEPARATORS, encodin
     separators = given.separator or separators
     if declared := re.fullmatch(r"(?i)sep=([,;\t])", first.rstrip(" ")):  # how Excel is told its separator
         text, separators = "\n" + rest, given.separator or declared[1]
-    readings, unclosed = dict[str, Rows](), 0
+    readings, blanks, unclosed = dict[str, Rows](), dict[str, list[LeftOut]](), 0
     for one in separators:
         try:
-            readings[one] = list(_cut(text, one))
+            found = list(_cut(text, one))
+            readings[one] = [(line, cells) for line, cells in found if any(cells)]
+            blanks[one] = [LeftOut(line, "empty") for line, cells in found if not any(cells)]
         except PlaygroundError as error:
             unclosed = unclosed or int(str(error.values["line"]))
     if not readings:
@@ -53,18 +55,22 @@ def cut(text: str, given: Given, separators: Sequence[str] = SEPARATORS, encodin
         return Sheet((), (), encoding=encoding)
     separator = _chosen(readings, CUTS.get("".join(separators), "any"))
     rows, columns = readings[separator], _width(readings[separator])
-    wrong = tuple(LeftOut(line, "columns") for line, cells in rows if len(cells) != columns)
+    wrong = (*blanks[separator], *(LeftOut(line, "columns") for line, cells in rows if len(cells) != columns))
     good = [(line, cells) for line, cells in rows if len(cells) == columns]
     return of_cells(good, given, separator=separator, encoding=encoding, left_out=wrong)
 
 
 def _cut(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The lines of a text that are not empty, cut into stripped cells. Raises PlaygroundError for a quote that is wrong."""
+    """
+    The lines of a text, cut into stripped cells, without those that have nothing in them, not even separators. Raises
+    PlaygroundError for a quote that is wrong.
+    """
     reader, line = csv.reader(io.StringIO(text), delimiter=separator, strict=True, skipinitialspace=True), 1
     try:
         for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield line, [cell.strip() for cell in cells]
+            stripped = [cell.strip() for cell in cells]
+            if len(cells) > 1 or any(stripped):
+                yield line, stripped
             line = reader.line_num + 1
     except csv.Error as error:
         raise PlaygroundError("data_quotes", line=line) from error

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import ParseError
 
 from playground import settings
 from playground.data.given import Given
-from playground.data.sheet import LeftOut, Row, Sheet, of_cells
+from playground.data.sheet import ROW, LeftOut, Row, Sheet, of_cells
 from playground.errors import PlaygroundError
 
 # What openpyxl raises for a workbook that is none
@@ -26,7 +26,7 @@ WRONG = (
 
 
 def read(file: BinaryIO, given: Given) -> Sheet:
-    """Raises PlaygroundError: no workbook of today's kind, a password, too much once unpacked; and as `of_cells`."""
+    """Raises PlaygroundError: no workbook of today's kind, a password, empty, too much unpacked; and as `of_cells`."""
     try:
         with zipfile.ZipFile(file) as packed:
             unpacked = sum(one.file_size for one in packed.infolist())  # more than that, zipfile unpacks of none
@@ -35,18 +35,22 @@ def read(file: BinaryIO, given: Given) -> Sheet:
     if unpacked > settings.MAX_OWN_UNPACKED_BYTES:
         raise PlaygroundError("data_unpacked", maximum=settings.MAX_OWN_UNPACKED_BYTES // 1_000_000)
     try:
-        name, several, rows, left_out, more = _rows(file)
+        name, others, rows, left_out, more = _rows(file)
     except WRONG as error:
         raise PlaygroundError("data_excel") from error
-    return of_cells(rows, given, left_out=tuple(left_out), part=name if several else "", more=more)
+    if not rows and not left_out:
+        raise PlaygroundError("data_empty")
+    part = name if others else ""
+    return of_cells(rows, given, left_out=tuple(left_out), part=part, others=others, more=more, counted=ROW)
 
 
-def _rows(file: BinaryIO) -> tuple[str, bool, list[Row], list[LeftOut], bool]:
-    """The sheet's name, whether it is one of several, its rows, those with a formula without value, whether it goes on."""
+def _rows(file: BinaryIO) -> tuple[str, tuple[str, ...], list[Row], list[LeftOut], bool]:
+    """The sheet's name, those of the others, its rows, those with a formula without value, whether it goes on."""
     from openpyxl import load_workbook
 
     shown, formulas = (load_workbook(file, read_only=True, data_only=values, keep_links=False) for values in (True, False))
-    for name in [sheet.title for sheet in shown.worksheets]:
+    names = [sheet.title for sheet in shown.worksheets]
+    for name in names:
         rows, left_out, more = list[Row](), list[LeftOut](), False
         for line, (cells, behind) in enumerate(zip(_cells(shown[name]), _cells(formulas[name]), strict=False), 1):
             more = line > settings.MAX_OWN_ROWS
@@ -57,8 +61,8 @@ def _rows(file: BinaryIO) -> tuple[str, bool, list[Row], list[LeftOut], bool]:
             elif any(cell is not None for cell in cells):
                 rows.append((line, [_plain(cell) for cell in cells]))
         if rows or left_out:
-            return name, len(shown.worksheets) > 1, _without_edge(rows), left_out, more
-    return "", False, [], [], False
+            return name, tuple(one for one in names if one != name), _without_edge(rows), left_out, more
+    return "", (), [], [], False
 
 
 def _cells(sheet: Any) -> Iterator[tuple[Any, ...]]:

@@ -5,10 +5,26 @@ A visitor's own examples as they were handed over, how they shall be read, and w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from playground.errors import PlaygroundError
+
+OF_ONE_TABLE = ("encoding", "separator", "header", "prompt", "context", "response")  # what is chosen about it
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which data somebody has: of a pasted text its first line and a hash of the rest."""
+
+    place: str = ""
+    first: str = ""
+    rest: int = 0
+
+    def continues(self, before: Source) -> bool:
+        """Whether these are the data from before, perhaps edited: whoever edits a text leaves its head or its rest."""
+        same = self.first == before.first or self.rest == before.rest != 0
+        return self.place == before.place and same
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,21 @@ class Given:
             if not isinstance(value, kinds[name]) or isinstance(value, bool):
                 raise PlaygroundError("own_type", field=name, kind=kinds[name].__name__)
         return cls(**told)
+
+    @property
+    def source(self) -> Source:
+        """Which of the places counts, and what is there; of typed rows only the place."""
+        if self.file:
+            return Source("file", self.file)
+        if dataset := self.dataset.strip():
+            return Source("dataset", dataset)
+        first, _, rest = self.pasted.strip().partition("\n")
+        return Source("pasted", first, hash(rest)) if first else Source("" if self.empty else "rows")
+
+    def afresh(self) -> Self:
+        """The same with all found that describes one table: other data have other columns, and other letters."""
+        found: dict[str, Any] = dict.fromkeys(OF_ONE_TABLE, "")
+        return replace(self, **found)
 
     @property
     def empty(self) -> bool:

@@ -22,6 +22,7 @@ ALPACA = ("instruction", "input", "output")
 CHATS = ("messages", "conversations", "conversation")
 EXACT = ("prompt", "response")  # beside these, other fields of an object may have any name
 LIKE_A_NAME = re.compile(r"\W*([^\W\d]\w*|[^\W\d]+(\W+[^\W\d]+){1,3}|(column|columna|field|campo) \w+|\d)\W*")
+LETTER, LONGEST_NAME = re.compile(r"[^\W\d_]"), 30  # characters
 SPOKEN = re.compile(r"[.,;:!?¡¿…]")  # in sentences, not in names
 
 
@@ -55,6 +56,24 @@ def may_be_a_header(cells: Sequence[Any]) -> bool:
     names = [_plain(cell) for cell in cells]
     known = any(name in PROMPTS | RESPONSES for name in names)
     return known or all(LIKE_A_NAME.fullmatch(name) and not SPOKEN.search(name) for name in names)
+
+
+def could_be_names(cells: Sequence[Any]) -> bool:
+    """Whether all of these could be names, though nothing says that they are: short, with a letter, each another."""
+    names = [name for name in map(_plain, cells) if name]
+    short = all(len(name) <= LONGEST_NAME and LETTER.search(name) and not SPOKEN.search(name) for name in names)
+    return short and len(set(names)) == len(names) > 1
+
+
+def half_known(cells: Sequence[Any]) -> bool:
+    """Whether just one of these cells is the name of a prompt or response; a single letter says too little."""
+    return sum(name in PROMPTS | RESPONSES and len(name) > 1 for name in map(_plain, cells)) == 1
+
+
+def turned(cells: Sequence[Any]) -> bool:
+    """Whether the response stands before the prompt in two columns of which one has a known name."""
+    first, second = map(_plain, cells)
+    return first in RESPONSES or second in PROMPTS
 
 
 def _plain(name: Any) -> str:

@@ -72,6 +72,8 @@ def _files() -> HfFileSystem:
 
 def _parts(dataset: str) -> tuple[str, str]:
     """owner/name and, behind it, a file's path; an address of the hub counts as its id."""
+    if dataset.strip().startswith(("/", "~", ".")):
+        raise PlaygroundError("dataset_path", found=shown(dataset.strip()))
     told = dataset.strip().removeprefix("https://huggingface.co/").removeprefix("datasets/").strip("/")
     parts = told.split("/")
     if len(parts) < 2 or not all(parts) or ".." in parts or any(letter in told for letter in "?#@ \\\n"):

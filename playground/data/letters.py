@@ -23,13 +23,18 @@ GARBLED = re.compile(
     rf"{LETTER}([^\w\s\x00-\x7f’‘“”·–—…]|[²³¿¡]){LETTER}|(?<!\w)[{SIGNS}©®°²³º×÷€†‡›™]{SMALL}|{SMALL}[{SIGNS}]"
     rf"|({SMALL}|[A-Z](?=..?{SMALL})){CAPITAL}|{CAPITAL}[A-Z][a-z]|[ÐÞÝðþý]"  # the last are Turkish there, in Windows-1254
 )
+# How a PDF begins, a packed file (also a workbook), pictures
+OTHER_KINDS = (b"%PDF-", b"PK\3\4", b"\x1f\x8b", b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
+LOOKED = 1024  # bytes
 
 
 def decoded(data: bytes, asked: str = "") -> tuple[str, str]:
     """
     A text and the encoding that it was found in, or is `asked` to be in (of SAID). Raises PlaygroundError if none is
-    certain, or it is in another.
+    certain, it is in another, or these bytes are no text at all.
     """
+    if data.startswith(OTHER_KINDS):
+        raise PlaygroundError("data_no_text")
     if asked:
         return _as_asked(data, asked)
     try:
@@ -40,7 +45,7 @@ def decoded(data: bytes, asked: str = "") -> tuple[str, str]:
         best = from_bytes(data, cp_isolation=FOUND).best()
         text, encoding = (str(best), best.encoding) if best and re.search("[ -~]", str(best)) else ("\0", "")
     if CONTROL.search(text) or (encoding == "cp1252" and GARBLED.search(text)):
-        raise PlaygroundError("data_encoding")
+        raise _unread(data, PlaygroundError("data_encoding"))
     return text.removeprefix("\ufeff"), SAID.get(encoding, "UTF-16")
 
 
@@ -52,5 +57,11 @@ def _as_asked(data: bytes, asked: str) -> tuple[str, str]:
     except UnicodeDecodeError:
         text = "\0"
     if CONTROL.search(text):
-        raise PlaygroundError("data_encoding_asked", encoding=SAID[asked])
+        raise _unread(data, PlaygroundError("data_encoding_asked", encoding=SAID[asked]))
     return text.removeprefix("\ufeff"), SAID[asked]
+
+
+def _unread(data: bytes, wrong: PlaygroundError) -> PlaygroundError:
+    """What is `wrong` with bytes that could not be read: with zeros at odd and at even places, even UTF-16 they are not."""
+    head = data[:LOOKED]
+    return PlaygroundError("data_no_text") if 0 in head[::2] and 0 in head[1::2] else wrong

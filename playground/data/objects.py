@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from playground.data.given import Given
-from playground.data.sheet import LeftOut, Row, Sheet, blank, of_cells, of_fields
+from playground.data.sheet import ENTRY, LeftOut, Row, Sheet, blank, of_cells, of_fields
 from playground.errors import PlaygroundError
 
 GAP = re.compile(r"[\s,]*")
@@ -31,9 +31,11 @@ def listed(text: str, given: Given, encoding: str = "") -> Sheet:
         rows.append((line, entry))
         before, place = place, decoder.raw_decode(text, place)[1]
         line += text.count("\n", before, place)
-    if len({line for line, _ in rows}) < len(rows):  # several on a line: then their numbers say which is meant
-        rows = [(number, entry) for number, (_, entry) in enumerate(rows, 1)]
-    return of_rows(rows, given, encoding=encoding)
+    begun = tuple(line for line, _ in rows)
+    if len(set(begun)) == len(rows):
+        return of_rows(rows, given, encoding=encoding, entries=begun)
+    numbered = [(number, entry) for number, entry in enumerate(found, 1)]  # several on a line: their numbers say which
+    return of_rows(numbered, given, encoding=encoding, counted=ENTRY)
 
 
 def lines(text: str, given: Given, encoding: str = "") -> Sheet:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from playground import settings
 from playground.data.given import Given
-from playground.data.sheet import Sheet, of_fields
+from playground.data.sheet import ROW, Sheet, of_fields
 from playground.errors import PlaygroundError
 
 BATCH = 256  # rows that are read at once
@@ -37,7 +37,7 @@ def read(file: BinaryIO, given: Given) -> Sheet:
         if isinstance(error, PlaygroundError):
             raise
         raise PlaygroundError("data_parquet") from error
-    return of_fields(list(enumerate(rows, 1)), more=whole.metadata.num_rows > len(rows))
+    return of_fields(list(enumerate(rows, 1)), more=whole.metadata.num_rows > len(rows), counted=ROW)
 
 
 def _too_much() -> PlaygroundError:

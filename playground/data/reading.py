@@ -14,7 +14,7 @@ from playground import settings
 from playground.data import delimited, excel, hub, objects, parquet
 from playground.data.given import Given
 from playground.data.letters import decoded
-from playground.data.sheet import Sheet
+from playground.data.sheet import ROW, Sheet
 from playground.errors import PlaygroundError
 
 Reader = Callable[[BinaryIO, Given], Sheet]
@@ -22,6 +22,8 @@ Reader = Callable[[BinaryIO, Given], Sheet]
 
 def _text(read: Callable[..., Sheet], file: BinaryIO, given: Given) -> Sheet:
     text, encoding = decoded(file.read(settings.MAX_OWN_BYTES + 1), given.encoding)
+    if not text.strip():
+        raise PlaygroundError("data_empty")
     return read(text, given, encoding=encoding)
 
 
@@ -51,7 +53,7 @@ def read(given: Given) -> Sheet:
         return _pasted(filled[0], given)  # a spreadsheet's cells, pasted into one
     if len(typed) > settings.MAX_OWN_ROWS:
         raise PlaygroundError("data_too_large", maximum=settings.MAX_OWN_EXAMPLES)
-    return objects.of_rows(list(enumerate(typed, 1)), given, typed=True)
+    return objects.of_rows(list(enumerate(typed, 1)), given, typed=True, counted=ROW)
 
 
 def _file(path: Path, given: Given) -> Sheet:
@@ -60,6 +62,8 @@ def _file(path: Path, given: Given) -> Sheet:
         raise PlaygroundError("data_kind", kind=kind or path.name)
     if path.stat().st_size > settings.MAX_OWN_BYTES:
         raise PlaygroundError("data_too_large", maximum=settings.MAX_OWN_EXAMPLES)
+    if not path.stat().st_size:
+        raise PlaygroundError("data_empty")
     with path.open("rb") as file:
         return READERS[kind](file, given)
 

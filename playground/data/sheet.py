@@ -10,7 +10,7 @@ from typing import Any
 
 from playground import settings
 from playground.data.given import Given
-from playground.data.headers import known, may_be_a_header
+from playground.data.headers import could_be_names, half_known, known, may_be_a_header
 from playground.errors import PlaygroundError
 
 Row = tuple[int, Any]  # the line that it begins in, from 1, and its cells or its fields
@@ -19,6 +19,8 @@ Row = tuple[int, Any]  # the line that it begins in, from 1, and its cells or it
 REASONS = (
     "columns", "json", "no_row", "formula", "no_text", "empty", "control", "long", "header", "repeated", "many", "tokens",
 )  # fmt: skip
+
+UNITS = LINE, ROW, ENTRY = "line", "row", "entry"  # of a text, of a table, of a JSON list
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class LeftOut:
 class Sheet:
     """
     `header`: whether the first line names the columns (otherwise they are called by their places, from 1); None where every
-    row names its own. `separator` is "" where there is none. `part` says which file or sheet of several it is; there is
-    `more` where only its beginning was looked at.
+    row names its own. `separator` is "" where there is none. `part` says which file or sheet of several it is, `others` what
+    the other sheets are called; there is `more` where only its beginning was looked at. `counted`: what the numbers of the
+    rows count, by one of UNITS; `entries` are the lines of a JSON list's entries where those count.
     """
 
     columns: tuple[str, ...]
@@ -44,13 +47,16 @@ class Sheet:
     encoding: str = ""
     left_out: tuple[LeftOut, ...] = ()
     part: str = ""
+    others: tuple[str, ...] = ()
     more: bool = False
+    counted: str = LINE
+    entries: tuple[int, ...] = ()
 
 
 def of_cells(rows: Sequence[Row], given: Given, *, typed: bool = False, **found: Any) -> Sheet:
     """
-    The sheet of rows that are lists of cells. Raises PlaygroundError if they are too wide, and where the first of two
-    columns' rows may be a header or an example (typed rows are examples, unless they have known names).
+    The sheet of rows that are lists of cells. Raises PlaygroundError if they are too wide, and where the first row may be a
+    header or an example (typed rows are examples, unless they have known names).
     """
     rows = [(line, list(cells)) for line, cells in rows if not blank(cells)]
     if not rows:
@@ -85,9 +91,12 @@ def _is_header(first: Row, given: Given, typed: bool) -> bool:
         return given.header == "yes"
     if known(cells) or typed or not all(isinstance(one, str) for one in cells if one is not None):
         return known(cells)
-    looks = may_be_a_header([one or "" for one in cells])
-    if looks and len(cells) == 2:  # of two columns it may well be an example
-        raise PlaygroundError("data_header", line=line, text=" | ".join(map(str, cells))[:80])
+    texts = [one or "" for one in cells]
+    looks, two = may_be_a_header(texts), len(cells) == 2
+    if two and half_known(texts):
+        return True
+    if looks if two else not looks and could_be_names(texts):  # two names may well be an example, more are hardly one
+        raise PlaygroundError("data_header", line=line, text=" | ".join(texts)[:80])
     return looks
 
 

@@ -112,6 +112,8 @@ def columns_of(sheet: Sheet, given: Given) -> Columns:
             asked = Columns(prompt, response, given.context, "chosen")
             return guessed if guessed and asked.used == guessed.used else asked
         guessed = None
+    if guessed is None and sheet.header is False:
+        raise PlaygroundError("data_map_places", count=len(sheet.columns))
     if guessed is None:
         raise PlaygroundError("data_map", columns=", ".join(sheet.columns)[:200])
     return guessed
@@ -127,7 +129,10 @@ def _guessed(sheet: Sheet) -> Columns | None:
     if chats:
         one = next((name for name in headers.CHATS if name in chats), chats[0])
         return Columns(one, one, how="chat")
-    return Columns(*names, how="places") if len(names) == 2 and sheet.header is not None else None
+    if len(names) == 2 and sheet.header is not None:
+        prompt, response = reversed(names) if headers.turned(names) else names
+        return Columns(prompt, response, how="places")
+    return None
 
 
 # A row's prompt and response

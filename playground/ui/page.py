@@ -293,5 +293,7 @@ def _wire_opening(page: ServedBlocks, shell: Shell) -> None:
         followed.then(visit.handler(trained.runs.show), visit.inputs, trained.runs.shown, **HIDDEN)
     picked = trained.picked
     restored = load.then(visit.handler(picked.restore), visit.inputs, picked.restored, **HIDDEN)
+    own = picked.own
+    restored.then(own.seen.handler(own.read_again), own.seen.inputs, own.shown, **HIDDEN)
     arrived = load.then(visit.handler(base.arrive), visit.inputs, base.all, **STREAM)
     page.opening = {one["id"] for one in (restored, arrived, *(one for lab in shell.labs.values() for one in lab.opening))}

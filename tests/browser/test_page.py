@@ -215,7 +215,7 @@ def test_bad_input_is_answered_in_words_and_loses_nothing(desk: Page) -> None:
     tab(desk, 1)
     desk.locator("#task-picker input").click()
     desk.get_by_role("option", name="Your own examples").click()
-    expect(desk.locator("#own-table")).to_be_visible()  # it moves the button
+    expect(desk.locator("#own-paste")).to_be_visible()  # it moves the button
     desk.locator("#train").click()
     expect(desk.locator("#train-refused [role=alert]")).to_contain_text("between 8 and 512 are needed")
     expect(desk.locator("#train-refused")).to_be_in_viewport()  # where the button was pressed
@@ -233,6 +233,7 @@ DROP_ON_THE_TABLE = """content => {
 def test_own_examples_are_shown_as_they_were_read_before_anything_is_trained(desk: Page, tmp_path: Path) -> None:
     tab(desk, 1)
     expect(desk.locator("#task-picker input")).to_have_value("Your own examples")
+    desk.locator("#own-typed .label-wrap").click()
     expect(desk.locator("#own-table [role=gridcell]")).to_have_count(2 * MIN_OWN_EXAMPLES)
     seen = desk.locator("#own-read")
     sheet = "\n".join(f"Is {n},5 odd?\tNo {n}" for n in range(12))
@@ -416,6 +417,7 @@ def type_examples(page: Page) -> None:
     tab(page, 1)
     page.locator("#task-picker input").click()
     page.get_by_role("option", name="Your own examples").click()
+    page.locator("#own-typed .label-wrap").click()
     expect(page.locator("#own-table [role=columnheader]").last).to_contain_text("Response")
     page.locator("#own-table [data-testid=cell-0-0]").click()
     expect(page.locator("#own-table .cell-selected")).to_have_count(1)

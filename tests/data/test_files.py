@@ -32,9 +32,9 @@ def left_out(table: Table) -> list[tuple[int, str]]:
     return [(one.line, one.reason) for one in table.left_out]
 
 
-def refusal(path: Path) -> str:
+def refusal(path: Path, **asked: Any) -> str:
     with pytest.raises(PlaygroundError) as refused:
-        read(path)
+        read(path, **asked)
     assert refused.value.message("es") != refused.value.message("en")
     return refused.value.key
 
@@ -85,7 +85,7 @@ def test_the_first_sheet_that_holds_something_is_read_and_named(tmp_path: Path) 
         made["Daten"].append(("a", "b"))
 
     table = read(book(tmp_path / "own.xlsx", before=second))
-    assert (pairs_of(table), table.sheet.part) == ([("a", "b")], "Daten")
+    assert (pairs_of(table), table.sheet.part, table.sheet.others) == ([("a", "b")], "Daten", ("Sheet",))
 
 
 def test_empty_columns_on_the_right_are_none(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_workbook_that_lies_about_its_size_is_damaged(tmp_path: Path) -> None:
 def test_a_row_far_below_costs_nothing(tmp_path: Path) -> None:
     far = '<row r="1048576"><c r="XFD1048576" t="inlineStr"><is><t>x</t></is></c></row>'
     path = repacked(book(tmp_path / "own.xlsx", PAIRS[0]), SHEET, sheet_of(far))
-    assert read(path).pairs == ()
+    assert refusal(path) == "data_empty"
 
 
 def test_entities_that_grow_are_not_followed(tmp_path: Path) -> None:
@@ -141,12 +141,41 @@ def test_entities_that_grow_are_not_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), b"prompt,response\n", b"\0" * 1000],
-    ids=["empty", "cut", "Excel 97 or a password", "CSV", "NUL"],
+    [b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), b"prompt,response\n", b"\0" * 1000],
+    ids=["cut", "Excel 97 or a password", "CSV", "NUL"],
 )
 def test_what_is_no_workbook_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "own.xlsx").write_bytes(content)
     assert refusal(tmp_path / "own.xlsx") == "data_excel"
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "parquet", "csv", "tsv", "json", "jsonl"])
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path, kind: str) -> None:
+    (tmp_path / f"own.{kind}").write_bytes(b"")
+    assert refusal(tmp_path / f"own.{kind}") == "data_empty"
+
+
+def test_a_workbook_of_empty_sheets_is_empty(tmp_path: Path) -> None:
+    assert refusal(book(tmp_path / "own.xlsx")) == "data_empty"
+
+
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\0\0\0\1\0\x08\2\0\0\0"
+
+
+@pytest.mark.parametrize("asked", ["", "cp1252"])
+@pytest.mark.parametrize(
+    "content",
+    [PNG, b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n", b"RIFF\0\0\1\0WEBPVP8 " + bytes(range(256))],
+    ids=["PNG", "PDF", "WebP"],
+)
+def test_a_file_of_another_kind_that_is_called_a_table_is_none(tmp_path: Path, content: bytes, asked: str) -> None:
+    (tmp_path / "photo.csv").write_bytes(content)
+    assert refusal(tmp_path / "photo.csv", encoding=asked) == "data_no_text"
+
+
+def test_utf_16_with_zeros_at_odd_and_even_places_is_text(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_bytes("".join(f"question {n},一 {n}\n" for n in range(9)).encode("utf-16"))
+    assert len(read(tmp_path / "own.csv").pairs) == 9
 
 
 def test_a_zip_of_something_else_is_no_workbook(tmp_path: Path) -> None:
@@ -238,6 +267,6 @@ def test_one_row_of_parquet_with_very_much_is_not_unpacked(tmp_path: Path, monke
 
 def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
     whole = packed(tmp_path / "own.parquet", {"prompt": ["a"], "response": ["b"]}).read_bytes()
-    for content in (b"", b"PAR1", whole[:-20], b"prompt,response\n", whole[:8] + bytes(len(whole) - 16) + whole[-8:]):
+    for content in (b"PAR1", whole[:-20], b"prompt,response\n", whole[:8] + bytes(len(whole) - 16) + whole[-8:]):
         (tmp_path / "own.parquet").write_bytes(content)
         assert refusal(tmp_path / "own.parquet") == "data_parquet"

@@ -141,13 +141,13 @@ DEEP, LONG_NUMBER = "[" * 100_000, "[" + "1" * 5_000 + "]"
         ("broken.json", json.dumps(OBJECTS)[:-1], "data_json"),
         ("deep.json", DEEP, "data_json"),
         ("number.json", LONG_NUMBER, "data_json"),
-        ("empty.json", "", "data_json"),
+        ("blank.json", " \n", "data_empty"),
         ("broken.jsonl", lines_of(OBJECTS[:2]) + "\n{\n{", "data_json"),
         ("deep.jsonl", DEEP, "data_json"),
         ("object.json", json.dumps(OBJECTS[0]), "data_no_list"),
         ("word.json", '"prompt"', "data_no_list"),
         ("nothing.json", "[]", "data_count"),
-        ("nothing.csv", "", "data_count"),
+        ("nothing.csv", "\n\n", "data_empty"),
         ("header only.csv", "prompt,response\n", "data_count"),
         ("one column.csv", "a\n" * 10, "data_columns"),
         ("three columns.csv", "a,b,c\n" * 10, "data_map"),
@@ -304,8 +304,8 @@ def test_accents_and_marks_in_a_header_do_not_matter() -> None:
 @pytest.mark.parametrize(
     "header",
     [
-        "Frage,Antwort", "text,label", "prompt,label", "instruction,input", "source text,target text", "col1,col2",
-        "Column 1,Column 2", "0,1", "Your question,answer", "Frage (DE),Antwort (DE)", "[src],[tgt]",
+        "Frage,Antwort", "text,label", "q,label", "instruction,input", "source text,target text", "col1,col2",
+        "Column 1,Column 2", "0,1", "question,pregunta", "Frage (DE),Antwort (DE)", "[src],[tgt]",
         "Kundenfrage_1,Reaktion",
     ],
 )  # fmt: skip
@@ -314,7 +314,39 @@ def test_what_may_be_a_header_never_becomes_an_example(header: str) -> None:
     assert (error.key, error.values["line"]) == ("data_header", 2)
     for language in LANGUAGES:
         assert header.replace(",", " | ") in error.message(language)
-        assert {"en": "prompt,response", "es": "prompt,respuesta"}[language] in error.message(language)
+        assert {"en": "“prompt;response”", "es": "«prompt;respuesta»"}[language] in error.message(language)
+
+
+@pytest.mark.parametrize(
+    ("header", "turned"),
+    [("pregunta,precio", False), ("Your question,answer", False), ("precio,Pregunta", True), ("response,text", True)],
+)
+def test_one_known_name_of_two_makes_a_header_and_says_which_is_which(header: str, turned: bool) -> None:
+    table = parse(f"{header}\n" + csv_of(PAIRS))
+    assert table.sheet.header
+    assert pairs_of(table) == [(r, p) if turned else (p, r) for p, r in PAIRS]
+
+
+WIDE = "".join(f"How {n}?;So {n}.;T-{n}\n" for n in range(9))
+
+
+@pytest.mark.parametrize("asked", [{}, {"prompt": "1", "response": "2"}])
+def test_of_more_columns_too_a_first_line_that_may_be_a_header_is_asked_for(asked: Any) -> None:
+    with pytest.raises(PlaygroundError) as refused:
+        parse("Feld 1;Feld 2;Ticket-Nr\n" + WIDE, **asked)
+    assert refused.value.key == "data_header"
+    table = parse("Feld 1;Feld 2;Ticket-Nr\n" + WIDE, header="yes", prompt="Feld 1", response="Feld 2")
+    assert (len(table.pairs), table.unused) == (9, ("Ticket-Nr",))
+
+
+def test_of_more_columns_a_first_line_with_sentences_or_numbers_is_an_example() -> None:
+    for first in ("What is it?;It is so.;T-10\n", "Feld;Wert;71\n"):
+        assert refusal(first + WIDE).key == "data_map_places"
+        assert len(parse(first + WIDE, prompt="1", response="2").pairs) == 10
+
+
+def test_rows_of_nothing_but_separators_are_counted_and_empty_lines_are_not() -> None:
+    assert left_out(parse(csv_of(PAIRS[:2], ";") + "\n;\n \n" + csv_of(PAIRS[2:], ";"))) == [(4, "empty")]
 
 
 def test_below_a_header_every_line_is_an_example() -> None:

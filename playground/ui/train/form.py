@@ -103,8 +103,12 @@ def recommended(order: Order) -> Order | None:
 
 
 def keep(order: Order) -> None:
-    """The form as it is now."""
-    SESSIONS.get(order.key).forms[LAST] = _held(order)
+    """The form as it is now; of other data than before nothing is chosen yet, whatever is still seen of the last ones."""
+    forms = SESSIONS.get(order.key).forms
+    last: Order | None = forms.get(LAST)
+    if last and not order.own.source.continues(last.own.source):
+        order = replace(order, own=order.own.afresh())
+    forms[LAST] = _held(order)
 
 
 def keep_started(order: Order) -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import islice
 
 from playground import settings
 from playground.actions.own import Reading
 from playground.adapt.own import Piece
+from playground.bounds import shown
 from playground.data.letters import SAID
-from playground.data.sheet import LeftOut, Sheet
+from playground.data.sheet import ENTRY, LINE, ROW, Sheet
 from playground.data.tables import Columns, Table
 from playground.locales import counted, number, text
 from playground.ui.kit.html import words
@@ -20,13 +22,15 @@ from playground.ui.train.status import PREPARES
 
 SEPARATORS = {",": "own.separator.comma", ";": "own.separator.semicolon", "\t": "own.separator.tab"}
 SAID_SPANS = 12  # of lines that were left out for one reason
+SAID_SHEETS = 5  # of a workbook, that were not read
+CELL, CHOICE = 16, 32  # characters of a column's first cells before it is chosen, and of all that its choice says
 
 
 def summary(found: Reading, method: str, language: str) -> str:
     """Everything about a table that was read."""
     lines = "".join(f'<p class="pp-soft pp-small">{one}</p>' for one in how(found.table, language))
-    shown = first(found, method, language) if found.first else ""
-    return how_many(found, method, language) + lines + shown + left_out(found.table.left_out, language)
+    pairs = first(found, method, language) if found.first else ""
+    return how_many(found, method, language) + lines + pairs + left_out(found.table, language)
 
 
 def how_many(found: Reading, method: str, language: str) -> str:
@@ -43,7 +47,7 @@ def how_many(found: Reading, method: str, language: str) -> str:
 def first(found: Reading, method: str, language: str) -> str:
     """The first pairs, token by token; those that carry loss are marked."""
     pairs = "".join(
-        f'<li><span class="pp-soft">{words(language, "own.line", line=number(language, pair.line))}</span>'
+        f'<li><span class="pp-soft">{where(pair.line, found.table.sheet, language)}</span>'
         f'<pre class="pp-seen" tabindex="0">{"".join(map(_piece, pieces))}</pre></li>'
         for pair, pieces in found.first
     )
@@ -51,6 +55,14 @@ def first(found: Reading, method: str, language: str) -> str:
     counts = {"learned": number(language, sum(one.learned for one in every)), "count": number(language, len(every))}
     key = "prepare.own.seen" if method == PREPARES else "own.seen"
     return f'<p class="pp-small pp-legend">{words(language, key, **counts)}</p><ol class="pp-pairs">{pairs}</ol>'
+
+
+def where(line: int, sheet: Sheet, language: str) -> str:
+    """Where a pair stands: in a line of a text, a row of a table; in a JSON list also the how many-th it is."""
+    if line in sheet.entries:
+        entry = number(language, sheet.entries.index(line) + 1)
+        return words(language, "own.line.entry", line=number(language, line), entry=entry)
+    return words(language, f"own.{sheet.counted}", line=number(language, line))
 
 
 def _piece(piece: Piece) -> str:
@@ -61,7 +73,9 @@ def _piece(piece: Piece) -> str:
 def how(table: Table, language: str) -> list[str]:
     """What is what and how it was recognised, one sentence each."""
     sheet, said = table.sheet, list[str]()
-    if sheet.part:
+    if sheet.others:
+        said.append(words(language, "own.part.sheet", part=sheet.part, others=_some(sheet.others)))
+    elif sheet.part:
         said.append(words(language, "own.part", part=sheet.part))
     if table.columns:
         said.append(_columns(table.columns, sheet, language))
@@ -74,6 +88,10 @@ def how(table: Table, language: str) -> list[str]:
     if sheet.more:
         said.append(words(language, "own.more", count=number(language, len(sheet.rows) + len(sheet.left_out))))
     return said
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SAID_SHEETS]) + ("…" if len(names) > SAID_SHEETS else "")
 
 
 def _columns(columns: Columns, sheet: Sheet, language: str) -> str:
@@ -93,8 +111,19 @@ def column_name(name: str, sheet: Sheet, language: str) -> str:
     return text(language, "own.column", place=name) if sheet.header is False and name else name
 
 
-def left_out(lines: Sequence[LeftOut], language: str) -> str:
+def column_choice(name: str, sheet: Sheet, language: str) -> str:
+    """A column as it is chosen: with the beginning of its first cell or, where its place is its only name, of two."""
+    place = sheet.columns.index(name)
+    cells = (cells[place] for _, cells in sheet.rows)
+    filled = islice((str(one) for one in cells if one is not None and str(one).strip()), 2 if sheet.header is False else 1)
+    told = " · ".join(shown(" ".join(one.split()), CELL) for one in filled)
+    called = column_name(name, sheet, language)
+    return shown(f"{called}: {told}", CHOICE) if told else called
+
+
+def left_out(table: Table, language: str) -> str:
     """Behind a fold: the lines that became no pair, by the reason; "" without any."""
+    lines = table.left_out
     if not lines:
         return ""
     reasons = dict.fromkeys(one.reason for one in lines)
@@ -107,8 +136,12 @@ def left_out(lines: Sequence[LeftOut], language: str) -> str:
         f"{escape(spans((one.line for one in lines if one.reason == reason), language))}</li>"
         for reason in reasons
     )
-    head = escape(counted(language, "own.out", len(lines)))
-    return f'<details class="pp-out"><summary>{head}</summary><ul>{items}</ul></details>'
+    head = {
+        LINE: counted(language, "own.lost.line", len(lines)),
+        ROW: counted(language, "own.lost.row", len(lines)),
+        ENTRY: counted(language, "own.lost.entry", len(lines)),
+    }[table.sheet.counted]
+    return f'<details class="pp-out"><summary>{escape(head)}</summary><ul>{items}</ul></details>'
 
 
 def spans(lines: Iterable[int], language: str) -> str:

@@ -106,7 +106,7 @@ class Pickers:
     @property
     def restored(self) -> list[Any]:
         """What a form brings back."""
-        return list(dict.fromkeys([*self.shown, *self.fields.values(), self.settling]))
+        return list(dict.fromkeys([*self.shown, *self.fields.values(), *self.own.restored, self.settling]))
 
     def show_misfits(self, visit: Visit) -> Changes:
         """Another base is used: the methods that it cannot have."""

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from playground.actions import own as actions
 from playground.actions.own import Reading
@@ -24,8 +26,10 @@ from playground.settings import MIN_OWN_EXAMPLES
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
-from playground.ui.train.own import SAMPLE, Own, build, given_of, in_columns, said, typed
-from playground.ui.train.own_html import how, spans, summary
+from playground.ui.train import own_choices
+from playground.ui.train.own import SAMPLE, Own, build, given_of, said, typed
+from playground.ui.train.own_choices import in_columns
+from playground.ui.train.own_html import column_choice, how, spans, summary
 from tests.ui.drawn import Page, assert_laws, assert_shown_as_text, both_languages
 
 PAIRS = [(f"question {n}", f"answer {n}") for n in range(10)]
@@ -42,7 +46,7 @@ def own(
     rows: Any = NONE, pasted: str = "", file: Any = None, language: str = "en", method: str = "lora", **asked: Any
 ) -> Own:
     given = given_of({"rows": rows, "pasted": pasted, "file": file and str(file), **asked})
-    return Own("me", language, "smollm2-135m", given, method)
+    return Own("me", language, "smollm2-135m", given, method, given.source)
 
 
 def read(given: Own) -> str:
@@ -129,7 +133,9 @@ def test_lines_are_said_in_spans(lines: Any, written: str) -> None:
 
 def shown(places: Any, seen: Own) -> dict[str, Any]:
     changes = places.show(seen)
-    return {name: changes[one] for name, one in places.controls.items() if one in changes} | {"fold": changes[places.fold]}
+    return {name: changes[one] for name, one in places.controls.items() if one in changes} | {
+        "fold": changes[places.fold], "typed": changes[places.typed]
+    }  # fmt: skip
 
 
 def test_nothing_can_be_chosen_before_there_is_something_to_choose_from(places: Any) -> None:
@@ -148,7 +154,7 @@ def test_where_columns_have_to_be_asked_for_the_fold_opens(places: Any, language
     seen = own(pasted="id\ttitle\tlabel\n" + "\n".join(f"{n}\tt{n}\tl{n}" for n in range(9)), language=language)
     told = shown(places, seen)
     assert told["fold"] == gr.update(visible=True, open=True)
-    assert [one for one, _ in told["prompt"]["choices"]] == ["", "id", "title", "label"]
+    assert [one for one, _ in told["prompt"]["choices"]] == ["", "id: 0", "title: t0", "label: l0"]
     chosen = replace(seen, given=replace(seen.given, prompt="title", response="label"))
     assert "9" in Page(read(chosen)).text
     assert shown(places, chosen)["fold"] == gr.update(visible=True)
@@ -156,8 +162,88 @@ def test_where_columns_have_to_be_asked_for_the_fold_opens(places: Any, language
 
 def test_a_file_leaves_no_other_place_in_sight(places: Any) -> None:
     told = shown(places, own(pasted=SHEET, file=SAMPLE))
-    assert [told[name]["visible"] for name in ("dataset", "pasted", "rows")] == [False] * 3
+    assert [told[name]["visible"] for name in ("dataset", "pasted", "typed")] == [False] * 3
     assert [told[name]["visible"] for name in ("encoding", "separator", "header")] == [True] * 3
+
+
+CHOSEN = {"header": "yes", "separator": "\t", "encoding": "cp1252", "prompt": "question 0", "response": "answer 0"}
+OTHER = "\n".join(f"Wie {n}?\tSo {n}." for n in range(20))
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({"file": SAMPLE}, {"pasted": OTHER}),
+        ({"pasted": SHEET}, {"pasted": OTHER}),
+        ({"pasted": SHEET}, {"file": SAMPLE}),
+        ({"file": "/tmp/a/own.csv"}, {"file": SAMPLE}),
+        ({"dataset": "me/lines"}, {"pasted": OTHER}),
+        ({}, {"pasted": OTHER}),
+    ],
+)
+def test_other_data_begin_with_all_found(places: Any, before: Any, now: Any) -> None:
+    seen = replace(own(**now, **CHOSEN), before=own(**before).given.source)
+    told = shown(places, seen)
+    assert [told[name]["value"] for name in ("header", "separator", "encoding")] == [""] * 3
+    assert "20 pairs read" in Page("".join(places.show(seen)[one] for one in (places.of_file, places.of_text))).text
+    assert places.show(seen)[places.before] == seen.given.source
+
+
+@pytest.mark.parametrize("now", [SHEET + "\nquestion 10\tanswer 10", SHEET.replace("question 0", "Question 0"), SHEET])
+def test_data_that_are_edited_are_read_as_was_chosen(places: Any, now: str) -> None:
+    seen = replace(own(pasted=now, **CHOSEN), before=own(pasted=SHEET).given.source)
+    told = shown(places, seen)
+    assert not any("value" in told[name] for name in ("header", "separator", "encoding"))
+    assert f"{len(now.splitlines()) - 1} pairs read" in Page(places.show(seen)[places.of_text]).text
+
+
+def test_what_was_chosen_stays_while_a_page_opens_and_has_no_data_yet(places: Any) -> None:
+    told = places.show(own(**CHOSEN))
+    assert places.before not in told
+    assert not any(places.controls[name] in told for name in CHOSEN)
+
+
+def test_a_form_that_comes_back_is_read_as_it_was(places: Any) -> None:
+    given = own(pasted=WIDE, prompt="b", response="a").given
+    filled = places.filled(given, "en")
+    told = shown(places, Own("me", "en", "smollm2-135m", given, "lora", filled[places.before]))
+    assert [told[name]["value"] for name in ("prompt", "response")] == ["b", "a"]
+    assert filled[places.typed] == gr.update(open=False)
+    assert places.filled(own([["Who?", ""]], pasted=WIDE).given, "en")[places.typed] == gr.update(open=True)
+
+
+WIDE = "a\tb\tc\n" + "\n".join(f"a{n}\tb{n}\tc{n}" for n in range(9))
+
+
+def test_columns_stay_chosen_when_the_first_line_becomes_an_example_or_a_header(places: Any) -> None:
+    for header, one, other in (("no", "b", "2"), ("yes", "2", "b")):
+        told = shown(places, own(pasted=WIDE, header=header, prompt=one, response="c" if header == "no" else "3"))
+        assert told["prompt"]["value"] == other
+
+
+def test_a_column_is_offered_with_its_first_cells() -> None:
+    cells = (("How do I reset it, when the old one is lost?", 1), ("", 2), ("Who?", None))
+    sheet = Sheet(("1", "2"), tuple(enumerate(cells, 1)), header=False)
+    assert column_choice("1", sheet, "en") == "column 1: How do I reset … · Wh…"
+    assert column_choice("2", sheet, "es") == "columna 2: 1 · 2"
+
+
+def test_no_number_to_hold_out_is_said_before_pairs_are_read(places: Any) -> None:
+    assert [one for one, _ in own_choices.counts(Table(()), "en")] == ["a fifth"]
+    assert shown(places, own(pasted=SHEET))["held_out"]["choices"][0] == ("a fifth: 2", 0)
+
+
+def test_a_row_of_a_table_is_no_line_and_an_entry_of_a_list_has_a_place(tmp_path: Path) -> None:
+    rows = [{"prompt": prompt, "response": response} for prompt, response in [*PAIRS, PAIRS[0]]]
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "own.parquet")
+    (tmp_path / "own.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    (tmp_path / "flat.json").write_text(json.dumps(rows), encoding="utf-8")
+    told = [Page(read(own(file=tmp_path / name))).text for name in ("own.parquet", "own.json", "flat.json")]
+    for page, place, out in zip(
+        told, ("row 2", "line 6, element 2", "element 2"), ("1 row left", "1 line left", "1 element left"), strict=True
+    ):
+        assert place in page
+        assert out in page
 
 
 def test_columns_of_the_table_before_are_forgotten() -> None:
@@ -165,7 +251,7 @@ def test_columns_of_the_table_before_are_forgotten() -> None:
     assert in_columns(asked, Sheet(("a", "b"), ())) == Given(response="b")
 
 
-@pytest.mark.parametrize("pasted", ["", "Frage;Antwort\nGröße?;Groß\n", SHEET])
+@pytest.mark.parametrize("pasted", ["Frage;Antwort\nGröße?;Groß\n", SHEET])
 def test_what_was_chosen_in_the_table_before_is_chosen_only_where_it_can_be(places: Any, pasted: str) -> None:
     """Gradio refuses whatever is asked with a value that is none of the choices."""
     told = shown(places, own(pasted=pasted, prompt="Pregunta", response="Respuesta", held_out=400))
@@ -195,7 +281,7 @@ def test_how_they_are_scored_is_said(scorer: str, language: str) -> None:
 
 
 def test_json_cannot_be_scored_where_there_is_none(places: Any) -> None:
-    assert "line 1 is none" in Page(read(own(pasted=SHEET, scorer="json"))).text
+    assert "first that is none: line 1." in Page(read(own(pasted=SHEET, scorer="json"))).text
     assert shown(places, own(pasted=SHEET, scorer="json"))["fold"]["open"] is True
 
 
@@ -248,6 +334,7 @@ TABLES = [
     tables.read(Given(pasted="Frage 1?;1,5\nFrage 2?;2\n")),
     tables.read(Given(pasted="Answer,Question\nA,B\nC,D\n")),
     Table(ONE, Sheet(("in", "out", "author", "<id>"), (), encoding="Windows-1252", part="a.csv", more=True), NAMED),
+    Table(ONE, Sheet(("in", "out"), (), part="Tickets", others=("Old", "<b>"), counted="row"), NAMED),
     Table(ONE, Sheet(("talk",), ()), Columns("talk", "talk", how="chat")),
     Table(ONE, Sheet(("1", "2", "3"), (), header=False), Columns("1", "3", "2", "chosen")),
     Table((), Sheet((), ()), left_out=tuple(LeftOut(line, reason) for line, reason in enumerate(REASONS, 1))),
@@ -272,6 +359,10 @@ def test_all_that_was_recognised_is_said() -> None:
             "Read as Windows-1252. If letters look wrong, choose another encoding below.",
             "Other columns or fields, left out: author, &lt;id&gt;.",
             "There is more: only the first 0 rows were looked at.",
+        ],
+        [
+            "Only the first sheet with anything in it is read, “Tickets”; not read: Old, &lt;b&gt;.",
+            "Prompt: “in”. Response: “out”.",
         ],
         [
             "“talk” holds conversations: the first question that is answered and its answer are taken; system messages and "

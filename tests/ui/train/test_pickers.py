@@ -168,6 +168,13 @@ def test_far_too_many_own_examples_are_not_kept(picked: Any) -> None:
     assert (found["pasted"], found["steps"]) == ("", 5)
 
 
+def test_of_other_own_examples_nothing_comes_back_that_was_chosen_for_the_last(picked: Any) -> None:
+    """The page still holds what was chosen when it sends them."""
+    for pasted, header in (("a\tb\nc\td", "yes"), ("a\tb\nc\te", "yes"), ("x\ty", ""), ("x\ty", "yes")):
+        form.keep(order(picked, key="other", **{**FILLED, "pasted": pasted, "header": "yes"}))
+        assert back(picked, "other")["header"] == header
+
+
 @pytest.mark.parametrize("task", TASK_IDS)
 def test_a_task_s_own_recipe_is_put_in_the_form_in_place_and_kept(picked: Any, task: str) -> None:
     key = f"recipe-{task}"
