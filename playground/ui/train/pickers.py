@@ -30,7 +30,6 @@ from playground.ui.train.status import PREPARES
 from playground.ui.train.task_html import USE, task_info
 
 TOUCHED = ("input", "blur", "upload", "clear", "delete")  # events of a visitor's own hand: `input` alone misses a paste
-
 # A method that the base cannot have can be neither clicked nor reached by a key; its reason is its tooltip
 DISABLE = """
 const disable = () => {
