@@ -1,8 +1,7 @@
 """
 Asking the quantization lab for what takes its time: what a base reads, a survey, a pair of trainings, a merge.
 
-Each `start_…` queues a run of the session, and raises PlaygroundError at once if it cannot be served. Another base, or form
-of one, loads in the request's thread: a download holds up nobody else.
+Each `start_…` queues a run, or raises PlaygroundError; a base loads in the request's thread and holds up nobody else.
 """
 
 from __future__ import annotations
