@@ -15,15 +15,15 @@ CHOICE = (gr.Dropdown, gr.Radio, gr.CheckboxGroup)
 
 def newest(control: Any, value: Any, state: Any) -> Any:
     """
-    `value`, but for a control whose choices this session's handlers have replaced: of a list what can still be chosen; of a
-    single value that cannot be chosen any more, what the control was set to last, or nothing. `state` is gradio's of the
-    session.
+    `value`, but for a control that this session's handlers have changed, perhaps back to the choices that it began with: of a
+    list what can still be chosen; of a single value that cannot be chosen any more, what the control was set to last, or
+    nothing. `state` is gradio's of the session.
     """
     if not isinstance(control, CHOICE) or state is None or control._id not in state:
         return value
     now = state[control._id]
     known = [one for _, one in now.choices]
-    if value is None or known == [one for _, one in control.choices] or getattr(now, "allow_custom_value", False):
+    if value is None or now is control or getattr(now, "allow_custom_value", False):
         return value
     if isinstance(value, list):
         return [one for one in value if one in known]

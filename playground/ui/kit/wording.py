@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import gradio as gr
 
 from playground import locales
-from playground.ui.kit import choice  # noqa: F401  it puts its own in gradio's place
 
 Said = str | Callable[[str], Any]  # a key of the locale files, or a function of the language
 Kind = TypeVar("Kind")

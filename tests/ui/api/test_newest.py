@@ -62,3 +62,19 @@ def test_what_was_never_offered_is_refused_where_nothing_was_replaced(kind: Any)
     blocks = page(control)
     with pytest.raises(gr.Error):
         asked(blocks, SessionState(blocks), 1, value(control, "z"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_the_first_choices_are_back_what_was_offered_meanwhile_is_read_so_too(kind: Any) -> None:
+    """A file was read and taken away: the browser may still hold one of its columns."""
+    control = kind()
+    blocks = page(control)
+    with blocks:
+        gr.Button().click(
+            lambda: gr.update(choices=["a", "b"], value=value(control, "a")), None, control, api_visibility="private"
+        )
+    state = SessionState(blocks)
+    asked(blocks, state, 0)
+    asked(blocks, state, 2)
+    several = isinstance(value(control, "a"), list)
+    assert asked(blocks, state, 1, value(control, "c")) == [json.dumps([] if several else "a")]

@@ -146,9 +146,9 @@ def test_another_method_comes_back_with_its_usual_steps(picked: Any) -> None:
 
 
 def test_who_has_filled_in_nothing_finds_the_form_as_it_is(picked: Any) -> None:
-    assert picked.restore(Visit("nobody", "en", DEFAULT_BASE)) == {picked.task_info: gr.skip()}
+    assert picked.restore(Visit("nobody", "en", DEFAULT_BASE)) == {picked.settling: ""}
     form.keep(order(picked, key="", **FILLED))  # a page that still opens is nobody's
-    assert picked.restore(Visit("nobody", "en", DEFAULT_BASE)) == {picked.task_info: gr.skip()}
+    assert picked.restore(Visit("nobody", "en", DEFAULT_BASE)) == {picked.settling: ""}
 
 
 def test_while_it_trains_the_form_is_that_of_the_training_and_then_the_last_one(picked: Any) -> None:
