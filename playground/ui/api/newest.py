@@ -15,9 +15,9 @@ CHOICE = (gr.Dropdown, gr.Radio, gr.CheckboxGroup)
 
 def newest(control: Any, value: Any, state: Any) -> Any:
     """
-    `value`, but for a control that this session's handlers have changed, perhaps back to the choices that it began with: of a
-    list what can still be chosen; of a single value that cannot be chosen any more, what the control was set to last, or
-    nothing. `state` is gradio's of the session.
+    `value`, but for a control that this session's handlers have changed (perhaps back to its first choices): of a list what
+    can still be chosen; of a single value that cannot be chosen any more, what the control was set to last, or nothing.
+    `state` is gradio's of the session.
     """
     if not isinstance(control, CHOICE) or state is None or control._id not in state:
         return value
