@@ -80,7 +80,9 @@ def _scales(format: Format, packed: np.ndarray) -> tuple[np.ndarray, np.ndarray 
     import numpy as np
 
     if format.powers:  # E8M0: 2^(e − 127); the lowest two are subnormal
-        return np.ldexp(np.float32(1), packed[:, 0].astype(np.int32) - 127).astype(np.float32), None
+        # Of a block below the least power, whose codes are all zero, the reference's exponent begins again from above
+        exponents = np.where(packed[:, 1:].any(axis=1), packed[:, 0], 0).astype(np.int32)
+        return np.ldexp(np.float32(1), exponents - 127).astype(np.float32), None
     at = _scale_at(format)
     halves = packed[:, at : at + 4 if format.minimum else at + 2].copy().view("<f2").astype(np.float32)
     return halves[:, 0].copy(), halves[:, 1].copy() if format.minimum else None

@@ -366,6 +366,16 @@ def test_nf4_is_not_odd_and_fp4_is() -> None:
     assert not torch.equal(nf4.round_trip(-weights).values, -nf4.round_trip(weights).values)
 
 
+def test_a_block_below_the_least_power_is_zero_with_a_scale_that_is_one() -> None:
+    """The reference's exponent, of eight bits, begins again from above: 2¹²⁸, with codes of zero."""
+    for tiny in (2.0**-126, 1e-45):
+        quantized = FORMATS["mxfp4"].round_trip(torch.full((7,), tiny))
+        assert not quantized.values.any()
+        assert quantized.scales.tolist() == [2.0**-127]
+    least = FORMATS["mxfp4"].round_trip(torch.tensor([2.0**-125, -(2.0**-126)]))
+    assert least.values.tolist() == [2.0**-125, -(2.0**-126)]
+
+
 @law
 @given(tensors())
 def test_zero_stays_zero_where_no_block_has_a_minimum(weights: Any) -> None:
