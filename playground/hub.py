@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import Any
 
 from playground.errors import PlaygroundError
-
-REFUSALS, TOO_MANY = 400, 429  # statuses: the first that is one; of a hub that was asked too often
 
 
 class State(Enum):
@@ -25,6 +24,7 @@ class State(Enum):
     NO_FILE = auto()
     OFFLINE = auto()  # as was set here
     UNREACHED = auto()  # there is no network, or it is too slow
+    BUSY = auto()  # it was asked too often
     REFUSED = auto()  # with another status
     GARBLED = auto()  # what came is not what was asked for
 
@@ -71,9 +71,10 @@ def trouble(error: BaseException) -> Trouble | None:
         answer = getattr(one, "response", None)
         status, said = getattr(answer, "status_code", 0), str(getattr(one, "server_message", None) or "")
         state = next((state for kind, state in kinds if isinstance(one, kind)), None)
-        if state or status >= REFUSALS:
+        if state or status >= HTTPStatus.BAD_REQUEST:
             file = str(answer.url).rpartition("/")[2] if state is State.NO_FILE and answer is not None else ""
-            return Trouble(state or State.REFUSED, status, said, file)
+            refused = State.BUSY if status == HTTPStatus.TOO_MANY_REQUESTS else State.REFUSED
+            return Trouble(state or refused, status, said, file)
     silent = (
         errors.RevisionResolutionError, errors.LocalEntryNotFoundError, httpx2.HTTPError, ConnectionError,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from playground import settings
 from playground.bounds import shown
 from playground.errors import PlaygroundError
-from playground.hub import TOO_MANY, State, Trouble, in_words
+from playground.hub import State, Trouble, in_words
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileSystem
@@ -103,8 +103,6 @@ def _explained(name: str) -> Iterator[None]:
 
 
 def _said(name: str, found: Trouble) -> PlaygroundError:
-    if found.status == TOO_MANY:
-        return PlaygroundError("dataset_limited", dataset=name)
     match found.state:
         case State.GATED:
             return PlaygroundError("dataset_gated", dataset=name)
@@ -114,5 +112,7 @@ def _said(name: str, found: Trouble) -> PlaygroundError:
             return PlaygroundError("dataset_id", found=shown(name))
         case State.OFFLINE:
             return PlaygroundError("dataset_offline", dataset=name)
+        case State.BUSY:
+            return PlaygroundError("dataset_limited", dataset=name)
         case _:
             return PlaygroundError("dataset_unread", dataset=name)

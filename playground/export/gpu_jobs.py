@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from playground.errors import PlaygroundError
@@ -111,11 +112,11 @@ def _said(found: Trouble) -> PlaygroundError:
     if known := usual(found):
         return known
     match found.status:
-        case 402:
+        case HTTPStatus.PAYMENT_REQUIRED:
             return PlaygroundError("gpu_no_money")
-        case 403:
+        case HTTPStatus.FORBIDDEN:
             return PlaygroundError("gpu_forbidden")
-        case 404:
+        case HTTPStatus.NOT_FOUND:
             return PlaygroundError("gpu_gone")
         case status:
             return PlaygroundError("gpu_refused", status=status, said=found.said[:200] or "–")

@@ -7,13 +7,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 
 from playground.errors import PlaygroundError
-from playground.hub import TOO_MANY, State, Trouble, in_words
+from playground.hub import State, Trouble, in_words
 
 TOKEN = re.compile(r"[!-~]+")
-NO_TOKEN, FORBIDDEN = 401, 403  # the hub's answers
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ def usual(found: Trouble) -> PlaygroundError | None:
     """What is said whatever was asked for: the hub is not reached, does not know the token, was asked too often."""
     if found.state in (State.OFFLINE, State.UNREACHED):
         return PlaygroundError("push_offline")
-    if found.status == NO_TOKEN:
+    if found.status == HTTPStatus.UNAUTHORIZED:
         return PlaygroundError("push_token")
-    return PlaygroundError("push_rate") if found.status == TOO_MANY else None
+    return PlaygroundError("push_rate") if found.state is State.BUSY else None
 
 
 def _said(repository: str, found: Trouble) -> PlaygroundError:
     if found.state is State.NO_ID:
         return PlaygroundError("push_name", name=repository[:100])
-    if found.status == FORBIDDEN:
+    if found.status == HTTPStatus.FORBIDDEN:
         return PlaygroundError("push_forbidden", name=repository)
     return usual(found) or PlaygroundError("push_refused", status=found.status, name=repository)

@@ -20,7 +20,7 @@ from typing import Any
 
 from playground import settings
 from playground.errors import PlaygroundError
-from playground.hub import TOO_MANY, State, Trouble, in_words
+from playground.hub import State, Trouble, in_words
 
 CONFIG, WHOLE, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 BESIDE = {  # what is fetched of a model besides its weights, and the most bytes of each
@@ -207,8 +207,6 @@ def _in_words(repository: str) -> AbstractContextManager[None]:
 
 
 def _said(repository: str, found: Trouble) -> PlaygroundError:
-    if found.status == TOO_MANY:
-        return PlaygroundError("hub_rate_limited")
     match found.state:
         case State.GATED:
             return PlaygroundError("base_gated", base=repository)
@@ -220,6 +218,8 @@ def _said(repository: str, found: Trouble) -> PlaygroundError:
             return PlaygroundError("hub_offline", what=repository)
         case State.UNREACHED:
             return PlaygroundError("no_network", what=repository)
+        case State.BUSY:
+            return PlaygroundError("hub_rate_limited")
         case State.REFUSED:
             return PlaygroundError("hub_fails", status=str(found.status), what=repository)
         case State.GARBLED:

@@ -190,7 +190,7 @@ class _Going:
     @property
     def a_turn(self) -> float:
         """Seconds of its part of one."""
-        return self.left / self.turns
+        return self.left / self.turns if self.turns else 0.0
 
     def after(self, turns: float) -> _Going:
         return replace(self, left=self.left - turns * self.a_turn, turns=self.turns - turns)
