@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from playground import locales
-from playground.model.catalogue import CATALOGUE, TYPED, parts_of
+from playground.model.catalogue import parts_of, spec_of
 from playground.model.pruning import Pruning
 
 
@@ -28,9 +28,8 @@ class Named:
 
 def base_name(base_id: str, language: str) -> str:
     """SmolLM2-135M-Instruct · NF4; of one that is not here any more, its id is all that is known."""
-    name, *_ = parts_of(base_id)
-    spec = CATALOGUE.get(name) or TYPED.get(name)
-    return " · ".join([spec.name if spec else name, *step_names(base_id, language)])
+    spec = spec_of(base_id)
+    return " · ".join([spec.name if spec else parts_of(base_id)[0], *step_names(base_id, language)])
 
 
 def step_names(base_id: str, language: str) -> list[str]:
