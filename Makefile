@@ -1,11 +1,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
-UNITS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/api --ignore tests/browser
+TESTS := -m "not thorough"
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
+UNITS = $(PYTEST) --ignore tests/api --ignore tests/browser
 LINT := lint-format lint-rules lint-types lint-imports
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-unit test-page coverage lint $(LINT) bench examples leaderboard api lock clean
+.PHONY: help run test test-all test-unit test-page coverage lint $(LINT) bench examples leaderboard api lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s%s\n", $$1, $$2}' Makefile
@@ -14,8 +16,11 @@ run: .venv/run.done  ## install, prepare the embedded base once, serve on http:/
 	$(BIN)/python -m playground.model.embedded
 	$(BIN)/python app.py
 
-test: .venv/test.done  ## everything: style, types, imports, unit, API and browser tests; a summary at the end
+test: .venv/test.done  ## style, types, imports, unit, API and browser tests; a summary at the end
 	$(BIN)/python -m tests
+
+test-all:  ## the same with the tests that are marked thorough: walks over many of a kind, the longest ways through the page
+	$(MAKE) --no-print-directory test TESTS=
 
 test-unit: .venv/test.done  ## unit tests
 	$(UNITS)
@@ -24,7 +29,7 @@ coverage: .venv/test.done  ## unit tests, and what of the code they reach
 	$(UNITS) --cov
 
 test-page: .venv/test.done  ## API and browser tests, a server for each of two processes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/api tests/browser
+	$(PYTEST) tests/api tests/browser
 
 lint: $(LINT)  ## the four below, which the pre-commit hooks call too
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,11 @@ CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+
+
+def walk(many: Iterable[Any], daily: Collection[Any]) -> list[Any]:
+    """All of many as parameters of a test; `make test` takes those in `daily`, `make test-all` the others, too."""
+    return [one if one in daily else pytest.param(one, marks=pytest.mark.thorough) for one in many]
 
 
 def pytest_collection_finish() -> None:

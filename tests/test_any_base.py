@@ -34,6 +34,7 @@ from playground.model.weights import is_quantized, weight_of
 from playground.quantize import activations, sources, tensor, wholemodel
 from playground.train.job import TrainingJob
 from playground.train.training import train
+from tests.conftest import walk
 from tests.families import one_thread  # noqa: F401
 from tests.kinds import KINDS, folder_of_kind
 
@@ -43,9 +44,10 @@ PROMPT = "Say something."
 ADAPTED = ("prompt_tuning", "lora", "ia3", "qlora", "full_fine_tuning")
 CHOICES = ("query_value", "attention", "mlp", "all_linear")
 TOKENS = 6
+DAILY = ("llama", "gemma3", "gpt2", "opt-350m", "falcon-40b", "qwen2-moe", "deepseek-v3", "jamba")  # hardly alike
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=walk(KINDS, DAILY))
 def get(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GetBase]:
     """A tiny base of the family and its forms, loaded by the way that all bases take, each once; "any" is its id."""
     folder = folder_of_kind(request.param, tmp_path_factory.mktemp("kind"))

@@ -34,6 +34,7 @@ from playground.model import embedded, kernels
 from playground.model.bases import Base
 from playground.quantize.wholemodel import file_bytes
 from playground.work.sessions import SESSIONS
+from tests.conftest import walk
 from tests.faults import full_disk, in_child, killed_after, killed_at, limited, own_disk
 
 WEIGHTS_OF_BASE = b"weights " * 4000
@@ -165,7 +166,7 @@ def partials(folder: Path) -> list[Path]:
     return list(folder.rglob(f"{disk.PARTIAL}*"))
 
 
-@each_place
+@pytest.mark.parametrize("name", walk(PLACES, ["adapter again", "download"]))
 def test_a_process_that_is_killed_leaves_what_was_there_or_what_it_wrote(name: str, tmp_path: Path) -> None:
     place = begun(name, tmp_path)
     states, write = [seen(place, tmp_path)], lambda: place.write(tmp_path)

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from playground.actions.catalogue import count_parameters
 from playground.adapt.methods import FRONT
 from playground.adapt.variant import BASE
 from playground.bounds import shown
@@ -70,7 +71,7 @@ def board(task: str, every: bool = False) -> dict[str, Any]:
         "unit": UNIT,
         "seeds": len(SEEDS),
         "questions": len(found[0].examples),
-        "methods": [_plain(one) for one in found],
+        "methods": [_plain(one, about["base"]) for one in found],
         "more": len(measured) - len(front),
         "missing": [one for one in (BASE, *FRONT) if one not in _methods(found)],
         "unbeaten": [one.method for one in unbeaten(found)],
@@ -81,8 +82,10 @@ def board(task: str, every: bool = False) -> dict[str, Any]:
     }
 
 
-def _plain(one: Standing) -> dict[str, Any]:
+def _plain(one: Standing, base: str) -> dict[str, Any]:
+    """Its size is that of an adapter as the page counts it everywhere: without the names that its file has besides."""
     plain = {name: value for name, value in vars(one).items() if name != "examples"}
+    plain["bytes"] = count_parameters(base, one.method, one.recipe)["bytes"] if one.parameters else 0
     return {name: _ends(value) if isinstance(value, Spread) else value for name, value in plain.items()}
 
 

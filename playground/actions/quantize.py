@@ -212,7 +212,7 @@ def start_pair(key: str, base_id: str, task_id: str, values: Mapping[str, Any], 
     for needed, training in zip(job.bases(), job.trainings(), strict=True):
         catalogue.have(needed)
         count = catalogue.count_parameters(needed, training.method, training.hyperparameters)
-        SESSIONS.check_room(key, kept_bytes(count["trainable"]))
+        SESSIONS.check_room(key, kept_bytes(count["trainable"], count["bytes"]))
 
     def events(stop: Any) -> Iterator[Pair]:
         kept: set[str] = set()

@@ -12,7 +12,7 @@ from typing import Any
 from playground.actions import runs
 from playground.actions.catalogue import count_parameters
 from playground.actions.lanes import TRAIN
-from playground.actions.train import ENDED, event_json, length_of, served, session_view, size_of, training
+from playground.actions.train import ENDED, event_json, length_of, served, session_view, training
 from playground.adapt import tasks
 from playground.adapt.methods import METHODS, method
 from playground.adapt.variant import Variant
@@ -20,7 +20,7 @@ from playground.bounds import finite, shown
 from playground.errors import PlaygroundError
 from playground.locales import DEFAULT
 from playground.model.bases import BASES
-from playground.train.job import STEPS, Ended, Evaluation, Sample, Started, Step, TrainingJob, kept_bytes
+from playground.train.job import STEPS, Ended, Evaluation, Sample, Started, Step, TrainingJob
 from playground.work.jobs import Run
 from playground.work.sessions import SESSIONS
 
@@ -65,12 +65,12 @@ def start_race(
         if not method(one.method).steps:
             raise PlaygroundError("race_untrained", method=one.method, known=", ".join(TRAINED))
     length = STEPS.check(STEPS.default if steps is None else steps)
-    jobs = [served(base_id, one.method, task, one.hyperparameters, steps=length, seed=seed) for one in entered]
-    for number, (job, _) in enumerate(jobs):
-        if any(job == former for former, _ in jobs[:number]):
-            raise PlaygroundError("race_twice", method=job.method)
-    SESSIONS.check_room(key, sum(kept_bytes(trainable) for _, trainable in jobs))
-    works = [(_racing(key, job), job, size_of(trained), length_of(job) * (1 / (1 - AFTER))) for job, trained in jobs]
+    running = [served(base_id, one.method, task, one.hyperparameters, steps=length, seed=seed) for one in entered]
+    for number, one in enumerate(running):
+        if any(one.job == former.job for former in running[:number]):
+            raise PlaygroundError("race_twice", method=one.job.method)
+    SESSIONS.check_room(key, sum(one.kept for one in running))
+    works = [(_racing(key, one.job), one.job, one.size, length_of(one.job) * (1 / (1 - AFTER))) for one in running]
     return SESSIONS.submit_together(key, TRAIN, works)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +54,11 @@ def start_training(
     method's defaults where they are left out. To be `scored`, it queues that too as soon as it has made all its steps
     (`scores.AFTER`). Raises PlaygroundError at once if it cannot be served.
     """
-    job, trainable = served(base_id, method_id, task, values, steps=steps, seed=seed)
-    SESSIONS.check_room(key, kept_bytes(trainable))
-    size, length = size_of(trainable), length_of(job)
+    one = served(base_id, method_id, task, values, steps=steps, seed=seed)
+    SESSIONS.check_room(key, one.kept)
+    job, length = one.job, length_of(one.job)
     work = training(key, job, partial(_score_after, key, job) if scored else as_it_is)
-    run = SESSIONS.submit(key, TRAIN, work, job, size=size, length=length)
+    run = SESSIONS.submit(key, TRAIN, work, job, size=one.size, length=length)
     for place in (AFTER, ELSEWHERE):
         stop_scoring(key, place)  # of the training before
     return run
@@ -72,16 +72,36 @@ def _score_after(key: str, job: TrainingJob, event: Event) -> Event:
     return event
 
 
+@dataclass(frozen=True)
+class Served:
+    """A checked job that can be served; of its adapter `changed` numbers change while it trains, and it has `held` bytes."""
+
+    job: TrainingJob
+    changed: int
+    held: int
+
+    @property
+    def size(self) -> Size:
+        """What a training holds, float32: the adapter, and for what changes its gradients and AdamW's two moments."""
+        return Size(self.held + 3 * 4 * self.changed)
+
+    @property
+    def kept(self) -> int:
+        """Bytes that a session will hold of it."""
+        return kept_bytes(self.changed, self.held)
+
+
 def served(
     base_id: str, method_id: str, task: str | tasks.Task, values: Mapping[str, Any], *, steps: int | None, seed: int
-) -> tuple[TrainingJob, int]:
-    """The checked job of a training that can be served, and how many parameters it holds. Raises PlaygroundError."""
+) -> Served:
+    """A training that can be served. Raises PlaygroundError."""
     learned = tasks.task(task) if isinstance(task, str) else task
     job = TrainingJob(base_id, method_id, learned, dict(values), steps, seed).checked()
     chosen = method(method_id)
     check_fits(chosen, base_id, architecture(base_id))
     have(chosen.base_id(base_id, job.hyperparameters))
-    return job, copies(job.hyperparameters) * count_parameters(base_id, method_id, job.hyperparameters)["trainable"]
+    count = count_parameters(base_id, method_id, job.hyperparameters)
+    return Served(job, copies(job.hyperparameters) * count["trainable"], count["bytes"])
 
 
 def training(key: str, job: TrainingJob, then: Callable[[Event], Event] = as_it_is) -> Work:
@@ -94,11 +114,6 @@ def training(key: str, job: TrainingJob, then: Callable[[Event], Event] = as_it_
         return then(event)
 
     return Work(TRAINING, job, (method(job.method).base_id(job.base, job.hyperparameters),), receive)
-
-
-def size_of(trainable: int) -> Size:
-    """What a training of so many parameters holds, float32: weights, their gradients, and AdamW's two moments."""
-    return Size(4 * 4 * trainable)
 
 
 def length_of(job: TrainingJob) -> Length:

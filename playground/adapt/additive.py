@@ -41,9 +41,14 @@ def count_ia3(architecture: Architecture, values: Values) -> int:
 
 def count_p_tuning(architecture: Architecture, values: Values) -> int:
     """Virtual tokens, and the network of three layers that they go through (Liu et al. 2021, section 3.2)."""
+    return count_prompt_tuning(architecture, values) + encoder(architecture, values)
+
+
+def encoder(architecture: Architecture, values: Values) -> int:
+    """That network: what it makes of the virtual tokens is saved, it is not."""
     inner, width = values["encoder_width"], architecture.hidden_size
-    encoder: int = (width + 1) * inner + (inner + 1) * inner + (inner + 1) * width
-    return count_prompt_tuning(architecture, values) + encoder
+    found: int = (width + 1) * inner + (inner + 1) * inner + (inner + 1) * width
+    return found
 
 
 def count_prefix_tuning(architecture: Architecture, values: Values) -> int:
@@ -107,6 +112,7 @@ ADDITIVE = (
             batch_size(4),
         ),
         count=count_p_tuning,
+        beside=lambda architecture, values: -encoder(architecture, values),
         config=configs.p_tuning_config,
         peft="P_TUNING",
         formula="[MLP(p₁) … MLP(pₙ) ; e(x)]",

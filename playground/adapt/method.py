@@ -63,6 +63,7 @@ class Method:
     config: Callable[[Base, Values], PeftConfig] | None = None
     quantization: Callable[[Values], str | None] = lambda values: None
     own: Callable[[Architecture, Values], int] = lambda architecture, values: 0  # trained parameters that the base has
+    beside: Callable[[Architecture, Values], int] = lambda architecture, values: 0  # see counts
     chosen: Callable[[Base, Values], Collection[str]] | None = None
     peft: str = ""  # PEFT's type
     settings: Mapping[str, str] = field(default_factory=dict)  # fields of PEFT's config to hyperparameters
@@ -92,13 +93,15 @@ class Method:
 
     def counts(self, architecture: Architecture, values: Values) -> dict[str, Any]:
         """
-        Trainable and total parameters as PEFT's `get_nb_trainable_parameters` gives them, and the bytes of what the
-        adapter holds in float32. What is the base's own among the trained (biases, or everything) is in its total already.
+        Trainable and total parameters as PEFT's `get_nb_trainable_parameters` gives them, and the bytes of the numbers in an
+        adapter's file, as `get_peft_model_state_dict` gives them: four for each that is trained and for each that lies
+        `beside` them, drawn or found once; fewer than none where some of the trained are left out. What is the base's own
+        among the trained (biases, or everything) is in its total already.
         """
         complete = self.complete(values)
         trainable = self.count(architecture, complete)
         total = architecture.parameters + trainable - self.own(architecture, complete)
-        held = trainable * initialization.copies(complete)
+        held = trainable * initialization.copies(complete) + self.beside(architecture, complete)
         return {"trainable_parameters": trainable, "total_parameters": total, "bytes": 4 * held}
 
     def base_id(self, base_id: str, values: Values) -> str:

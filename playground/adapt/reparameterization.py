@@ -7,6 +7,7 @@ write the update in another basis.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from playground.adapt.lora import factors
@@ -20,8 +21,9 @@ from playground.adapt.method import (
     rank,
     targets,
 )
+from playground.adapt.targets import targeted
 from playground.bounds import Bound
-from playground.model.architecture import Linear
+from playground.model.architecture import Architecture, Linear
 
 
 def near_square(size: int) -> tuple[int, int]:
@@ -42,10 +44,42 @@ def generalized(layer: Linear, values: Values) -> int:
     return 2 * factors(layer, values) + of_bias
 
 
+def unused(layer: Linear, values: Values) -> int:
+    """GLoRA's paths C, D and E, which PEFT saves as zeros where there is no bias that they could make something of."""
+    return 0 if layer.bias else layer.inputs + 2 * layer.outputs
+
+
 def random_bases(layer: Linear, values: Values) -> int:
     """Two diagonals for each of as many random bases as a full rank needs (Albert et al. 2025, section 4)."""
     shorter, r = min(layer.inputs, layer.outputs), int(values["rank"])
     return -(-shorter // r) * (r + shorter)
+
+
+def drawn_once(width: int) -> Callable[[Architecture, Values], int]:
+    """
+    VeRA's fixed factors, which all layers share: (width x rank, widest input) and (widest output, rank); `width` is 2 where
+    a mean and a variance are read (PEFT's VeraModel, PveraModel).
+    """
+
+    def beside(architecture: Architecture, values: Values) -> int:
+        outputs, inputs = widest(architecture, values)
+        found: int = values["rank"] * (width * inputs + outputs)
+        return found
+
+    return beside
+
+
+def drawn_in_each(architecture: Architecture, values: Values) -> int:
+    """RandLoRA's bases, which PEFT saves once for the model and once more with each layer (PEFT's RandLoraModel)."""
+    sides, r = widest(architecture, values), int(values["rank"])
+    bases = r * (min(sides) + max(sides) * -(-min(sides) // r))
+    return bases * (1 + sum(layer.count for layer in targeted(architecture, values["targets"])))
+
+
+def widest(architecture: Architecture, values: Values) -> tuple[int, int]:
+    """The most outputs and the most inputs that a targeted layer has."""
+    layers = targeted(architecture, values["targets"])
+    return max(layer.outputs for layer in layers), max(layer.inputs for layer in layers)
 
 
 def vector_bank(layer: Linear, values: Values) -> int:
@@ -120,6 +154,7 @@ REPARAMETERIZATION = (
             batch_size(4),
         ),
         count=per_layer(lambda layer, values: factors(layer, values) + 1),
+        beside=per_layer(lambda layer, values: layer.inputs),  # the norm of each of W's columns
         settings={"r": "rank", "delora_lambda": "strength"},
         peft="DELORA",
         formula="W + λ‖W‖/r · B Ξ A",
@@ -130,6 +165,7 @@ REPARAMETERIZATION = (
         paper="Chavan et al. 2023, arXiv 2306.07967",
         hyperparameters=(rank(4), learning_rate(1e-2, 1.0), targets(), batch_size(4)),
         count=per_layer(generalized),
+        beside=per_layer(unused),
         settings={"r": "rank"},
         peft="GLORA",
         formula="W + W A + B",
@@ -172,6 +208,7 @@ REPARAMETERIZATION = (
         paper="Kopiczko et al. 2023, arXiv 2310.11454",
         hyperparameters=(rank(256, 1, 1024), learning_rate(5e-2, 1.0), targets(), batch_size(4)),
         count=per_layer(lambda layer, values: values["rank"] + layer.outputs),
+        beside=drawn_once(1),
         settings={"r": "rank"},
         peft="VERA",
         formula="W + Λ_b B Λ_d A",
@@ -182,6 +219,7 @@ REPARAMETERIZATION = (
         paper="arXiv 2512.07703",
         hyperparameters=(rank(256, 1, 1024), learning_rate(5e-2, 1.0), targets(), batch_size(4)),
         count=per_layer(lambda layer, values: 2 * values["rank"] + layer.outputs),
+        beside=drawn_once(2),
         settings={"r": "rank"},
         peft="PVERA",
         formula="W + Λ_b B z, z ~ N(μ(A x), σ²(A x))",
@@ -192,6 +230,7 @@ REPARAMETERIZATION = (
         paper="Albert et al. 2025, arXiv 2502.00987",
         hyperparameters=(rank(32), learning_rate(5e-3, 1.0), alpha(64), targets(), batch_size(4)),
         count=per_layer(random_bases),
+        beside=drawn_in_each,
         settings={"r": "rank", "randlora_alpha": "alpha"},
         peft="RANDLORA",
         formula="W + Σⱼ Bⱼ Λⱼ A Γⱼ",
@@ -235,6 +274,7 @@ REPARAMETERIZATION = (
             rank(2, 1, 16), learning_rate(2e-3, 1.0), Bound("core_numbers", 64, 1, 1024), targets(), batch_size(4),
         ),
         count=per_layer(lambda layer, values: values["core_numbers"]),
+        beside=per_layer(lambda layer, values: factors(layer, values) + values["core_numbers"] * values["rank"] ** 2),
         settings={"r": "rank", "u": "core_numbers"},
         peft="TINYLORA",
         formula="W + U Σ (Σᵢ vᵢ Pᵢ) Vᵀ",

@@ -7,8 +7,9 @@ from __future__ import annotations
 from functools import partial
 
 from playground.adapt.method import Values, alpha, batch_size, layered, learning_rate, per_layer, rank, targets
+from playground.adapt.targets import targeted
 from playground.bounds import Bound
-from playground.model.architecture import Linear
+from playground.model.architecture import Architecture, Linear
 
 FREQUENCIES = Bound("frequencies", 1000, 1, 20000)
 
@@ -37,7 +38,20 @@ def weakest(layer: Linear, values: Values) -> int:
 
 def sparse_rotation(layer: Linear, values: Values) -> int:
     """A number for each output direction, and some off the diagonal (PEFT's FrodLayer)."""
-    return layer.inputs + max(1, int(layer.inputs * layer.inputs * values["sparse_rate"]))
+    return layer.inputs + off_diagonal(layer, values)
+
+
+def off_diagonal(layer: Linear, values: Values) -> int:
+    return max(1, int(layer.inputs * layer.inputs * values["sparse_rate"]))
+
+
+def found_together(architecture: Architecture, values: Values) -> int:
+    """
+    FRoD's V for all layers of one name, and the places off its diagonal: a row and a column each, and two sides, in eight
+    bytes (PEFT's FrodModel).
+    """
+    layers = targeted(architecture, values["targets"])
+    return sum(layer.inputs**2 + 2 * (2 * off_diagonal(layer, values) + 2) for layer in layers)
 
 
 _layered = partial(layered, family="reparameterization", steps=24)
@@ -122,6 +136,7 @@ ROTATIONS = (
             Bound("sparse_rate", 0.01, 1e-4, 0.1), learning_rate(2e-3, 1.0), targets(), batch_size(4),
         ),
         count=per_layer(sparse_rotation),
+        beside=found_together,
         settings={"sparse_rate": "sparse_rate"},
         constants={"progressbar": False},
         peft="FROD",

@@ -71,6 +71,15 @@ def scattered(layer: Linear, values: Values) -> int:
     return count
 
 
+count_scattered = per_layer(scattered)
+count_largest = per_layer(lambda layer, values: int(layer.inputs * layer.outputs * (1 - values["sparsity"])))
+
+
+def count_tokens(architecture: Architecture, values: Values) -> int:
+    tokens: int = values["trained_tokens"]
+    return tokens * architecture.hidden_size
+
+
 _method = partial(Method, family="selective", steps=24)
 _layered = partial(layered, family="selective", steps=24)
 SELECTIVE = (
@@ -116,7 +125,8 @@ SELECTIVE = (
         id="trainable_tokens",
         paper="PEFT 0.21, TrainableTokens",
         hyperparameters=(Bound("trained_tokens", 8, 1, 16), learning_rate(2e-2, 1.0), batch_size(4)),
-        count=lambda architecture, values: values["trained_tokens"] * architecture.hidden_size,
+        count=count_tokens,
+        beside=lambda architecture, values: architecture.tied * count_tokens(architecture, values),  # once more for the head
         config=configs.trainable_tokens_config,
         peft="TRAINABLE_TOKENS",
         formula="E[t₁ … tₙ]",
@@ -128,7 +138,8 @@ SELECTIVE = (
         id="shira",
         paper="Bhardwaj et al. 2024, arXiv 2406.13175",
         hyperparameters=(rank(8), learning_rate(1e-2, 1.0), targets(), batch_size(4)),
-        count=per_layer(scattered),
+        count=count_scattered,
+        beside=lambda architecture, values: 2 * count_scattered(architecture, values),  # the row and the column of each
         settings={"r": "rank"},
         constants={"random_seed": 0},
         peft="SHIRA",
@@ -139,7 +150,8 @@ SELECTIVE = (
         id="supertuning",
         paper="arXiv 2607.09287",
         hyperparameters=(Bound("sparsity", 0.99, 0.5, 0.9999), learning_rate(1e-2, 1.0), targets(), batch_size(4)),
-        count=per_layer(lambda layer, values: int(layer.inputs * layer.outputs * (1 - values["sparsity"]))),
+        count=count_largest,
+        beside=count_largest,  # the place of each
         settings={"sparsity": "sparsity"},
         peft="SUPERTUNING",
         formula="W + [|W| ≥ τ] ⊙ S",

@@ -46,12 +46,16 @@ class Linear:
 
 @dataclass(frozen=True)
 class Architecture:
-    """What counting parameters needs to know of a model: its width, its linear layers, its total, its norms' numbers."""
+    """
+    What counting parameters needs to know of a model: its width, its linear layers, its total, its norms' numbers, and
+    whether the head is `tied` to the embedding.
+    """
 
     hidden_size: int
     linears: tuple[Linear, ...]
     parameters: int
     norms: int = 0
+    tied: bool = True
 
     @property
     def layers(self) -> int:
@@ -87,7 +91,7 @@ def llama(
     )
     scales = (block_norms * layers + 1) * hidden + (2 * head_size * layers if head_norms else 0)
     embeddings = vocabulary * hidden * (1 if tied else 2)
-    return Architecture(hidden, linears, embeddings + scales + _count(linears), scales)
+    return Architecture(hidden, linears, embeddings + scales + _count(linears), scales, tied)
 
 
 def bloom(hidden: int, layers: int, vocabulary: int) -> Architecture:
@@ -132,7 +136,8 @@ def t5(hidden: int, heads: int, feedforward: int, layers: int, vocabulary: int =
         Linear("down_proj", feedforward, hidden, blocks),
     )
     norms = (attentions + blocks + 2) * hidden
-    return Architecture(hidden, linears, _count(linears) + 2 * vocabulary * hidden + norms + 2 * 32 * heads)
+    total = _count(linears) + 2 * vocabulary * hidden + norms + 2 * 32 * heads
+    return Architecture(hidden, linears, total, tied=False)
 
 
 def roberta(hidden: int, layers: int) -> Architecture:
@@ -190,7 +195,8 @@ def architecture_of(model: PreTrainedModel) -> Architecture:
     packed = {id(p) for p in model.parameters() if type(p).__name__ == "Params4bit"}  # bitsandbytes: two weights a byte
     scales = sum(p.numel() for norm in norms(model).values() for p in norm.parameters())
     total = sum(p.numel() * (2 if id(p) in packed else 1) for p in model.parameters())
-    return Architecture(width, linears, total, scales)
+    tied = bool(model.config.get_text_config().tie_word_embeddings)
+    return Architecture(width, linears, total, scales, tied)
 
 
 def holds_experts(model: PreTrainedModel) -> bool:

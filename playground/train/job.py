@@ -120,11 +120,14 @@ Event = Started | Working | Step | Evaluation | Sample | Ended
 
 
 def checkpoint_bytes(trainable: int) -> int:
-    """What the checkpoints of a run may hold, float32; 0 where all of them would be too much, so none is kept."""
+    """
+    What the checkpoints of a run may hold of the numbers that change, float32; 0 where all of them would be too much, so
+    none is kept. What does not change they share with the adapter.
+    """
     every = settings.MAX_CHECKPOINTS * max(1, trainable * 4)
     return every if every <= settings.MAX_CHECKPOINT_BYTES else 0
 
 
-def kept_bytes(trainable: int) -> int:
-    """What a session will hold of a run at most: the adapter in float32 and its checkpoints."""
-    return 4 * trainable + checkpoint_bytes(trainable)
+def kept_bytes(changed: int, held: int) -> int:
+    """What a session will hold of a run at most: an adapter of so many bytes, and checkpoints of the numbers that change."""
+    return held + checkpoint_bytes(changed)

@@ -4,7 +4,9 @@ A method and a base in, a private model whose parameters of the method are train
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import deepcopy
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -42,12 +44,18 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
     return model, adapters.config_json(config, base.spec.repository)
 
 
-def held_tensors(model: Any, config: dict[str, Any] | None) -> dict[str, torch.Tensor]:
-    """A copy on the CPU of what was trained, under the names that PEFT saves."""
+def held_tensors(
+    model: Any, config: dict[str, Any] | None, former: Mapping[str, torch.Tensor] = MappingProxyType({})
+) -> dict[str, torch.Tensor]:
+    """
+    A copy on the CPU of what was trained, under the names that PEFT saves. What is equal to the `former` copy is that one:
+    an adapter may hold many numbers that are drawn once and never change.
+    """
     state: Any = {name: one for name, one in model.named_parameters() if one.requires_grad}
     if config is not None:
         state = get_peft_model_state_dict(model, save_embedding_layers=False)  # else PEFT asks the hub
-    return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
+    held = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
+    return {name: former[name] if name in former and torch.equal(former[name], one) else one for name, one in held.items()}
 
 
 def optimizer_of(model: Any, values: dict[str, Any]) -> torch.optim.Optimizer:

@@ -139,7 +139,7 @@ class _Run:
                         self.save(self._state())
         except Stopped:
             if self.keeps_checkpoints and self.progress.checkpoints[-1:] and self.progress.checkpoints[-1].step != self.done:
-                self.progress.checkpoints.append(Checkpoint(self.done, held_tensors(self.model, self.config)))
+                self.progress.checkpoints.append(Checkpoint(self.done, held_tensors(self.model, self.config, self.best[1])))
             yield self._ended("stopped")
         else:
             yield self._ended("finished")
@@ -240,7 +240,7 @@ class _Run:
         self.progress.held_out.append((self.done, loss))
         best = loss <= min(value for _, value in self.progress.held_out)
         if self.keeps_checkpoints or best:
-            tensors = held_tensors(self.model, self.config)
+            tensors = held_tensors(self.model, self.config, self.best[1])
             self.best = (self.done, tensors) if best else self.best
             self.progress.checkpoints += [Checkpoint(self.done, tensors)] if self.keeps_checkpoints else []
         yield Evaluation(self.done, loss, self.account.left_after(0 if known else self.effort.held_out))
@@ -292,6 +292,6 @@ class _Run:
             losses=seen.losses, held_out=seen.held_out, samples=seen.samples, questions=self.questions,
             beginning=round(seen.beginning, 3), undone=initialization.undone(self.values),
         )  # fmt: skip
-        tensors, kept = held_tensors(self.model, self.config), tuple(seen.checkpoints)
+        tensors, kept = held_tensors(self.model, self.config, self.best[1]), tuple(seen.checkpoints)
         adapter = Adapter(new_id(), made, self.config, tensors, checkpoints=kept, examples=self.job.own)
         return Ended(event, step, adapter, seen.seconds, error)

@@ -90,8 +90,10 @@ def test_the_count_is_pefts(base: Base, method_id: str, targets: str) -> None:
     elif targets != "query_value":
         return
     counts = one.counts(base.architecture, values)
-    found = peft_model(base, method_id, values)[0].get_nb_trainable_parameters()
-    assert (counts["trainable_parameters"], counts["total_parameters"]) == found
+    model = peft_model(base, method_id, values)[0]
+    assert (counts["trainable_parameters"], counts["total_parameters"]) == model.get_nb_trainable_parameters()
+    saved = get_peft_model_state_dict(model, save_embedding_layers=False).values()
+    assert counts["bytes"] == sum(tensor.numel() * tensor.element_size() for tensor in saved)
 
 
 @every

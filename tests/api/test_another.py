@@ -14,6 +14,7 @@ from tests.kinds import folder_of_kind
 from tests.serving import serving
 
 
+@pytest.mark.thorough
 def test_a_base_and_an_adapter_of_the_hub_are_compared(tmp_path: Path) -> None:
     model = folder_of_kind("llama", tmp_path / "llama")
     adapter, _ = trained(tiny_base("llama"), "lora")

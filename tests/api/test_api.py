@@ -91,6 +91,7 @@ def test_train_compare_download_and_upload_again(client: Client, url: str, base:
     assert again["panes"][0]["text"] == tuned["text"]
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(400)
 def test_a_race_of_two_settings_ends_with_its_table_and_both_adapters(client: Client) -> None:
     racers: list[Any] = ["ia3", {"method": "lora", "hyperparameters": {"rank": 2}}]
@@ -123,6 +124,7 @@ def test_the_spectrum_of_a_ready_made_adapter(anybody: Client) -> None:
     assert other["relative"] < found["relative"]  # the empty module means the most changed one
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(400)
 def test_truncating_reaches_from_the_adapter_to_the_base(client: Client) -> None:
     *_, whole = client.submit("pirate-lora", "What is 2 + 2?", 8, max_new_tokens=8, api_name="/truncate")
@@ -144,6 +146,7 @@ def test_a_mix_is_an_adapter_for_every_other_endpoint(client: Client) -> None:
     assert client.predict(made["adapter"]["id"], api_name="/low_rank")["rank"] == 10
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(400)
 def test_an_adapter_that_overflows_says_so_and_spoils_nobody_s_answer(client: Client, tmp_path: Path) -> None:
     """Everything that it is asked for comes as JSON without NaN or Infinity, or as a sentence."""
@@ -197,6 +200,7 @@ def test_a_pane_has_its_score_with_the_answers_behind_it(anybody: Client) -> Non
     assert found["few_shot"]["held_out_loss"] < found["base"]["held_out_loss"]
 
 
+@pytest.mark.thorough
 def test_own_examples_are_read_trained_on_and_scored(client: Client) -> None:
     turns = [[("user", f"Number {n}?"), ("assistant", "odd" if n % 2 else "even")] for n in range(10)]
     rows = [{"messages": [{"role": role, "content": said} for role, said in one]} for one in turns]
@@ -313,6 +317,7 @@ def test_the_course_s_addition_and_its_dot_products(anybody: Client) -> None:
         anybody.predict(200, 1, api_name="/accumulate")
 
 
+@pytest.mark.thorough
 def test_a_pruning_before_and_after(client: Client) -> None:
     *_, last = client.submit(BASE, "depth-last", 20, api_name="/prune")
     whole, left = last["rows"]
@@ -330,6 +335,7 @@ def test_one_number_in_one_format(anybody: Client) -> None:
     assert anybody.predict("int4", 0.622, api_name="/anatomy")["code"] == 4
 
 
+@pytest.mark.thorough
 def test_a_survey_and_a_pane_in_fewer_bits(client: Client) -> None:
     *_, last = client.submit(BASE, ["nf4"], api_name="/survey")
     plain, nf4 = last

@@ -66,6 +66,7 @@ def written(frame: Any) -> bool:
     return any(pane["tokens"] for pane in frame["panes"])
 
 
+@pytest.mark.thorough
 def test_a_program_that_vanishes_in_its_stream_leaves_its_company_alone(url: str) -> None:
     with compared(url, "alone", 64) as stream:
         *_, alone = frames(stream)

@@ -84,6 +84,7 @@ def test_toy_picture_and_costs_follow_their_sliders(lab: Page) -> None:
     expect(lab.locator("#arithmetic-result")).to_contain_text("37,748,736")
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(400)
 def test_a_sweep_measures_what_each_kind_carries(lab: Page) -> None:
     section(lab, "sweep")
@@ -164,6 +165,7 @@ def test_the_soft_prompt_is_shown_and_answers_without_a_token(lab: Page, artifac
     lab.screenshot(path=artifacts / "lowrank-softprompt.png", full_page=True)
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(400)
 def test_the_checkpoints_of_an_own_run_drive_the_lab(lab: Page) -> None:
     start_training(lab, 2)
@@ -180,6 +182,7 @@ def test_the_checkpoints_of_an_own_run_drive_the_lab(lab: Page) -> None:
     expect(lab.locator("#lab-network")).to_contain_text("Most changed")
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(400)
 def test_cutting_the_rank_changes_the_figures_and_the_answer(page: Page, artifacts: Path) -> None:
     tab(page, LAB)

@@ -342,6 +342,7 @@ def test_a_visitor_compares_trains_stops_compares_again_and_downloads(
     expect(page.locator("#after")).to_be_hidden()
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(400)
 def test_two_visitors_do_not_disturb_each_other_nor_do_reloading_and_closing_a_training(
     page: Page, context: BrowserContext, browser: Browser, server: str

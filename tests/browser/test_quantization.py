@@ -175,6 +175,7 @@ def test_one_number_bit_by_bit(lab: Page) -> None:
     expect(lab.locator("#number-notice")).to_contain_text("abc")
 
 
+@pytest.mark.thorough
 def test_activations_are_read_and_a_layer_is_trained_rounded(lab: Page) -> None:
     section(lab, "outliers")
     expect(lab.locator("#calibration-outliers")).to_contain_text("6.0")
@@ -198,6 +199,7 @@ def test_activations_are_read_and_a_layer_is_trained_rounded(lab: Page) -> None:
     expect(lab.locator("#aware-said")).to_contain_text("Press the button")
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(400)
 def test_the_model_is_measured_and_answers_in_fewer_bits(lab: Page, artifacts: Path) -> None:
     section(lab, "wholemodel")
@@ -226,6 +228,7 @@ def test_the_model_is_measured_and_answers_in_fewer_bits(lab: Page, artifacts: P
     lab.screenshot(path=artifacts / "quantization-model.png", full_page=True)
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(400)
 def test_lora_and_qlora_train_side_by_side_and_survive_a_reload(lab: Page, artifacts: Path) -> None:
     section(lab, "qlora")

@@ -14,6 +14,7 @@ from tests.browser.test_looks import violations
 from tests.browser.test_page import BRIEFLY, set_slider, tab
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(400)
 def test_two_racers_run_and_one_of_them_opens_in_compare(context: BrowserContext, server: str, artifacts: Path) -> None:
     with visitor(context, server + BRIEFLY) as page:

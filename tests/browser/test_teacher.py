@@ -38,6 +38,7 @@ def file(name: str, content: bytes) -> Any:
     return {"name": name, "mimeType": "text/csv", "buffer": content}
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(400)
 def test_a_class_s_files_are_counted_in_the_browser_and_sheets_are_printed(
     context: BrowserContext, server: str, tmp_path: Path

@@ -34,7 +34,7 @@ from playground.model.bases import Base
 from playground.model.catalogue import CATALOGUE, FORMS
 from playground.train.job import TrainingJob
 from playground.train.training import train
-from tests.conftest import load_tiny, variants
+from tests.conftest import load_tiny, variants, walk
 
 GetBase = Callable[[str], Base]
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
@@ -171,7 +171,7 @@ def job_of(adapter: Callable, group: Sequence[str | None], decoding: Decoding, p
 # A pane is what its label says
 
 
-@pytest.mark.parametrize("prompt", [PROMPT, "say nine"])
+@pytest.mark.parametrize("prompt", walk([PROMPT, "say nine"], [PROMPT]))
 @pytest.mark.parametrize(
     "decoding", [Decoding(LENGTH), Decoding(LENGTH, repetition_penalty=1.5), SAMPLED], ids=["greedy", "penalty", "sampled"]
 )
@@ -707,6 +707,7 @@ def real_adapters(base: Base) -> list[Adapter]:
     ]
 
 
+@pytest.mark.thorough
 def test_on_the_real_base_every_pane_writes_what_peft_generates(
     base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,7 @@ from playground.model.kernels import (
 from playground.model.memory import STORE
 from playground.train.trainable import wrap
 from tests.adapt.test_registry import SMALL
-from tests.conftest import needs_bfloat16
+from tests.conftest import needs_bfloat16, walk
 from tests.families import tiny_base
 
 PROMPTS = ["Tell me about the sea.", "¿Qué tal?", "1. one\n2. two\n3.", "def f(x):\n    return"]
@@ -143,7 +143,7 @@ def written(base: Base) -> list[tuple[list[int], torch.Tensor]]:
     return found
 
 
-@pytest.mark.parametrize("way", ["torch", "onednn", "packed"])
+@pytest.mark.parametrize("way", walk(["torch", "onednn", "packed"], ["packed"]))
 def test_the_real_base_writes_the_same_tokens_in_every_way(base: Base, written: Any, way: str) -> None:
     """
     And gives the logits of float64 but for float32's rounding: torch's own are up to 9e-5 from those, and how far another

@@ -579,6 +579,16 @@ def test_a_step_without_checkpoint_is_refused_with_those_there_are(run: Callable
     assert "0, 4, 8, 12" in str(refusal.value)
 
 
+def test_what_never_changes_is_held_once_by_an_adapter_and_its_checkpoints(tiny: Base, get_tiny: GetBase) -> None:
+    """RandLoRA's random bases are most of it."""
+    adapter = result(list(train(TrainingJob("tiny", "randlora", TASK, {"rank": 4}, 4), get_tiny)))
+    last = [checkpoint.tensors for checkpoint in adapter.checkpoints]
+    assert len(last) > 2
+    for name, tensor in adapter.tensors.items():
+        same = all(one[name].data_ptr() == tensor.data_ptr() for one in last)
+        assert same == ("randlora_A" in name or "randlora_B" in name), name
+
+
 def test_adapters_too_large_for_checkpoints_keep_none(
     tiny: Base, get_tiny: GetBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from playground.actions import scores, train
 from playground.actions.lanes import COMPARE, TRAIN
-from playground.actions.train import length_of, size_of
+from playground.actions.train import length_of
 from playground.adapt.tasks import Example, Task
 from playground.compare.comparison import compare
 from playground.compare.job import CompareJob, Decoding
@@ -27,6 +27,7 @@ from playground.model.bases import BASES, Base
 from playground.train.job import TrainingJob
 from playground.train.leaderboard import trained
 from playground.train.scoring import ScoreJob, score
+from playground.work.jobs import Size
 from playground.work.waiting import Length
 from tests.conftest import variants
 from tests.work.test_waiting import World
@@ -87,7 +88,7 @@ def test_trainings_with_their_looks(
     def begin() -> None:
         for seed, (method, steps) in enumerate(asked):
             job = TrainingJob(tiny.id, method, words, {}, steps, seed).checked()
-            world.submit(TRAIN, partial(training, job), size=size_of(1000), length=length_of(job))
+            world.submit(TRAIN, partial(training, job), size=Size(16_000), length=length_of(job))
 
     world.run(begin)
     check(world)
@@ -104,7 +105,7 @@ def test_trainings_and_scorings(world: World, tiny: Base, words: Task, loaded: C
     def begin() -> None:
         for seed in range(6):
             job = TrainingJob(tiny.id, "lora", words, {}, 6, seed).checked()
-            world.submit(TRAIN, partial(training, job), size=size_of(1000), length=length_of(job))
+            world.submit(TRAIN, partial(training, job), size=Size(16_000), length=length_of(job))
             unknown = replace(words, held_out=tuple(Example(one.prompt, f"{seed}" * 220) for one in words.held_out))
             asked = ScoreJob(unknown, (variant,))
             world.submit(TRAIN, partial(scoring, asked), length=scores.length_of(asked))

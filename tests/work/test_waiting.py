@@ -12,6 +12,7 @@ import pytest
 
 from playground.work.jobs import Jobs, Lane, Run, Size
 from playground.work.waiting import Length
+from tests.conftest import walk
 
 BOUND = 20.0  # real seconds after which a test has failed; none waits for it when all is well
 FACTOR, SLACK = 2.0, 0.05  # and the share of all the time that nobody counts
@@ -169,7 +170,7 @@ def test_one_at_a_time_that_tell_nothing_until_one_has_ended() -> None:
     assert world.silent() < 8.5, "as the first one was, so the others are expected to be"
 
 
-@pytest.mark.parametrize("width", [2, 4, 8])
+@pytest.mark.parametrize("width", walk([2, 4, 8], [4]))
 def test_many_together_in_a_long_queue(width: int) -> None:
     world, lane = World(), Lane("wide", keeps=True, width=width)
     world.run(lambda: [world.submit(lane, training(20, 0.2)) for _ in range(3 * width + 1)])
@@ -218,7 +219,7 @@ def test_company_that_comes_slows_down_whoever_was_alone() -> None:
     assert world.wrong() == []
 
 
-@pytest.mark.parametrize("per_row", [0.0, 0.02])
+@pytest.mark.parametrize("per_row", walk([0.0, 0.02], [0.02]))
 def test_what_is_done_in_common_takes_hardly_longer_for_many(per_row: float) -> None:
     """As comparisons are written: one batch, a token of each in a turn."""
     world = World()

@@ -328,4 +328,11 @@
   document.addEventListener("keydown", event => {
     if (event.key === "Tab" && event.target.getAttribute?.("role") === "combobox") event.stopPropagation();
   }, true);
+
+  // What is filled in before the server has said who opens the page would be overwritten; theme.css holds the pointer
+  document.addEventListener("keydown", event => {
+    if (event.key === "Tab" || !event.target.closest?.("#tabs") || !document.querySelector(".pp-opening")) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }, true);
 })();

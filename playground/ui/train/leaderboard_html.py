@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from playground.adapt.tasks import RECOMMENDED
 from playground.locales import counted, listed, machine, number, percent, significant, size, text
 from playground.model.names import base_name
 from playground.plots.kit.figures import change
@@ -16,12 +17,12 @@ from playground.plots.kit.pieces import columns, table
 from playground.plots.leaderboard import Point, pareto
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit.html import Values, colour, words
+from playground.ui.train import race_html
 
 COLUMNS = ("method", "score", "loss", "parameters", "bytes", "time", "tokens", "forgetting")
 UNTRAINED = ("base", "few_shot")
 NOTES = ("spread", "size", "time", "tokens", "forgetting")
 FULL = "full_fine_tuning"
-WIDTH = 4  # bytes of a trained number; what a file has besides is not shown
 NONE = "–"
 
 
@@ -75,17 +76,33 @@ def _ends(spread: Values, language: str) -> dict[str, str]:
 
 
 def conclusion(board: Values, language: str) -> str:
-    """Who scores highest, who lies inside the noise of that, what the cheapest of these costs, who lies below."""
+    """
+    Who scores highest, alone or level with others, who lies inside the noise of that, what the cheapest of these costs, who
+    lies below; and whose recipe was the task's own.
+    """
     by_id = {one["method"]: one for one in board["methods"]}
-    best, near, below = by_id[board["best"]], board["near"], board["below"]
-    values = {"method": named(board["best"], language), "score": percent(language, 100 * best["score"]["mean"])}
-    if not near:
-        return text(language, "board.alone", **values)
-    names = {"methods": _listed(near, language)}
-    said = [counted(language, "board.near", len(near), **values, **names), *_cheapest(board, by_id, language)]
+    top = by_id[board["best"]]["score"]["mean"]
+    level = [board["best"], *(one for one in board["near"] if by_id[one]["score"]["mean"] == top)]
+    near, below = [one for one in board["near"] if one not in level], board["below"]
+    values = {"methods": _listed(level, language), "score": percent(language, 100 * top)}
+    if not board["near"]:
+        return " ".join([text(language, "board.alone", **values), *_recipe(board, by_id, language)])
+    said = [counted(language, "board.highest", len(level), **values)]
+    if near:
+        said.append(text(language, "board.near", methods=_listed(near, language)))
+    said += _cheapest(board, by_id, language)
     if below:
         said.append(text(language, "board.below", methods=_listed(below, language)))
-    return " ".join(said)
+    return " ".join([*said, *_recipe(board, by_id, language)])
+
+
+def _recipe(board: Values, by_id: Values, language: str) -> list[str]:
+    """That one method has the recipe which belongs to the task, and the others have their usual ones."""
+    own = RECOMMENDED.get(board["task"])
+    if own is None or own.method not in by_id:
+        return []
+    recipe = f"{race_html.named(own.method, own.hyperparameters, language)} · {counted(language, 'own.steps', own.steps)}"
+    return [text(language, "board.recipe", recipe=recipe)]
 
 
 def _listed(methods: Sequence[str], language: str) -> str:
@@ -122,7 +139,7 @@ def _row(one: Values, board: Values, language: str) -> str:
         _spread([percent(language, 100 * score[name]) for name in ("mean", "low", "high")], language),
         _spread([significant(language, loss[name], 3) for name in ("mean", "low", "high")], language),
         number(language, one["parameters"]),
-        size(language, WIDTH * one["parameters"]) if one["parameters"] else NONE,
+        size(language, one["bytes"]) if one["bytes"] else NONE,
         _time(one, board, language),
         number(language, one["prompt_tokens"]),
         _spread([change(language, forgetting[name]) for name in ("mean", "low", "high")], language),
@@ -147,7 +164,7 @@ def _own_row(one: Values, prompt_tokens: float | None, language: str) -> str:
         f"{percent(language, 100 * score)}{asked}" if score is not None else NONE,
         significant(language, loss, 3) if loss is not None else NONE,
         number(language, one["parameters"]),
-        size(language, WIDTH * one["parameters"]) if one["parameters"] else NONE,
+        size(language, one["bytes"]) if one["bytes"] else NONE,
         NONE,
         number(language, tokens + one["hyperparameters"].get("virtual_tokens", 0)) if tokens is not None else NONE,
         NONE,

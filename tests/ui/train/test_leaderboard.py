@@ -116,3 +116,17 @@ def test_it_opens_on_the_task_that_is_chosen_above_or_says_that_it_was_not_measu
     assert said.endswith(plain[task])
     names = {"chosen": text(language, "tasks.summary.title"), "shown": text(language, f"tasks.{task}.title")}
     assert text(language, "board.unmeasured", **names) in said
+
+
+@both_languages
+def test_methods_of_one_score_share_it_and_the_task_s_own_recipe_is_named(
+    monkeypatch: pytest.MonkeyPatch, language: Any
+) -> None:
+    monkeypatch.setattr(actions, "recorded", lambda: ({"base": "smollm2-135m"}, rows({**RIGHT, "qlora": 16})))
+    said = conclusion(board(TASK), language).replace(NO_BREAK, " ")
+    full = text(language, "methods.full_fine_tuning.name")
+    share = {"en": f"QLoRA and {full} share the highest score, 100 %.", "es": f"QLoRA y {full} comparten la mayor puntuación"}
+    assert said.startswith(share[language].replace(NO_BREAK, " "))
+    assert {"en": "LoRA r = 8 · Learning rate 0.002 · 24 steps", "es": "LoRA r = 8 · Tasa de aprendizaje 0,002"}[language] in said
+    monkeypatch.setattr(actions, "recorded", lambda: ({"base": "smollm2-135m"}, rows(task="json")))
+    assert text(language, "board.recipe", recipe="|").split("|")[0] not in conclusion(board("json"), language)
