@@ -67,18 +67,25 @@ def shape(values: Values) -> dict[str, Any]:
     }
 
 
-def check(base: Base, values: Values, layers: Sequence[Any]) -> None:
-    """Raises PlaygroundError if `layers`, those that are adapted, cannot begin as is asked for."""
+def check_together(values: Values) -> None:
+    """Raises PlaygroundError for settings that no base can have together."""
     kind, rank = chosen(values), values["rank"]
     name = NAMES.get(kind, kind)
     if kind != RANDOM and values.get("ranks", "").strip():
         raise PlaygroundError("initialization_ranks", name=name)
-    if kind in SUBTRACTED and values["dropout"]:
+    if kind in SUBTRACTED and values.get("dropout"):
         raise PlaygroundError("initialization_dropout", name=name)
-    if kind in SUBTRACTED and values["dora"]:  # PEFT's conversion leaves DoRA's magnitudes out
+    if kind in SUBTRACTED and values.get("dora"):  # PEFT's conversion leaves DoRA's magnitudes out
         raise PlaygroundError("initialization_dora", name=name)
     if kind == "orthogonal" and rank % 2:
         raise PlaygroundError("initialization_odd", rank=rank)
+
+
+def check(base: Base, values: Values, layers: Sequence[Any]) -> None:
+    """Raises PlaygroundError if `layers`, those that are adapted, cannot begin as is asked for."""
+    check_together(values)
+    kind, rank = chosen(values), values["rank"]
+    name = NAMES.get(kind, kind)
     if kind in (*SUBTRACTED, "orthogonal") and any(map(is_quantized, base.model.parameters())):
         raise PlaygroundError("initialization_quantized", name=name, base=base.spec.name)
     most = min((min(one.inputs, one.outputs) for one in layers), default=rank)

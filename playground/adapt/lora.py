@@ -31,8 +31,9 @@ def factors(layer: Linear, values: Values) -> int:
 def count_lora(architecture: Architecture, values: Values) -> int:
     """
     r x (in + out) a layer (Hu et al. 2021, section 4.1), r being its own where it has one, plus a magnitude per output row
-    for DoRA (Liu et al. 2024).
+    for DoRA (Liu et al. 2024). Raises PlaygroundError for settings that exclude each other.
     """
+    initialization.check_together(values)
     layers = targeted(architecture, values["targets"])
     own = {module: {"rank": rule.rank} for module, rule in ranks.own(layers, values).items()}
     found = sum(factors(layer, own.get((layer.name, place), values)) for layer in layers for place in layer.places)

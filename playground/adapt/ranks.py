@@ -22,6 +22,7 @@ RANK = Bound("rank", 8, 1, 64)
 ALPHA = Bound("alpha", 16, 1, 256, advanced=True)
 RANKS = Bound("ranks", "", maximum=8000, advanced=True)
 RULE = re.compile(r"\s*([^:;]+):\s*(\d{1,9})\s*(?:/\s*(\d{1,9})\s*)?(?:[,;]|$)")
+PART = re.compile(r"\s*[^:;]+:\s*(?:\d{1,9}\s*/\s*)?(\d{1,9}[.,]\d{1,9})\s*(?:[/;]|$)")  # a rule with a part of a number
 SPAN = re.compile(r"(\d{1,9})(?:[-–](\d{1,9}))?")
 LAYERED = re.compile(r"(.*?\.)(\d+)(\..*)")  # a path around the number of its layer
 
@@ -60,6 +61,8 @@ def rules(text: str) -> tuple[Rule, ...]:
     """Raises PlaygroundError for what is no rule, and for a rank or an alpha out of range."""
     text, at, found = text.strip(), 0, []
     while at < len(text):
+        if part := PART.match(text, at):
+            raise PlaygroundError("ranks_whole", part=shown(part[1]))
         rule = RULE.match(text, at)
         if rule is None or not _words(rule[1]):
             raise PlaygroundError("ranks_unreadable", part=shown(text[at:].strip()))

@@ -114,6 +114,12 @@ def test_what_cannot_begin_so_is_refused_in_words(tiny: Base, values: dict[str, 
     assert refused.value.key == key
 
 
+@pytest.mark.parametrize("values", [{"dropout": 0.1}, {"dora": True}, {"ranks": "0: 2"}])
+def test_what_no_base_can_have_together_is_refused_where_it_is_counted(tiny: Base, values: dict[str, Any]) -> None:
+    with pytest.raises(PlaygroundError, match="PiSSA"):
+        method("lora").counts(tiny.architecture, {"initialization": "pissa", **values})
+
+
 def test_a_weight_that_is_rounded_cannot_be_taken_apart(tiny_forms: Any) -> None:
     with pytest.raises(PlaygroundError) as refused:
         begun(tiny_forms("tiny:nf4"), initialization="pissa")
