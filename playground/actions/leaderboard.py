@@ -85,8 +85,13 @@ def board(task: str, every: bool = False) -> dict[str, Any]:
 def _plain(one: Standing, base: str) -> dict[str, Any]:
     """Its size is that of an adapter as the page counts it everywhere: without the names that its file has besides."""
     plain = {name: value for name, value in vars(one).items() if name != "examples"}
-    plain["bytes"] = count_parameters(base, one.method, one.recipe)["bytes"] if one.parameters else 0
+    plain["bytes"] = _bytes(one, base) if one.parameters else 0
     return {name: _ends(value) if isinstance(value, Spread) else value for name, value in plain.items()}
+
+
+def _bytes(one: Standing, base: str) -> int:
+    found: int = count_parameters(base, one.method, one.recipe["hyperparameters"])["bytes"]
+    return found
 
 
 def _ends(spread: Spread) -> dict[str, Any]:

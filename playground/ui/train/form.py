@@ -72,7 +72,7 @@ def shared_id(bound: Bound) -> str:
 @cache
 def shared() -> dict[str, tuple[Bound, tuple[str, ...]]]:
     """
-    The settings that the methods behind "More methods" share, each as wide as the widest of them allows (what one of them
+    The settings that the methods not in front share, each as wide as the widest of them allows (what one of them
     does not is told when it is used), and whose they are.
     """
     found: dict[str, list[tuple[Bound, str]]] = {}

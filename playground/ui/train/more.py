@@ -1,17 +1,19 @@
 """
-The methods behind one click: by family, each with a sentence, its formula, its paper, and the block with what it trains.
+All methods behind one click: by family, each with a sentence, its formula, its paper, what can be done with it, and the
+block with what it trains.
 
-A press on one chooses it among the methods above, whose choices they are; those that are not chosen are not seen there.
-What is read stays open.
+A press on one chooses it among the methods above, whose choices they are; those that are neither in front nor chosen are not
+seen there. What is read stays open.
 """
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from playground import locales
-from playground.adapt.method import FAMILIES
-from playground.adapt.methods import FRONT, LEFT_OUT, METHODS, MORE
+from playground.adapt.method import FAMILIES, Method
+from playground.adapt.methods import FRONT, LEFT_OUT, METHODS
 from playground.learn.families import model
 from playground.plots.learn.block import block
 from playground.ui.kit.html import words
@@ -50,10 +52,11 @@ def family(method_id: str, language: str) -> str:
 def drawn(language: str) -> str:
     """A closed line with all of them behind it."""
     groups = "".join(_group(one, language) for one in FAMILIES)
-    count = locales.number(language, len(MORE))
+    count = locales.number(language, len(METHODS))
     left_out = "".join(f"<li>{words(language, f'methods.left_out.{one}')}</li>" for one in LEFT_OUT)
     return (
-        f'<details class="pp-methods"><summary>{words(language, "train.more_methods", count=count)}</summary>{groups}'
+        f'<details class="pp-methods"><summary>{words(language, "train.more_methods", count=count)}</summary>'
+        f'<p class="pp-soft pp-small">{words(language, "train.drawing", layers=model().layers)}</p>{groups}'
         f'<p class="pp-soft pp-small">{words(language, "train.left_out", count=len(LEFT_OUT))}</p>'
         f'<ul class="pp-soft pp-small">{left_out}</ul></details>'
     )
@@ -61,11 +64,9 @@ def drawn(language: str) -> str:
 
 def _group(family_id: str, language: str) -> str:
     """One of them is open at a time."""
-    cards = "".join(_card(name, language) for name, one in MORE.items() if one.family == family_id)
-    if not cards:
-        return ""
-    count = sum(one.family == family_id for one in MORE.values())
-    title = f"{words(language, f'learn.family.{family_id}')} ({locales.number(language, count)})"
+    members = [name for name, one in METHODS.items() if one.family == family_id]
+    cards = "".join(_card(name, language) for name in members)
+    title = f"{words(language, f'learn.family.{family_id}')} ({locales.number(language, len(members))})"
     return f'<details name="methods"><summary>{title}</summary><div class="pp-blocks">{cards}</div></details>'
 
 
@@ -75,6 +76,23 @@ def _card(method_id: str, language: str) -> str:
         f'<button type="button" data-method="{method_id}">{block(one.trained(model()))}'
         f"<b>{words(language, f'methods.{method_id}.name')}</b>"
         f"<span>{words(language, f'methods.{method_id}.sentence')}</span>"
-        f"<code>{escape(one.formula)}</code><small>{escape(one.paper)}</small>"
+        f"<code>{formula(one.formula)}</code><small>{escape(one.paper)}</small>{_abilities(one, language)}"
         '<small class="pp-misfit"></small></button>'
     )
+
+
+def formula(plain: str) -> str:
+    """As HTML: Λ_b with its letter below the line."""
+    return re.sub(r"_(\w)", r"<sub>\1</sub>", escape(plain))
+
+
+def _abilities(one: Method, language: str) -> str:
+    """What can be done with an adapter of it, and what not; "" for what is none."""
+    if not one.config:
+        return ""
+    able = {"merges": one.merges, "mixes": one.mixes, "quantized": one.quantized}
+    said = []
+    for key, wanted in (("methods.can", True), ("methods.cannot", False)):
+        names = [locales.text(language, f"methods.can.{name}") for name, found in able.items() if found == wanted]
+        said += [words(language, key, what=", ".join(names))] if names else []
+    return f"<small>{' '.join(said)}</small>"

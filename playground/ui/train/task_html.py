@@ -9,13 +9,16 @@ from html import escape
 
 from playground import locales, settings
 from playground.actions import catalogue
+from playground.adapt import tasks
 from playground.adapt.methods import METHODS
 from playground.adapt.tasks import OWN, RECOMMENDED
 from playground.locales import number, text
 from playground.ui.kit import recipes
-from playground.ui.kit.html import words
+from playground.ui.kit.html import folded, words
 from playground.ui.train.race_html import named
 from playground.ui.train.status import PREPARES
+
+TO_TRAIN_ON, HELD_OUT = 4, 2  # examples that are shown
 
 # A press on the link fills the form in place; opened elsewhere, in another tab or from paper, it is a link like any other
 USE = """
@@ -35,7 +38,19 @@ def task_info(task_id: str, method: str, language: str, base: str = settings.DEF
     about = f"tasks.{task_id}.about"
     said = [text(language, about)] if about in locales.words(language) else []
     line = " ".join([*said, _counts(task_id, method, language)])
-    return f'<p class="pp-soft pp-small">{escape(line)}</p>{recommended(task_id, language, base)}'
+    return f'<p class="pp-soft pp-small">{escape(line)}</p>{recommended(task_id, language, base)}{some(task_id, language)}'
+
+
+def some(task_id: str, language: str) -> str:
+    """Behind a fold: a few of a task's examples, and by what rule its answers are scored; a visitor knows their own."""
+    if task_id == OWN:
+        return ""
+    task = tasks.task(task_id)
+    parts = [f"<p>{words(language, 'train.some.rule', rule=text(language, f'race.rule.{task.rule}'))}</p>"]
+    for key, examples, count in (("train", task.train, TO_TRAIN_ON), ("held_out", task.held_out, HELD_OUT)):
+        parts.append(f"<p>{words(language, f'train.some.{key}')}</p>")
+        parts += [f'<p class="pp-seen"><b>{escape(one.prompt)}</b>\n{escape(one.response)}</p>' for one in examples[:count]]
+    return folded(language, "train.some", "".join(parts))
 
 
 def _counts(task_id: str, method: str, language: str) -> str:

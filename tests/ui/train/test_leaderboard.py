@@ -12,7 +12,7 @@ from playground.actions.leaderboard import board
 from playground.adapt import tasks
 from playground.adapt.methods import FRONT
 from playground.locales import NO_BREAK, text
-from playground.train.standings import Row, cells
+from playground.train.standings import Row, cells, recipe
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording
@@ -40,7 +40,19 @@ def rows(right: dict[str, int] = RIGHT, task: str = TASK) -> list[Row]:
         count = COUNTS.get(cell.method, 0)
         costs = (count, 4 * count, 20.0 if count else 0.0, 40.0 + 20 * (cell.method == "prompt_tuning"))
         found.append(
-            Row(task, cell.method, cell.seed, answers, 2.0, *costs, 3.0, 3.0 - 0.25 * cell.seed, "CPU", {}, {"torch": "2"})
+            Row(
+                task,
+                cell.method,
+                cell.seed,
+                answers,
+                2.0,
+                *costs,
+                3.0,
+                3.0 - 0.25 * cell.seed,
+                "CPU",
+                recipe(cell),
+                {"torch": "2"},
+            )
         )
     return found
 
@@ -125,8 +137,13 @@ def test_methods_of_one_score_share_it_and_the_task_s_own_recipe_is_named(
     monkeypatch.setattr(actions, "recorded", lambda: ({"base": "smollm2-135m"}, rows({**RIGHT, "qlora": 16})))
     said = conclusion(board(TASK), language).replace(NO_BREAK, " ")
     full = text(language, "methods.full_fine_tuning.name")
-    share = {"en": f"QLoRA and {full} share the highest score, 100 %.", "es": f"QLoRA y {full} comparten la mayor puntuación"}
+    share = {
+        "en": f"QLoRA and {full} share the highest score, 100 %.",
+        "es": f"QLoRA y {full} comparten la mayor puntuación",
+    }
     assert said.startswith(share[language].replace(NO_BREAK, " "))
-    assert {"en": "LoRA r = 8 · Learning rate 0.002 · 24 steps", "es": "LoRA r = 8 · Tasa de aprendizaje 0,002"}[language] in said
+    assert {"en": "LoRA r = 8 · Learning rate 0.002 · 24 steps", "es": "LoRA r = 8 · Tasa de aprendizaje 0,002"}[
+        language
+    ] in said
     monkeypatch.setattr(actions, "recorded", lambda: ({"base": "smollm2-135m"}, rows(task="json")))
     assert text(language, "board.recipe", recipe="|").split("|")[0] not in conclusion(board("json"), language)
