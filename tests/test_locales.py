@@ -213,6 +213,8 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "race.{}": ["running", "answering", "finished", "stopped"],
     "race.column.{}": ["racer", "parameters", "loss", "score", "seconds", "adapter"],
     "race.rule.{}": list(tasks.RULES),
+    "methods.can.{}": ["merges", "mixes", "quantized"],
+    "train.some.{}": ["train", "held_out"],
     "own.use.{}": own_choices.COLUMNS,
     "own.cut.{}": list(CUTS.values()),
     "own.first.{}": ["yes", "no"],

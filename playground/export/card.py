@@ -165,8 +165,8 @@ def _numbers(adapter: Adapter, measured: Mapping[str, float], language: str) -> 
     """What was measured on the held-out examples, while it was trained and afterwards."""
     record = adapter.record
     lines = [f"- {text(language, f'card.{name}')}: {_figure(one, language)}" for name, one in measured.items()]
-    if record.held_out and record.steps and "held_out_loss" not in measured:
-        (first, before), (last, after) = record.held_out[0], record.held_out[-1]
+    (first, before), (last, after) = (record.held_out or [(0, 0.0)])[0], (record.held_out or [(0, 0.0)])[-1]
+    if last > first and "held_out_loss" not in measured:  # a run that was stopped early was measured at its beginning only
         values: dict[str, Any] = {"first": number(language, first), "last": number(language, last)}
         values |= {"before": _figure(before, language), "after": _figure(after, language)}
         lines.append(f"- {text(language, 'card.held_out', **values)}")

@@ -21,7 +21,7 @@ from playground.errors import PlaygroundError
 from playground.lowrank.mix import COUNT, RULES
 from playground.ui.compare.lab import Answers
 from playground.ui.compare.panes import file_title, pane_title
-from playground.ui.kit import sections
+from playground.ui.kit import marks, sections
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN, STREAM, alarm
 from playground.ui.kit.lab import Lab
@@ -247,7 +247,9 @@ class Cards:
         def changes(run: Run) -> Changes:
             found = mixing.scored(run)
             shown = drawn.table(run.job, found, asked.language) + self._standing(run, len(found), asked.language)
-            return {self.at.scores: shown, self.at.stop: gr.update(visible=not run.ended)}
+            made_from = {"adapters": [one.id for one in mixing.parents(asked.key, run.job.adapter)]}
+            said = marks.changed(asked.language, "mix.go")
+            return {self.at.scores: marks.marked(shown, made_from, said), self.at.stop: gr.update(visible=not run.ended)}
 
         yield from sections.watch(run, self.at.scores, changes)
 
@@ -281,6 +283,7 @@ def build(lab: Lab) -> None:
     at.stop.click(lambda key: SESSIONS.stop(key, SCORES), lab.visitor, None, **HIDDEN)
     at.again.click(handler(cards.again), inputs, at.spread, **STREAM)
     SAID.wire(at.panes, lab.base, {name: at.controls[name] for name in ASKED})
+    marks.wire([at.scores], lab.base, {"adapters": at.adapters})
     shown = list(dict.fromkeys([at.adapters, *follows, *mixed, at.stop]))
     section = Section(controls, shown, cards.draw, cards.attach, offered=[at.adapters], pressed=pressed, run=cards.press)
     lab.draw(section, place)

@@ -24,6 +24,7 @@ from playground.ui.lowrank.mixing import Asked, Cards
 from playground.ui.lowrank.mixing_html import rule_name, rule_said
 from playground.work.sessions import SESSIONS
 from tests.families import trained
+from tests.ui.drawn import made_from
 from tests.ui.labs import Built, built
 
 MEANS = ("cosine", "rows", "rows_chance", "columns", "columns_chance")
@@ -144,6 +145,7 @@ def test_every_task_is_scored_alone_and_mixed(two: Any, monkeypatch: pytest.Monk
     assert re.findall(r'scope="col">([^<]+)', head)[1:] == ["pirate", "JSON"]
     assert [row.count("loss") for row in rows] == [2] * 4  # the base, both, and the mix
     assert "pirate: 0 % alone, 0 % mixed. JSON: 0 % alone, 0 % mixed." in shown.replace("\N{NO-BREAK SPACE}", " ")
+    assert {"adapters": [lora.id, second.id]} == made_from(shown)
 
 
 def test_a_mix_that_draws_has_its_seed_in_its_name_and_is_measured_from_three(

@@ -11,8 +11,9 @@ import gradio as gr
 import pytest
 
 from playground.actions.lanes import TRAIN
+from playground.adapt import tasks
 from playground.adapt.method import FAMILIES
-from playground.adapt.methods import FRONT, METHODS, MORE
+from playground.adapt.methods import FRONT, METHODS
 from playground.adapt.tasks import OWN, RECOMMENDED, TASK_IDS
 from playground.data.given import Given
 from playground.locales import LANGUAGES, text
@@ -210,11 +211,29 @@ def bounds(method: str) -> list[tuple[str, Any]]:
     return [(bound.name, bound) for bound in METHODS[method].hyperparameters]
 
 
-def test_each_method_behind_one_click_has_its_card() -> None:
-    for language in LANGUAGES:
-        assert re.findall('data-method="(.*?)"', more.drawn(language)) == sorted(
-            MORE, key=lambda one: FAMILIES.index(MORE[one].family)
-        )
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_method_has_its_card_with_what_can_be_done_with_it(language: str) -> None:
+    drawn = more.drawn(language)
+    assert re.findall('data-method="(.*?)"', drawn) == sorted(METHODS, key=lambda one: FAMILIES.index(METHODS[one].family))
+    cards = dict(re.findall('<button type="button" data-method="(.*?)">(.*?)</button>', drawn))
+    possible, not_possible = (text(language, key, what="|").split("|")[0] for key in ("methods.can", "methods.cannot"))
+    for name, one in METHODS.items():
+        able = [ability for ability in ("merges", "mixes", "quantized") if getattr(one, ability)] if one.config else []
+        can, _, cannot = cards[name].partition(not_possible)
+        assert (possible in can) == bool(able)
+        for ability in ("merges", "mixes", "quantized") if one.config else ():
+            assert text(language, f"methods.can.{ability}") in (can if ability in able else cannot), (name, ability)
+    assert "Λ<sub>b</sub> B Λ<sub>d</sub> A" in cards["vera"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_task_shows_some_of_its_examples_and_its_rule(language: str) -> None:
+    for one in TASK_IDS:
+        shown, task = unescape(task_html.task_info(one, "lora", language)), tasks.task(one)
+        for example in (*task.train[:4], *task.held_out[:2]):
+            assert f"<b>{example.prompt}</b>\n{example.response}</p>" in shown
+        assert text(language, "train.some.rule", rule=text(language, f"race.rule.{one}")) in shown
+    assert "<details" not in task_html.task_info(OWN, "lora", language)
 
 
 # Methods that a base cannot have
