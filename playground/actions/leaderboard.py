@@ -105,17 +105,20 @@ def _methods(found: Sequence[Standing]) -> list[str]:
 def own_runs(key: str, task: str) -> list[dict[str, Any]]:
     """
     The session's own adapters for a task over the base of the leaderboard, newest last. A score is known of a run that was
-    scored, over so many `questions`; else it is None. One run has no spread.
+    scored, over so many `questions`, and its forgetting; else they are None. One run has no spread.
     """
     about, _ = recorded()
     scored = _scores(key)
+    forgotten = {one.adapter: one.worth.forgetting for one in SESSIONS.get(key).past}
     mine = [
         one for one in SESSIONS.get(key).library.own() if one.record.task == task and one.record.base == about.get("base")
     ]
-    return [_own(one, *scored.get(one.id, (None, 0))) for one in sorted(mine, key=lambda one: one.number)]
+    return [
+        _own(one, *scored.get(one.id, (None, 0)), forgotten.get(one.id)) for one in sorted(mine, key=lambda one: one.number)
+    ]
 
 
-def _own(adapter: Adapter, score: float | None, questions: int) -> dict[str, Any]:
+def _own(adapter: Adapter, score: float | None, questions: int, forgetting: float | None) -> dict[str, Any]:
     record = adapter.record
     return {
         **adapter.summary(),
@@ -123,6 +126,7 @@ def _own(adapter: Adapter, score: float | None, questions: int) -> dict[str, Any
         "questions": questions,
         "loss": next((loss for step, loss in record.held_out if step == record.steps), None),  # a stopped run has none
         "parameters": record.trainable_parameters,
+        "forgetting": forgetting,
         "seed": record.seed,
     }
 

@@ -156,8 +156,8 @@ def _time(one: Values, board: Values, language: str) -> str:
 
 
 def _own_row(one: Values, prompt_tokens: float | None, language: str) -> str:
-    """One run has no spread, its seconds are not the processor's, and nobody has let it read the neutral text."""
-    score, loss = one["score"], one["loss"]
+    """One run has no spread, and its seconds are not the processor's."""
+    score, loss, forgetting = one["score"], one["loss"], one["forgetting"]
     asked = f"<small>{escape(counted(language, 'board.questions', one['questions']))}</small>" if one["questions"] else ""
     tokens = None if one["method"] == "few_shot" else prompt_tokens
     figures = [
@@ -167,7 +167,7 @@ def _own_row(one: Values, prompt_tokens: float | None, language: str) -> str:
         size(language, one["bytes"]) if one["bytes"] else NONE,
         NONE,
         number(language, tokens + one["hyperparameters"].get("virtual_tokens", 0)) if tokens is not None else NONE,
-        NONE,
+        change(language, forgetting) if forgetting is not None else NONE,
     ]
     return _cells(one["method"], f"{escape(pane_title(one, language))}", figures)
 

@@ -240,6 +240,8 @@ def _wire(tab: TrainTab) -> None:
     trained = tab.go.click(order.handler(tab.start), order.inputs, tab.shown, **STREAM)
     for event in (trained, *tab.scores.told, tab.race.begun):
         event.then(visit.handler(tab.runs.show), visit.inputs, tab.runs.shown, **HIDDEN)
+    for event in tab.scores.told:  # the README in the zip says what was measured
+        event.then(result.handler(tab.pack), result.inputs, tab.packed, **HIDDEN)
     changed = [one.change for name, one in order.components.items() if name not in ("key", "language")]
     gr.on(changed, None, None, tab.refused, js="() => ''", **HIDDEN)
     tab.stop.click(visit.handler(tab.halt), visit.inputs, None, **HIDDEN)

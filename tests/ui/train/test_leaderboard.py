@@ -26,6 +26,7 @@ COUNTS = {"prompt_tuning": 11_520, "ia3": 57_600, "lora": 460_800, "qlora": 460_
 OWN: dict[str, Any] = {
     "id": "a1", "name": "", "number": 3, "own": True, "method": "lora", "task": TASK, "hyperparameters": {"rank": 2},
     "steps": 9, "parameters": 115_200, "bytes": 460_800, "score": 0.5, "questions": 8, "loss": 1.25, "seed": 0,
+    "forgetting": 0.5,
     "base": "smollm2-135m",
 }  # fmt: skip
 
@@ -65,7 +66,15 @@ def there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def everything(language: str) -> list[str]:
     found = board(TASK)
-    silent = {**OWN, "score": None, "questions": 0, "loss": None, "method": "few_shot", "hyperparameters": {"examples": 4}}
+    silent = {
+        **OWN,
+        "score": None,
+        "questions": 0,
+        "loss": None,
+        "forgetting": None,
+        "method": "few_shot",
+        "hyperparameters": {"examples": 4},
+    }
     part = {**found, "missing": ["few_shot", "ia3"]}
     alone = {**found, "near": [], "below": list(RIGHT)[:-1]}
     others = [{**found, "cheapest": one} for one in ("base", "few_shot", "lora")]
@@ -99,7 +108,9 @@ def test_the_table_has_a_row_for_each_method_with_its_ends_and_one_for_each_own_
     assert page.count("tr") == 1 + (len(FRONT) + 1) + 1
     lora = page.text[page.text.index("LoRA", page.text.index("Forgetting")) :].replace(NO_BREAK, " ")
     assert lora.startswith("LoRAinside the noise98 %94 % to 100 %2.00460,8001.8 MB1.040−0.25−0.50 to 0")
-    assert "LoRA r = 2 · sentiment (yours, no. 3)50 %of 8 questions1.25115,200461 KB–40–" in page.text.replace(NO_BREAK, " ")
+    assert "LoRA r = 2 · sentiment (yours, no. 3)50 %of 8 questions1.25115,200461 KB–40+0.50" in page.text.replace(
+        NO_BREAK, " "
+    )
     assert "yours, no. 3" in page.texts["pp-roomy"]
     assert "Open rings" in page.text
     assert "Open rings" not in drawn(board(TASK), [], "en")
