@@ -10,8 +10,8 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from playground.actions.catalogue import count_parameters
-from playground.adapt.methods import FRONT
+from playground.actions.catalogue import count_parameters, misfits
+from playground.adapt.methods import FRONT, METHODS
 from playground.adapt.variant import BASE
 from playground.bounds import shown
 from playground.errors import PlaygroundError
@@ -53,8 +53,8 @@ def board_tasks() -> list[str]:
 def board(task: str, every: bool = False) -> dict[str, Any]:
     """
     The methods in front on a task, or `every` one that was measured on it: means with their ends and all seeds, what was
-    measured with, and the verdict on the scores by methods' ids; `more` says how many others there are. Raises
-    PlaygroundError for a task that has none.
+    measured with, and the verdict on the scores by methods' ids; `more` says how many others there are, `missing` which of
+    those that the base can have were not measured. Raises PlaygroundError for a task that has none.
     """
     about, rows = recorded()
     if task not in board_tasks():
@@ -63,6 +63,7 @@ def board(task: str, every: bool = False) -> dict[str, Any]:
     front = [one for one in measured if one.method in (BASE, *FRONT)]
     found = measured if every else front
     said = verdict(found)
+    wanted = [one for one in (BASE, *(METHODS if every else FRONT)) if one not in misfits(about["base"])]
     return {
         "task": task,
         "base": about["base"],
@@ -73,7 +74,7 @@ def board(task: str, every: bool = False) -> dict[str, Any]:
         "questions": len(found[0].examples),
         "methods": [_plain(one, about["base"]) for one in found],
         "more": len(measured) - len(front),
-        "missing": [one for one in (BASE, *FRONT) if one not in _methods(found)],
+        "missing": [one for one in wanted if one not in _methods(found)],
         "unbeaten": [one.method for one in unbeaten(found)],
         "best": said.best.method,
         "near": _methods(said.near),

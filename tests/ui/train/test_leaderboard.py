@@ -10,7 +10,7 @@ import pytest
 from playground.actions import leaderboard as actions
 from playground.actions.leaderboard import board
 from playground.adapt import tasks
-from playground.adapt.methods import FRONT
+from playground.adapt.methods import FRONT, MORE
 from playground.locales import NO_BREAK, text
 from playground.train.standings import Row, cells, recipe
 from playground.ui.kit.controls import Controls
@@ -158,3 +158,13 @@ def test_methods_of_one_score_share_it_and_the_task_s_own_recipe_is_named(
     ] in said
     monkeypatch.setattr(actions, "recorded", lambda: ({"base": "smollm2-135m"}, rows(task="json")))
     assert text(language, "board.recipe", recipe="|").split("|")[0] not in conclusion(board("json"), language)
+
+
+def test_of_all_methods_those_that_were_not_measured_are_named_but_for_what_the_base_cannot_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(actions, "recorded", lambda: ({"base": "smollm2-135m"}, rows()))
+    missing = board(TASK, every=True)["missing"]
+    assert missing == [one for one in MORE if one != "bitfit"]
+    assert board(TASK)["missing"] == []
+    assert text("en", "methods.vera.name") in drawn(board(TASK, every=True), [], "en")
