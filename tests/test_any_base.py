@@ -16,7 +16,7 @@ from playground import settings
 from playground.adapt import tasks
 from playground.adapt.adapters import Adapter, save
 from playground.adapt.attach import attach
-from playground.adapt.methods import FRONT, method
+from playground.adapt.methods import FRONT, MORE, method
 from playground.adapt.tasks import Example, Task
 from playground.adapt.variant import Variant
 from playground.compare.comparison import compare
@@ -34,6 +34,7 @@ from playground.model.weights import is_quantized, weight_of
 from playground.quantize import activations, sources, tensor, wholemodel
 from playground.train.job import TrainingJob
 from playground.train.training import train
+from tests.adapt.test_registry import SMALL
 from tests.conftest import walk
 from tests.families import one_thread  # noqa: F401
 from tests.kinds import KINDS, folder_of_kind
@@ -68,7 +69,7 @@ def trained(get: GetBase) -> Callable[[str], Any]:
     """What one step of training each method gives: all events, the last with the adapter; a refusal as itself."""
 
     def events(method_id: str) -> Any:
-        quick = {} if method_id == "few_shot" else {"batch_size": 2}
+        quick = {} if method_id == "few_shot" else {**SMALL.get(method_id, {}), "batch_size": 2}
         try:
             return list(train(TrainingJob("any", method_id, TASK, quick, 1), get))
         except PlaygroundError as error:
@@ -100,6 +101,20 @@ def test_every_method_trains(get: GetBase, trained: Callable[[str], Any], method
     if method_id != "few_shot":
         assert sum(one.numel() for one in ended.adapter.tensors.values()) == ended.adapter.record.trainable_parameters
     assert get("any").untouched()
+
+
+@pytest.mark.parametrize("method_id", walk(MORE, ("prefix_tuning", "last_layers")))
+def test_other_methods_train_and_save_what_was_counted_or_are_refused_in_words(
+    get: GetBase, trained: Callable[[str], Any], method_id: str
+) -> None:
+    told = trained(method_id)
+    if isinstance(told, PlaygroundError):
+        assert told.key in ("method_does_not_fit", "method_no_layers", "no_biases", "no_norms", "no_such_targets")
+        return
+    adapter = told[-1].adapter
+    counts = method(method_id).counts(get("any").architecture, adapter.record.hyperparameters)
+    saved = sum(one.numel() * one.element_size() for one in adapter.tensors.values())
+    assert (adapter.record.trainable_parameters, saved) == (counts["trainable_parameters"], counts["bytes"])
 
 
 def test_counts_before_training_are_what_peft_counts(get: GetBase) -> None:

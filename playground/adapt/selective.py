@@ -46,16 +46,20 @@ def chosen_biases(base: Base, values: Values) -> Collection[str]:
 
 def count_last_layers(architecture: Architecture, values: Values) -> int:
     """The linear layers, biases included, of the last blocks."""
-    blocks = min(int(values["last_layers"]), found(architecture.layers, "last_layers", architecture))
-    each = sum(
-        layer.count // architecture.layers * (layer.inputs + layer.bias) * layer.outputs for layer in architecture.linears
+    first = found(architecture.layers, "last_layers", architecture) - values["last_layers"]
+    return sum(
+        (layer.inputs + layer.bias) * layer.outputs
+        for layer in architecture.linears
+        for place in layer.places
+        if place is not None and place >= first
     )
-    return blocks * each
 
 
 def chosen_last_layers(base: Base, values: Values) -> Collection[str]:
     first = base.architecture.layers - values["last_layers"]
-    linear = {path: one for path, one in described(base.model).items() if (layer_of(path) or 0) >= first}
+    linear = {
+        path: one for path, one in described(base.model).items() if (layer := layer_of(path)) is not None and layer >= first
+    }
     return [f"{path}.{leaf}" for path, one in linear.items() for leaf in ("weight", *(["bias"] if one.bias else []))]
 
 

@@ -47,8 +47,8 @@ class Linear:
 @dataclass(frozen=True)
 class Architecture:
     """
-    What counting parameters needs to know of a model: its width, its linear layers, its total, its norms' numbers, and
-    whether the head is `tied` to the embedding.
+    What counting parameters needs to know of a model: its width, its linear layers, its total, its norms' numbers, whether
+    the head is `tied` to the embedding, and what a position leaves in the `cache` where the layers do not tell (0: they do).
     """
 
     hidden_size: int
@@ -56,6 +56,7 @@ class Architecture:
     parameters: int
     norms: int = 0
     tied: bool = True
+    cache: int = 0
 
     @property
     def layers(self) -> int:
@@ -65,6 +66,8 @@ class Architecture:
 
 def cache_entries(architecture: Architecture) -> int:
     """Numbers that a position leaves in the cache of keys and values: the outputs of what makes these."""
+    if architecture.cache:
+        return architecture.cache
     plain = sum(one.outputs * one.count for one in architecture.linears if one.role in ("k_proj", "v_proj"))
     fused = sum(2 * one.outputs // 3 * one.count for one in architecture.linears if one.role == "query_key_value")
     return plain + fused
@@ -195,8 +198,18 @@ def architecture_of(model: PreTrainedModel) -> Architecture:
     packed = {id(p) for p in model.parameters() if type(p).__name__ == "Params4bit"}  # bitsandbytes: two weights a byte
     scales = sum(p.numel() for norm in norms(model).values() for p in norm.parameters())
     total = sum(p.numel() * (2 if id(p) in packed else 1) for p in model.parameters())
-    tied = bool(model.config.get_text_config().tie_word_embeddings)
-    return Architecture(width, linears, total, scales, tied)
+    config = model.config.get_text_config()
+    found = Architecture(width, linears, total, scales, bool(config.tie_word_embeddings))
+    fused = any(one.role == FUSED for one in linears)
+    return replace(found, cache=2 * found.layers * _key_width(config)) if fused else found
+
+
+def _key_width(config: Any) -> int:
+    """The numbers of all keys of a position where one layer makes queries, keys and values, as the config has them."""
+    heads: int = config.num_attention_heads
+    alone = getattr(config, "multi_query", False) and not getattr(config, "new_decoder_architecture", False)
+    keys: int = getattr(config, "num_key_value_heads", None) or (1 if alone else heads)
+    return keys * (getattr(config, "head_dim", None) or config.hidden_size // heads)
 
 
 def holds_experts(model: PreTrainedModel) -> bool:

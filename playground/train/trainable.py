@@ -13,7 +13,7 @@ import torch
 from peft import get_peft_model_state_dict
 from torch import nn
 
-from playground.adapt import adapters
+from playground.adapt import adapters, initialization
 from playground.adapt.attach import wrapped
 from playground.adapt.fitting import check_fits, check_form
 from playground.adapt.methods import Method
@@ -24,7 +24,8 @@ from playground.model.bases import Base
 def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module, dict[str, Any] | None]:
     """
     A private trainable model over the base, and its PEFT config as JSON. What trains the base's own parameters clones them
-    instead, in float32, and has no config. Raises PlaygroundError if that would not fit, or PEFT cannot adapt such a base.
+    instead, in float32, and has no config. Raises PlaygroundError if that would not fit, or PEFT cannot adapt such a base,
+    or would train something else of it than what was counted.
     """
     if chosen.config is None:
         check_fits(chosen, base.id, base.architecture)
@@ -36,12 +37,27 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
     config = chosen.config(base, values)
     try:
         model = wrapped(base, config)
-    except (ValueError, TypeError, AttributeError, LookupError, NotImplementedError) as error:  # PEFT's own
+        _check(model, base, initialization.copies(values) == 1 and chosen.trainable(base.architecture, values))
+    except (ValueError, TypeError, AttributeError, LookupError, RuntimeError) as error:  # PEFT's own
         reason = str(error)[:200]
         raise PlaygroundError("method_does_not_fit", method=chosen.id, base=base.spec.name, reason=reason) from error
     if hasattr(config, "init_lora_weights"):
         config.init_lora_weights = True  # whoever loads it has its tensors, and nothing to draw
     return model, adapters.config_json(config, base.spec.repository)
+
+
+def _check(model: Any, base: Base, counted: int) -> None:
+    """
+    Raises ValueError where PEFT trains something else than was `counted` (0: not known), and whatever PEFT raises for a
+    token: a prefix that does not fit the cache, a layer of experts to which none was sent.
+    """
+    trained = sum(one.numel() for one in model.parameters() if one.requires_grad)
+    if counted not in (0, trained):
+        raise ValueError(f"{trained} ≠ {counted}")
+    training = model.training
+    with torch.inference_mode():
+        model.eval()(input_ids=torch.zeros(1, 1, dtype=torch.long, device=base.device))
+    model.train(training)
 
 
 def held_tensors(
