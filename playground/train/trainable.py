@@ -53,7 +53,7 @@ def _check(model: Any, base: Base, counted: int) -> None:
     """
     trained = sum(one.numel() for one in model.parameters() if one.requires_grad)
     if counted not in (0, trained):
-        raise ValueError(f"{trained} ≠ {counted}")
+        raise ValueError(f"it would train {trained} numbers where {counted} fit")
     training = model.training
     with torch.inference_mode():
         model.eval()(input_ids=torch.zeros(1, 1, dtype=torch.long, device=base.device))
