@@ -115,12 +115,12 @@ def own_runs(key: str, task: str) -> list[dict[str, Any]]:
         one for one in SESSIONS.get(key).library.own() if one.record.task == task and one.record.base == about.get("base")
     ]
     return [
-        _own(one, *scored.get(one.id, (None, 0)), forgotten.get(one.id)) for one in sorted(mine, key=lambda one: one.number)
+        _own(one, scored.get(one.id, (None, 0)), forgotten.get(one.id)) for one in sorted(mine, key=lambda one: one.number)
     ]
 
 
-def _own(adapter: Adapter, score: float | None, questions: int, forgetting: float | None) -> dict[str, Any]:
-    record = adapter.record
+def _own(adapter: Adapter, scored: tuple[float | None, int], forgetting: float | None) -> dict[str, Any]:
+    record, (score, questions) = adapter.record, scored
     return {
         **adapter.summary(),
         "score": score,

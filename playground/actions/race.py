@@ -66,9 +66,9 @@ def start_race(
             raise PlaygroundError("race_untrained", method=one.method, known=", ".join(TRAINED))
     length = STEPS.check(STEPS.default if steps is None else steps)
     running = [served(base_id, one.method, task, one.hyperparameters, steps=length, seed=seed) for one in entered]
-    for number, one in enumerate(running):
-        if any(one.job == former.job for former in running[:number]):
-            raise PlaygroundError("race_twice", method=one.job.method)
+    for number, run in enumerate(running):
+        if any(run.job == former.job for former in running[:number]):
+            raise PlaygroundError("race_twice", method=run.job.method)
     SESSIONS.check_room(key, sum(one.kept for one in running))
     works = [(_racing(key, one.job), one.job, one.size, length_of(one.job) * (1 / (1 - AFTER))) for one in running]
     return SESSIONS.submit_together(key, TRAIN, works)

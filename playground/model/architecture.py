@@ -209,7 +209,8 @@ def _key_width(config: Any) -> int:
     heads: int = config.num_attention_heads
     alone = getattr(config, "multi_query", False) and not getattr(config, "new_decoder_architecture", False)
     keys: int = getattr(config, "num_key_value_heads", None) or (1 if alone else heads)
-    return keys * (getattr(config, "head_dim", None) or config.hidden_size // heads)
+    width: int = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return keys * width
 
 
 def holds_experts(model: PreTrainedModel) -> bool:
