@@ -4,7 +4,8 @@ A method and a base in, a private model whose parameters of the method are train
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from types import MappingProxyType
 from typing import Any
@@ -35,29 +36,33 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
         return model, None
     check_form(chosen, base.id)
     config = chosen.config(base, values)
-    try:
+    with fitting(chosen, base):
         model = wrapped(base, config)
-        _check(model, base, initialization.copies(values) == 1 and chosen.trainable(base.architecture, values))
-    except (ValueError, TypeError, AttributeError, LookupError, RuntimeError) as error:  # PEFT's own
-        reason = str(error)[:200]
-        raise PlaygroundError("method_does_not_fit", method=chosen.id, base=base.spec.name, reason=reason) from error
+        trained, counted = trainable_in(model), chosen.trainable(base.architecture, values)
+        if trained != counted and initialization.copies(values) == 1:
+            raise ValueError(f"it would train {trained} numbers where {counted} fit")
     if hasattr(config, "init_lora_weights"):
         config.init_lora_weights = True  # whoever loads it has its tensors, and nothing to draw
     return model, adapters.config_json(config, base.spec.repository)
 
 
-def _check(model: Any, base: Base, counted: int) -> None:
+def trainable_in(model: nn.Module) -> int:
+    return sum(one.numel() for one in model.parameters() if one.requires_grad)
+
+
+@contextmanager
+def fitting(chosen: Method, base: Base) -> Iterator[None]:
     """
-    Raises ValueError where PEFT trains something else than was `counted` (0: not known), and whatever PEFT raises for a
-    token: a prefix that does not fit the cache, a layer of experts to which none was sent.
+    What PEFT raises inside means that it cannot adapt such a base: when it wraps it, or with the first batch (a prefix that
+    does not fit the cache, a layer of experts to which no token was sent). Raises PlaygroundError for it.
     """
-    trained = sum(one.numel() for one in model.parameters() if one.requires_grad)
-    if counted not in (0, trained):
-        raise ValueError(f"it would train {trained} numbers where {counted} fit")
-    training = model.training
-    with torch.inference_mode():
-        model.eval()(input_ids=torch.zeros(1, 1, dtype=torch.long, device=base.device))
-    model.train(training)
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (ValueError, TypeError, AttributeError, LookupError, RuntimeError) as error:
+        reason = str(error)[:200]
+        raise PlaygroundError("method_does_not_fit", method=chosen.id, base=base.spec.name, reason=reason) from error
 
 
 def held_tensors(

@@ -41,7 +41,7 @@ from playground.train.record import Progress, new_id, record
 from playground.train.schedule import USUAL, Pace, rate_factor
 from playground.train.state import Save, State, is_small
 from playground.train.together import Company, Request
-from playground.train.trainable import held_tensors, optimizer_of, wrap
+from playground.train.trainable import fitting, held_tensors, optimizer_of, trainable_in, wrap
 
 CLIP = 1.0
 
@@ -101,7 +101,7 @@ class _Run:
             torch.manual_seed(job.seed)
             self.model, self.config = wrap(base, chosen, self.values)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.trainable = sum(parameter.numel() for parameter in self.parameters)
+        self.trainable = trainable_in(self.model)
         self.counts = chosen.counts(base.architecture, self.values)
         self.beginning = beginning(job, base, self.model, self.train_set, get_base)
         self.optimizer = optimizer_of(self.model, self.values)
@@ -119,7 +119,9 @@ class _Run:
 
     def events(self) -> Iterator[Event]:
         if not self.state:
-            yield self._started()
+            with fitting(method(self.job.method), self.base):  # it is read with for the first time
+                started = self._started()
+            yield started
         try:
             yield from self._begin()
             while self.done < self.steps:
