@@ -192,7 +192,8 @@ def _wire(pickers: Pickers) -> None:
     """A visitor's own hand brings a method's usual steps; a form that comes back has its own."""
     lesson, keep, inputs = pickers.lesson, pickers.order.handler(form.keep), pickers.order.inputs
     fields = dict(pickers.fields)
-    fields.pop("method").input(pickers.order.handler(pickers.choose), inputs, pickers.shown, **HIDDEN)
+    chosen = fields.pop("method").input(pickers.order.handler(pickers.choose), inputs, pickers.shown, **HIDDEN)
+    chosen.then(keep, inputs, None, **HIDDEN)  # the field that was left for it may be heard of last, with the former method
     fields["task"].change(lesson.handler(pickers.show_task), lesson.inputs, pickers.told, **HIDDEN)
     touched = [getattr(one, event) for one in fields.values() for event in TOUCHED if hasattr(one, event)]
     gr.on(touched, keep, inputs, None, trigger_mode="always_last", **HIDDEN)
