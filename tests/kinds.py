@@ -79,6 +79,16 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 # For what is special about them alone
 LESS_SEEN: dict[str, tuple[str, dict[str, Any]]] = {
     "jamba": ("jamba", GATED | {"attn_layer_period": 1, "attn_layer_offset": 0, "use_mamba_kernels": False}),
+    "jamba-hybrid": (
+        "jamba",
+        GATED
+        | {
+            "num_hidden_layers": 4,
+            "attn_layer_period": 4,
+            "attn_layer_offset": 1,
+            "use_mamba_kernels": False,
+        },
+    ),
     "modernbert": ("modernbert-decoder", PLAIN | {"intermediate_size": 128}),
     "bamba": ("bamba", GATED | ATTENTION_ALONE),
 }

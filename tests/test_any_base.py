@@ -45,7 +45,7 @@ PROMPT = "Say something."
 ADAPTED = ("prompt_tuning", "lora", "ia3", "qlora", "full_fine_tuning")
 CHOICES = ("query_value", "attention", "mlp", "all_linear")
 TOKENS = 6
-DAILY = ("llama", "gemma3", "gpt2", "opt-350m", "falcon-40b", "qwen2-moe", "deepseek-v3", "jamba")  # hardly alike
+DAILY = ("llama", "gemma3", "gpt2", "opt-350m", "falcon-40b", "qwen2-moe", "deepseek-v3")  # hardly alike
 
 
 @pytest.fixture(scope="module", params=walk(KINDS, DAILY))
@@ -109,7 +109,14 @@ def test_other_methods_train_and_save_what_was_counted_or_are_refused_in_words(
 ) -> None:
     told = trained(method_id)
     if isinstance(told, PlaygroundError):
-        assert told.key in ("method_does_not_fit", "method_no_layers", "no_biases", "no_norms", "no_such_targets")
+        assert told.key in (
+            "method_does_not_fit",
+            "method_counted_otherwise",
+            "method_no_layers",
+            "no_biases",
+            "no_norms",
+            "no_such_targets",
+        )
         return
     adapter = told[-1].adapter
     counts = method(method_id).counts(get("any").architecture, adapter.record.hyperparameters)

@@ -19,6 +19,7 @@ from playground.train.standings import (
     FILE,
     SEEDS,
     UNIT,
+    WIDE,
     Row,
     Spread,
     Standing,
@@ -63,7 +64,7 @@ def board(task: str, every: bool = False) -> dict[str, Any]:
     front = [one for one in measured if one.method in (BASE, *FRONT)]
     found = measured if every else front
     said = verdict(found)
-    wanted = [one for one in (BASE, *(METHODS if every else FRONT)) if one not in misfits(about["base"])]
+    wanted = [one for one in (BASE, *(METHODS if every and task in WIDE else FRONT)) if one not in misfits(about["base"])]
     return {
         "task": task,
         "base": about["base"],

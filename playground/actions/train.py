@@ -83,7 +83,7 @@ class Served:
     @property
     def size(self) -> Size:
         """What a training holds, float32: the adapter, and for what changes its gradients and AdamW's two moments."""
-        return Size(self.held + 3 * 4 * self.changed)
+        return Size(max(self.held, 4 * self.changed) + 3 * 4 * self.changed)
 
     @property
     def kept(self) -> int:

@@ -100,8 +100,9 @@ class Method:
         """
         complete = self.complete(values)
         trainable = self.count(architecture, complete)
-        total = architecture.parameters + trainable - self.own(architecture, complete)
-        held = trainable * initialization.copies(complete) + self.beside(architecture, complete)
+        own = self.own(architecture, complete)
+        total = architecture.parameters + trainable - own
+        held = (trainable - own) * initialization.copies(complete) + own + self.beside(architecture, complete)
         return {"trainable_parameters": trainable, "total_parameters": total, "bytes": 4 * held}
 
     def base_id(self, base_id: str, values: Values) -> str:

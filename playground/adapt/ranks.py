@@ -22,7 +22,9 @@ RANK = Bound("rank", 8, 1, 64)
 ALPHA = Bound("alpha", 16, 1, 256, advanced=True)
 RANKS = Bound("ranks", "", maximum=8000, advanced=True)
 RULE = re.compile(r"\s*([^:;]+):\s*(\d{1,9})\s*(?:/\s*(\d{1,9})\s*)?(?:[,;]|$)")
-PART = re.compile(r"\s*[^:;]+:\s*(?:\d{1,9}\s*/\s*)?(\d{1,9}[.,]\d{1,9})\s*(?:[/;]|$)")  # a rule with a part of a number
+PART = re.compile(
+    r"\s*[^:;]+:\s*(?:\d{1,9}\s*/\s*)?(\d{1,9}(?:\.\d{1,9}(?=\s*,)|[.,]\d{1,9}(?=\s*(?:[/;]|$))))"
+)  # a rule with a part of a number
 SPAN = re.compile(r"(\d{1,9})(?:[-–](\d{1,9}))?")
 LAYERED = re.compile(r"(.*?\.)(\d+)(\..*)")  # a path around the number of its layer
 

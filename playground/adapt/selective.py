@@ -46,7 +46,7 @@ def chosen_biases(base: Base, values: Values) -> Collection[str]:
 
 def count_last_layers(architecture: Architecture, values: Values) -> int:
     """The linear layers, biases included, of the last blocks."""
-    first = found(architecture.layers, "last_layers", architecture) - values["last_layers"]
+    first = first_of(architecture, values)
     return sum(
         (layer.inputs + layer.bias) * layer.outputs
         for layer in architecture.linears
@@ -55,8 +55,15 @@ def count_last_layers(architecture: Architecture, values: Values) -> int:
     )
 
 
+def first_of(architecture: Architecture, values: Values) -> int:
+    """The number of the first of the last blocks. Raises PlaygroundError where there are none."""
+    places = [place for layer in architecture.linears for place in layer.places if place is not None]
+    blocks: int = found(max(places, default=-1) + 1, "last_layers", architecture) - values["last_layers"]
+    return blocks
+
+
 def chosen_last_layers(base: Base, values: Values) -> Collection[str]:
-    first = base.architecture.layers - values["last_layers"]
+    first = first_of(base.architecture, values)
     linear = {
         path: one for path, one in described(base.model).items() if (layer := layer_of(path)) is not None and layer >= first
     }

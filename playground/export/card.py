@@ -165,8 +165,8 @@ def _numbers(adapter: Adapter, measured: Mapping[str, float], language: str) -> 
     """What was measured on the held-out examples, while it was trained and afterwards."""
     record = adapter.record
     lines = [f"- {text(language, f'card.{name}')}: {_figure(one, language)}" for name, one in measured.items()]
-    (first, before), (last, after) = (record.held_out or [(0, 0.0)])[0], (record.held_out or [(0, 0.0)])[-1]
-    if last > first and "held_out_loss" not in measured:  # a run that was stopped early was measured at its beginning only
+    if len(record.held_out) > 1 and "held_out_loss" not in measured:  # one stopped early was measured at its beginning only
+        (first, before), (last, after) = record.held_out[0], record.held_out[-1]
         values: dict[str, Any] = {"first": number(language, first), "last": number(language, last)}
         values |= {"before": _figure(before, language), "after": _figure(after, language)}
         lines.append(f"- {text(language, 'card.held_out', **values)}")

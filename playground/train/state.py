@@ -59,9 +59,12 @@ class State:
 Save = Callable[[State], None]
 
 
-def is_small(trainable: int) -> bool:
-    """Whether a state of so many parameters may travel: weights, AdamW's two moments, the best weights, checkpoints."""
-    return 4 * 4 * trainable + checkpoint_bytes(trainable) <= settings.MAX_STATE_BYTES
+def is_small(changed: int, held: int) -> bool:
+    """
+    Whether the state of a run may travel that changes so many numbers of an adapter of so many bytes: weights, AdamW's two
+    moments, the best adapter, checkpoints.
+    """
+    return 3 * 4 * changed + held + checkpoint_bytes(changed) <= settings.MAX_STATE_BYTES
 
 
 def _copied(value: Any) -> Any:

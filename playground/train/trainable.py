@@ -14,11 +14,11 @@ import torch
 from peft import get_peft_model_state_dict
 from torch import nn
 
-from playground.adapt import adapters, initialization
+from playground.adapt import adapters
 from playground.adapt.attach import wrapped
 from playground.adapt.fitting import check_fits, check_form
 from playground.adapt.methods import Method
-from playground.errors import PlaygroundError
+from playground.errors import PlaygroundError, memory_is_out
 from playground.model.bases import Base
 
 
@@ -38,9 +38,12 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
     config = chosen.config(base, values)
     with fitting(chosen, base):
         model = wrapped(base, config)
-        trained, counted = trainable_in(model), chosen.trainable(base.architecture, values)
-        if trained != counted and initialization.copies(values) == 1:
-            raise ValueError(f"it would train {trained} numbers where {counted} fit")
+    trained, counts = trainable_in(model), chosen.counts(base.architecture, values)
+    if counts["bytes"] != 4 * (trained + chosen.beside(base.architecture, values)):
+        counted = counts["trainable_parameters"]
+        raise PlaygroundError(
+            "method_counted_otherwise", method=chosen.id, base=base.spec.name, trained=trained, counted=counted
+        )
     if hasattr(config, "init_lora_weights"):
         config.init_lora_weights = True  # whoever loads it has its tensors, and nothing to draw
     return model, adapters.config_json(config, base.spec.repository)
@@ -54,13 +57,14 @@ def trainable_in(model: nn.Module) -> int:
 def fitting(chosen: Method, base: Base) -> Iterator[None]:
     """
     What PEFT raises inside means that it cannot adapt such a base: when it wraps it, or with the first batch (a prefix that
-    does not fit the cache, a layer of experts to which no token was sent). Raises PlaygroundError for it.
+    does not fit the cache, a layer of experts to which no token was sent). Raises PlaygroundError for it; what says itself
+    why it fails, memory that is out, and a method without PEFT raise what they raise.
     """
     try:
         yield
-    except torch.OutOfMemoryError:
-        raise
     except (ValueError, TypeError, AttributeError, LookupError, RuntimeError) as error:
+        if chosen.config is None or isinstance(error, PlaygroundError) or memory_is_out(error):
+            raise
         reason = str(error)[:200]
         raise PlaygroundError("method_does_not_fit", method=chosen.id, base=base.spec.name, reason=reason) from error
 
@@ -75,8 +79,12 @@ def held_tensors(
     state: Any = {name: one for name, one in model.named_parameters() if one.requires_grad}
     if config is not None:
         state = get_peft_model_state_dict(model, save_embedding_layers=False)  # else PEFT asks the hub
-    held = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
-    return {name: former[name] if name in former and torch.equal(former[name], one) else one for name, one in held.items()}
+    return {name: _copied(tensor.detach(), former.get(name)) for name, tensor in state.items()}
+
+
+def _copied(tensor: torch.Tensor, former: torch.Tensor | None) -> torch.Tensor:
+    same = former is not None and torch.equal(former, tensor.cpu())
+    return former if former is not None and same else tensor.to("cpu", copy=True).contiguous()
 
 
 def optimizer_of(model: Any, values: dict[str, Any]) -> torch.optim.Optimizer:

@@ -112,14 +112,14 @@ class _Run:
         self.starts_as_base = adapts and initialization.chosen(self.values) != "loftq"
         self.halves, self.precision = products_of(base if adapts else None)
         self.keeps_checkpoints = checkpoint_bytes(self.trainable) > 0
-        self.save = save if is_small(self.trainable) else None
+        self.save = save if is_small(self.trainable, self.counts["bytes"]) else None
         self.known = looks.known(base, job.task) if self.starts_as_base else None
         self.effort = Effort.of(job, base.device.type == "cuda", pace)
         self.account = Account(self.effort.whole(first_look=not self.known))
 
     def events(self) -> Iterator[Event]:
         if not self.state:
-            with fitting(method(self.job.method), self.base):  # it is read with for the first time
+            with fitting(method(self.job.method), self.base):  # it reads for the first time
                 started = self._started()
             yield started
         try:

@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +17,11 @@ from playground.locales import LANGUAGES, text
 from playground.model.architecture import Architecture, Linear, architecture_of, llama
 from playground.model.bases import Base
 from playground.model.catalogue import CATALOGUE
+from playground.model.modules import layer_of
 from tests.adapt.conftest import FAMILIES
+from tests.conftest import tiny_tokenizer
 from tests.families import one_thread, peft_model  # noqa: F401
+from tests.kinds import model_of_kind
 
 BLOOMZ_560M, LLAMA_1B = CATALOGUE["bloomz-560m"].architecture, CATALOGUE["llama-3.2-1b"].architecture
 LLAMA_3B = llama(3072, 8192, 28, 24, 8, 128256, head_size=128)
@@ -387,3 +391,13 @@ def test_a_value_is_either_taken_as_it_is_or_refused_by_name(chosen: Any, value:
     else:
         assert (found, type(found)) == (value, type(parameter.default))
         assert parameter.minimum is None or isinstance(found, str) or parameter.minimum <= found <= parameter.maximum
+
+
+def test_the_last_blocks_are_found_by_their_numbers_where_only_some_of_them_attend() -> None:
+    model = model_of_kind("jamba-hybrid", tiny_tokenizer())
+    base: Any = SimpleNamespace(model=model, architecture=architecture_of(model))
+    for last, blocks in ((1, {3}), (2, {2, 3})):
+        names = method("last_layers").chosen(base, {"last_layers": last})  # type: ignore[misc]
+        assert {layer_of(name) for name in names} == blocks
+        counted = method("last_layers").trainable(base.architecture, {"last_layers": last})
+        assert counted == sum(model.get_parameter(name).numel() for name in names)

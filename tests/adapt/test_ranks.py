@@ -76,6 +76,7 @@ def test_without_an_alpha_a_module_is_scaled_as_the_uniform_ones_are() -> None:
         ("0: 2.5", "ranks_whole", "“2.5”"),
         ("0: 12/0,5; 1: 2", "ranks_whole", "“0,5”"),
         ("0: 2,1: 2,5", "ranks_whole", "“2,5”"),
+        ("0: 2.5, 1: 4", "ranks_whole", "“2.5”"),
         ("0: " + "9" * 40, "ranks_unreadable", "999"),
         ("0: 0", "out_of_range", "rank"),
         ("0: 65", "out_of_range", "65"),

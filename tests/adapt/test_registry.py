@@ -96,6 +96,13 @@ def test_the_count_is_pefts(base: Base, method_id: str, targets: str) -> None:
     assert counts["bytes"] == sum(tensor.numel() * tensor.element_size() for tensor in saved)
 
 
+def test_what_was_taken_out_of_the_base_is_saved_with_the_factors_and_biases_once() -> None:
+    bloom, values = tiny_base("bloom"), {"initialization": "pissa", "bias": "lora_only", "rank": 4}
+    saved = get_peft_model_state_dict(peft_model(bloom, "lora", values)[0], save_embedding_layers=False).values()
+    counted = METHODS["lora"].counts(bloom.architecture, values)["bytes"]
+    assert counted == sum(tensor.numel() * tensor.element_size() for tensor in saved)
+
+
 @every
 def test_saved_it_is_what_peft_loads_and_an_upload(
     base: Base, made: dict[str, Adapter], method_id: str, tmp_path: Path

@@ -37,6 +37,7 @@ def test_a_dark_phone_saves_drawings_a_table_and_the_session(browser: Browser, s
         expect(page.locator("#section-tensor table:visible").first).to_be_visible()
         fold = page.locator("#saving")
         fold.locator("summary").click()
+        expect(fold.locator("li span").first).to_be_visible()  # the list is made as it opens
         names = fold.locator("li span").all_inner_texts()
         assert len(set(names)) == len(names) >= 3
         assert not any(name.isdigit() for name in names)  # each is called by the words above it

@@ -35,6 +35,7 @@ from playground.train import evaluation, together
 from playground.train.batches import shuffled
 from playground.train.evaluation import answers, held_out_loss, response_logits, response_loss
 from playground.train.job import Ended, Evaluation, Sample, Started, Step, TrainingJob, Working
+from playground.train.trainable import fitting
 from playground.train.training import train
 from tests.conftest import model_of, needs_bfloat16, variants
 
@@ -726,3 +727,20 @@ def test_full_fine_tuning_of_a_base_in_16_bits_keeps_32(tiny: Base) -> None:
     assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
     *_, last = compare(CompareJob("tiny", "Hi", variants("tiny", None, ended.adapter), Decoding(3)), lambda base_id: half)
     assert all(pane.finished for pane in last.panes)
+
+
+# What does not fit
+
+
+def test_only_what_peft_says_means_that_a_method_does_not_fit(tiny: Base) -> None:
+    """Memory that is out is said as that, and a refusal keeps its own sentence."""
+    out, refused = RuntimeError("DefaultCPUAllocator: can't allocate memory"), PlaygroundError("no_biases")
+    for raised in (out, refused):
+        with pytest.raises(type(raised)) as told, fitting(method("lora"), tiny):
+            raise raised
+        assert told.value is raised
+    with pytest.raises(PlaygroundError) as told, fitting(method("lora"), tiny):
+        raise RuntimeError("sizes must match")
+    assert told.value.key == "method_does_not_fit"
+    with pytest.raises(RuntimeError, match="sizes"), fitting(method("full_fine_tuning"), tiny):
+        raise RuntimeError("sizes must match")

@@ -331,7 +331,8 @@
 
   // What is filled in before the server has said who opens the page would be overwritten; theme.css holds the pointer
   document.addEventListener("keydown", event => {
-    if (event.key === "Tab" || !event.target.closest?.("#tabs") || !document.querySelector(".pp-opening")) return;
+    if (event.key === "Tab" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!event.target.closest?.("#tabs") || !document.querySelector(".pp-opening")) return;
     event.preventDefault();
     event.stopPropagation();
   }, true);

@@ -102,7 +102,7 @@ def _recipe(board: Values, by_id: Values, language: str) -> list[str]:
     if own is None or own.method not in by_id:
         return []
     recipe = f"{race_html.named(own.method, own.hyperparameters, language)} · {counted(language, 'own.steps', own.steps)}"
-    return [text(language, "board.recipe", recipe=recipe)]
+    return [text(language, "board.recipe", method=named(own.method, language), recipe=recipe)]
 
 
 def _listed(methods: Sequence[str], language: str) -> str:

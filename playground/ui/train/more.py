@@ -56,7 +56,7 @@ def drawn(language: str) -> str:
     left_out = "".join(f"<li>{words(language, f'methods.left_out.{one}')}</li>" for one in LEFT_OUT)
     return (
         f'<details class="pp-methods"><summary>{words(language, "train.more_methods", count=count)}</summary>'
-        f'<p class="pp-soft pp-small">{words(language, "train.drawing", layers=model().layers)}</p>{groups}'
+        f'<p class="pp-soft pp-small">{words(language, "train.drawing")}</p>{groups}'
         f'<p class="pp-soft pp-small">{words(language, "train.left_out", count=len(LEFT_OUT))}</p>'
         f'<ul class="pp-soft pp-small">{left_out}</ul></details>'
     )

@@ -157,7 +157,9 @@ def test_methods_of_one_score_share_it_and_the_task_s_own_recipe_is_named(
         language
     ] in said
     monkeypatch.setattr(actions, "recorded", lambda: ({"base": "smollm2-135m"}, rows(task="json")))
-    assert text(language, "board.recipe", recipe="|").split("|")[0] not in conclusion(board("json"), language)
+    tail = text(language, "board.recipe", method="", recipe="|").split("|")[1]
+    assert tail in said
+    assert tail not in conclusion(board("json"), language)
 
 
 def test_of_all_methods_those_that_were_not_measured_are_named_but_for_what_the_base_cannot_have(
@@ -167,4 +169,7 @@ def test_of_all_methods_those_that_were_not_measured_are_named_but_for_what_the_
     missing = board(TASK, every=True)["missing"]
     assert missing == [one for one in MORE if one != "bitfit"]
     assert board(TASK)["missing"] == []
+    monkeypatch.setattr(actions, "recorded", lambda: ({"base": "smollm2-135m"}, rows(task="facts")))
+    assert board("facts", every=True)["missing"] == []  # there only those in front are measured
+    monkeypatch.setattr(actions, "recorded", lambda: ({"base": "smollm2-135m"}, rows()))
     assert text("en", "methods.vera.name") in drawn(board(TASK, every=True), [], "en")
