@@ -64,7 +64,8 @@ def board(task: str, every: bool = False) -> dict[str, Any]:
     front = [one for one in measured if one.method in (BASE, *FRONT)]
     found = measured if every else front
     said = verdict(found)
-    wanted = [one for one in (BASE, *(METHODS if every and task in WIDE else FRONT)) if one not in misfits(about["base"])]
+    wanted = (BASE, *(METHODS if every and task in WIDE else FRONT))
+    there = {*_methods(found), *misfits(about["base"])}
     return {
         "task": task,
         "base": about["base"],
@@ -75,7 +76,7 @@ def board(task: str, every: bool = False) -> dict[str, Any]:
         "questions": len(found[0].examples),
         "methods": [_plain(one, about["base"]) for one in found],
         "more": len(measured) - len(front),
-        "missing": [one for one in wanted if one not in _methods(found)],
+        "missing": [one for one in wanted if one not in there],
         "unbeaten": [one.method for one in unbeaten(found)],
         "best": said.best.method,
         "near": _methods(said.near),
@@ -87,13 +88,9 @@ def board(task: str, every: bool = False) -> dict[str, Any]:
 def _plain(one: Standing, base: str) -> dict[str, Any]:
     """Its size is that of an adapter as the page counts it everywhere: without the names that its file has besides."""
     plain = {name: value for name, value in vars(one).items() if name != "examples"}
-    plain["bytes"] = _bytes(one, base) if one.parameters else 0
+    if one.parameters:
+        plain["bytes"] = count_parameters(base, one.method, one.recipe["hyperparameters"])["bytes"]
     return {name: _ends(value) if isinstance(value, Spread) else value for name, value in plain.items()}
-
-
-def _bytes(one: Standing, base: str) -> int:
-    found: int = count_parameters(base, one.method, one.recipe["hyperparameters"])["bytes"]
-    return found
 
 
 def _ends(spread: Spread) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -39,7 +38,7 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
     with fitting(chosen, base):
         model = wrapped(base, config)
     trained, counts = trainable_in(model), chosen.counts(base.architecture, values)
-    if counts["bytes"] != 4 * (trained + chosen.beside(base.architecture, values)):
+    if counts["bytes"] != 4 * (trained + chosen.beside(base.architecture, values)):  # PEFT sees both halves of PiSSA's
         counted = counts["trainable_parameters"]
         raise PlaygroundError(
             "method_counted_otherwise", method=chosen.id, base=base.spec.name, trained=trained, counted=counted
@@ -69,9 +68,7 @@ def fitting(chosen: Method, base: Base) -> Iterator[None]:
         raise PlaygroundError("method_does_not_fit", method=chosen.id, base=base.spec.name, reason=reason) from error
 
 
-def held_tensors(
-    model: Any, config: dict[str, Any] | None, former: Mapping[str, torch.Tensor] = MappingProxyType({})
-) -> dict[str, torch.Tensor]:
+def held_tensors(model: Any, config: dict[str, Any] | None, former: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """
     A copy on the CPU of what was trained, under the names that PEFT saves. What is equal to the `former` copy is that one:
     an adapter may hold many numbers that are drawn once and never change.
@@ -83,8 +80,9 @@ def held_tensors(
 
 
 def _copied(tensor: torch.Tensor, former: torch.Tensor | None) -> torch.Tensor:
-    same = former is not None and torch.equal(former, tensor.cpu())
-    return former if former is not None and same else tensor.to("cpu", copy=True).contiguous()
+    if former is not None and torch.equal(former, tensor.cpu()):
+        return former
+    return tensor.to("cpu", copy=True).contiguous()
 
 
 def optimizer_of(model: Any, values: dict[str, Any]) -> torch.optim.Optimizer:

@@ -244,11 +244,12 @@ class Cards:
         if done is None or run.job.adapter != done.adapter.id:
             return
 
+        made_from = {"adapters": [one.id for one in mixing.parents(asked.key, run.job.adapter)]}
+        said = marks.changed(asked.language, "mix.go")
+
         def changes(run: Run) -> Changes:
             found = mixing.scored(run)
             shown = drawn.table(run.job, found, asked.language) + self._standing(run, len(found), asked.language)
-            made_from = {"adapters": [one.id for one in mixing.parents(asked.key, run.job.adapter)]}
-            said = marks.changed(asked.language, "mix.go")
             return {self.at.scores: marks.marked(shown, made_from, said), self.at.stop: gr.update(visible=not run.ended)}
 
         yield from sections.watch(run, self.at.scores, changes)

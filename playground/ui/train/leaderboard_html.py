@@ -17,7 +17,7 @@ from playground.plots.kit.pieces import columns, table
 from playground.plots.leaderboard import Point, pareto
 from playground.ui.compare.panes import pane_title
 from playground.ui.kit.html import Values, colour, words
-from playground.ui.train import race_html
+from playground.ui.train.race_html import recipe_of
 
 COLUMNS = ("method", "score", "loss", "parameters", "bytes", "time", "tokens", "forgetting")
 UNTRAINED = ("base", "few_shot")
@@ -85,14 +85,13 @@ def conclusion(board: Values, language: str) -> str:
     level = [board["best"], *(one for one in board["near"] if by_id[one]["score"]["mean"] == top)]
     near, below = [one for one in board["near"] if one not in level], board["below"]
     values = {"methods": _listed(level, language), "score": percent(language, 100 * top)}
-    if not board["near"]:
-        return " ".join([text(language, "board.alone", **values), *_recipe(board, by_id, language)])
-    said = [counted(language, "board.highest", len(level), **values)]
-    if near:
-        said.append(text(language, "board.near", methods=_listed(near, language)))
-    said += _cheapest(board, by_id, language)
-    if below:
-        said.append(text(language, "board.below", methods=_listed(below, language)))
+    if board["near"]:
+        said = [counted(language, "board.highest", len(level), **values)]
+        said += [text(language, "board.near", methods=_listed(near, language))] if near else []
+        said += _cheapest(board, by_id, language)
+        said += [text(language, "board.below", methods=_listed(below, language))] if below else []
+    else:
+        said = [text(language, "board.alone", **values)]
     return " ".join([*said, *_recipe(board, by_id, language)])
 
 
@@ -101,8 +100,7 @@ def _recipe(board: Values, by_id: Values, language: str) -> list[str]:
     own = RECOMMENDED.get(board["task"])
     if own is None or own.method not in by_id:
         return []
-    recipe = f"{race_html.named(own.method, own.hyperparameters, language)} · {counted(language, 'own.steps', own.steps)}"
-    return [text(language, "board.recipe", method=named(own.method, language), recipe=recipe)]
+    return [text(language, "board.recipe", method=named(own.method, language), recipe=recipe_of(own, language))]
 
 
 def _listed(methods: Sequence[str], language: str) -> str:

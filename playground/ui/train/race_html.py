@@ -10,6 +10,7 @@ from typing import Any
 
 from playground.adapt.methods import METHODS
 from playground.adapt.said import choice
+from playground.adapt.tasks import Recommended
 from playground.bounds import Bound
 from playground.locales import counted, listed, number, percent, seconds, significant, text, written
 from playground.plots.kit.pieces import columns, table
@@ -42,6 +43,11 @@ def named(method_id: str, values: Values, language: str) -> str:
         if bound.name not in said and complete[bound.name] != bound.default
     ]
     return " · ".join([plain_title({"method": method_id, "hyperparameters": complete}, language), *other])
+
+
+def recipe_of(own: Recommended, language: str) -> str:
+    """The recipe that a task carries: LoRA r = 8 · 60 steps. Plain text."""
+    return f"{named(own.method, own.hyperparameters, language)} · {counted(language, 'own.steps', own.steps)}"
 
 
 def _setting(bound: Bound, value: Any, language: str) -> str:

@@ -15,7 +15,7 @@ from playground.adapt.tasks import OWN, RECOMMENDED
 from playground.locales import number, text
 from playground.ui.kit import recipes
 from playground.ui.kit.html import folded, words
-from playground.ui.train.race_html import named
+from playground.ui.train.race_html import recipe_of
 from playground.ui.train.status import PREPARES
 
 TO_TRAIN_ON, HELD_OUT = 4, 2  # examples that are shown
@@ -70,8 +70,7 @@ def recommended(task_id: str, language: str, base: str) -> str:
         return ""
     values = METHODS[one.method].complete(one.hyperparameters)
     link = recipes.link(language, base, one.method, task_id, values, steps=one.steps, seed=0)
-    recipe = f"{named(one.method, values, language)} · {locales.counted(language, 'own.steps', one.steps)}"
     return (
-        f'<p class="pp-soft pp-small">{words(language, f"tasks.{task_id}.recipe", recipe=recipe)} '
+        f'<p class="pp-soft pp-small">{words(language, f"tasks.{task_id}.recipe", recipe=recipe_of(one, language))} '
         f'<a href="?{escape(link)}" data-recipe>{words(language, "train.recipe")}</a></p>'
     )
