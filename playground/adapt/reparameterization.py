@@ -217,7 +217,7 @@ REPARAMETERIZATION = (
     _layered(
         id="pvera",
         paper="arXiv 2512.07703",
-        hyperparameters=(rank(256, 1, 1024), learning_rate(5e-2, 1.0), targets(), batch_size(4)),
+        hyperparameters=(rank(512, 1, 1024), learning_rate(1e-1, 1.0), targets(), batch_size(4)),
         count=per_layer(lambda layer, values: 2 * values["rank"] + layer.outputs),
         beside=drawn_once(2),
         settings={"r": "rank"},
@@ -258,7 +258,7 @@ REPARAMETERIZATION = (
         id="unilora",
         paper="Li et al. 2025, arXiv 2506.00799",
         hyperparameters=(
-            rank(4), learning_rate(5e-2, 1.0), Bound("shared_numbers", 2048, 1, 65536), targets(), batch_size(4),
+            rank(4), learning_rate(2e-1, 1.0), Bound("shared_numbers", 2048, 1, 65536), targets(), batch_size(4),
         ),
         count=per_layer(lambda layer, values: 0, lambda values: values["shared_numbers"]),
         settings={"r": "rank", "theta_d_length": "shared_numbers"},
@@ -271,7 +271,7 @@ REPARAMETERIZATION = (
         id="tinylora",
         paper="arXiv 2602.04118",
         hyperparameters=(
-            rank(2, 1, 16), learning_rate(2e-3, 1.0), Bound("core_numbers", 64, 1, 1024), targets(), batch_size(4),
+            rank(16, 1, 32), learning_rate(1e-2, 1.0), Bound("core_numbers", 64, 1, 1024), targets(), batch_size(4),
         ),
         count=per_layer(lambda layer, values: values["core_numbers"]),
         beside=per_layer(lambda layer, values: factors(layer, values) + values["core_numbers"] * values["rank"] ** 2),

@@ -160,7 +160,7 @@ SELECTIVE = (
     _layered(
         id="supertuning",
         paper="arXiv 2607.09287",
-        hyperparameters=(Bound("sparsity", 0.99, 0.5, 0.9999), learning_rate(1e-2, 1.0), targets(), batch_size(4)),
+        hyperparameters=(Bound("sparsity", 0.99, 0.5, 0.9999), learning_rate(3e-2, 1.0), targets(), batch_size(4)),
         count=count_largest,
         beside=count_largest,  # the place of each
         settings={"sparsity": "sparsity"},
