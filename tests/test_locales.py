@@ -266,8 +266,8 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "{}.gguf": [],  # names of files
     "{}.title": ROOMS,
     "{}.empty": ROOMS,
-    "{}.help": [f"hyperparameters.{name}" for name in PARAMETERS],
-    "{}.help.{}": [],  # only where there is one: see OPTIONAL
+    "hyperparameters.{}.help": PARAMETERS,
+    "hyperparameters.{}.help.{}": [],  # only where there is one: see OPTIONAL
     "error.{}": [],  # the keys of PlaygroundError
     "lab.{}": ["finished", "stopped"],  # a failed one says its error
     "toy.kind.{}": list(TOYS),

@@ -1,15 +1,21 @@
 """
-What is said of a setting: its value in words, or as a number is written in a language.
+What is said of a setting: what it does, and its value in words, or as a number is written in a language.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from playground.locales import number, text, written
+from playground.locales import DEFAULT, number, text, words, written
 
 if TYPE_CHECKING:
     from playground.bounds import Bound
+
+
+def help_key(method_id: str, bound: Bound) -> str:
+    """The key of the sentence on what a setting does; some methods have their own."""
+    own = f"hyperparameters.{bound.name}.help.{method_id}"
+    return own if own in words(DEFAULT) else f"hyperparameters.{bound.name}.help"
 
 
 def choice(bound: Bound, value: Any, language: str) -> str:

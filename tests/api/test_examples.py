@@ -36,6 +36,7 @@ def printed(*command: str) -> list[str]:
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.thorough
 def test_the_example_for_gradio_client_streams(url: str) -> None:
     lines = printed(sys.executable, "-c", example("python", "gradio_client", url))
     assert [line.split()[0] for line in lines if line[0].isalpha()][-1] == "finished"

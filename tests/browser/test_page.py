@@ -565,6 +565,7 @@ def test_a_link_opens_the_page_in_a_prepared_state_whose_panes_come_back_after_a
         expect(made_way).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_enter_in_the_prompt_compares_and_below_the_panes_the_same_is_answered_many_times(brief: Page) -> None:
     brief.locator("#prompt textarea").press("Enter")
     expect(brief.locator("#compare-notice")).to_contain_text("Done")

@@ -24,7 +24,7 @@ from playground.train import leaderboard, looks, scoring
 from playground.train.forgetting import neutral_loss
 from playground.train.job import TrainingJob
 from playground.train.leaderboard import row_of, study, trained
-from playground.train.standings import FILE, SEEDS, Cell, cells, front_table, read, recipe, whole_table
+from playground.train.standings import FILE, SEEDS, Cell, cells, front_table, read, recipe, standings, whole_table
 from playground.work.sessions import SESSIONS
 from tests.conftest import model_of
 
@@ -126,6 +126,13 @@ def test_its_counts_are_those_that_are_known_before_training() -> None:
         near = pytest.approx(base.neutral_before, abs=1e-4)  # another processor adds up in another order
         assert (row.neutral_before == near) == (row.method != "qlora")
         assert (row.cpu_seconds > 0) == (expected > 0)
+
+
+def test_every_method_learns_the_style_with_its_defaults() -> None:
+    """Of pirate words the base alone says none."""
+    base, *adapted = standings(ROWS, "pirate")
+    assert base.score.mean == 0
+    assert min(one.score.mean for one in adapted) > 0.1
 
 
 def test_the_base_is_as_it_was_looked_at() -> None:

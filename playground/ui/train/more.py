@@ -12,8 +12,10 @@ import re
 from html import escape
 
 from playground import locales
+from playground.actions import catalogue
 from playground.adapt.method import FAMILIES, Method
 from playground.adapt.methods import FRONT, LEFT_OUT, METHODS
+from playground.errors import PlaygroundError
 from playground.learn.families import model
 from playground.plots.learn.block import block
 from playground.ui.kit.html import words
@@ -96,3 +98,16 @@ def _abilities(one: Method, language: str) -> str:
         names = [locales.text(language, f"methods.can.{name}") for name, found in able.items() if found == wanted]
         said += [words(language, key, what=", ".join(names))] if names else []
     return f"<small>{' '.join(said)}</small>"
+
+
+def misfits(base_id: str, language: str) -> str:
+    """Below the methods: which of them a base cannot have, and why; "" where it can have all. The picker reads the ids."""
+    try:
+        found = catalogue.misfits(base_id)
+    except PlaygroundError:  # it cannot be had: that is said where bases are chosen
+        found = {}
+    return "".join(
+        f'<p class="pp-soft pp-small" data-misfit="{one}"{"" if METHODS[one].front else " hidden"}>'
+        f"{escape(error.message(language))}</p>"
+        for one, error in found.items()
+    )

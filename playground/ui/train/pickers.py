@@ -6,18 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from html import escape
 from typing import Any
 
 import gradio as gr
 
 from playground import locales, settings
-from playground.actions import catalogue
-from playground.adapt.methods import FRONT, METHODS
-from playground.adapt.said import choice
+from playground.adapt.methods import FRONT, METHODS, MORE
+from playground.adapt.said import choice, help_key
 from playground.adapt.tasks import OWN, TASK_IDS
 from playground.bounds import RATES, Bound
-from playground.errors import PlaygroundError
 from playground.ui.kit import links, recipes
 from playground.ui.kit.controls import Changes, Controls, unchanged
 from playground.ui.kit.events import HIDDEN
@@ -109,7 +106,7 @@ class Pickers:
 
     def show_misfits(self, visit: Visit) -> Changes:
         """Another base is used: the methods that it cannot have."""
-        return {self.misfits: misfits(visit.base, visit.language)}
+        return {self.misfits: more.misfits(visit.base, visit.language)}
 
     def choose(self, order: Order) -> Changes:
         """
@@ -120,8 +117,9 @@ class Pickers:
         usual = {} if method.front else method.complete({})
         form.keep(replace(order, steps=method.steps, settings=usual or order.settings))
         shown = self.show(Lesson(order.key, order.language, order.base, order.method, order.task), method.steps)
-        changes = {setting_id(method.id, bound): usual[bound.name] for bound in method.hyperparameters if usual}
-        return shown | {self.fields[name]: value for name, value in changes.items()}
+        return self._filled(
+            shown, {setting_id(method.id, bound): usual[bound.name] for bound in method.hyperparameters if usual}
+        )
 
     def use(self, order: Order) -> Changes:
         """The task's own recipe in place of what the form holds, as a link to it would have it."""
@@ -138,8 +136,15 @@ class Pickers:
             **{column: gr.update(visible=lesson.method in owners) for owners, column in self.columns},
             self.fields["steps"]: gr.update(value=steps, visible=True) if steps else gr.update(visible=False),
             self.fields["seed"]: gr.update(info=locales.text(lesson.language, seed)),
+            **self.show_help(lesson),
             **self.show_task(lesson),
         }
+
+    def show_help(self, lesson: Lesson) -> Changes:
+        """What the settings do that a method shares with others: some have a sentence of their own."""
+        shared = [one for one in METHODS[lesson.method].hyperparameters if lesson.method in MORE]
+        helps = {setting_id(lesson.method, one): help_key(lesson.method, one) for one in shared}
+        return {self.fields[name]: gr.update(info=locales.text(lesson.language, key)) for name, key in helps.items()}
 
     def show_task(self, lesson: Lesson) -> Changes:
         """How many examples it has; or where a visitor's own ones go."""
@@ -158,9 +163,15 @@ class Pickers:
         values |= {setting_id(method.id, bound): order.settings[bound.name] for bound in method.hyperparameters}
         lesson = Lesson(visit.key, visit.language, visit.base, method.id, order.task)
         changes = self.show(lesson, order.steps if method.steps else None)
-        changes[self.fields["seed"]]["value"] = order.seed
         changes |= self.own.filled(order.own, visit.language)
-        return changes | {self.fields[name]: value for name, value in values.items()}
+        return self._filled(changes, {**values, "seed": order.seed})
+
+    def _filled(self, changes: Changes, values: Mapping[str, Any]) -> Changes:
+        """With values in fields, beside what else becomes of these."""
+        fields = {self.fields[name]: value for name, value in values.items()}
+        return changes | {
+            field: {**changes[field], "value": value} if field in changes else value for field, value in fields.items()
+        }
 
 
 def build(wording: Wording, visit: Controls[Visit]) -> Pickers:
@@ -170,7 +181,7 @@ def build(wording: Wording, visit: Controls[Visit]) -> Pickers:
         method = _method(wording)
         more.build(wording)
         lacking = wording.make(
-            html, {"value": lambda lang: misfits(settings.DEFAULT_BASE, lang)}, elem_id="misfits", js_on_load=DISABLE
+            html, {"value": lambda lang: more.misfits(settings.DEFAULT_BASE, lang)}, elem_id="misfits", js_on_load=DISABLE
         )
     with gr.Column(elem_classes="pp-card"):
         data, info, places = _task(wording, visit, method)
@@ -207,19 +218,6 @@ def _method(wording: Wording) -> gr.Radio:
         return [(f"{locales.text(language, f'methods.{one}.name')}\n{more.family(one, language)}", one) for one in METHODS]
 
     return wording.make(gr.Radio, {"label": "train.method", "choices": choices}, value=METHOD, elem_id="method-picker")
-
-
-def misfits(base_id: str, language: str) -> str:
-    """Below the methods: which of them a base cannot have, and why; "" where it can have all. DISABLE reads the ids."""
-    try:
-        found = catalogue.misfits(base_id)
-    except PlaygroundError:  # it cannot be had: that is said where bases are chosen
-        found = {}
-    return "".join(
-        f'<p class="pp-soft pp-small" data-misfit="{one}"{"" if METHODS[one].front else " hidden"}>'
-        f"{escape(error.message(language))}</p>"
-        for one, error in found.items()
-    )
 
 
 def _task(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[dict[str, Any], gr.HTML, own.Places]:
@@ -289,10 +287,8 @@ def _widget(wording: Wording, method_id: str, bound: Bound) -> Any:
 
 
 def _words(method_id: str, bound: Bound) -> Mapping[str, Any]:
-    """A setting's label, its help (some methods have their own) and, where it has any, its choices."""
-    name = f"hyperparameters.{bound.name}"
-    special = f"{name}.help.{method_id}"
-    said: dict[str, Any] = {"label": name, "info": special if special in locales.words(locales.DEFAULT) else f"{name}.help"}
+    """A setting's label, its help and, where it has any, its choices."""
+    said: dict[str, Any] = {"label": f"hyperparameters.{bound.name}", "info": help_key(method_id, bound)}
     if bound.name == "learning_rate":
         rates = [rate for rate in RATES if bound.minimum <= rate <= bound.maximum]  # type: ignore[operator]  # it is a number
         said["choices"] = lambda language: [(locales.written(language, rate), rate) for rate in rates]

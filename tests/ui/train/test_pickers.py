@@ -18,6 +18,7 @@ from playground.adapt.tasks import OWN, RECOMMENDED, TASK_IDS
 from playground.data.given import Given
 from playground.locales import LANGUAGES, text
 from playground.model.bases import Base
+from playground.model.catalogue import CATALOGUE
 from playground.settings import DEFAULT_BASE
 from playground.ui.kit.controls import Controls
 from playground.ui.kit.visit import Visit
@@ -47,6 +48,22 @@ def test_untouched_widgets_are_the_method_s_defaults(picked: Any, method: Any) -
     recipe = picked.recipe.value(given(picked.recipe, method=method))
     assert recipe.method == method
     assert recipe.settings == FRONT[method].complete({})
+
+
+RANKED = [one.id for one in METHODS.values() if "rank" in one.complete({})]
+
+
+@pytest.mark.parametrize("method", RANKED)
+def test_whether_more_rank_trains_more_is_as_its_help_says(picked: Any, method: str) -> None:
+    def trained(rank: int) -> int:
+        return METHODS[method].trainable(CATALOGUE[DEFAULT_BASE].architecture, {"rank": rank})
+
+    (asked,) = (form.setting_id(method, bound) for bound in METHODS[method].hyperparameters if bound.name == "rank")
+    field, lesson = picked.fields[asked], Lesson("me", "en", DEFAULT_BASE, method, "pirate")
+    said = picked.show(lesson, 8).get(field, {"info": field.info})["info"]
+    not_more = {"randlora": "a smaller one needs more bases", "tinylora": "no more numbers", "unilora": "no more numbers"}
+    assert not_more.get(method, "") in said
+    assert (trained(16) > trained(8)) == (method not in not_more)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -199,7 +216,8 @@ def test_methods_that_share_their_settings_begin_as_usual(picked: Any, method: A
     key = f"shared-{method}"
     changes = picked.choose(order(picked, key=key, method=method, **{"more-learning_rate": 0.1}))
     usual = METHODS[method].complete({})
-    assert {name: changes[picked.fields[form.setting_id(method, bound)]] for name, bound in bounds(method)} == usual
+    shown = {name: changes[picked.fields[form.setting_id(method, bound)]] for name, bound in bounds(method)}
+    assert {name: one["value"] for name, one in shown.items()} == usual
     seen = [owners for owners, column in picked.columns if changes[column]["visible"]]
     assert len(seen) == len(usual)
     assert all(method in owners for owners in seen)
@@ -249,12 +267,12 @@ def test_what_a_base_cannot_have_is_named_with_the_reason(
     picked: Any, language: str, tiny: Base, loaded: Any, tiny_forms: Any
 ) -> None:
     loaded(tiny)
-    assert seen(pickers.misfits("tiny", language)) == []
+    assert seen(more.misfits("tiny", language)) == []
     found = picked.show_misfits(Visit("me", language, "tiny:nf4_double"))[picked.misfits]
     assert seen(found) == ["full_fine_tuning"]
     assert text(language, "error.full_quantized") in found
     bare = replace(tiny.architecture, linears=tuple(one for one in tiny.architecture.linears if one.name == "o_proj"))
     loaded(replace(tiny, id="bare", spec=replace(tiny.spec, id="bare", architecture=bare)))
-    found = pickers.misfits("bare", language)
+    found = more.misfits("bare", language)
     assert seen(found) == ["ia3"]
     assert text(language, "error.method_no_layers", method="IA3") in found
