@@ -8,38 +8,46 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from playground.locales import percent, significant, text
+from playground.locales import percent, significant, text, trimmed
 from playground.plots.kit.heatmap import Place, layer_map
 from playground.plots.kit.pieces import columns, table
+
+FULL = (0.1, 0.2, 0.5, 1.0)  # where a map's colours may end: adapters seldom share more than a tenth
 
 
 def interference(cells: Sequence[Mapping[str, Any]], measure: str, names: Sequence[str], language: str) -> str:
     """
     One measure (see `interference.Interference`) of every module, −1 to 1; of several pairs the one that has most of it.
-    `names` are the adapters'.
+    The colours end at the first of `FULL` that holds all. `names` are the adapters'.
     """
     most: dict[str, Mapping[str, Any]] = {}
     for cell in cells:
         if cell[measure] is not None:
             most[cell["module"]] = max(most.get(cell["module"], cell), cell, key=lambda one: abs(one[measure]))
+    farthest = max((cell[measure] for cell in most.values()), key=abs, default=0.0)
+    full = next((one for one in FULL if abs(farthest) <= one), FULL[-1])
 
     def place(cell: Mapping[str, Any]) -> Place:
-        value = significant(language, cell[measure]).replace("-", "−")
+        value = _written(cell[measure], language)
         pair = " · ".join(names[one] for one in cell["pair"])
         said = text(language, "mix.cell", layer=cell["layer"], kind=cell["kind"], value=value, pair=pair)
-        return Place(cell["kind"], cell["layer"], max(-1.0, min(1.0, cell[measure])), value, said)
+        return Place(cell["kind"], cell["layer"], max(-1.0, min(1.0, cell[measure] / full)), value, said)
 
-    places = [place(cell) for cell in most.values()]
-    return layer_map(places, language) + _key(places, measure == "cosine", language)
+    drawn = layer_map([place(cell) for cell in most.values()], language)
+    return drawn + (_key(farthest, full, measure == "cosine", language) if most else "")
 
 
-def _key(places: Sequence[Place], signed: bool, language: str) -> str:
-    """The scale of the colours, and how much of it the map uses: what is all near 0 looks empty."""
-    if not places:
-        return ""
-    least, style = ("−1", ' class="pp-signed"') if signed else ("0", "")
-    said = text(language, "mix.key", most=max(places, key=lambda one: abs(one.strength)).value)
-    return f'<p class="pp-key"><span>{least}</span><i{style}></i><span>1</span><span>{escape(said)}</span></p>'
+def _written(value: float, language: str) -> str:
+    return significant(language, value).replace("-", "−")
+
+
+def _key(farthest: float, full: float, signed: bool, language: str) -> str:
+    """The scale of the colours, and how much there is at most of what could be."""
+    end = trimmed(language, full)
+    least, style = (f"−{end}", ' class="pp-signed"') if signed else ("0", "")
+    said = text(language, "mix.key", most=_written(farthest, language))
+    ends = f"<span>{least}</span><i{style}></i><span>{end}</span>"
+    return f'<p class="pp-key">{ends}<span>{escape(said)}</span></p>'
 
 
 def scores(rows: Sequence[Mapping[str, Any]], tasks: Sequence[str], language: str) -> str:
