@@ -107,7 +107,7 @@ class Shell:
         shown = self.wording.said(language)
         for component, properties in self.base.opened(visit, opens.unknown_base).items():
             shown.setdefault(component, {}).update(properties)
-        given = self.compared.opened(visit, opens) | self.trained.picked.opened(form, wish.names)
+        given = self.compared.opened(visit, opens) | self.trained.picked.opened(visit, form, wish.names)
         for component, properties in given.items():
             shown.setdefault(component, {}).update(properties)
         wish.put(self.lockable, shown, language)

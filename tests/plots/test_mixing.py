@@ -36,10 +36,12 @@ def cell(layer: int, cosine: float, pair: tuple[int, int] = (0, 1)) -> dict[str,
 def test_colours_are_shares_of_the_end_that_the_key_names(cosines: tuple[float, float], end: str, farthest: str) -> None:
     drawn = interference([cell(layer, one) for layer, one in enumerate(cosines)], "cosine", ["a", "b"], "en")
     assert f'<span>−{end}</span><i class="pp-signed"></i><span>{end}</span>' in drawn
-    assert f"farthest from 0 here: {farthest}; at most it could be 1" in drawn
+    assert f"farthest from 0 here: {farthest} (possible: −1 to 1)" in drawn
     shown = [float(one) for one in re.findall(r'--v:([0-9.]+)"', drawn)]
     assert shown == pytest.approx([min(1.0, abs(one) / float(end)) for one in cosines], abs=1e-3)
-    assert "<span>0</span><i></i>" in interference([cell(0, cosines[0])], "rows", ["a", "b"], "en")
+    shares = interference([cell(0, cosines[0])], "rows", ["a", "b"], "en")
+    assert "<span>0</span><i></i>" in shares
+    assert "(possible: 0 to 1)" in shares
 
 
 def test_of_several_pairs_a_module_shows_the_one_that_shares_most() -> None:

@@ -17,7 +17,7 @@ from playground.actions.leaderboard import own_runs
 from playground.actions.race import changes, start_race
 from playground.adapt import tasks
 from playground.adapt.adapters import WEIGHTS, save
-from playground.adapt.methods import FRONT
+from playground.adapt.methods import FRONT, METHODS
 from playground.model.bases import Base
 from playground.model.neutral import text_windows
 from playground.train import leaderboard, looks, scoring
@@ -129,10 +129,11 @@ def test_its_counts_are_those_that_are_known_before_training() -> None:
 
 
 def test_every_method_learns_the_style_with_its_defaults() -> None:
-    """Of pirate words the base alone says none."""
+    """Of pirate words the base alone says none. BitFit finds no biases there."""
     base, *adapted = standings(ROWS, "pirate")
     assert base.score.mean == 0
-    assert min(one.score.mean for one in adapted) > 0.1
+    assert {one.method for one in adapted} == {*METHODS} - {"bitfit"}
+    assert min(one.score.mean for one in adapted) > 0.3
 
 
 def test_the_base_is_as_it_was_looked_at() -> None:

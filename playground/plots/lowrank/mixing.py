@@ -12,7 +12,7 @@ from playground.locales import percent, significant, text, trimmed
 from playground.plots.kit.heatmap import Place, layer_map
 from playground.plots.kit.pieces import columns, table
 
-FULL = (0.1, 0.2, 0.5, 1.0)  # where a map's colours may end: adapters seldom share more than a tenth
+FULL = (0.1, 0.2, 0.5, 1.0)  # where a map's colours may end: on −1 to 1 the updates of most adapters leave it blank
 
 
 def interference(cells: Sequence[Mapping[str, Any]], measure: str, names: Sequence[str], language: str) -> str:
@@ -28,7 +28,7 @@ def interference(cells: Sequence[Mapping[str, Any]], measure: str, names: Sequen
     full = next((one for one in FULL if abs(farthest) <= one), FULL[-1])
 
     def place(cell: Mapping[str, Any]) -> Place:
-        value = _written(cell[measure], language)
+        value = _short(cell[measure], language)
         pair = " · ".join(names[one] for one in cell["pair"])
         said = text(language, "mix.cell", layer=cell["layer"], kind=cell["kind"], value=value, pair=pair)
         return Place(cell["kind"], cell["layer"], max(-1.0, min(1.0, cell[measure] / full)), value, said)
@@ -37,15 +37,15 @@ def interference(cells: Sequence[Mapping[str, Any]], measure: str, names: Sequen
     return drawn + (_key(farthest, full, measure == "cosine", language) if most else "")
 
 
-def _written(value: float, language: str) -> str:
+def _short(value: float, language: str) -> str:
     return significant(language, value).replace("-", "−")
 
 
 def _key(farthest: float, full: float, signed: bool, language: str) -> str:
-    """The scale of the colours, and how much there is at most of what could be."""
+    """The scale of the colours, what lies farthest from 0, and between what it could lie."""
     end = trimmed(language, full)
     least, style = (f"−{end}", ' class="pp-signed"') if signed else ("0", "")
-    said = text(language, "mix.key", most=_written(farthest, language))
+    said = text(language, "mix.key", most=_short(farthest, language), least="−1" if signed else "0")
     ends = f"<span>{least}</span><i{style}></i><span>{end}</span>"
     return f'<p class="pp-key">{ends}<span>{escape(said)}</span></p>'
 

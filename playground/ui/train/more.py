@@ -3,7 +3,7 @@ All methods behind one click: by family, each with a sentence, its formula, its 
 block with what it trains.
 
 A press on one chooses it among the methods above, whose choices they are; those that are neither in front nor chosen are not
-seen there. What is read stays open.
+seen there. What is read stays open. Below the methods stands which of them a base cannot have.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _abilities(one: Method, language: str) -> str:
 
 
 def misfits(base_id: str, language: str) -> str:
-    """Below the methods: which of them a base cannot have, and why; "" where it can have all. The picker reads the ids."""
+    """Which methods a base cannot have, and why; "" where it can have all. The picker reads the ids."""
     try:
         found = catalogue.misfits(base_id)
     except PlaygroundError:  # it cannot be had: that is said where bases are chosen

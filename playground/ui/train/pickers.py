@@ -79,14 +79,17 @@ class Pickers:
                 found.setdefault(bound.name, []).append(self.fields[setting_id(method.id, bound)])
         return {name: list(dict.fromkeys(held)) for name, held in found.items()}
 
-    def opened(self, given: Mapping[str, Any], held: Collection[str]) -> dict[Any, dict[str, Any]]:
-        """What is `held` of what a link says, for every method that can have it, as properties by component."""
-        return {
+    def opened(self, visit: Visit, given: Mapping[str, Any], held: Collection[str]) -> dict[Any, dict[str, Any]]:
+        """What is `held` of what a link says, for every method that can have it, and the form's help; by component."""
+        values = {
             self.fields[setting_id(method.id, bound)]: {"value": given[bound.name]}
             for method in METHODS.values()
             for bound in method.hyperparameters
             if bound.name in given and bound.name in held and linked.fits(bound, given[bound.name])
         }
+        order = form.find(visit.key)
+        helps = self._helps(order.method, visit.language) if order else {}
+        return values | {field: values.get(field, {}) | said for field, said in helps.items()}
 
     @property
     def told(self) -> list[Any]:
@@ -136,15 +139,14 @@ class Pickers:
             **{column: gr.update(visible=lesson.method in owners) for owners, column in self.columns},
             self.fields["steps"]: gr.update(value=steps, visible=True) if steps else gr.update(visible=False),
             self.fields["seed"]: gr.update(info=locales.text(lesson.language, seed)),
-            **self.show_help(lesson),
+            **{field: gr.update(**said) for field, said in self._helps(lesson.method, lesson.language).items()},
             **self.show_task(lesson),
         }
 
-    def show_help(self, lesson: Lesson) -> Changes:
-        """What the settings do that a method shares with others: some have a sentence of their own."""
-        shared = [one for one in METHODS[lesson.method].hyperparameters if lesson.method in MORE]
-        helps = {setting_id(lesson.method, one): help_key(lesson.method, one) for one in shared}
-        return {self.fields[name]: gr.update(info=locales.text(lesson.language, key)) for name, key in helps.items()}
+    def _helps(self, method_id: str, language: str) -> dict[Any, dict[str, Any]]:
+        """What the settings do that a method shares with others, as properties by component: some do what only its do."""
+        keys = {setting_id(method_id, one): help_key(method_id, one) for one in METHODS[method_id].hyperparameters}
+        return {self.fields[name]: {"info": locales.text(language, key)} for name, key in keys.items() if method_id in MORE}
 
     def show_task(self, lesson: Lesson) -> Changes:
         """How many examples it has; or where a visitor's own ones go."""

@@ -14,7 +14,9 @@ from playground.actions.lanes import TRAIN
 from playground.adapt import tasks
 from playground.adapt.method import FAMILIES
 from playground.adapt.methods import FRONT, METHODS
+from playground.adapt.said import help_key
 from playground.adapt.tasks import OWN, RECOMMENDED, TASK_IDS
+from playground.bounds import Bound
 from playground.data.given import Given
 from playground.locales import LANGUAGES, text
 from playground.model.bases import Base
@@ -51,19 +53,39 @@ def test_untouched_widgets_are_the_method_s_defaults(picked: Any, method: Any) -
 
 
 RANKED = [one.id for one in METHODS.values() if "rank" in one.complete({})]
+NOT_MORE = {  # by what is said of their rank
+    "randlora": "a smaller one needs more bases", "tinylora": "trains no more numbers", "unilora": "trains no more numbers",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("method", RANKED)
-def test_whether_more_rank_trains_more_is_as_its_help_says(picked: Any, method: str) -> None:
+def test_whether_more_rank_trains_more_is_as_its_help_says(method: str) -> None:
     def trained(rank: int) -> int:
         return METHODS[method].trainable(CATALOGUE[DEFAULT_BASE].architecture, {"rank": rank})
 
-    (asked,) = (form.setting_id(method, bound) for bound in METHODS[method].hyperparameters if bound.name == "rank")
-    field, lesson = picked.fields[asked], Lesson("me", "en", DEFAULT_BASE, method, "pirate")
-    said = picked.show(lesson, 8).get(field, {"info": field.info})["info"]
-    not_more = {"randlora": "a smaller one needs more bases", "tinylora": "no more numbers", "unilora": "no more numbers"}
-    assert not_more.get(method, "") in said
-    assert (trained(16) > trained(8)) == (method not in not_more)
+    said = text("en", help_key(method, rank_of(method)))
+    assert NOT_MORE.get(method, "") in said
+    assert (trained(8) > trained(4)) == (method not in NOT_MORE)
+    assert (trained(32) == trained(16)) == (method in {"lokr", "tinylora", "unilora"})
+
+
+def rank_of(method: str) -> Bound:
+    (bound,) = (bound for bound in METHODS[method].hyperparameters if bound.name == "rank")
+    return bound
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("method", ["vera", "tinylora", "lokr", "hra"])
+def test_a_shared_setting_has_the_method_s_value_and_help_however_the_form_is_filled(
+    picked: Any, method: str, language: str
+) -> None:
+    key, bound = f"help-{method}-{language}", rank_of(method)
+    field = picked.fields[form.setting_id(method, bound)]
+    wanted = {"value": bound.default, "info": text(language, help_key(method, bound))}
+    chosen = picked.choose(order(picked, key=key, language=language, method=method))
+    visit = Visit(key, language, DEFAULT_BASE)
+    for changes in (chosen, picked.restore(visit), picked.opened(visit, {"rank": bound.default}, ["rank"])):
+        assert {name: changes[field][name] for name in wanted} == wanted
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
