@@ -148,7 +148,7 @@ REPARAMETERIZATION = (
         paper="Bini et al. 2025, arXiv 2503.18225",
         hyperparameters=(
             rank(8),
-            learning_rate(1e-3, 1.0),
+            learning_rate(5e-4, 1.0),
             Bound("strength", 15.0, 0.1, 100.0, advanced=True),
             targets(),
             batch_size(4),
