@@ -4,6 +4,7 @@ How handlers are wired, and the quiet line and the alarm that they answer with.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -17,6 +18,12 @@ from playground.ui.kit.html import words
 QUIET: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 HIDDEN: dict[str, Any] = {"queue": False, **QUIET}
 STREAM: dict[str, Any] = {"concurrency_limit": None, **QUIET}
+TOUCHED = ("input", "blur", "upload", "clear", "delete")  # `input` alone misses a paste
+
+
+def touches(fields: Iterable[Any]) -> list[Any]:
+    """The events of a visitor's own hand; `change` is also heard when Gradio draws a field for the first time."""
+    return [getattr(one, event) for one in fields for event in TOUCHED if hasattr(one, event)]
 
 
 def reveal(chip: gr.Button, card: str) -> None:

@@ -17,7 +17,7 @@ from playground.adapt.tasks import OWN, TASK_IDS
 from playground.bounds import RATES, Bound
 from playground.ui.kit import links, recipes
 from playground.ui.kit.controls import Changes, Controls, unchanged
-from playground.ui.kit.events import HIDDEN
+from playground.ui.kit.events import HIDDEN, touches
 from playground.ui.kit.html import SETTLING
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
@@ -26,7 +26,6 @@ from playground.ui.train.form import METHOD, MOST_SEED, MOST_STEPS, TASK, Order,
 from playground.ui.train.status import PREPARES
 from playground.ui.train.task_html import USE, task_info
 
-TOUCHED = ("input", "blur", "upload", "clear", "delete")  # events of a visitor's own hand: `input` alone misses a paste
 # A method that the base cannot have can be neither clicked nor reached by a key; its reason is its tooltip
 DISABLE = """
 const disable = () => {
@@ -208,7 +207,7 @@ def _wire(pickers: Pickers) -> None:
     chosen = fields.pop("method").input(pickers.order.handler(pickers.choose), inputs, pickers.shown, **HIDDEN)
     chosen.then(keep, inputs, None, **HIDDEN)  # the field that was left for it may be heard of last, with the former method
     fields["task"].change(lesson.handler(pickers.show_task), lesson.inputs, pickers.told, **HIDDEN)
-    touched = [getattr(one, event) for one in fields.values() for event in TOUCHED if hasattr(one, event)]
+    touched = touches(fields.values())
     gr.on(touched, keep, inputs, None, trigger_mode="always_last", **HIDDEN)
     pickers.task_info.select(pickers.order.handler(pickers.use), inputs, pickers.restored, **HIDDEN)
     touched.append(pickers.task_info.select)

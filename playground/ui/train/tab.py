@@ -30,7 +30,7 @@ from playground.errors import PlaygroundError, disk_is_full
 from playground.plots.loss import loss_curve
 from playground.ui.compare.panes import file_title
 from playground.ui.kit.controls import Changes, Controls, checkpoints, unchanged
-from playground.ui.kit.events import HIDDEN, STREAM, alarm, lead
+from playground.ui.kit.events import HIDDEN, STREAM, alarm, lead, touches
 from playground.ui.kit.sections import watch
 from playground.ui.kit.visit import Visit
 from playground.ui.kit.wording import Wording, html
@@ -242,8 +242,8 @@ def _wire(tab: TrainTab) -> None:
         event.then(visit.handler(tab.runs.show), visit.inputs, tab.runs.shown, **HIDDEN)
     for event in tab.scores.told:  # the README in the zip says what was measured
         event.then(result.handler(tab.pack), result.inputs, tab.packed, **HIDDEN)
-    changed = [one.change for name, one in order.components.items() if name not in ("key", "language")]
-    gr.on(changed, None, None, tab.refused, js="() => ''", **HIDDEN)
+    touched = [*touches(tab.picked.fields.values()), order.components["base"].change, tab.picked.task_info.select]
+    gr.on(touched, None, None, tab.refused, js="() => ''", **HIDDEN)
     tab.stop.click(visit.handler(tab.halt), visit.inputs, None, **HIDDEN)
     tab.scrubber.input(  # by the queue: otherwise gradio tells nobody that the adapter is another one
         moment.handler(tab.scrub), moment.inputs, [tab.samples, tab.adapter], trigger_mode="always_last", **STREAM
