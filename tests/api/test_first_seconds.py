@@ -88,7 +88,6 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     return Life(set(known), found, log.read_text(), wrote, list(temporary.rglob("*")))
 
 
-@pytest.mark.thorough
 def test_requests_in_the_first_second_are_served_whatever_they_ask(life: Life) -> None:
     """Packages that several threads import at once are seen half made: peft without transformers, NF4 without its CPU."""
     assert {f"/{name}" for name in FIRST_CALLS} | ELSEWHERE == life.endpoints
@@ -96,7 +95,6 @@ def test_requests_in_the_first_second_are_served_whatever_they_ask(life: Life) -
     assert "Traceback" not in life.log
 
 
-@pytest.mark.thorough
 def test_temporary_files_go_when_the_server_is_told_to_end(life: Life) -> None:
     assert life.wrote
     assert [path for path in life.left if not path.name.startswith("torchinductor_")] == []  # torch makes an empty folder

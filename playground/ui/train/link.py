@@ -8,7 +8,7 @@ import gradio as gr
 
 from playground.adapt.tasks import OWN
 from playground.ui.kit import links, recipes
-from playground.ui.kit.events import HIDDEN, note
+from playground.ui.kit.events import HIDDEN, note, touches
 from playground.ui.kit.wording import Wording, html
 from playground.ui.train.form import Order
 from playground.ui.train.pickers import Pickers
@@ -33,4 +33,5 @@ def build(wording: Wording, picked: Pickers) -> None:
     asked = picked.order
     done = copy.click(asked.handler(write), asked.inputs, query, **HIDDEN).success(None, query, None, js=links.COPY)
     done.success(asked.handler(said), asked.inputs, copied, **HIDDEN)
-    gr.on([one.change for one in picked.fields.values()], None, None, copied, js="() => ''", **HIDDEN)
+    touched = [*touches(picked.fields.values()), picked.task_info.select]
+    gr.on(touched, None, None, copied, js="() => ''", **HIDDEN)

@@ -81,7 +81,9 @@ def test_two_adapters_are_offered_with_a_weight_each_and_their_map(two: Any, lan
     assert drawn[at.adapters]["value"] == [lora.id, second.id]
     assert [drawn[one]["visible"] for one in at.weights.values()] == [True, True, False, False]
     assert drawn[at.map].count('style="--v:') == 4  # two layers, query and value
-    assert '<i class="pp-signed">' in drawn[at.map]
+    ends = re.search(r'<p class="pp-key"><span>−(.+?)</span><i class="pp-signed"></i><span>(.+?)</span>', drawn[at.map])
+    assert ends
+    assert ends[1] == ends[2]
     assert text(language, "mix.said", **dict.fromkeys(MEANS, "?")).partition(":")[0] in drawn[at.map]
     assert at.prompt not in drawn  # the visitor has one
 
