@@ -10,7 +10,7 @@ import functools
 import inspect
 import json
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -26,7 +26,7 @@ from playground.errors import PlaygroundError, disk_is_full, unexpected
 from playground.model import libraries
 from playground.ui.api.first import ASKED, Said, spoken
 from playground.ui.api.mcp import in_json
-from playground.ui.api.newest import newest
+from playground.ui.api.newest import CHOICE, newest
 from playground.ui.api.reference import flat
 from playground.ui.kit.events import alarm
 from playground.ui.kit.locks import guarded
@@ -84,10 +84,8 @@ class ServedBlocks(gr.Blocks):
         await to_thread.run_sync(libraries.import_all, limiter=self.limiter)
         one = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
         given = [self.sound.get(block._id, _same)(value) for block, value in zip(one.inputs, inputs, strict=False)]
-        request = named.get("request")
-        if one.api_visibility != "public" or not one.api_name or one.fn is None:
-            state = named.get("state")
-            given = [newest(block, value, state) for block, value in zip(one.inputs, given, strict=False)]
+        request, state = named.get("request"), named.get("state")
+        if not _is_public(one) or one.fn is None:
             wrong = self.numbers.wrong(one.inputs, given, state or {}, accepted(request)) if self.numbers else ""
             if self.numbers and wrong:
                 return await self._refuse(one, wrong, self.numbers.places, state)
@@ -106,6 +104,18 @@ class ServedBlocks(gr.Blocks):
         except Exception as reason:  # what an endpoint raises is a gr.Error: gradio could not read a value
             log.warning("%s: %s", name, shown(reason))
             raise said_to(request, PlaygroundError("values_unreadable", endpoint=name, parameters=listed)) from reason
+
+    async def preprocess_data(self, block_fn: BlockFunction, inputs: list[Any], state: Any, *more: Any) -> Any:
+        if _is_public(block_fn) or state is None:
+            return await super().preprocess_data(block_fn, inputs, state, *more)
+        while True:
+            lists = _lists(block_fn.inputs, state)
+            given = [newest(block, value, state) for block, value in zip(block_fn.inputs, inputs, strict=False)]
+            try:
+                return await super().preprocess_data(block_fn, given, state, *more)
+            except gr.Error:  # gradio waits between two values: another handler may have replaced choices meanwhile
+                if all(one is now for one, now in zip(lists, _lists(block_fn.inputs, state), strict=True)):
+                    raise
 
     async def postprocess_data(self, block_fn: BlockFunction, predictions: Any, state: Any) -> list[Any]:
         fixed = state[self.locks] if state is not None and self.locks is not None else None
@@ -129,6 +139,15 @@ class ServedBlocks(gr.Blocks):
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _is_public(one: BlockFunction) -> bool:
+    return one.api_visibility == "public" and bool(one.api_name)
+
+
+def _lists(blocks: Sequence[Any], state: Any) -> list[Any]:
+    """The lists among `blocks` as this session has them; whoever changes one puts another in its place."""
+    return [state[block._id] for block in blocks if isinstance(block, CHOICE) and block._id in state]
 
 
 def parameters(endpoint: Callable[..., Any]) -> list[str]:

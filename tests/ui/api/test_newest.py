@@ -78,3 +78,25 @@ def test_where_the_first_choices_are_back_what_was_offered_meanwhile_is_read_so_
     asked(blocks, state, 2)
     several = isinstance(value(control, "a"), list)
     assert asked(blocks, state, 1, value(control, "c")) == [json.dumps([] if several else "a")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_choices_that_are_replaced_while_gradio_reads_the_request_count_as_well(kind: Any) -> None:
+    """It waits between two values, for a file as for this field, and another handler answers meanwhile."""
+    control, typed = kind(), gr.Textbox(render=False)
+    blocks = page(control)
+    with blocks:
+        typed.render()
+        gr.Button().click(lambda _, one: json.dumps(one), [typed, control], gr.Textbox(), api_visibility="private")
+    state = SessionState(blocks)
+    replaced: list[Any] = []
+
+    def read(payload: str) -> str:
+        if not replaced:
+            replaced.extend(asked(blocks, state, 0))
+        return payload
+
+    typed.preprocess = read  # type: ignore[method-assign, assignment]
+    several = isinstance(value(control, "a"), list)
+    assert asked(blocks, state, 2, "typed", value(control, "a")) == [json.dumps([] if several else "c")]
+    assert replaced
