@@ -71,7 +71,9 @@ def attach(base: Base, variant: Variant) -> Attached:
     if adapter.config is None:
         return Attached(_with_parameters(base.view(), adapter.tensors).eval(), adapter.record)
     model = _with_adapter(base, adapter)
-    return Attached((_merged(model) if variant.merged else model).requires_grad_(False).eval(), adapter.record)
+    return Attached(
+        (_merged(model, variant.method) if variant.merged else model).requires_grad_(False).eval(), adapter.record
+    )
 
 
 def _with_adapter(base: Base, adapter: Adapter) -> Any:
@@ -167,7 +169,7 @@ def drawn_apart() -> Any:
     return Apart()
 
 
-def _merged(model: Any) -> PreTrainedModel:
+def _merged(model: Any, method: str) -> PreTrainedModel:
     """
     PEFT's own merge. It adds to a float weight in place, scales biases (IA3), and marks a 4-bit weight and the layer that
     it belongs to; a view shares all of these with the base, so what it writes to becomes the view's own first. An int8
@@ -186,7 +188,10 @@ def _merged(model: Any) -> PreTrainedModel:
                 layer.weight = torch.nn.Parameter(layer.weight.detach().clone(), requires_grad=False)
             if getattr(layer, "bias", None) is not None:
                 layer.bias = torch.nn.Parameter(layer.bias.detach().clone(), requires_grad=False)
-    merged: PreTrainedModel = model.merge_and_unload()
+    try:
+        merged: PreTrainedModel = model.merge_and_unload()
+    except NotImplementedError as error:  # AdaLoRA's layers over packed weights
+        raise PlaygroundError("not_mergeable", method=method) from error
     return merged
 
 

@@ -74,6 +74,13 @@ def _factor(value: Any) -> int | float:
     return found
 
 
+def _kept_ranks(value: Any) -> list[bool]:
+    """Which of a layer's initial ranks AdaLoRA has left."""
+    if not isinstance(value, list) or not all(isinstance(one, bool) for one in value):
+        raise PlaygroundError("wrong_kind", name="rank_pattern", value=shown(value), kind="list[bool]")
+    return value
+
+
 def _switch(name: str) -> Check:
     return lambda value: False if value is None else Bound(name, False).check(value)
 
@@ -136,7 +143,8 @@ BEGINS = frozenset((
     "fan_in_fan_out", "init_d", "d_initial", "init_v_bound", "init_vector_bank_bound", "init_logits_std",
     "init_theta_d_bound", "init_scale", "generator_seed", "progressbar", "num_attention_heads", "num_layers",
     "encoder_hidden_size", "encoder_num_layers", "encoder_dropout", "encoder_reparameterization_type", "rank_dropout",
-    "module_dropout", "rank_dropout_scale", "runtime_offload_base_weight",
+    "module_dropout", "rank_dropout_scale", "runtime_offload_base_weight", "tinit", "tfinal", "deltaT", "beta1", "beta2",
+    "orth_reg_weight", "megatron_core", "qalora_group_size", "loftq_config", "eva_config", "corda_config", "lora_ga_config",
 ))  # fmt: skip
 SEEDS = ("projection_prng_key", "random_loc_seed", "random_seed", "proj_seed", "projection_seed")  # of what is not trained
 PROJECTION_SEED = Bound("projection_seed", 0, 0, 2**32 - 1)  # a torch generator takes it
@@ -180,12 +188,19 @@ BY_HAND: dict[str, dict[str, Check]] = {
         "adapter_layers": Bound("adapter_layers", 1, 1, 1000).check,
         "target_modules": lambda value: _only("target_modules", "self_attn")(value) and None,
     },
+    "ADALORA": {
+        "init_r": Bound("init_r", 12, 1, 256).check, "target_r": Bound("target_r", 8, 1, LARGEST).check,
+        "lora_alpha": _factor, "rank_pattern": _rules("rank_pattern", _kept_ranks),
+        "total_step": lambda value: 1,  # PEFT wants one, and reads it only to train
+        **dict.fromkeys(("r", "use_rslora", "init_lora_weights"), lambda value: None),  # LoRA's, which AdaLoRA ignores
+    },
     "TRAINABLE_TOKENS": {"token_indices": _listed("token_indices", int)},
     "C3A": {"init_weights": lambda value: True},
 }  # fmt: skip
 for _method in (one for one in MORE.values() if one.peft):
     HONOURED[_method.peft], WITHOUT_EFFECT[_method.peft] = _of_record(_method)
-REQUIRED = dict.fromkeys(("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING"), ("num_virtual_tokens",))
+PROMPTS = ("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING")
+REQUIRED = {**dict.fromkeys(PROMPTS, ("num_virtual_tokens",)), "ADALORA": ("total_step",)}
 # Beside None and PEFT's default, what changes nothing
 PLAIN: Mapping[str, Any] = {
     "num_transformer_submodules": 1,
@@ -210,7 +225,7 @@ def honoured(config: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(kind, str) or kind not in HONOURED:
         raise PlaygroundError("upload_method", found=shown(kind), known=", ".join(METHOD_OF_TYPE))
     task = config.get("task_type")
-    if task != "CAUSAL_LM" and (task or kind in REQUIRED):  # without a task PEFT leaves the prompt out
+    if task != "CAUSAL_LM" and (task or kind in PROMPTS):  # without a task PEFT leaves the prompt out
         raise PlaygroundError("upload_task", found=shown(task))
     known = _defaults(PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(kind)])
     kept = {"peft_type": kind, "task_type": "CAUSAL_LM"}

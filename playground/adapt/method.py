@@ -64,7 +64,9 @@ class Method:
     quantization: Callable[[Values], str | None] = lambda values: None
     own: Callable[[Architecture, Values], int] = lambda architecture, values: 0  # trained parameters that the base has
     beside: Callable[[Architecture, Values], int] = lambda architecture, values: 0  # see counts
+    frozen: Callable[[Architecture, Values], int] = lambda architecture, values: 0  # that PEFT counts in the total
     chosen: Callable[[Base, Values], Collection[str]] | None = None
+    schedule: Callable[[int], Mapping[str, Any]] = lambda steps: {}  # fields of PEFT's config by the planned steps
     peft: str = ""  # PEFT's type
     settings: Mapping[str, str] = field(default_factory=dict)  # fields of PEFT's config to hyperparameters
     constants: Mapping[str, Any] = field(default_factory=dict)  # what else it always says
@@ -101,9 +103,17 @@ class Method:
         complete = self.complete(values)
         trainable = self.count(architecture, complete)
         own = self.own(architecture, complete)
-        total = architecture.parameters + trainable - own
+        total = architecture.parameters + trainable - own + self.frozen(architecture, complete)
         held = (trainable - own) * initialization.copies(complete) + own + self.beside(architecture, complete)
         return {"trainable_parameters": trainable, "total_parameters": total, "bytes": 4 * held}
+
+    def planned(self, base: Base, values: Values, steps: int) -> PeftConfig:
+        """PEFT's config for a training of so many steps; of a method that has one."""
+        assert self.config is not None
+        config = self.config(base, values)
+        for name, value in self.schedule(steps).items():
+            setattr(config, name, value)
+        return config
 
     def base_id(self, base_id: str, values: Values) -> str:
         """The base whose frozen weights this method adapts: QLoRA's is the 4-bit form of the one asked for."""

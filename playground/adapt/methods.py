@@ -10,6 +10,7 @@ loops or the page.
 from __future__ import annotations
 
 from playground.adapt.additive import ADDITIVE
+from playground.adapt.drawn import DRAWN
 from playground.adapt.lora import LORAS
 from playground.adapt.method import Method as Method
 from playground.adapt.method import Values as Values
@@ -77,14 +78,14 @@ REFERENCE = (
     ),
 )
 FRONT_ORDER = ("prompt_tuning", "lora", "ia3", "qlora", "few_shot", "full_fine_tuning")
-_ALL = {one.id: one for one in (*ADDITIVE, *SELECTIVE, *LORAS, *REPARAMETERIZATION, *ROTATIONS, *REFERENCE)}
+_ALL = {one.id: one for one in (*ADDITIVE, *SELECTIVE, *LORAS, *REPARAMETERIZATION, *DRAWN, *ROTATIONS, *REFERENCE)}
 METHODS: dict[str, Method] = {name: _ALL[name] for name in FRONT_ORDER} | _ALL
 FRONT: dict[str, Method] = {name: one for name, one in METHODS.items() if one.front}
 DOWNLOADABLE = tuple(one.id for one in METHODS.values() if one.config)  # what PEFT has a format for
 MORE: dict[str, Method] = {name: one for name, one in METHODS.items() if not one.front}
 # PEFT's types for a causal LM that are no method here, each with the reason in the locales: `methods.left_out.<type>`
 LEFT_OUT = (
-    "ADALORA", "ADAMSS", "CARTRIDGE", "CPT", "LILY", "MULTITASK_PROMPT_TUNING", "POLY", "SHADOW", "XLORA",
+    "ADAMSS", "CARTRIDGE", "CPT", "LILY", "MULTITASK_PROMPT_TUNING", "POLY", "SHADOW", "XLORA",
 )  # fmt: skip
 
 

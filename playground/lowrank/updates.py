@@ -127,7 +127,7 @@ def layers_of(adapter: Adapter) -> int:
 def rank_of(adapter: Adapter) -> int:
     """The largest rank of its factors. Raises PlaygroundError if it has none."""
     ranks = [tensor.shape[0] for name, tensor in adapter.tensors.items() if split(name)[1] == "lora_A"]
-    if not ranks:
+    if not ranks or (adapter.config or {}).get("peft_type") not in IN_FACTORS:  # AdaLoRA has a third one between them
         raise PlaygroundError("no_factors", method=adapter.record.method)
     return max(ranks)
 

@@ -92,10 +92,9 @@ def carried(adapter: Adapter, base: Outline) -> Adapter:
     record = adapter.record
     one, base_id = METHODS[record.method], base_on(record, base.spec.id)
     check_fits(one, base_id, base.architecture)
-    assert one.config is not None, "it travels"
     stand_in: Any = base
-    config = config_json(one.config(stand_in, record.hyperparameters), base.spec.repository)
     counts, steps = one.counts(base.architecture, record.hyperparameters), planned(record)
+    config = config_json(one.planned(stand_in, record.hyperparameters, steps), base.spec.repository)
     fresh: dict[str, Any] = {"losses": [], "held_out": [], "samples": [], "seconds": 0.0, "hardware": "", "undone": ""}
     told = replace(record, base=base_id, steps=steps, planned_steps=steps, precision="float32", **counts, **fresh)
     return replace(adapter, record=told, config=config, loaded={}, folder=None, checkpoints=())

@@ -7,7 +7,8 @@ comments are in the visitor's language. Knows nothing about the page.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import dataclasses
+from dataclasses import Field, dataclass, fields
 from typing import Any
 
 from playground.adapt.adapters import Adapter, Record
@@ -18,6 +19,7 @@ from playground.locales import text
 from playground.model.catalogue import BITSANDBYTES, split_id, steps_of
 from playground.train.pinned import header, requirements
 from playground.train.recipe_beginning import Start, start_of
+from playground.train.recipe_loop import loop_of
 
 SAID = {"examples", "batch_size", "learning_rate"}  # what no config of PEFT's tells
 WIDTH = 110  # of a line that holds a whole config
@@ -27,13 +29,9 @@ ABOUT = {
     "base_model_name_or_path", "inference_mode", "peft_version", "auto_mapping", "revision", "num_layers", "token_dim",
     "num_attention_heads", "num_transformer_submodules", "peft_type", "tokenizer_name_or_path", "tokenizer_kwargs",
 }  # fmt: skip
-ALWAYS = (
-    "r",
-    "lora_alpha",
-    "lora_dropout",
-    "num_virtual_tokens",
-    "prompt_tuning_init",
-)  # shown where they are PEFT's default
+# Shown where they are PEFT's default; AdaLoRA has a rank to begin with and one to end with, and ignores LoRA's
+ALWAYS = ("r", "lora_alpha", "lora_dropout", "num_virtual_tokens", "prompt_tuning_init")
+ALWAYS_ALLOCATED = ("target_r", "init_r", "lora_alpha")
 
 TOKENIZER = """\
 tokenizer = AutoTokenizer.from_pretrained(BASE)
@@ -58,51 +56,6 @@ ROWS = """\
 with open({file}, encoding="utf-8") as file:
     lines = [json.loads(line) for line in file]
 rows = [(line["prompt"], line["response"]) for line in lines if line["split"] == "train"]
-"""
-LOOP = """\
-def batches(examples):
-    order, shuffle = list(examples), random.Random(SEED).shuffle
-    while True:
-        shuffle(order)
-        for start in range(0, len(order), BATCH):
-            yield order[start : start + BATCH]
-
-
-def rate(step):
-    warmup = max(1, round(0.1 * STEPS))
-    if step <= warmup:
-        return RATE * step / warmup
-    return RATE * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (STEPS - warmup + 1)))
-
-
-def padded(lists, filler):
-    longest = max(map(len, lists))
-    return torch.tensor([one + [filler] * (longest - len(one)) for one in lists], device=device)
-
-
-trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.0)
-losses = []
-model.train()
-for step, batch in zip(range(1, DONE + 1), batches([encode(*row) for row in rows])):
-    ids, labels = padded([ids for ids, _ in batch], tokenizer.pad_token_id), padded([labels for _, labels in batch], -100)
-    mask = padded([[1] * len(ids) for ids, _ in batch], 0)
-    torch.manual_seed(SEED * 100_003 + step)
-    loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(trained, 1.0)
-    for group in optimizer.param_groups:
-        group["lr"] = rate(step) * group.get("times", 1)
-    optimizer.step()
-    optimizer.zero_grad()
-    losses.append(loss.item())
-    print(f"step {step} of {DONE}: loss {losses[-1]:.6f}", flush=True)
-"""
-# LoRA+ (Hayou et al. 2024): B learns faster than A
-PLUS = """\
-optimizer = create_loraplus_optimizer(model=model, optimizer_cls=torch.optim.AdamW, lr=RATE, loraplus_lr_ratio={ratio})
-for group in optimizer.param_groups:
-    group["times"] = group["lr"] / RATE
 """
 SOME = """\
 TRAINED = {{
@@ -176,14 +129,7 @@ def parts(adapter: Adapter, language: str, place: Place = HERE) -> list[str]:
     peft = f"  # {text(language, 'recipe.load')}" if record.method in DOWNLOADABLE else ""
     late = [_wrapped(adapter, start)] if start.reads else []
     saved = f'model.save_pretrained("my-adapter"{start.saved}){peft}\n'
-    return [*parts[:-1], parts[-1] + "\n", encode + "\n", *late, _loop(record), saved]
-
-
-def _loop(record: Record) -> str:
-    """The training; its optimizer has two rates for LoRA+."""
-    ratio = record.hyperparameters.get("rate_ratio", 1.0)
-    plain = next(line for line in LOOP.splitlines(keepends=True) if line.startswith("optimizer ="))
-    return LOOP if ratio == 1 else LOOP.replace(plain, PLUS.format(ratio=ratio))
+    return [*parts[:-1], parts[-1] + "\n", encode + "\n", *late, loop_of(record, language), saved]
 
 
 def _imports(adapter: Adapter, start: Start, place: Place) -> str:
@@ -270,19 +216,21 @@ def _config(adapter: Adapter, start: Start) -> tuple[str, dict[str, str]]:
 
     found: dict[str, Any] = adapter.config or {}
     kind: Any = PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(found["peft_type"])]
-    default = kind()
+    always = ALWAYS_ALLOCATED if "init_r" in found else ALWAYS
     chosen = {
         field.name: repr(found[field.name])
         for field in fields(kind)
-        if field.name in found
-        and field.name not in ABOUT
-        and (field.name in ALWAYS or found[field.name] != getattr(default, field.name))
+        if field.name in found and field.name not in ABOUT and (field.name in always or found[field.name] != _default(field))
     }
     values = adapter.record.hyperparameters
     if values.get("initialization") == "text":  # saved without it: the learned tokens have replaced the text
         text_of_it = {"prompt_tuning_init_text": repr(values["initialization_text"]), "tokenizer_name_or_path": "BASE"}
         chosen |= {"prompt_tuning_init": repr("TEXT"), **text_of_it}
     return kind.__name__, chosen | dict(start.arguments)
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default is not dataclasses.MISSING else field.default_factory()  # type: ignore[operator]
 
 
 def _call(name: str, arguments: dict[str, str]) -> str:

@@ -15,6 +15,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from playground import settings
+from playground.train import allocation
 from playground.train.effort import Account
 from playground.train.job import checkpoint_bytes
 from playground.train.record import Progress
@@ -31,6 +32,7 @@ class State:
     progress: Progress
     best: tuple[int, Mapping[str, torch.Tensor]]
     account: Account
+    allocation: Mapping[str, Any]
 
     @classmethod
     def of(
@@ -45,6 +47,7 @@ class State:
             progress.copy(),
             best,
             account.paused(),
+            _copied(allocation.kept(model)),
         )
 
     def put_back(self, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LRScheduler) -> None:
@@ -54,17 +57,18 @@ class State:
                 model.get_parameter(name).copy_(tensor)
         optimizer.load_state_dict(deepcopy(dict(self.optimizer)))  # which would move the very tensors
         schedule.load_state_dict(deepcopy(dict(self.schedule)))
+        allocation.put_back(model, self.allocation)
 
 
 Save = Callable[[State], None]
 
 
-def is_small(changed: int, held: int) -> bool:
+def is_small(changed: int, held: int, allocated: int = 0) -> bool:
     """
     Whether the state of a run may travel that changes so many numbers of an adapter of so many bytes: weights, AdamW's two
-    moments, the best adapter, checkpoints.
+    moments, the best adapter, checkpoints, and the numbers by which ranks are allocated.
     """
-    return 3 * 4 * changed + held + checkpoint_bytes(changed) <= settings.MAX_STATE_BYTES
+    return 4 * (3 * changed + allocated) + held + checkpoint_bytes(changed) <= settings.MAX_STATE_BYTES
 
 
 def _copied(value: Any) -> Any:

@@ -21,11 +21,13 @@ from playground.errors import PlaygroundError, memory_is_out
 from playground.model.bases import Base
 
 
-def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module, dict[str, Any] | None]:
+def wrap(
+    base: Base, chosen: Method, values: dict[str, Any], steps: int | None = None
+) -> tuple[nn.Module, dict[str, Any] | None]:
     """
-    A private trainable model over the base, and its PEFT config as JSON. What trains the base's own parameters clones them
-    instead, in float32, and has no config. Raises PlaygroundError if that would not fit, or PEFT cannot adapt such a base,
-    or would train something else of it than what was counted.
+    A private trainable model over the base, and its PEFT config as JSON, for a run of so many `steps` (or the usual ones).
+    What trains the base's own parameters clones them instead, in float32, and has no config. Raises PlaygroundError if that
+    would not fit, or PEFT cannot adapt such a base, or would train something else of it than what was counted.
     """
     if chosen.config is None:
         check_fits(chosen, base.id, base.architecture)
@@ -34,7 +36,7 @@ def wrap(base: Base, chosen: Method, values: dict[str, Any]) -> tuple[nn.Module,
             model.get_parameter(name).requires_grad_(True)
         return model, None
     check_form(chosen, base.id)
-    config = chosen.config(base, values)
+    config: Any = chosen.planned(base, values, steps or chosen.steps)
     with fitting(chosen, base):
         model = wrapped(base, config)
     trained, counts = trainable_in(model), chosen.counts(base.architecture, values)

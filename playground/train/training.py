@@ -27,7 +27,7 @@ from playground.errors import PlaygroundError
 from playground.model.bases import Base
 from playground.model.kernels import halved
 from playground.model.randomness import drawn_apart
-from playground.train import looks
+from playground.train import allocation, looks
 from playground.train.batches import by_length, shares, shuffled
 from playground.train.beginning import beginning
 from playground.train.effort import STEP, Account, Effort
@@ -99,10 +99,9 @@ class _Run:
         self.questions = questions(job.task)
         with drawn_apart(base.device):
             torch.manual_seed(job.seed)
-            self.model, self.config = wrap(base, chosen, self.values)
+            self.model, self.config = wrap(base, chosen, self.values, self.steps)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.trainable = trainable_in(self.model)
-        self.counts = chosen.counts(base.architecture, self.values)
+        self.trainable, self.counts = trainable_in(self.model), chosen.counts(base.architecture, self.values)
         self.beginning = beginning(job, base, self.model, self.train_set, get_base)
         self.optimizer = optimizer_of(self.model, self.values)
         self.schedule = LambdaLR(self.optimizer, lambda done: rate_factor(done + 1, self.steps))
@@ -112,7 +111,7 @@ class _Run:
         self.starts_as_base = adapts and initialization.chosen(self.values) != "loftq"
         self.halves, self.precision = products_of(base if adapts else None)
         self.keeps_checkpoints = checkpoint_bytes(self.trainable) > 0
-        self.save = save if is_small(self.trainable, self.counts["bytes"]) else None
+        self.save = save if is_small(self.trainable, self.counts["bytes"], allocation.numbers(self.model)) else None
         self.known = looks.known(base, job.task) if self.starts_as_base else None
         self.effort = Effort.of(job, base.device.type == "cuda", pace)
         self.account = Account(self.effort.whole(first_look=not self.known))
@@ -184,6 +183,7 @@ class _Run:
         rate = float(self.schedule.get_last_lr()[0])
         if math.isfinite(norm):
             self.optimizer.step()
+            allocation.allocate(self.model, step)
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.done = step
@@ -233,6 +233,7 @@ class _Run:
                 request.alone()
             loss += request.result()
             self._spend(request.seconds)
+        allocation.penalize(self.model)
         return loss
 
     def _look(self) -> Iterator[Event]:

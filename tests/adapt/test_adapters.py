@@ -481,7 +481,7 @@ def test_json_that_cannot_be_read_is_refused(shared: Any, lora: Any, tmp_path: P
 # Configs that are refused
 
 
-@pytest.mark.parametrize("kind", ["ADALORA", "lora", "", None, 5, [], {}, ["LORA"], "../LORA"], ids=repr)
+@pytest.mark.parametrize("kind", ["LILY", "lora", "", None, 5, [], {}, ["LORA"], "../LORA"], ids=repr)
 def test_another_kind_of_adapter_is_refused(shared: Any, lora: Any, tmp_path: Path, kind: Any) -> None:
     assert refusal(zipped(tmp_path / "my.zip", files_of(lora, peft_type=kind)), shared) == "upload_method"
 

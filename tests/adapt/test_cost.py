@@ -391,7 +391,7 @@ def refusal(model: Any, method_id: Any, values: Any, **others: Any) -> Any:
 @pytest.mark.parametrize(
     ("model", "method_id", "values", "key"),
     [
-        ("gpt-3", "adalora", {}, "unknown_method"),
+        ("gpt-3", "lily", {}, "unknown_method"),
         ("gpt-3", "few_shot", {}, "unknown_method"),
         ("gpt-3", "full_fine_tuning", {}, "unknown_method"),
         ("gpt-3", "lora", {"rank": 0}, "out_of_range"),

@@ -361,7 +361,7 @@ def test_an_unknown_hyperparameter_is_refused_with_the_known_ones(method_id: Any
         assert all(word in error.message(language) for word in ("warmth", name, *known))
 
 
-@pytest.mark.parametrize("method_id", ["", "LoRA", "adalora", "base"])
+@pytest.mark.parametrize("method_id", ["", "LoRA", "lily", "base"])
 def test_an_unknown_method_is_refused_with_the_known_ones(method_id: str) -> None:
     with pytest.raises(PlaygroundError) as refused:
         method(method_id)

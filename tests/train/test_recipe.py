@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import tomllib
+import zipfile
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,14 +16,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from peft import get_peft_model_state_dict
+from peft import PeftModel, get_peft_model_state_dict
 from safetensors.torch import load_file
 
 from playground.actions.export import export
-from playground.adapt.adapters import WEIGHTS, Adapter, Record, config_json
+from playground.adapt.adapters import CONFIG, WEIGHTS, Adapter, Record, config_json
 from playground.adapt.methods import DOWNLOADABLE, FRONT, METHODS
 from playground.adapt.own import as_lines, task_of
 from playground.adapt.tasks import OWN, OWN_FILE, TASK_IDS, Example, Task, task
+from playground.adapt.uploads import unpack
 from playground.data import tables
 from playground.data.given import Given
 from playground.locales import LANGUAGES, text
@@ -33,7 +35,8 @@ from playground.train.notebook import notebook
 from playground.train.recipe import python
 from playground.train.training import train
 from playground.work.sessions import SESSIONS
-from tests.families import one_thread, tiny_base  # noqa: F401
+from tests.conftest import model_of
+from tests.families import logits, one_thread, tiny_base  # noqa: F401
 
 LAW = settings(deadline=None, derandomize=True, database=None)
 NUMBERS = ("SEED", "STEPS", "DONE", "BATCH", "RATE")
@@ -232,6 +235,26 @@ def test_running_a_recipe_trains_the_same_adapter_again(
             torch.testing.assert_close(saved[name], tensor, rtol=1e-2, atol=1e-4)
     else:
         assert_same(found, made)
+
+
+def test_adalora_by_peft_alone_is_trained_alike_and_its_cut_tensors_are_an_upload(
+    base: bases.Base, lessons: Any, tmp_path: Path
+) -> None:
+    made = trained(base, lessons, "adalora", {"rank": 2, "initial_rank": 4, "learning_rate": 0.05}, steps=8)
+    found = run(made)
+    assert found["losses"] == pytest.approx([loss for _, loss in made.record.losses], rel=1e-4)
+    left = {name: int(tensor.count_nonzero()) for name, tensor in made.tensors.items() if name.endswith(".lora_E")}
+    assert sum(left.values()) == 2 * len(left)  # the target, as a mean
+    saved = load_file(tmp_path / "my-adapter" / WEIGHTS)
+    assert {name: len(saved[name]) for name in left} == left
+    with zipfile.ZipFile(tmp_path / "cut.zip", "w") as archive:
+        for name in (CONFIG, WEIGHTS):
+            archive.write(tmp_path / "my-adapter" / name, name)
+    given = unpack(tmp_path / "cut.zip", base, "new")
+    assert given.record.trainable_parameters == made.record.trainable_parameters
+    of_peft = PeftModel.from_pretrained(base.view(), tmp_path / "my-adapter").eval()
+    torch.testing.assert_close(logits(model_of(base, given)), logits(of_peft), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(logits(model_of(base, given)), logits(model_of(base, made)), rtol=1e-2, atol=1e-3)
 
 
 def test_what_a_recipe_saves_is_what_the_page_lets_download(base: bases.Base, lessons: Any, tmp_path: Path) -> None:

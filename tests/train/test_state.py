@@ -29,6 +29,7 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "dora": ("lora", {"dora": True, "dropout": 0.3}),
     "qlora": ("qlora", {"dropout": 0.3}),
     "ia3": ("ia3", {}),
+    "adalora": ("adalora", {"learning_rate": 0.05}),  # which has taken ranks away before and after
     "prompt": ("prompt_tuning", {"virtual_tokens": 5}),
     "full": ("full_fine_tuning", {}),
 }

@@ -54,7 +54,7 @@ def test_a_part_of_the_base_is_trained_and_the_base_is_not(base: Base, method_id
 
 @pytest.mark.parametrize(("method_id", "form", "key"), [
     ("oft", "nf4", "method_not_quantized"), ("last_layers", "nf4_double", "method_not_quantized"), ("oft", "int4", None),
-    ("ln_tuning", "nf4", None), ("lora", "nf4", None),
+    ("adalora", "nf4", None), ("ln_tuning", "nf4", None), ("lora", "nf4", None),
 ])  # fmt: skip
 def test_a_method_that_reads_the_weights_is_refused_where_they_are_packed(
     base: Base, method_id: str, form: str, key: str | None
