@@ -123,11 +123,11 @@ class Lab:
 
     def reading(self, query: Mapping[str, str], language: str) -> Changes:
         """
-        Until a section has what the page's link gives of it, it is not seen (theme.css): what stands there is what somebody
-        else would find.
+        Until the section that the page's link opens is drawn, it is not seen (theme.css): what stands there is what somebody
+        else would find, and a button would take empty lists for what was chosen.
         """
         opened = links.section_of(query)
-        if opened not in self.said or not fields.given(opened, query):
+        if opened not in self.said:
             return {}
         return {self.said[opened]: f'<div class="pp-reading">{note(language, "lab.reading")}</div>'}
 
@@ -213,7 +213,7 @@ class _Drawn:
         linked = self._linked(given)
         if linked is None:
             back = kept.find(given[self.lab.visitor], given[self.lab.language], self.filled, self.section.retold)
-            return {self.seen: stamp, **self._drawn(given, back)}
+            return {self.seen: stamp, **self._drawn(given, back), **dict.fromkeys((one.said for one in self.places), "")}
         taken, left = fields.read(self.fields, {name: value for name, value in linked.items() if name != RUN})
         changes = self._drawn(given, {self.controls[name]: value for name, value in taken.items()}, linked | taken)
         used = {name: after(changes.get(one), given[one]) for name, one in self.controls.items()}
