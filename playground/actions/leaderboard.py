@@ -26,7 +26,9 @@ from playground.train.standings import (
     comparable,
     libraries,
     listed_once,
+    paces,
     read,
+    read_paces,
     standings,
     unbeaten,
     verdict,
@@ -43,7 +45,7 @@ def recorded() -> tuple[dict[str, Any], list[Row]]:
     if not FILE.exists():
         return {}, []
     about: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-    return {name: value for name, value in about.items() if name != "rows"}, read(FILE)
+    return {name: value for name, value in about.items() if name not in ("rows", "paces")}, read(FILE)
 
 
 def board_tasks() -> list[str]:
@@ -72,6 +74,7 @@ def board(task: str, every: bool = False) -> dict[str, Any]:
         "versions": libraries(row for row in rows if row.task == task and row.method in _methods(found)),
         "processor": listed_once(one.processor for one in found),
         "unit": UNIT,
+        "paces": {where: pace for (one, where), pace in paces(rows, read_paces(FILE)).items() if one == task},
         "seeds": len(SEEDS),
         "questions": len(found[0].examples),
         "methods": [_plain(one, about["base"]) for one in found],

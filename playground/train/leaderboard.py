@@ -27,12 +27,13 @@ from playground.disk import whole
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES, Base
 from playground.model.kernels import processor
+from playground.train.board_tables import front_table
 from playground.train.evaluation import EvaluateJob, Report, Score, evaluate
 from playground.train.forgetting import neutral_loss
 from playground.train.job import Ended, TrainingJob
 from playground.train.record import versions
 from playground.train.scoring import TOKENS as TOKENS
-from playground.train.standings import FILE, Cell, Row, cells, front_table, read, recipe, whole_table
+from playground.train.standings import FILE, SEEDS, UNIT, Cell, Pace, Row, cells, paces, read, read_paces, recipe
 from playground.train.training import train
 
 GetBase = Callable[[str], Base]
@@ -108,11 +109,31 @@ def study(file: Path, base: Base, get_base: GetBase, wanted: Sequence[Cell]) -> 
         if cell in there:
             continue
         there[cell] = measured(cell, base.id, get_base)
-        rows = [asdict(there[one]) for one in wanted if one in there]
-        with whole(file) as written:
-            content = json.dumps({**measured_with, "rows": rows}, ensure_ascii=False, indent=1)
-            written.write_text(content + "\n", encoding="utf-8")
+        _write(file, measured_with, [there[one] for one in wanted if one in there], read_paces(file))
         yield there[cell]
+
+
+def timed(file: Path, base: Base, get_base: GetBase) -> Iterator[Pace]:
+    """
+    Times `UNIT` where rows were measured on this processor and its own were not, so that their time has something to be
+    beside; writes it after every task.
+    """
+    here = processor() if base.device.type == "cpu" else base.device_name
+    rows = read(file)
+    for task in dict.fromkeys(row.task for row in rows if row.processor == here):
+        there = read_paces(file)
+        if (task, here) in paces(rows, there):
+            continue
+        jobs = [TrainingJob(base.id, UNIT, tasks.task(task), **recipe(Cell(task, UNIT, seed)), seed=seed) for seed in SEEDS]
+        found = Pace(task, here, tuple(round(trained(job, get_base)[1], 2) for job in jobs))
+        _write(file, about(base), rows, [*there, found])
+        yield found
+
+
+def _write(file: Path, measured_with: dict[str, Any], rows: Sequence[Row], there: Sequence[Pace]) -> None:
+    found = {**measured_with, "paces": [asdict(one) for one in there], "rows": [asdict(row) for row in rows]}
+    with whole(file) as written:
+        written.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def fits(method: str, base: Base) -> bool:
@@ -129,8 +150,10 @@ def main() -> None:
     wanted = [cell for cell in cells() if fits(cell.method, base)]
     for row in study(FILE, base, BASES.get, wanted):
         print(row.cell, f"{row.held_out_loss:.3f}", f"{row.cpu_seconds:.0f} s", flush=True)
-    found = read(FILE)
-    print(front_table(found), whole_table(found), sep="\n\n")
+    for pace in timed(FILE, base, BASES.get):
+        print(pace, flush=True)
+    found, more = read(FILE), read_paces(FILE)
+    print(front_table(found, more), whole_table(found, more), sep="\n\n")
 
 
 if __name__ == "__main__":

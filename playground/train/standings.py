@@ -83,6 +83,15 @@ class Row:
         return self.neutral_after - self.neutral_before
 
 
+@dataclass(frozen=True)
+class Pace:
+    """The processor's seconds of `UNIT` on a task, from every seed, on a processor that rows of others were measured on."""
+
+    task: str
+    processor: str
+    seconds: tuple[float, ...]
+
+
 def cells(task_ids: Sequence[str] = tasks.TASK_IDS) -> list[Cell]:
     """All runs in their order: task by task, and the methods in front first, so that what is there is comparable."""
     bases = {task: [Cell(task, BASE, SEEDS[0])] for task in task_ids}
@@ -113,9 +122,23 @@ def read(file: Path, measured_with: Mapping[str, Any] | None = None) -> list[Row
         return []
     found = json.loads(file.read_text(encoding="utf-8"))
     rows = [Row(**{**row, "answers": tuple(row["answers"])}) for row in found.pop("rows")]
+    found.pop("paces", None)
     if measured_with is None:
         return rows
     return [row for row in rows if found == measured_with and row.recipe == recipe(row.cell)]
+
+
+def read_paces(file: Path) -> list[Pace]:
+    """Those of a file; none if there is none."""
+    found = json.loads(file.read_text(encoding="utf-8")).get("paces", ()) if file.exists() else ()
+    return [Pace(one["task"], one["processor"], tuple(one["seconds"])) for one in found]
+
+
+def paces(rows: Iterable[Row], more: Iterable[Pace] = ()) -> dict[tuple[str, str], float]:
+    """The least seconds of `UNIT` by task and processor, in its rows and in `more`."""
+    timed = [((row.task, row.processor), row.cpu_seconds) for row in rows if row.method == UNIT]
+    timed += [((one.task, one.processor), seconds) for one in more for seconds in one.seconds]
+    return {place: min(seconds for where, seconds in timed if where == place) for place, _ in timed}
 
 
 @dataclass(frozen=True)
@@ -247,40 +270,3 @@ def unbeaten(found: Sequence[Standing]) -> list[Standing]:
         if not front or one.score.mean > front[-1].score.mean:
             front.append(one)
     return front
-
-
-def front_table(rows: Sequence[Row]) -> str:
-    """README's table of the methods in front, on every task."""
-    return _markdown(rows, (BASE, *FRONT), comparable(rows))
-
-
-def whole_table(rows: Sequence[Row]) -> str:
-    """README's table of all methods, on the tasks on which others than those in front were measured."""
-    found = [task for task in comparable(rows) if any(one.method in MORE for one in standings(rows, task))]
-    return _markdown(rows, (BASE, *FRONT, *MORE), found)
-
-
-def _markdown(rows: Sequence[Row], shown: Iterable[str], on: Sequence[str]) -> str:
-    """A line for each method, a column for the score on each task, with its lowest and highest seed."""
-    found = {task: {one.method: one for one in standings(rows, task)} for task in on}
-    heads = ["method", "parameters", "bytes", f"time (`{UNIT}`: 1)", "tokens a request", "forgetting", *found]
-    lines = [heads, ["---"] * len(heads)]
-    for method in shown:
-        there = [(methods[method], methods.get(UNIT)) for methods in found.values() if method in methods]
-        if there:
-            scores = [_written(methods[method].score) if method in methods else "" for methods in found.values()]
-            lines.append([f"`{method}`", *_costs(there), *scores])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _costs(there: Sequence[tuple[Standing, Standing | None]]) -> list[str]:
-    """What a method costs, the mean over tasks of what differs between them; time beside `UNIT`'s on the same processor."""
-    first, ones = there[0][0], [one for one, _ in there]
-    tokens, forgetting = (fmean(one.prompt_tokens for one in ones), fmean(one.forgetting.mean for one in ones))
-    ratios = [one.seconds.low / unit.seconds.low for one, unit in there if unit and one.processor == unit.processor]
-    time = f"{fmean(ratios):.2f}" if ratios else ""
-    return [f"{first.parameters:,}", f"{first.bytes:,}", time, f"{tokens:.0f}", f"{forgetting:+.2f}"]
-
-
-def _written(score: Spread) -> str:
-    return f"{score.mean:.0%} ({score.low:.0%} to {score.high:.0%})" if score.low < score.high else f"{score.mean:.0%}"

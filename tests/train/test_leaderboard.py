@@ -21,10 +21,11 @@ from playground.adapt.methods import FRONT, METHODS
 from playground.model.bases import Base
 from playground.model.neutral import text_windows
 from playground.train import leaderboard, looks, scoring
+from playground.train.board_tables import front_table, whole_table
 from playground.train.forgetting import neutral_loss
 from playground.train.job import TrainingJob
-from playground.train.leaderboard import row_of, study, trained
-from playground.train.standings import FILE, SEEDS, Cell, cells, front_table, read, recipe, standings, whole_table
+from playground.train.leaderboard import row_of, study, timed, trained
+from playground.train.standings import FILE, SEEDS, Cell, cells, paces, read, read_paces, recipe, standings
 from playground.work.sessions import SESSIONS
 from tests.conftest import model_of
 
@@ -136,6 +137,22 @@ def test_every_method_learns_the_style_with_its_defaults() -> None:
     assert min(one.score.mean for one in adapted) > 0.3
 
 
+def test_where_rows_were_measured_lora_is_timed_once_and_rows_that_follow_keep_that(
+    tiny: Base, get_tiny: GetBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaderboard, "TOKENS", 1)
+    monkeypatch.setattr(leaderboard, "SEEDS", (0, 1))
+    wanted, file = [Cell(TASK, "ia3", 0), Cell(TASK, "ia3", 1)], tmp_path / "board.json"
+    list(study(file, tiny, get_tiny, wanted[:1]))
+    (found,) = timed(file, tiny, get_tiny)
+    assert (found.task, len(found.seconds)) == (TASK, 2)
+    assert list(timed(file, tiny, get_tiny)) == []
+    list(study(file, tiny, get_tiny, wanted))
+    assert [row.cell for row in read(file)] == wanted
+    assert read_paces(file) == [found]
+    assert paces(read(file), read_paces(file)) == {(TASK, found.processor): min(found.seconds)}
+
+
 def test_the_base_is_as_it_was_looked_at() -> None:
     seen = json.loads(looks.FILE.read_text(encoding="utf-8"))["tasks"]
     base = [row for row in ROWS if row.method == "base"]
@@ -144,6 +161,6 @@ def test_the_base_is_as_it_was_looked_at() -> None:
 
 
 @pytest.mark.parametrize("table", [front_table, whole_table])
-def test_readme_s_tables_are_the_file_s(table: Callable[[Any], str]) -> None:
+def test_readme_s_tables_are_the_file_s(table: Callable[[Any, Any], str]) -> None:
     """Where they are not: `make leaderboard` prints them."""
-    assert table(ROWS) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert table(ROWS, read_paces(FILE)) in (ROOT / "README.md").read_text(encoding="utf-8")

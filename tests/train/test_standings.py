@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -11,15 +12,16 @@ from hypothesis import strategies as st
 
 from playground.adapt import tasks
 from playground.adapt.methods import FRONT
+from playground.train.board_tables import front_table
 from playground.train.standings import (
     SEEDS,
     T_95,
+    Pace,
     Row,
     Spread,
     Standing,
     cells,
     comparable,
-    front_table,
     inside_noise,
     standings,
     unbeaten,
@@ -119,11 +121,13 @@ def test_time_is_told_beside_that_of_the_same_processor_only() -> None:
         answers = ("no",) * len(tasks.task(TASK).held_out)
         return [Row(TASK, method, seed, answers, 1.0, 8, 32, seconds, 40.0, 3.0, 3.0, processor, {}, {}) for seed in SEEDS]
 
-    def told(rows: list[Row]) -> dict[str, str]:
-        cells = [line.split(" | ") for line in front_table(rows).splitlines()[2:]]
+    def told(rows: list[Row], more: Sequence[Pace] = ()) -> dict[str, str]:
+        cells = [line.split(" | ") for line in front_table(rows, more).splitlines()[2:]]
         return {line[0].strip("| `"): line[3] for line in cells}
 
     lora = row("lora", 20.0, "one")
     assert told([*lora, *row("ia3", 30.0, "one")]) == {"lora": "1.00", "ia3": "1.50"}
     assert told([*lora, *row("ia3", 30.0, "another")]) == {"lora": "1.00", "ia3": ""}
+    timed = [Pace(TASK, "another", (13.0, 12.0, 14.0)), Pace("pirate", "another", (1.0,))]
+    assert told([*lora, *row("ia3", 30.0, "another")], timed) == {"lora": "1.00", "ia3": "2.50"}
     assert {one.processor for one in standings([*lora, *row("ia3", 30.0, "another")], TASK)} == {"one", "another"}

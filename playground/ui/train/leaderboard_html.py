@@ -146,11 +146,11 @@ def _row(one: Values, board: Values, language: str) -> str:
 
 
 def _time(one: Values, board: Values, language: str) -> str:
-    """The processor's time beside that of the board's `unit`, where both were measured on the same one."""
-    unit = next((other for other in board["methods"] if other["method"] == board["unit"]), one)
-    if not one["seconds"]["low"] or one["processor"] != unit["processor"]:
+    """The processor's time beside that of the board's unit on the same one, where that was measured."""
+    pace = board["paces"].get(one["processor"])
+    if not one["seconds"]["low"] or not pace:
         return NONE
-    return significant(language, one["seconds"]["low"] / unit["seconds"]["low"], 2)
+    return significant(language, one["seconds"]["low"] / pace, 2)
 
 
 def _own_row(one: Values, prompt_tokens: float | None, language: str) -> str:
