@@ -27,7 +27,7 @@ from playground.disk import whole
 from playground.errors import PlaygroundError
 from playground.model.bases import BASES, Base
 from playground.model.kernels import processor
-from playground.train.board_tables import front_table
+from playground.train.board_tables import front_table, whole_table
 from playground.train.evaluation import EvaluateJob, Report, Score, evaluate
 from playground.train.forgetting import neutral_loss
 from playground.train.job import Ended, TrainingJob
