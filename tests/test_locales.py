@@ -258,7 +258,7 @@ EXPANSIONS: dict[str, Iterable[Any]] = {
     "hyperparameters.{}.{}": CHOICES,
     "samples.{}": ["question", "first", "start", "now"],
     "loss.{}": ["training", "held_out"],
-    "count.{}": ["few_shot", "full_fine_tuning", "rest"],
+    "count.{}": ["few_shot", "full_fine_tuning", "rest", "beside"],
     "home.kind.{}": OFFERED,
     "card.{}": FIGURES,
     "gpu.stage.{}": STAGES,

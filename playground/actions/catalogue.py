@@ -37,7 +37,10 @@ def list_bases(key: str | None = None) -> list[dict[str, Any]]:
 
 
 def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What would be trained, before training: counts as PEFT's after wrapping, float32 bytes, memory at least needed."""
+    """
+    What would be trained, before training: counts as PEFT's after wrapping, float32 bytes, those of them that are not
+    trained, memory at least needed.
+    """
     shape, chosen = architecture(base_id), method(method_id)
     count = chosen.counts(shape, values)
     trainable, total = count["trainable_parameters"], count["total_parameters"]
@@ -48,6 +51,7 @@ def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) ->
         "total": total,
         "percent": 100 * trainable / total,
         "bytes": count["bytes"],
+        "untrained_bytes": 4 * chosen.beside(shape, chosen.complete(values)),
         "memory": memory,
     }
 

@@ -82,8 +82,8 @@ def count_parameters(
         hyperparameters: what differs from the method's defaults
 
     Returns:
-        {trainable, total, percent, bytes, memory}: numbers of the model, a percentage, bytes of the adapter, and
-            bytes that training takes
+        {trainable, total, percent, bytes, untrained_bytes, memory}: numbers of the model, a percentage, bytes of the
+            adapter, those of them that are drawn or found once, and bytes that training takes
 
     Raises:
         an unknown base or method, a hyperparameter that there is not, or one outside its range

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from playground.actions.catalogue import count_parameters
 from playground.adapt.methods import FRONT
 from playground.locales import LANGUAGES, text
+from playground.settings import DEFAULT_BASE
 from playground.train.job import SAMPLE_TOKENS
 from playground.train.schedule import USUAL
 from playground.ui.train.status import parameter_card, samples, status_line, training_status
@@ -59,7 +61,25 @@ VIEWS = [training(state=state) for state in STATES] + [
     training(state="running", step=0, seconds_per_step=None, remaining=None),
     {"state": "idle", "method": None, "steps": 24, "samples": [], "questions": []},
 ]
-COUNTS = {"trainable": 460_800, "total": 134_975_808, "percent": 0.3414, "bytes": 1_843_200, "memory": 546_000_000}
+COUNTS = {
+    "trainable": 460_800,
+    "total": 134_975_808,
+    "percent": 0.3414,
+    "bytes": 1_843_200,
+    "untrained_bytes": 0,
+    "memory": 546_000_000,
+}
+
+
+@both_languages
+@pytest.mark.parametrize("method", ["tinylora", "vera", "lora", "p_tuning", "full_fine_tuning"])
+def test_a_file_that_holds_more_than_what_is_trained_says_so(method: str, language: Any) -> None:
+    count = count_parameters(DEFAULT_BASE, method, {})
+    said = Page(parameter_card(count, method, language)).text
+    mostly = {"en": "never trained", "es": "que no se entrenan"}[language]
+    assert (mostly in said) == (method in {"tinylora", "vera"})
+    if method == "tinylora":  # 16 · (576 + 576 + 576 + 192) of the factors and 64 · 16² of the mixing, in each of 30 layers
+        assert count["untrained_bytes"] == 4 * 30 * (16 * (576 + 576 + 576 + 192) + 2 * 64 * 16**2)
 
 
 def everything(language: Any) -> Any:
