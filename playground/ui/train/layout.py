@@ -43,7 +43,7 @@ def results(wording: Wording) -> dict[str, Any]:
     )  # fmt: skip
     with gr.Row(elem_classes="pp-chips", visible=False, elem_id="after") as after:
         compare = make(gr.Button, {"value": "train.compare"}, elem_id="compare-it", **CHIP)
-        save = make(gr.DownloadButton, {"label": "train.download"}, elem_id="download", **CHIP)
+        save = make(gr.DownloadButton, {"label": "train.download"}, visible=False, elem_id="download", **CHIP)
         python = make(gr.Button, {"value": "home.python"}, elem_id="python", **CHIP)
         own = make(gr.DownloadButton, {"label": "train.examples"}, visible=False, elem_id="download-examples", **CHIP)
     buttons = {"after": after, "compare": compare, "download": save, "python": python, "examples": own}

@@ -156,6 +156,7 @@ class TrainTab:
         """Everything that a view of a training says; what can be done with its adapter once there is one."""
         adapter: Any = view.get("adapter")
         ended, steps = view["state"] in ENDED, view.get("checkpoints", []) if adapter else []
+        packable = bool(adapter) and adapter["method"] in DOWNLOADABLE
         return {
             self.status: status.training_status(view, language),
             self.loss: status.run_title(view, language) + loss_curve(view, language, whole=ended),
@@ -166,7 +167,7 @@ class TrainTab:
             self.go: gr.update(interactive=ended),
             self.refused: "",
             self.stop: gr.update(visible=not ended),
-            self.download: gr.update(visible=bool(adapter) and adapter["method"] in DOWNLOADABLE),
+            self.download: gr.skip() if packable else gr.update(visible=False),  # `pack` shows it with its file
             self.examples: gr.update(visible=bool(adapter) and adapter["task"] == OWN),
         }
 
@@ -188,7 +189,8 @@ class TrainTab:
         try:
             changes = {self.examples: download_examples(result.key, result.adapter)}
             title = file_title(described(result.key, result.adapter), result.language)
-            return changes | {self.download: download(result.key, result.adapter, title, result.language)}
+            path = download(result.key, result.adapter, title, result.language)
+            return changes | {self.download: gr.update(value=path, visible=True)}
         except PlaygroundError as error:
             if not disk_is_full(error):  # none yet, or one that PEFT has no format for: the button is not shown
                 return changes
