@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
     from playground.model.bases import Base
 
+VALUES = ".lora_E"  # ends the name of a layer's singular values
 SIDES = {"lora_A": 0, "lora_E": 0, "lora_B": 1}  # which side of a tensor has the ranks
+
+
+def left(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, int]]:
+    """By module: how many singular values are not zero, and of how many; empty for what is no AdaLoRA."""
+    found = {name.removesuffix(VALUES).removeprefix(PREFIX): one for name, one in tensors.items() if name.endswith(VALUES)}
+    return {module: (int(one.count_nonzero()), one.numel()) for module, one in found.items()}
 
 
 def with_all_ranks(
@@ -25,16 +32,16 @@ def with_all_ranks(
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """A checked config of AdaLoRA without its pattern, and whole tensors. Raises PlaygroundError where they disagree."""
     found = dict(tensors)
-    for name, left in config["rank_pattern"].items():
-        module = PREFIX + name.removesuffix(".default").removesuffix(".lora_E")
-        places = [place for place, stays in enumerate(left) if stays]
+    for name, kept in config["rank_pattern"].items():
+        module = PREFIX + name.removesuffix(".default").removesuffix(VALUES)
+        places = [place for place, stays in enumerate(kept) if stays]
         for part, side in SIDES.items():
             cut = tensors.get(f"{module}.{part}")
-            fits = len(left) == config.get("init_r") and cut is not None and cut.dim() == 2
+            fits = len(kept) == config.get("init_r") and cut is not None and cut.dim() == 2
             if cut is None or not fits or cut.shape[side] != len(places):
                 raise PlaygroundError("does_not_fit", base=base.spec.name, reason=f"rank_pattern: {module}.{part}")
             shape = list(cut.shape)
-            shape[side] = len(left)
+            shape[side] = len(kept)
             whole = cut.new_zeros(shape)
             whole[(slice(None),) * side + (places,)] = cut
             found[f"{module}.{part}"] = whole

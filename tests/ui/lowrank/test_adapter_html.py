@@ -43,3 +43,17 @@ def test_modules_that_changed_alike_are_all_named_up_to_a_few() -> None:
     assert alike.count("q_proj") == 2
     assert said(*[0.02] * 9).count("q_proj") == 3
     assert "…" in said(*[0.02] * 9)
+
+
+@both_languages
+def test_what_adalora_has_left_is_counted_by_kind_of_module_once_it_has_learned(language: str) -> None:
+    def said(*values: list[float]) -> str:
+        names = [f"base_model.model.layers.{at // 2}.self_attn.{'qv'[at % 2]}_proj.lora_E" for at in range(len(values))]
+        tensors = {name: torch.tensor(one)[:, None] for name, one in zip(names, values, strict=True)}
+        return str(Page(beside(Adapter("x", record_of("adalora"), loaded=tensors), language)).text)
+
+    found = said([0.5, 0.0, -0.1], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 1.0])
+    assert {"en": "Of the 12 ranks that it began with, AdaLoRA has left 6", "es": "AdaLoRA ha dejado 6"}[language] in found
+    assert {"en": "3 of 6 in q_proj, 3 of 6 in v_proj", "es": "3 de 6 en q_proj, 3 de 6 en v_proj"}[language] in found
+    assert {"en": "from 0 to 3", "es": "de 0 a 3"}[language] in found
+    assert said([0.0, 0.0, 0.0]) == ""  # before the first step
