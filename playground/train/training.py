@@ -179,6 +179,7 @@ class _Run:
         requests = self.asked = self.asked or self._requests()
         value = yield from self._gradients(requests)
         begin = time.perf_counter()
+        allocation.penalize(self.model)
         norm = float(nn.utils.clip_grad_norm_(self.parameters, CLIP))
         rate = float(self.schedule.get_last_lr()[0])
         if math.isfinite(norm):
@@ -233,7 +234,6 @@ class _Run:
                 request.alone()
             loss += request.result()
             self._spend(request.seconds)
-        allocation.penalize(self.model)
         return loss
 
     def _look(self) -> Iterator[Event]:
