@@ -296,7 +296,7 @@ def test_programs_hear_the_same() -> None:
     learned = "".join(one["text"] for one in told["first"][0]["pieces"] if one["learned"])
     assert learned == "answer 0<|im_end|>"
     few = actions.as_json(actions.read(actions.sheet_of(Given(rows=PAIRS[:3])), Given(), "smollm2-135m"))
-    assert "between 8 and 512" in few["error"]
+    assert few["error"] == "Between 8 and 512 different examples are needed; here there are 3."
 
 
 @pytest.mark.parametrize(
