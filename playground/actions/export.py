@@ -154,10 +154,18 @@ def _stem(adapter: Adapter) -> str:
     return file_stem(adapter.name) or adapter.id.replace(STEP_MARK, "-step-")
 
 
+def _made(folder: Path) -> float:
+    """When; long ago if another download, which failed or made room, has taken it away meanwhile."""
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
 @contextmanager
 def _new_folder() -> Iterator[Path]:
     """For one download; it goes if that fails. Raises PlaygroundError where the disk is full."""
-    folders = sorted(Path(DOWNLOADS.name).iterdir(), key=lambda one: one.stat().st_mtime)
+    folders = sorted(Path(DOWNLOADS.name).iterdir(), key=_made)
     for old in folders[: 1 - settings.MAX_SESSIONS]:
         shutil.rmtree(old, ignore_errors=True)
     with explained():

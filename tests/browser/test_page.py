@@ -217,7 +217,9 @@ def test_bad_input_is_answered_in_words_and_loses_nothing(desk: Page) -> None:
     desk.get_by_role("option", name="Your own examples").click()
     expect(desk.locator("#own-paste")).to_be_visible()  # it moves the button
     desk.locator("#train").click()
-    expect(desk.locator("#train-refused [role=alert]")).to_contain_text("Between 8 and 512 different examples are needed; here there are 0.")
+    expect(desk.locator("#train-refused [role=alert]")).to_contain_text(
+        "Between 8 and 512 different examples are needed; here there are 0."
+    )
     expect(desk.locator("#train-refused")).to_be_in_viewport()  # where the button was pressed
 
 

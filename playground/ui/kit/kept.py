@@ -44,6 +44,13 @@ def find(key: str, language: str, components: Collection[Any], retold: Mapping[A
     return {one: value for one, value in found.items() if not _gone(one, value)}
 
 
+def holds(component: Any, value: Any) -> bool:
+    """Whether a component can hold a value as it is when the page is opened."""
+    if not isinstance(component, gr.Slider) or not isinstance(value, int | float):
+        return True
+    return bool(component.minimum <= value <= component.maximum)
+
+
 def _long(value: Any) -> bool:
     return isinstance(value, str) and len(value) > LONGEST
 

@@ -222,10 +222,11 @@ class _Drawn:
         return {self.seen: stamp, **changes, **{place.said: said for place in self.places}}
 
     def _drawn(self, given: Mapping[Any, Any], back: Changes, linked: Mapping[str, Any] | None = None) -> Changes:
-        """Of a list that is offered its choices, gradio takes no value before it has them."""
+        """Gradio takes no value of a list before it has its choices, nor of a slider that another adapter made longer."""
         value, restore = self.section.controls.value({**given, **back}), self.section.restore
         drawn = self.section.draw(value) if linked is None or restore is None else restore(value, linked)
-        return {one: held for one, held in back.items() if one not in self.section.offered} | drawn
+        taken = {one: held for one, held in back.items() if one not in self.section.offered and kept.holds(one, held)}
+        return taken | drawn
 
     def follow(self, given: Mapping[Any, Any]) -> Iterator[Changes]:
         """What a link's sender had pressed is pressed, once; or what runs already is followed."""

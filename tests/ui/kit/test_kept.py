@@ -41,6 +41,7 @@ def test_it_comes_back_to_its_visitor_alone_and_as_it_is_written_in_their_langua
     retold = {text: lambda value, old, new: f"{value} from {old} to {new}"}
     every = [text, number, file]
     assert kept.find(KEY, "es", every, retold) == {text: "0.5 from en to es", number: 3, file: str(path)}
+    assert (kept.holds(number, 9), kept.holds(number, 10), kept.holds(text, "10")) == (True, False, True)
     assert kept.find("another", "es", every, retold) == {}
     assert kept.find("", "es", every, retold) == {}
     path.unlink()

@@ -12,7 +12,7 @@ import gradio as gr
 import pytest
 
 from playground.locales import LANGUAGES, text
-from playground.ui.kit import fields, links
+from playground.ui.kit import fields, kept, links
 from playground.ui.kit.lab import _Drawn
 from playground.ui.kit.links import SECTIONS
 from playground.ui.lowrank import tab as lowrank
@@ -171,3 +171,22 @@ def test_until_it_is_drawn_a_linked_section_says_that_the_link_is_read(language:
         assert list(lab.reading(query, language)) == [place.said]
         assert opened(one, query, language)[place.said] == ""
     assert lab.reading({**query, "tab": "quantization"}, language) == {}
+
+
+def test_a_slider_that_an_adapter_made_longer_is_kept_for_the_drawing_and_not_put_back_before_it_is_longer() -> None:
+    """Gradio would refuse whatever the section asks next."""
+    told: list[Any] = []
+
+    def draw(value: Any) -> dict[Any, Any]:
+        told.append(value.step)
+        return {}
+
+    one = drawn("lowrank", "updates", draw)
+    key, step = "a checkpoint was looked at", one.controls["step"]
+    kept.keep(key, "en", {step: 16})
+    given = {component: component.value for component in one.section.controls.inputs}
+    given |= {one.seen: "", one.lab.linked: {}, one.lab.visitor: key, one.lab.language: "en"}
+    changes = one.open(given | {one.lab.base: one.lab.base.value})
+    assert told == [16]
+    assert step not in changes
+    assert step.maximum < 16
