@@ -35,7 +35,9 @@ def start_ranks(key: str, adapter_id: str) -> list[Run]:
     record, task = adapter.record, held_out_task(adapter)
     if task is None:
         raise PlaygroundError("no_held_out")
-    racers = contenders(base.architecture, record.method, record.hyperparameters, ranks_of(base, adapter))
+    layered = ranks.RANKS in method(record.method).hyperparameters
+    told = (record.method, record.hyperparameters) if layered else ("lora", {})  # AdaLoRA's ranks, learned by LoRA
+    racers = contenders(base.architecture, *told, ranks_of(base, adapter))
     steps = record.planned_steps or record.steps or None
     runs = start_race(key, record.base, task, racers, steps=steps, seed=record.seed)
     SESSIONS.get(key).forms[RACED] = (adapter_id, runs)

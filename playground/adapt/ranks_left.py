@@ -1,15 +1,18 @@
 """
-AdaLoRA as PEFT saves it, with all its ranks again: PEFT cuts what was taken away out of the tensors and says in the config
-which those were. Here they are zeros, as while it is trained, so that a config means the same for every checkpoint. Both
-compute the same, since PEFT scales by the initial rank.
+AdaLoRA in two other forms that compute the same.
+
+With all its ranks: PEFT cuts what was taken away out of the tensors that it saves, and says in the config which those were.
+Here they are zeros, as while it is trained, so that a config means the same for every checkpoint; PEFT scales by the
+initial rank in both. And as plain LoRA, whose A has taken the singular values: P (Λ Q).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from playground.adapt.adapters import PREFIX
+from playground.adapt.adapters import PREFIX, Adapter
 from playground.errors import PlaygroundError
 
 if TYPE_CHECKING:
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
     from playground.model.bases import Base
 
+KIND = "ADALORA"
+ALIKE = ("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "fan_in_fan_out")  # as in LoRA
+EPSILON = 1e-5  # that PEFT's layer adds to the rank it divides by
 VALUES = ".lora_E"  # ends the name of a layer's singular values
 SIDES = {"lora_A": 0, "lora_E": 0, "lora_B": 1}  # which side of a tensor has the ranks
 
@@ -46,3 +52,17 @@ def with_all_ranks(
             whole[(slice(None),) * side + (places,)] = cut
             found[f"{module}.{part}"] = whole
     return {name: value for name, value in config.items() if name != "rank_pattern"}, found
+
+
+def as_lora(adapter: Adapter) -> Adapter:
+    """The same as plain LoRA of its initial rank; what is no AdaLoRA stays as it is."""
+    config = adapter.config or {}
+    if config.get("peft_type") != KIND:
+        return adapter
+    rank, found = config["init_r"], dict[str, Any]()
+    for module in (name.removesuffix(VALUES) for name in adapter.tensors if name.endswith(VALUES)):
+        values, a, b = (adapter.tensors[f"{module}.{part}"] for part in ("lora_E", "lora_A", "lora_B"))
+        found |= {f"{module}.lora_A.weight": values * a, f"{module}.lora_B.weight": b}
+    plain = {name: value for name, value in config.items() if name in (*ALIKE, "task_type", "base_model_name_or_path")}
+    plain |= {"peft_type": "LORA", "r": rank, "lora_alpha": config["lora_alpha"] * rank / (rank + EPSILON)}
+    return replace(adapter, config=plain | {"inference_mode": True}, loaded=found, folder=None, checkpoints=())

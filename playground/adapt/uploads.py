@@ -26,7 +26,7 @@ from playground.adapt.attach import PROMPT, attach
 from playground.adapt.fields import METHOD_OF_TYPE, honoured
 from playground.adapt.methods import METHODS
 from playground.adapt.patterns import written_out
-from playground.adapt.ranks_left import with_all_ranks
+from playground.adapt.ranks_left import KIND, with_all_ranks
 from playground.adapt.tasks import OWN, TASK_IDS
 from playground.adapt.undo import NAMES, plain_lora
 from playground.adapt.variant import Variant
@@ -85,7 +85,7 @@ def checked(files: Mapping[str, bytes], stem: str, base: Base, new_id: str) -> A
         raise PlaygroundError("upload_unreadable", reason=str(error)[:200]) from error
     kept, made_for = honoured(config), _made_for(config, base)
     kept |= {"base_model_name_or_path": base.spec.repository, "inference_mode": True}
-    if kept["peft_type"] == "ADALORA" and "rank_pattern" in kept:
+    if kept["peft_type"] == KIND and "rank_pattern" in kept:
         kept, tensors = with_all_ranks(base, kept, tensors)
     record = replace(_record(kept, told, tensors, base), made_for=made_for)
     name = called(told.get("name"), stem)

@@ -15,6 +15,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 
 from playground.adapt.adapters import Adapter, Record, config_json
 from playground.adapt.attach import attach
+from playground.adapt.ranks_left import as_lora
 from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.lowrank.intruders import Alone
@@ -83,7 +84,7 @@ def _record(adapter: Adapter, rank: int, count: int) -> Record:
 def _converted(base: Base, adapter: Adapter, rank: int) -> Generator[None, None, tuple[Any, dict[str, torch.Tensor]]]:
     layers: list[tuple[str, Any]] = []
     if adapter.config is not None:
-        model: Any = attach(base, Variant(base.id, adapter)).model
+        model: Any = attach(base, Variant(base.id, as_lora(adapter))).model
         layers = [(name, one) for name, one in model.named_modules() if isinstance(one, BaseTunerLayer)]
     if not layers or not all(layer.supports_lora_conversion("default") for _, layer in layers):
         raise PlaygroundError("not_convertible")

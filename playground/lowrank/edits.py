@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from playground.adapt.adapters import Adapter
+from playground.adapt.ranks_left import as_lora
 from playground.bounds import Bound
 from playground.errors import PlaygroundError
 from playground.lowrank.updates import IN_FACTORS, WEIGHTLESS, kinds_of, layers_of, rank_of, split, update_of
@@ -76,9 +77,10 @@ def _edited(base: Base, adapter: Adapter, edit: Edit) -> Adapter:
 
     Raises PlaygroundError if the edit makes no sense for this adapter.
     """
-    tensors, count = dict(adapter.tensors), 0
+    plain = as_lora(adapter)
+    tensors, count = dict(plain.tensors), 0
     if edit.rank is not None:
-        for name in adapter.tensors:
+        for name in plain.tensors:
             module, part = split(name)
             if part == "lora_A":
                 cut = update_of(base, adapter, module).factors.truncated(edit.rank)  # type: ignore[union-attr]
@@ -91,7 +93,7 @@ def _edited(base: Base, adapter: Adapter, edit: Edit) -> Adapter:
             start = START[part](base, module, tensor)
             tensors[name] = start + strength * (tensor - start) if strength else start.clone()
     record = replace(adapter.record, trainable_parameters=count, bytes=4 * count)
-    return replace(adapter, record=record, loaded=tensors, folder=None, checkpoints=())
+    return replace(plain, record=record, loaded=tensors, folder=None, checkpoints=())
 
 
 def _left(tensor: torch.Tensor, part: str, rank: int | None) -> int:

@@ -18,6 +18,7 @@ import torch
 from playground.adapt.adapters import PREFIX, Adapter, peft_config, scaling
 from playground.adapt.attach import attach
 from playground.adapt.methods import METHODS
+from playground.adapt.ranks_left import as_lora
 from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
 from playground.lowrank.factors import Factors
@@ -25,11 +26,11 @@ from playground.model.bases import Base
 from playground.model.modules import is_linear, kind_of, layer_of, linear_layers, sides, upright
 
 WEIGHTLESS = tuple(one.id for one in METHODS.values() if not one.changes_weights)
-IN_FACTORS = ("LORA", "IA3")  # types whose tensors say themselves what the update is
+IN_FACTORS = ("LORA", "IA3", "ADALORA")  # types whose tensors say themselves what the update is
 LATEST = 8  # adapters a base remembers what was computed of
 # PEFT's names: base_model.model.<module>.lora_A.weight, <module>.base_layer.bias, <module>.ia3_l; ours: <module>.weight
 TENSOR = re.compile(
-    r"(?:base_model\.model\.)?(.+?)(?:\.base_layer)?\.(lora_A|lora_B|lora_magnitude_vector|ia3_l|weight|bias)(?:\.weight)?"
+    r"(?:base_model\.model\.)?(.+?)(?:\.base_layer)?\.(lora_A|lora_B|lora_E|lora_magnitude_vector|ia3_l|weight|bias)(?:\.weight)?"
 )
 
 
@@ -127,7 +128,7 @@ def layers_of(adapter: Adapter) -> int:
 def rank_of(adapter: Adapter) -> int:
     """The largest rank of its factors. Raises PlaygroundError if it has none."""
     ranks = [tensor.shape[0] for name, tensor in adapter.tensors.items() if split(name)[1] == "lora_A"]
-    if not ranks or (adapter.config or {}).get("peft_type") not in IN_FACTORS:  # AdaLoRA has a third one between them
+    if not ranks:
         raise PlaygroundError("no_factors", method=adapter.record.method)
     return max(ranks)
 
@@ -162,6 +163,7 @@ def forget(remembered: WeakKeyDictionary[Adapter, Any]) -> None:
 
 def _peft(base: Base, adapter: Adapter) -> dict[str, Update]:
     """From the tensors alone: wrapping a model would draw from the generator that a training beside this has seeded."""
+    adapter = as_lora(adapter)
     config: Any = peft_config(adapter.config or {})
     modules: dict[str, dict[str, torch.Tensor]] = {}
     for name, tensor in adapter.tensors.items():

@@ -12,16 +12,20 @@ import torch
 from playground.adapt.adapters import Adapter
 from playground.adapt.attach import attach
 from playground.adapt.methods import METHODS
-from playground.adapt.ranks_left import with_all_ranks
+from playground.adapt.ranks_left import as_lora, with_all_ranks
 from playground.adapt.tasks import Example, Task
 from playground.adapt.variant import Variant
 from playground.errors import PlaygroundError
-from playground.lowrank.updates import rank_of
+from playground.lowrank.convert import AsLora
+from playground.lowrank.edits import Edit
+from playground.lowrank.findings import ranks_of
+from playground.lowrank.updates import rank_of, updates
 from playground.model.bases import Base
 from playground.train import allocation
 from playground.train.job import TrainingJob
 from playground.train.trainable import wrap
 from playground.train.training import train
+from tests.conftest import model_of
 from tests.families import logits, one_thread, tiny_base  # noqa: F401
 
 TASK = Task("pirate", tuple(Example(f"say {n}", f"aye {n}") for n in range(6)), (Example("say 7", "aye 7"),))
@@ -109,10 +113,23 @@ def test_over_packed_weights_it_is_trained_and_answers_and_that_it_is_not_merged
     assert refused.value.key == "not_mergeable"
 
 
-def test_the_lab_cuts_no_rank_of_it_as_if_it_were_lora(made: Adapter) -> None:
-    with pytest.raises(PlaygroundError) as refused:
-        rank_of(made)
-    assert refused.value.key == "no_factors"
+def test_as_lora_it_computes_the_same_and_the_lab_cuts_weakens_and_converts_that(base: Base, made: Adapter) -> None:
+    whole = logits(model_of(base, made))
+    plain = as_lora(made)
+    assert plain.config is not None
+    torch.testing.assert_close(logits(model_of(base, plain)), whole, rtol=1e-4, atol=1e-5)
+    assert as_lora(plain) is plain
+    changed, weights = updates(base, made), dict(base.model.named_parameters())
+    merged = dict(model_of(base, made, merged=True).named_parameters())
+    for module, one in changed.items():
+        weight = weights[f"{module}.weight"]
+        torch.testing.assert_close(one.delta(weight), merged[f"{module}.weight"] - weight, rtol=1e-4, atol=1e-6)
+        cut = Edit(rank=1, strength=0.5).applied(base, made)
+        assert updates(base, cut)[module].norm(weight) == pytest.approx(0.5 * float(one.factors.svd.s[0]), rel=1e-4)  # type: ignore[union-attr]
+    torch.testing.assert_close(logits(model_of(base, Edit(strength=0.0).applied(base, made))), logits(base.model))
+    converted = AsLora(rank_of(made)).applied(base, made)
+    torch.testing.assert_close(logits(model_of(base, converted)), whole, rtol=1e-3, atol=1e-4)
+    assert all(one.energy_rank <= left for one, left in zip(ranks_of(base, made).values(), ranks(made.tensors), strict=True))
 
 
 WRONG = {

@@ -16,7 +16,7 @@ from playground.ui.kit.wording import Wording
 if TYPE_CHECKING:
     from playground.adapt.adapters import Adapter
 
-FACTORS = ("lora", "qlora")
+FACTORS = ("lora", "qlora", "adalora")
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from playground.ui.kit import html
 from playground.ui.lowrank.pieces import matrices, small
 
 NONE = "–"
+NAMES = {"adalora": ("P", "ΛQ")}  # of B and A, where a method has others
 SIDE = 220  # pixels of the longer side of W
 
 
@@ -34,18 +35,20 @@ def module_card(base: Base, adapter: Adapter, module: str, rank: int, language: 
     head = f'<h2 class="pp-title">{escape(name)}</h2>'
     if update.factors is not None:
         report = findings.report(base, adapter, module)
-        body = _factors(update, update.factors, weight, report, rank, language)
+        names = NAMES.get(adapter.record.method, ("B", "A"))
+        body = _factors(update, update.factors, names, weight, report, rank, language)
     else:
         body = _dense(base, adapter, update, weight, language)
     return f'<section class="pp-card" {html.colour(adapter.record.method)}>{head}{body}</section>'
 
 
 def _factors(
-    update: updates.Update, factors: Factors, weight: torch.Tensor, report: ModuleReport, rank: int, language: str
-) -> str:
+    update: updates.Update, factors: Factors, names: tuple[str, str], weight: torch.Tensor, report: ModuleReport, rank: int,
+    language: str,
+) -> str:  # fmt: skip
     values = factors.svd.s
     rank = min(rank, len(values))
-    drawn = _products(update, factors, weight, rank, language)
+    drawn = _products(update, factors, names, weight, rank, language)
     kept = energy(values)[rank - 1] if rank else 0.0
     facts = [
         ("relative", percent(language, 100 * report.relative)),
@@ -65,16 +68,19 @@ def _enough(values: torch.Tensor, shape: tuple[int, int], language: str) -> list
     return [(name, number(language, getattr(found, name))) for name in ("energy_rank", "noise_rank")]
 
 
-def _products(update: updates.Update, factors: Factors, weight: torch.Tensor, rank: int, language: str) -> Iterator[str]:
+def _products(
+    update: updates.Update, factors: Factors, names: tuple[str, str], weight: torch.Tensor, rank: int, language: str
+) -> Iterator[str]:
     """W, the two factors, their product, and what a lower rank leaves of it, all in one scale."""
     draw = partial(matrix, side=SIDE, longest=max(factors.shape))
     sizes = {**_sizes(factors.shape, language), "rank": number(language, factors.rank)}
     yield draw("W", weight.numpy(), text(language, "module.w", **sizes))
-    yield draw("A", factors.a.numpy(), text(language, "module.a", **sizes))
-    yield draw("B", factors.b.numpy(), text(language, "module.b", **sizes))
+    b, a = names
+    yield draw(a, factors.a.numpy(), text(language, "module.a", **sizes))
+    yield draw(b, factors.b.numpy(), text(language, "module.b", **sizes))
     delta = factors.product().numpy()
     limit = full_colour(shrink(delta)[0])
-    note = text(language, "module.delta", scaling=significant(language, factors.scaling))
+    note = text(language, "module.delta", scaling=significant(language, factors.scaling), product=f"{b}·{a}")
     yield draw("ΔW" if update.low_rank else "s·BA", delta, note, limit)
     if rank < len(factors.svd.s):
         yield draw(f"r = {rank}", factors.truncated(rank).product().numpy(), text(language, "module.cut"), limit)
