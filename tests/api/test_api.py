@@ -233,7 +233,7 @@ def test_own_examples_are_read_trained_on_and_scored(client: Client) -> None:
         ((BASE, {"rows": [["a", "b"]], "file": "/etc/passwd"}), "/examples", "no field file"),
         ((BASE, {"pasted": "id\ttitle\tlabel\n1\ta\tb\n"}), "/examples", "cannot be told from: id, title, label"),
         ((BASE, {"dataset": "me/data"}), "/examples", "works offline"),
-        ((BASE, "lora", "own"), "/train", "between 8 and 512"),
+        ((BASE, "lora", "own"), "/train", "Between 8 and 512"),
         ((BASE, "lora", {"rank": "eight"}), "/count_parameters", "rank must be of type int"),
         ((BASE, "pirate", ["lora"]), "/race", "2 to 6 racers, not 1"),
         ((BASE, "pirate", ["lora", "ia3"] * 4), "/race", "2 to 6 racers, not 8"),

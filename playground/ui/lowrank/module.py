@@ -146,5 +146,5 @@ def _facts(facts: list[tuple[str, str]], language: str) -> str:
     for name, value in facts:
         said, meant = html.words(language, f"module.{name}"), html.words(language, f"module.{name}.help")
         rows.append(f'<div title="{meant}"><dt>{said}</dt><dd>{escape(value)}</dd></div>')
-    said = html.words(language, "module.facts") if len(facts) > 2 else ""
+    said = html.words(language, "module.facts") if "within" in dict(facts) else ""
     return f'<dl class="pp-facts">{"".join(rows)}</dl>{small(said)}'

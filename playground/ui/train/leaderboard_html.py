@@ -131,7 +131,9 @@ def standings(board: Values, own: Sequence[Values], language: str) -> str:
 
 
 def _row(one: Values, board: Values, language: str) -> str:
-    inside = f"<small>{escape(text(language, 'board.inside'))}</small>" if one["method"] in board["near"] else ""
+    top = max(other["score"]["mean"] for other in board["methods"])
+    near = one["method"] in board["near"] and one["score"]["mean"] < top  # who shares the highest score is no nearer
+    inside = f"<small>{escape(text(language, 'board.inside'))}</small>" if near else ""
     score, loss, forgetting = one["score"], one["loss"], one["forgetting"]
     figures = [
         _spread([percent(language, 100 * score[name]) for name in ("mean", "low", "high")], language),

@@ -27,7 +27,6 @@ PREPARING = {
     "idle": "prepare.idle", "running": "prepare.running",
     "finished": "prepare.finished", "stopped": "prepare.stopped", "failed": "prepare.failed",
 }  # fmt: skip
-SIZES = {"size": "bytes", "beside": "untrained_bytes", "memory": "memory"}  # of a count, as words call them
 STARTS_AS_BASE = ("lora", "ia3", "full_fine_tuning")  # the others begin with a prompt or with rounded weights
 
 # A count that is still the former method's keeps its place, but is not seen
@@ -57,7 +56,8 @@ def parameter_card(count: Values, method: str, language: str) -> str:
     mostly = "beside" if count["untrained_bytes"] > count["bytes"] / 2 else "rest"
     kind = method if method in ("few_shot", "full_fine_tuning") else mostly
     values = {"total": number(language, count["total"]), "percent": percent(language, count["percent"])}
-    sizes = {name: size(language, count[of]) for name, of in SIZES.items()}
+    held = {"size": count["bytes"], "learned": count["bytes"] - count["untrained_bytes"], "memory": count["memory"]}
+    sizes = {name: size(language, one) for name, one in held.items()}
     rest = words(language, f"count.{kind}", **values, **sizes)
     lead = words(language, "prepare.lead" if method == PREPARES else "count.lead")
     return (

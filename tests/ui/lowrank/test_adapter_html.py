@@ -53,7 +53,7 @@ def test_what_adalora_has_left_is_counted_by_kind_of_module_once_it_has_learned(
         return str(Page(beside(Adapter("x", record_of("adalora"), loaded=tensors), language)).text)
 
     found = said([0.5, 0.0, -0.1], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 1.0])
-    assert {"en": "Of the 12 ranks that it began with, AdaLoRA has left 6", "es": "AdaLoRA ha dejado 6"}[language] in found
+    assert {"en": "AdaLoRA keeps 6 of the 12 ranks", "es": "AdaLoRA conserva 6 de los 12 rangos"}[language] in found
     assert {"en": "3 of 6 in q_proj, 3 of 6 in v_proj", "es": "3 de 6 en q_proj, 3 de 6 en v_proj"}[language] in found
     assert {"en": "from 0 to 3", "es": "de 0 a 3"}[language] in found
     assert said([0.0, 0.0, 0.0]) == ""  # before the first step

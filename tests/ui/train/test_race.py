@@ -192,7 +192,7 @@ def test_what_cannot_take_part_is_said_and_changes_nothing(tab: Any, changed: di
     [
         ({"racers": ("lora",)}, "2 to 6 racers, not 1"),
         ({"steps": 10_000}, "Steps must be between 1 and 300"),
-        ({"task": OWN, "own": Given(rows=[["Who?", "Me."]])}, "between 8 and 512"),
+        ({"task": OWN, "own": Given(rows=[["Who?", "Me."]])}, "Between 8 and 512"),
     ],
 )
 def test_a_race_that_cannot_be_served_is_answered_beside_the_button(tab: Any, changed: dict[str, Any], said: str) -> None:

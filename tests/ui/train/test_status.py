@@ -76,7 +76,7 @@ COUNTS = {
 def test_a_file_that_holds_more_than_what_is_trained_says_so(method: str, language: Any) -> None:
     count = count_parameters(DEFAULT_BASE, method, {})
     said = Page(parameter_card(count, method, language)).text
-    mostly = {"en": "never trained", "es": "que no se entrenan"}[language]
+    mostly = {"en": "fixed from the start", "es": "fijo desde el principio"}[language]
     assert (mostly in said) == (method in {"tinylora", "vera"})
     if method == "tinylora":  # 16 · (576 + 576 + 576 + 192) of the factors and 64 · 16² of the mixing, in each of 30 layers
         assert count["untrained_bytes"] == 4 * 30 * (16 * (576 + 576 + 576 + 192) + 2 * 64 * 16**2)

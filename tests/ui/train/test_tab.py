@@ -52,7 +52,7 @@ def view(**changed: Any) -> Any:
         ({"settings": {"rank": None}}, "Rank must be of type int"),
         ({"steps": 10_000}, "Steps must be between 1 and 300"),
         ({"seed": None}, "Seed must be of type int"),
-        ({"task": OWN, "own": Given(rows=[["Who?", "Me."], ["", None]])}, "between 8 and 512"),
+        ({"task": OWN, "own": Given(rows=[["Who?", "Me."], ["", None]])}, "Between 8 and 512"),
     ],
     ids=str,
 )
