@@ -26,7 +26,7 @@ from playground.errors import PlaygroundError, disk_is_full, unexpected
 from playground.model import libraries
 from playground.ui.api.first import ASKED, Said, spoken
 from playground.ui.api.mcp import in_json
-from playground.ui.api.newest import CHOICE, newest
+from playground.ui.api.newest import CHANGING, newest
 from playground.ui.api.reference import flat
 from playground.ui.kit.events import alarm
 from playground.ui.kit.locks import guarded
@@ -109,12 +109,12 @@ class ServedBlocks(gr.Blocks):
         if _is_public(block_fn) or state is None:
             return await super().preprocess_data(block_fn, inputs, state, *more)
         while True:
-            lists = _lists(block_fn.inputs, state)
+            there = _changing(block_fn.inputs, state)
             given = [newest(block, value, state) for block, value in zip(block_fn.inputs, inputs, strict=False)]
             try:
                 return await super().preprocess_data(block_fn, given, state, *more)
-            except gr.Error:  # gradio waits between two values: another handler may have replaced choices meanwhile
-                if all(one is now for one, now in zip(lists, _lists(block_fn.inputs, state), strict=True)):
+            except gr.Error:  # gradio waits between two values: another handler may have replaced some meanwhile
+                if all(one is now for one, now in zip(there, _changing(block_fn.inputs, state), strict=True)):
                     raise
 
     async def postprocess_data(self, block_fn: BlockFunction, predictions: Any, state: Any) -> list[Any]:
@@ -145,9 +145,9 @@ def _is_public(one: BlockFunction) -> bool:
     return one.api_visibility == "public" and bool(one.api_name)
 
 
-def _lists(blocks: Sequence[Any], state: Any) -> list[Any]:
-    """The lists among `blocks` as this session has them; whoever changes one puts another in its place."""
-    return [state[block._id] for block in blocks if isinstance(block, CHOICE) and block._id in state]
+def _changing(blocks: Sequence[Any], state: Any) -> list[Any]:
+    """The lists and sliders among `blocks` as this session has them; whoever changes one puts another in its place."""
+    return [state[block._id] for block in blocks if isinstance(block, CHANGING) and block._id in state]
 
 
 def parameters(endpoint: Callable[..., Any]) -> list[str]:

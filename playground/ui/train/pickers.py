@@ -143,9 +143,13 @@ class Pickers:
         }
 
     def _helps(self, method_id: str, language: str) -> dict[Any, dict[str, Any]]:
-        """What the settings do that a method shares with others, as properties by component: some do what only its do."""
-        keys = {setting_id(method_id, one): help_key(method_id, one) for one in METHODS[method_id].hyperparameters}
-        return {self.fields[name]: {"info": locales.text(language, key)} for name, key in keys.items() if method_id in MORE}
+        """What the settings do that a method shares with others, and how far they go, as properties by component."""
+        found: dict[Any, dict[str, Any]] = {}
+        for bound in METHODS[method_id].hyperparameters if method_id in MORE else ():
+            field = self.fields[setting_id(method_id, bound)]
+            ends = {"minimum": bound.minimum, "maximum": bound.maximum} if isinstance(field, gr.Slider) else {}
+            found[field] = {"info": locales.text(language, help_key(method_id, bound)), **ends}
+        return found
 
     def show_task(self, lesson: Lesson) -> Changes:
         """How many examples it has; or where a visitor's own ones go."""
@@ -163,9 +167,8 @@ class Pickers:
         values = {name: getattr(order, name) for name in ("method", "task")}
         values |= {setting_id(method.id, bound): order.settings[bound.name] for bound in method.hyperparameters}
         lesson = Lesson(visit.key, visit.language, visit.base, method.id, order.task)
-        changes = self.show(lesson, order.steps if method.steps else None)
-        changes |= self.own.filled(order.own, visit.language)
-        return self._filled(changes, {**values, "seed": order.seed})
+        shown = self.show(lesson, order.steps if method.steps else None) | self.own.filled(order.own, visit.language)
+        return self._filled(shown, {**values, "seed": order.seed})
 
     def _filled(self, changes: Changes, values: Mapping[str, Any]) -> Changes:
         """With values in fields, beside what else becomes of these."""
@@ -228,9 +231,8 @@ def _task(wording: Wording, visit: Controls[Visit], method: gr.Radio) -> tuple[d
         return [(locales.text(language, f"tasks.{one}.title"), one) for one in (*TASK_IDS, OWN)]
 
     make = wording.make
-    task = make(
-        gr.Dropdown, {"label": "train.task", "choices": choices}, value=TASK, filterable=False, elem_id="task-picker"
-    )
+    said: dict[str, Any] = {"label": "train.task", "choices": choices}
+    task = make(gr.Dropdown, said, value=TASK, filterable=False, elem_id="task-picker")
     info = make(html, {"value": lambda lang: task_info(TASK, METHOD, lang)}, elem_id="task-info", js_on_load=USE)
     places = own.build(wording, visit, method)
     return {"task": task, **places.controls}, info, places

@@ -80,6 +80,19 @@ def test_where_the_first_choices_are_back_what_was_offered_meanwhile_is_read_so_
     assert asked(blocks, state, 1, value(control, "c")) == [json.dumps([] if several else "a")]
 
 
+def test_a_number_beyond_the_ends_that_a_slider_got_meanwhile_is_the_one_that_it_was_set_to() -> None:
+    control = gr.Slider(0, 512, value=256, render=False)
+    blocks = page(control)
+    with blocks:
+        gr.Button().click(lambda: gr.update(maximum=64, value=8), None, control, api_visibility="private")
+    state = SessionState(blocks)
+    assert asked(blocks, state, 1, 256) == ["256"]
+    asked(blocks, state, 2)
+    assert (asked(blocks, state, 1, 64), asked(blocks, state, 1, 256)) == (["64"], ["8"])
+    with pytest.raises(gr.Error):
+        asked(blocks, SessionState(blocks), 1, 1000)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_choices_that_are_replaced_while_gradio_reads_the_request_count_as_well(kind: Any) -> None:
     """It waits between two values, for a file as for this field, and another handler answers meanwhile."""

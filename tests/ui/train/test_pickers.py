@@ -83,7 +83,9 @@ def test_a_shared_setting_has_the_method_s_value_and_help_however_the_form_is_fi
 ) -> None:
     key, bound = f"help-{method}-{language}", rank_of(method)
     field = picked.fields[form.setting_id(method, bound)]
-    wanted = {"value": bound.default, "info": text(language, help_key(method, bound))}
+    slides = not bound.choices  # the slider is as long as the method allows
+    ends = {"minimum": bound.minimum, "maximum": bound.maximum} if slides else {}
+    wanted = {"value": bound.default, "info": text(language, help_key(method, bound)), **ends}
     chosen = picked.choose(order(picked, key=key, language=language, method=method))
     visit = Visit(key, language, DEFAULT_BASE)
     for changes in (chosen, picked.restore(visit), picked.opened(visit, {"rank": bound.default}, ["rank"])):
