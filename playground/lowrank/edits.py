@@ -89,6 +89,8 @@ def _edited(base: Base, adapter: Adapter, edit: Edit) -> Adapter:
         module, part = split(name)
         strength = edit.strength if edit.keeps(module) else 0.0
         count += _left(tensor, part, edit.rank) if strength else 0
+        if part == "lora_A" and strength and plain is not adapter:  # AdaLoRA has a singular value for each of its rows
+            count += _left(tensor[:, :1], part, edit.rank)
         if part != "lora_A" and strength != 1.0:  # A stays: the product is scaled once
             start = START[part](base, module, tensor)
             tensors[name] = start + strength * (tensor - start) if strength else start.clone()

@@ -126,6 +126,8 @@ def test_as_lora_it_computes_the_same_and_the_lab_cuts_weakens_and_converts_that
         torch.testing.assert_close(one.delta(weight), merged[f"{module}.weight"] - weight, rtol=1e-4, atol=1e-6)
         cut = Edit(rank=1, strength=0.5).applied(base, made)
         assert updates(base, cut)[module].norm(weight) == pytest.approx(0.5 * float(one.factors.svd.s[0]), rel=1e-4)
+    assert Edit(strength=0.5).applied(base, made).record.trainable_parameters == made.record.trainable_parameters
+    assert Edit(rank=1).applied(base, made).record.trainable_parameters * 4 == made.record.trainable_parameters
     torch.testing.assert_close(logits(model_of(base, Edit(strength=0.0).applied(base, made))), logits(base.model))
     converted = AsLora(rank_of(made)).applied(base, made)
     torch.testing.assert_close(logits(model_of(base, converted)), whole, rtol=1e-3, atol=1e-4)

@@ -31,11 +31,12 @@ def chooser(wording: Wording) -> dict[str, Any]:
     with gr.Column(elem_id="lab-chooser"):
         with gr.Row():
             adapter = make(
-                gr.Dropdown, {"label": "updates.adapter", "choices": ready_made}, value=FIRST, elem_id="lab-adapter"
-            )
+                gr.Dropdown, {"label": "updates.adapter", "choices": ready_made}, value=FIRST, elem_id="lab-adapter",
+                scale=3,
+            )  # fmt: skip
             step = make(
                 gr.Slider, {"label": "updates.step", "info": "updates.step.help"}, minimum=0, maximum=1, step=1, value=0,
-                visible=False, elem_id="lab-step",
+                visible=False, elem_id="lab-step", scale=2,
             )  # fmt: skip
         told = html("", elem_id="lab-told")
         return {"adapter": adapter, "step": step, "told": told, "chosen": gr.State(FIRST), "settled": gr.State("")}
