@@ -137,6 +137,11 @@ def test_every_method_learns_the_style_with_its_defaults() -> None:
     assert min(one.score.mean for one in adapted) > 0.3
 
 
+def test_every_method_has_a_time_beside_lora_s() -> None:
+    there = paces(ROWS, read_paces(FILE))
+    assert {row.method for row in ROWS} == {row.method for row in ROWS if (row.task, row.processor) in there}
+
+
 def test_where_rows_were_measured_lora_is_timed_once_and_rows_that_follow_keep_that(
     tiny: Base, get_tiny: GetBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
