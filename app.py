@@ -71,6 +71,9 @@ def serve() -> None:
         state_session_capacity=settings.MAX_PAGES,
         ssr_mode=False,
         mcp_server=True,
+        # All that it turns off: gradio gives up where the page does not answer itself within three seconds, which is too
+        # short where the first requests of many come at once
+        _frontend=False,
     )
 
 

@@ -51,7 +51,7 @@ def count_parameters(base_id: str, method_id: str, values: Mapping[str, Any]) ->
         "total": total,
         "percent": 100 * trainable / total,
         "bytes": count["bytes"],
-        "untrained_bytes": 4 * chosen.beside(shape, chosen.complete(values)),
+        "untrained_bytes": max(0, 4 * chosen.beside(shape, chosen.complete(values))),  # P-tuning leaves some out
         "memory": memory,
     }
 

@@ -26,8 +26,8 @@ RACED = "ranks-race"  # among the session's forms: which adapter's ranks race, a
 
 def start_ranks(key: str, adapter_id: str) -> list[Run]:
     """
-    Queue both on the task of an adapter, with its settings, steps and seed: the suggested ranks, then the uniform one.
-    Raises PlaygroundError at once.
+    Queue both on the task of an adapter, with its settings, steps and seed: the suggested ranks, then the uniform one. Those
+    of AdaLoRA, which has no ranks of a visitor's, are raced by LoRA with its usual settings. Raises PlaygroundError at once.
     """
     from playground.lowrank.findings import ranks_of
 
@@ -36,7 +36,7 @@ def start_ranks(key: str, adapter_id: str) -> list[Run]:
     if task is None:
         raise PlaygroundError("no_held_out")
     layered = ranks.RANKS in method(record.method).hyperparameters
-    told = (record.method, record.hyperparameters) if layered else ("lora", {})  # AdaLoRA's ranks, learned by LoRA
+    told = (record.method, record.hyperparameters) if layered else ("lora", {})
     racers = contenders(base.architecture, *told, ranks_of(base, adapter))
     steps = record.planned_steps or record.steps or None
     runs = start_race(key, record.base, task, racers, steps=steps, seed=record.seed)

@@ -189,8 +189,10 @@ BY_HAND: dict[str, dict[str, Check]] = {
         "target_modules": lambda value: _only("target_modules", "self_attn")(value) and None,
     },
     "ADALORA": {
-        "init_r": Bound("init_r", 12, 1, 256).check, "target_r": Bound("target_r", 8, 1, LARGEST).check,
-        "lora_alpha": _factor, "rank_pattern": _rules("rank_pattern", _kept_ranks),
+        "init_r": lambda value: Bound("init_r", 12, 1, 256).check(12 if value is None else value),
+        "target_r": Bound("target_r", 8, 1, LARGEST).check,
+        "lora_alpha": lambda value: _factor(8 if value is None else value),  # what PEFT takes where nothing is said
+        "rank_pattern": _rules("rank_pattern", _kept_ranks),
         "total_step": lambda value: 1,  # PEFT wants one, and reads it only to train
         **dict.fromkeys(("r", "use_rslora", "init_lora_weights"), lambda value: None),  # LoRA's, which AdaLoRA ignores
     },
@@ -200,7 +202,7 @@ BY_HAND: dict[str, dict[str, Check]] = {
 for _method in (one for one in MORE.values() if one.peft):
     HONOURED[_method.peft], WITHOUT_EFFECT[_method.peft] = _of_record(_method)
 PROMPTS = ("PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING")
-REQUIRED = {**dict.fromkeys(PROMPTS, ("num_virtual_tokens",)), "ADALORA": ("total_step",)}
+REQUIRED = {**dict.fromkeys(PROMPTS, ("num_virtual_tokens",)), "ADALORA": ("total_step", "init_r", "lora_alpha")}
 # Beside None and PEFT's default, what changes nothing
 PLAIN: Mapping[str, Any] = {
     "num_transformer_submodules": 1,

@@ -60,9 +60,10 @@ def as_lora(adapter: Adapter) -> Adapter:
     if config.get("peft_type") != KIND:
         return adapter
     rank, found = config["init_r"], dict[str, Any]()
+    alpha = config["lora_alpha"] if config["lora_alpha"] > 0 else rank  # as PEFT's layer
     for module in (name.removesuffix(VALUES) for name in adapter.tensors if name.endswith(VALUES)):
         values, a, b = (adapter.tensors[f"{module}.{part}"] for part in ("lora_E", "lora_A", "lora_B"))
         found |= {f"{module}.lora_A.weight": values * a, f"{module}.lora_B.weight": b}
     plain = {name: value for name, value in config.items() if name in (*ALIKE, "task_type", "base_model_name_or_path")}
-    plain |= {"peft_type": "LORA", "r": rank, "lora_alpha": config["lora_alpha"] * rank / (rank + EPSILON)}
+    plain |= {"peft_type": "LORA", "r": rank, "lora_alpha": alpha * rank / (rank + EPSILON)}
     return replace(adapter, config=plain | {"inference_mode": True}, loaded=found, folder=None, checkpoints=())

@@ -62,8 +62,8 @@ def triplets(layer: Linear, values: Values) -> int:
 def budget(steps: int) -> dict[str, int]:
     """
     When AdaLoRA takes ranks away, in PEFT's names: not in the first sixth of the steps, when nothing is known of their
-    importance, nor in the second half, when those that are left learn on (Zhang et al. 2023, equation 12). PEFT takes none
-    away before the second step.
+    importance, nor in the second half, when those that are left learn on (Zhang et al. 2023, equation 12). PEFT ends
+    at the target from the second step on; a run of one step stays above it.
     """
     planned = max(steps, 2)
     return {"total_step": planned, "tinit": planned // 6, "tfinal": min(planned // 2, planned - 2)}

@@ -3,8 +3,8 @@ AdaLoRA's own part of a step (Zhang et al. 2023, arXiv 2303.10512): a penalty th
 values that are taken away by their importance. For the models of all other methods these functions do nothing.
 
 PEFT's allocator decides what goes. The penalty PEFT adds to the loss of its own forward pass; a pass here computes the loss
-itself, and has to be told. What is taken away stays as zeros, so every checkpoint of a run has the same shapes and one
-config; PEFT computes the same with them as without (it keeps the scaling of the initial rank).
+itself, and has to be told. What is taken away stays, with a singular value of zero, so every checkpoint of a run has the
+same shapes and one config; PEFT computes the same with it as without (it keeps the scaling of the initial rank).
 """
 
 from __future__ import annotations
@@ -57,6 +57,9 @@ def allocate(model: Any, step: int) -> None:
         return
     config, allocator = tuner.peft_config[ADAPTER], tuner.rankallocator
     config.rank_pattern = getattr(allocator, "pattern", None)
+    last = config.total_step - config.tfinal
+    if step > last and config.rank_pattern is None:  # each step in which ranks go had gradients that were no numbers
+        return
     tuner.update_and_allocate(step)
     allocator.pattern, config.rank_pattern = config.rank_pattern, None  # else PEFT would cut what it saves
 

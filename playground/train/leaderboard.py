@@ -109,7 +109,7 @@ def study(file: Path, base: Base, get_base: GetBase, wanted: Sequence[Cell]) -> 
         if cell in there:
             continue
         there[cell] = measured(cell, base.id, get_base)
-        _write(file, measured_with, [there[one] for one in wanted if one in there], read_paces(file))
+        _write(file, measured_with, [there[one] for one in wanted if one in there], read_paces(file, measured_with))
         yield there[cell]
 
 
@@ -119,14 +119,15 @@ def timed(file: Path, base: Base, get_base: GetBase) -> Iterator[Pace]:
     beside; writes it after every task.
     """
     here = processor() if base.device.type == "cpu" else base.device_name
-    rows = read(file)
+    measured_with = about(base)
+    rows = read(file, measured_with)
     for task in dict.fromkeys(row.task for row in rows if row.processor == here):
-        there = read_paces(file)
+        there, usual = read_paces(file, measured_with), recipe(Cell(task, UNIT, SEEDS[0]))
         if (task, here) in paces(rows, there):
             continue
-        jobs = [TrainingJob(base.id, UNIT, tasks.task(task), **recipe(Cell(task, UNIT, seed)), seed=seed) for seed in SEEDS]
-        found = Pace(task, here, tuple(round(trained(job, get_base)[1], 2) for job in jobs))
-        _write(file, about(base), rows, [*there, found])
+        jobs = [TrainingJob(base.id, UNIT, tasks.task(task), **usual, seed=seed) for seed in SEEDS]
+        found = Pace(task, here, tuple(round(trained(job, get_base)[1], 2) for job in jobs), usual)
+        _write(file, measured_with, rows, [*there, found])
         yield found
 
 

@@ -90,6 +90,7 @@ class Pace:
     task: str
     processor: str
     seconds: tuple[float, ...]
+    recipe: Mapping[str, Any]
 
 
 def cells(task_ids: Sequence[str] = tasks.TASK_IDS) -> list[Cell]:
@@ -122,16 +123,23 @@ def read(file: Path, measured_with: Mapping[str, Any] | None = None) -> list[Row
         return []
     found = json.loads(file.read_text(encoding="utf-8"))
     rows = [Row(**{**row, "answers": tuple(row["answers"])}) for row in found.pop("rows")]
-    found.pop("paces", None)
     if measured_with is None:
         return rows
-    return [row for row in rows if found == measured_with and row.recipe == recipe(row.cell)]
+    return [row for row in rows if _is_of(found, measured_with) and row.recipe == recipe(row.cell)]
 
 
-def read_paces(file: Path) -> list[Pace]:
-    """Those of a file; none if there is none."""
-    found = json.loads(file.read_text(encoding="utf-8")).get("paces", ()) if file.exists() else ()
-    return [Pace(one["task"], one["processor"], tuple(one["seconds"])) for one in found]
+def read_paces(file: Path, measured_with: Mapping[str, Any] | None = None) -> list[Pace]:
+    """The same of what `UNIT` took elsewhere."""
+    found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    there = [Pace(**{**one, "seconds": tuple(one["seconds"])}) for one in found.get("paces", ())]
+    if measured_with is None:
+        return there
+    usual = {one.task: recipe(Cell(one.task, UNIT, SEEDS[0])) for one in there}
+    return [one for one in there if _is_of(found, measured_with) and one.recipe == usual[one.task]]
+
+
+def _is_of(found: Mapping[str, Any], measured_with: Mapping[str, Any]) -> bool:
+    return {name: value for name, value in found.items() if name not in ("rows", "paces")} == measured_with
 
 
 def paces(rows: Iterable[Row], more: Iterable[Pace] = ()) -> dict[tuple[str, str], float]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy
 import pytest
 import torch
-from peft import IA3Config, LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
+from peft import AdaLoraConfig, IA3Config, LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
 from playground import settings
@@ -569,3 +569,16 @@ def test_a_record_tells_the_largest_rank_and_the_patterns(shared: Base, tmp_path
 )
 def test_an_upload_is_called_as_its_zip_says_or_as_its_file_was_renamed(told: Any, stem: str, name: str) -> None:
     assert called(told, stem) == name
+
+
+def test_adalora_that_leaves_out_what_peft_takes_anyway_is_read_as_peft_does() -> None:
+    kept = fields.honoured(
+        {"peft_type": "ADALORA", "task_type": "CAUSAL_LM", "target_modules": ["q_proj"], "total_step": None}
+    )
+    assert (kept["init_r"], kept["lora_alpha"]) == (
+        AdaLoraConfig(total_step=1).init_r,
+        AdaLoraConfig(total_step=1).lora_alpha,
+    )
+    with pytest.raises(PlaygroundError) as refused:
+        fields.honoured({**kept, "rank_pattern": {"a.lora_E": [1, 0]}})
+    assert refused.value.values["name"] == "rank_pattern"

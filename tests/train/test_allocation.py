@@ -95,6 +95,12 @@ def test_ranks_go_by_the_schedule_and_the_mean_of_what_is_left_is_the_target(mad
     assert all(one == shapes[0] for one in shapes)
 
 
+def test_a_step_without_gradients_takes_nothing_away_and_ends_nothing(base: Base) -> None:
+    model: Any = wrap(base, ADALORA, ADALORA.complete(VALUES), 12)[0]
+    allocation.allocate(model, 7)  # none of the steps before was one
+    assert allocation.kept(model)["pattern"] is None
+
+
 def test_no_rank_is_left_to_be_taken_away_is_said_with_both_numbers(base: Base) -> None:
     with pytest.raises(PlaygroundError) as refused:
         ADALORA.trainable(base.architecture, {"rank": 8, "initial_rank": 8})
@@ -119,6 +125,9 @@ def test_as_lora_it_computes_the_same_and_the_lab_cuts_weakens_and_converts_that
     assert plain.config is not None
     torch.testing.assert_close(logits(model_of(base, plain)), whole, rtol=1e-4, atol=1e-5)
     assert as_lora(plain) is plain
+    for alpha in (0, -4.0):  # PEFT takes the initial rank instead
+        odd = replace(made, config={**(made.config or {}), "lora_alpha": alpha})
+        torch.testing.assert_close(logits(model_of(base, as_lora(odd))), logits(model_of(base, odd)), rtol=1e-4, atol=1e-5)
     changed, weights = updates(base, made), dict(base.model.named_parameters())
     merged = dict(model_of(base, made, merged=True).named_parameters())
     for module, one in changed.items():

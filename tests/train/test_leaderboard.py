@@ -155,6 +155,8 @@ def test_where_rows_were_measured_lora_is_timed_once_and_rows_that_follow_keep_t
     list(study(file, tiny, get_tiny, wanted))
     assert [row.cell for row in read(file)] == wanted
     assert read_paces(file) == [found]
+    monkeypatch.setattr(leaderboard, "TOKENS", 2)  # another study
+    assert read_paces(file, leaderboard.about(tiny)) == []
     assert paces(read(file), read_paces(file)) == {(TASK, found.processor): min(found.seconds)}
 
 

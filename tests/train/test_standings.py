@@ -128,6 +128,6 @@ def test_time_is_told_beside_that_of_the_same_processor_only() -> None:
     lora = row("lora", 20.0, "one")
     assert told([*lora, *row("ia3", 30.0, "one")]) == {"lora": "1.00", "ia3": "1.50"}
     assert told([*lora, *row("ia3", 30.0, "another")]) == {"lora": "1.00", "ia3": ""}
-    timed = [Pace(TASK, "another", (13.0, 12.0, 14.0)), Pace("pirate", "another", (1.0,))]
+    timed = [Pace(TASK, "another", (13.0, 12.0, 14.0), {}), Pace("pirate", "another", (1.0,), {})]
     assert told([*lora, *row("ia3", 30.0, "another")], timed) == {"lora": "1.00", "ia3": "2.50"}
     assert {one.processor for one in standings([*lora, *row("ia3", 30.0, "another")], TASK)} == {"one", "another"}

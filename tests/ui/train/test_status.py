@@ -75,6 +75,7 @@ COUNTS = {
 @pytest.mark.parametrize("method", ["tinylora", "vera", "lora", "p_tuning", "full_fine_tuning"])
 def test_a_file_that_holds_more_than_what_is_trained_says_so(method: str, language: Any) -> None:
     count = count_parameters(DEFAULT_BASE, method, {})
+    assert 0 <= count["untrained_bytes"] <= count["bytes"]
     said = Page(parameter_card(count, method, language)).text
     mostly = {"en": "fixed from the start", "es": "fijo desde el principio"}[language]
     assert (mostly in said) == (method in {"tinylora", "vera"})
