@@ -9,7 +9,7 @@ from typing import Any
 import bitsandbytes as bnb
 import pytest
 import torch
-from peft import IA3Config, LoraConfig, get_peft_model
+from peft import AdaLoraConfig, IA3Config, LoraConfig, get_peft_model
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
@@ -154,6 +154,9 @@ OTHERS: dict[str, Callable[[nn.Module], Any]] = {
     "another weight": lambda base: copy.deepcopy(base),
     "LoRA on another weight": lambda base: adapted(copy.deepcopy(base), METHODS["LoRA"]),
     "a bias of its own": lambda base: adapted(base, LoraConfig(r=4, target_modules=["layer"], lora_bias=True)),
+    "AdaLoRA": lambda base: adapted(
+        base, AdaLoraConfig(init_r=4, total_step=9, target_modules=["layer"])
+    ),  # PEFT's LoraLayer
     "two at once": two_at_once,
     "merged": merged,
     "disabled": disabled,
