@@ -154,10 +154,8 @@ OTHERS: dict[str, Callable[[nn.Module], Any]] = {
     "another weight": lambda base: copy.deepcopy(base),
     "LoRA on another weight": lambda base: adapted(copy.deepcopy(base), METHODS["LoRA"]),
     "a bias of its own": lambda base: adapted(base, LoraConfig(r=4, target_modules=["layer"], lora_bias=True)),
-    # which is a LoraLayer of PEFT, too
-    "AdaLoRA": lambda base: adapted(
-        base, AdaLoraConfig(init_r=4, total_step=9, target_modules=["layer"])
-    ),  # PEFT's LoraLayer
+    # which is a LoraLayer of PEFT's, too
+    "AdaLoRA": lambda base: adapted(base, AdaLoraConfig(init_r=4, total_step=9, target_modules=["layer"])),
     "two at once": two_at_once,
     "merged": merged,
     "disabled": disabled,
