@@ -17,9 +17,11 @@ from playground.bounds import shown
 from playground.errors import PlaygroundError
 from playground.train.standings import (
     FILE,
+    MEASURED,
     SEEDS,
     UNIT,
     WIDE,
+    Pace,
     Row,
     Spread,
     Standing,
@@ -45,7 +47,13 @@ def recorded() -> tuple[dict[str, Any], list[Row]]:
     if not FILE.exists():
         return {}, []
     about: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-    return {name: value for name, value in about.items() if name not in ("rows", "paces")}, read(FILE)
+    return {name: value for name, value in about.items() if name not in MEASURED}, read(FILE)
+
+
+@cache
+def elsewhere() -> list[Pace]:
+    """What the unit took on processors that only rows of others come from."""
+    return read_paces(FILE)
 
 
 def board_tasks() -> list[str]:
@@ -74,7 +82,7 @@ def board(task: str, every: bool = False) -> dict[str, Any]:
         "versions": libraries(row for row in rows if row.task == task and row.method in _methods(found)),
         "processor": listed_once(one.processor for one in found),
         "unit": UNIT,
-        "paces": {where: pace for (one, where), pace in paces(rows, read_paces(FILE)).items() if one == task},
+        "paces": {where: pace for (one, where), pace in paces(rows, elsewhere()).items() if one == task},
         "seeds": len(SEEDS),
         "questions": len(found[0].examples),
         "methods": [_plain(one, about["base"]) for one in found],

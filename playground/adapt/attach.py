@@ -71,9 +71,8 @@ def attach(base: Base, variant: Variant) -> Attached:
     if adapter.config is None:
         return Attached(_with_parameters(base.view(), adapter.tensors).eval(), adapter.record)
     model = _with_adapter(base, adapter)
-    return Attached(
-        (_merged(model, variant.method) if variant.merged else model).requires_grad_(False).eval(), adapter.record
-    )
+    model = _merged(model, variant.method) if variant.merged else model
+    return Attached(model.requires_grad_(False).eval(), adapter.record)
 
 
 def _with_adapter(base: Base, adapter: Adapter) -> Any:
@@ -173,7 +172,7 @@ def _merged(model: Any, method: str) -> PreTrainedModel:
     """
     PEFT's own merge. It adds to a float weight in place, scales biases (IA3), and marks a 4-bit weight and the layer that
     it belongs to; a view shares all of these with the base, so what it writes to becomes the view's own first. An int8
-    weight it replaces.
+    weight it replaces. Raises PlaygroundError for a method that it does not write into packed weights.
     """
     import torch
     from peft.tuners.tuners_utils import BaseTunerLayer

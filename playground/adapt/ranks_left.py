@@ -2,8 +2,8 @@
 AdaLoRA in two other forms that compute the same.
 
 With all its ranks: PEFT cuts what was taken away out of the tensors that it saves, and says in the config which those were.
-Here they are zeros, as while it is trained, so that a config means the same for every checkpoint; PEFT scales by the
-initial rank in both. And as plain LoRA, whose A has taken the singular values: P (Λ Q).
+Here they have singular values of zero, as while it is trained, so that a config means the same for every checkpoint; PEFT
+scales by the initial rank in both. And as plain LoRA, whose A has taken the singular values: P (Λ Q).
 """
 
 from __future__ import annotations

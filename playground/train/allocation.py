@@ -76,13 +76,6 @@ def kept(model: Any) -> dict[str, Any]:
 
 
 def put_back(model: Any, known: Mapping[str, Any]) -> None:
-    """The same, in a model that was made for the same job."""
+    """The same, in a model that was made for the same job; what is `known` lies where the model does, and is its own."""
     if known:
-        device = next(model.parameters()).device
-        vars(_tuner(model).rankallocator).update({name: _moved(one, device) for name, one in known.items()})
-
-
-def _moved(value: Any, device: torch.device) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.to(device, copy=True)
-    return {name: _moved(one, device) for name, one in value.items()} if isinstance(value, dict) else value
+        vars(_tuner(model).rankallocator).update(known)

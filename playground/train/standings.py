@@ -19,6 +19,7 @@ from playground.adapt.methods import FRONT, METHODS, MORE
 from playground.adapt.variant import BASE
 
 FILE = settings.EXAMPLES / "leaderboard.json"
+MEASURED = ("rows", "paces")  # of the file; the rest says with what
 SEEDS = (0, 1, 2)
 WIDE = ("pirate", "sentiment", "json")  # the tasks on which every method is measured; on the others those in front
 UNIT = "lora"  # whose time is 1 where tasks were measured on several processors
@@ -139,7 +140,7 @@ def read_paces(file: Path, measured_with: Mapping[str, Any] | None = None) -> li
 
 
 def _is_of(found: Mapping[str, Any], measured_with: Mapping[str, Any]) -> bool:
-    return {name: value for name, value in found.items() if name not in ("rows", "paces")} == measured_with
+    return {name: value for name, value in found.items() if name not in MEASURED} == measured_with
 
 
 def paces(rows: Iterable[Row], more: Iterable[Pace] = ()) -> dict[tuple[str, str], float]:

@@ -20,6 +20,8 @@ from playground.train.effort import Account
 from playground.train.job import checkpoint_bytes
 from playground.train.record import Progress
 
+CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class State:
@@ -57,7 +59,7 @@ class State:
                 model.get_parameter(name).copy_(tensor)
         optimizer.load_state_dict(deepcopy(dict(self.optimizer)))  # which would move the very tensors
         schedule.load_state_dict(deepcopy(dict(self.schedule)))
-        allocation.put_back(model, self.allocation)
+        allocation.put_back(model, _copied(self.allocation, next(model.parameters()).device))
 
 
 Save = Callable[[State], None]
@@ -71,9 +73,9 @@ def is_small(changed: int, held: int, allocated: int = 0) -> bool:
     return 4 * (3 * changed + allocated) + held + checkpoint_bytes(changed) <= settings.MAX_STATE_BYTES
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Any, device: torch.device = CPU) -> Any:
     if isinstance(value, torch.Tensor):
-        return value.detach().to("cpu", copy=True)
-    if isinstance(value, dict):
-        return {name: _copied(one) for name, one in value.items()}
-    return [_copied(one) for one in value] if isinstance(value, list) else value
+        return value.detach().to(device, copy=True)
+    if isinstance(value, Mapping):
+        return {name: _copied(one, device) for name, one in value.items()}
+    return [_copied(one, device) for one in value] if isinstance(value, list) else value
